@@ -1,0 +1,1 @@
+"""The apiserver: the REST door through which all components meet."""

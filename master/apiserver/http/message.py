@@ -1,0 +1,146 @@
+"""What passes between the HTTP edge and the code that handles requests.
+
+A handler takes a `Request` and returns one of `Response`, `Stream`, `Upgrade`, or an awaitable of one. A handler that can answer at
+once returns a `Response` directly and costs no task. The rule: nothing above this file sees a socket, a parser or a chunk header.
+A client that leaves never cancels an awaited handler (a commit must not be left half awaited); it sets `Request.disconnected`, and
+cancels the producer of a `Stream` and the session of an `Upgrade`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+from urllib.parse import parse_qs, unquote
+
+import msgspec
+
+Headers = Sequence[tuple[str, str]]
+
+
+class Peer(msgspec.Struct, frozen=True):
+    """Who a verified client certificate says the other side is."""
+
+    common_name: str
+    organizations: tuple[str, ...] = ()
+
+
+class ClientGone(ConnectionError):
+    """The client closed the connection while something was being written to it."""
+
+
+class Request:
+    """One whole request. `path` is percent-decoded; `segments` are its non-empty parts, where an encoded slash stays inside its part."""
+
+    __slots__ = (
+        "_query",
+        "_segments",
+        "body",
+        "disconnected",
+        "headers",
+        "method",
+        "path",
+        "peer_address",
+        "peer_certificate",
+        "raw_path",
+        "raw_query",
+        "repeated_headers",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        raw_path: str,
+        *,
+        raw_query: str = "",
+        headers: dict[str, str] | None = None,
+        repeated_headers: dict[str, list[str]] | None = None,
+        body: bytes = b"",
+        peer_certificate: Peer | None = None,
+        peer_address: str = "",
+        disconnected: asyncio.Event | None = None,
+    ) -> None:
+        """`headers` have lower-case names; a repeated one is joined with ", ". Raises ValueError when the path is not UTF-8."""
+        self.method = method
+        self.raw_path = raw_path
+        self.path = unquote(raw_path, errors="strict") if "%" in raw_path else raw_path
+        self.raw_query = raw_query
+        self.headers = headers if headers is not None else {}
+        self.repeated_headers = repeated_headers if repeated_headers is not None else {}
+        self.body = body
+        self.peer_certificate = peer_certificate
+        self.peer_address = peer_address
+        self.disconnected = disconnected if disconnected is not None else asyncio.Event()
+        self._segments: tuple[str, ...] | None = None
+        self._query: dict[str, list[str]] | None = None
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """`/api/v1/namespaces/a%2Fb` gives ("api", "v1", "namespaces", "a/b")."""
+        if self._segments is None:
+            parts = (part for part in self.raw_path.split("/") if part)
+            self._segments = tuple(unquote(part) if "%" in part else part for part in parts)
+        return self._segments
+
+    @property
+    def query(self) -> dict[str, list[str]]:
+        """Every value of every parameter, in the order given; `?watch` counts as an empty value."""
+        if self._query is None:
+            self._query = parse_qs(self.raw_query, keep_blank_values=True) if self.raw_query else {}
+        return self._query
+
+    def header_values(self, name: str) -> list[str]:
+        """All values of a header that may stand several times (Impersonate-Group); `name` in lower case."""
+        if name in self.repeated_headers:
+            return self.repeated_headers[name]
+        return [self.headers[name]] if name in self.headers else []
+
+    @property
+    def bearer_token(self) -> str | None:
+        """The token of `Authorization: Bearer ...`, None when there is none."""
+        scheme, _, token = self.headers.get("authorization", "").partition(" ")
+        return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+class Response(msgspec.Struct, frozen=True):
+    """A whole answer. The edge adds Content-Length, Date, Connection, and gzip when asked for and worth it."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: Headers = ()
+
+
+class Sink(Protocol):
+    """Where a stream's producer writes its body."""
+
+    @property
+    def closing(self) -> asyncio.Event:
+        """Set when the server is stopping: the producer should write what it must and return."""
+
+    async def write(self, chunk: bytes) -> None:
+        """Send one chunk; waits while the client reads too slowly. Raises ClientGone when it has left."""
+
+
+class Stream(msgspec.Struct, frozen=True):
+    """An answer of unknown length. When `producer` returns the body ends cleanly; when it raises, the connection is cut."""
+
+    status: int
+    producer: Callable[[Sink], Awaitable[None]]
+    content_type: str = "application/json"
+    headers: Headers = ()
+
+
+class Upgrade(msgspec.Struct, frozen=True):
+    """Answer 101 and hand the connection's raw bytes to `session`; when it ends the connection is closed.
+
+    Only for a request with `Connection: upgrade`. `protocol` is the value of the answer's Upgrade header (SPDY/3.1, websocket).
+    """
+
+    protocol: str
+    session: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+    headers: Headers = ()
+
+
+Answer = Response | Stream | Upgrade
+Handler = Callable[[Request], Answer | Awaitable[Answer]]
