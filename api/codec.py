@@ -1,0 +1,71 @@
+"""Bytes to objects and back.
+
+``decode`` is the door: what comes out has the declared types, canonical quantities and no unknown fields. ``encode``
+writes compact JSON
+with the type first and the metadata next, which lets the API server put a resourceVersion into stored bytes without
+decoding them.
+"""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from api.scalars import decode_scalar, encode_scalar
+
+T = TypeVar("T")
+
+_encoder = msgspec.json.Encoder(enc_hook=encode_scalar)
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+
+def encode(value: Any) -> bytes:
+    """Compact JSON of an object, a list of objects, or plain values."""
+    return _encoder.encode(value)
+
+
+def decode(data: bytes | str, kind: type[T]) -> T:
+    """An object of the given type from JSON. Raises msgspec.ValidationError (wrong type) or msgspec.DecodeError (not
+    JSON).
+
+    Go's decoder reads ``null`` as absent everywhere, and people write ``labels:`` with nothing behind it; so when the
+    strict first try
+    fails, nulls are taken out and it is tried again.
+    """
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders[kind] = msgspec.json.Decoder(kind, dec_hook=decode_scalar)
+    try:
+        result: T = decoder.decode(data)
+        return result
+    except msgspec.ValidationError:
+        plain = msgspec.json.decode(data)
+        if not _has_null(plain):
+            raise
+        return convert(plain, kind)
+
+
+def convert(plain: Any, kind: type[T]) -> T:
+    """An object of the given type from plain dicts and lists, as ``decode`` makes it. Raises
+    msgspec.ValidationError."""
+    return msgspec.convert(_without_nulls(plain), kind, dec_hook=decode_scalar)
+
+
+def plain(value: Any) -> Any:
+    """The dicts, lists and scalars of JSON that an object is encoded to."""
+    return msgspec.json.decode(_encoder.encode(value))
+
+
+def _has_null(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(item is None or _has_null(item) for item in value.values())
+    if isinstance(value, list):
+        return any(item is None or _has_null(item) for item in value)
+    return False
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value if item is not None]
+    return value

@@ -1,0 +1,189 @@
+"""The one list of all that is served: to add a kind, declare its struct and add a line here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from api.coordination import Lease
+from api.core import (
+    ConfigMap,
+    Endpoints,
+    Event,
+    Namespace,
+    Node,
+    Pod,
+    ReplicationController,
+    Secret,
+    Service,
+    ServiceAccount,
+)
+from api.discovery import EndpointSlice
+from api.meta import Object
+
+T = TypeVar("T", bound=Object)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """How a kind is served.
+
+    plural: the name in paths, as ``pods``. short_names: what people type, as ``po``. categories: as ``all``.
+    status: whether ``/status`` is a subresource of its own. scale: whether ``/scale`` is.
+    fields: field selectors offered beside metadata.name and metadata.namespace, with their attribute paths.
+    """
+
+    type: type[Object]
+    group: str
+    version: str
+    plural: str
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    status: bool = False
+    scale: bool = False
+    fields: Mapping[str, str] | None = None
+
+    @property
+    def kind(self) -> str:
+        return self.type.__name__
+
+    @property
+    def singular(self) -> str:
+        return self.kind.lower()
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def qualified(self) -> str:
+        """Resource and group as error messages show them: ``pods``, ``leases.coordination.k8s.io``."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """Path of the collection or object under the server's root."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        space = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
+        tail = "".join(f"/{part}" for part in (name, subresource) if part)
+        return f"{root}{space}/{self.plural}{tail}"
+
+
+_ALL = ("all",)
+
+RESOURCES: tuple[Resource, ...] = (
+    Resource(
+        Pod,
+        "",
+        "v1",
+        "pods",
+        short_names=("po",),
+        categories=_ALL,
+        status=True,
+        fields={
+            "spec.nodeName": "spec.node_name",
+            "spec.restartPolicy": "spec.restart_policy",
+            "spec.schedulerName": "spec.scheduler_name",
+            "spec.serviceAccountName": "spec.service_account_name",
+            "spec.hostNetwork": "spec.host_network",
+            "status.phase": "status.phase",
+            "status.podIP": "status.pod_ip",
+            "status.nominatedNodeName": "status.nominated_node_name",
+        },
+    ),
+    Resource(
+        ReplicationController,
+        "",
+        "v1",
+        "replicationcontrollers",
+        short_names=("rc",),
+        categories=_ALL,
+        status=True,
+        scale=True,
+        fields={"status.replicas": "status.replicas"},
+    ),
+    Resource(
+        Service,
+        "",
+        "v1",
+        "services",
+        short_names=("svc",),
+        categories=_ALL,
+        status=True,
+        fields={"spec.clusterIP": "spec.cluster_ip", "spec.type": "spec.type"},
+    ),
+    Resource(Endpoints, "", "v1", "endpoints", short_names=("ep",)),
+    Resource(
+        Node,
+        "",
+        "v1",
+        "nodes",
+        namespaced=False,
+        short_names=("no",),
+        status=True,
+        fields={"spec.unschedulable": "spec.unschedulable"},
+    ),
+    Resource(
+        Namespace,
+        "",
+        "v1",
+        "namespaces",
+        namespaced=False,
+        short_names=("ns",),
+        status=True,
+        fields={"status.phase": "status.phase"},
+    ),
+    Resource(
+        Event,
+        "",
+        "v1",
+        "events",
+        short_names=("ev",),
+        fields={
+            "involvedObject.kind": "involved_object.kind",
+            "involvedObject.namespace": "involved_object.namespace",
+            "involvedObject.name": "involved_object.name",
+            "involvedObject.uid": "involved_object.uid",
+            "involvedObject.apiVersion": "involved_object.api_version",
+            "involvedObject.resourceVersion": "involved_object.resource_version",
+            "involvedObject.fieldPath": "involved_object.field_path",
+            "reason": "reason",
+            "reportingComponent": "reporting_component",
+            "source": "source.component",
+            "type": "type",
+        },
+    ),
+    Resource(ConfigMap, "", "v1", "configmaps", short_names=("cm",)),
+    Resource(Secret, "", "v1", "secrets", fields={"type": "type"}),
+    Resource(ServiceAccount, "", "v1", "serviceaccounts", short_names=("sa",)),
+    Resource(Lease, "coordination.k8s.io", "v1", "leases"),
+    Resource(EndpointSlice, "discovery.k8s.io", "v1", "endpointslices"),
+)
+
+_BY_TYPE: dict[type[Object], Resource] = {resource.type: resource for resource in RESOURCES}
+_BY_PLURAL: dict[tuple[str, str, str], Resource] = {(r.group, r.version, r.plural): r for r in RESOURCES}
+_BY_KIND: dict[tuple[str, str], Resource] = {(r.api_version, r.kind): r for r in RESOURCES}
+
+
+def resource_of(kind: type[Object]) -> Resource:
+    """How a type is served. Raises KeyError for a type that is not."""
+    return _BY_TYPE[kind]
+
+
+def find(group: str, version: str, plural: str) -> Resource | None:
+    return _BY_PLURAL.get((group, version, plural))
+
+
+def find_kind(api_version: str, kind: str) -> Resource | None:
+    return _BY_KIND.get((api_version, kind))
+
+
+def field_value(item: Object, path: str) -> str:
+    """The text of an attribute path (``spec.node_name``) for field selectors; empty where any step is absent."""
+    value: object = item
+    for step in path.split("."):
+        value = getattr(value, step, None)
+        if value is None:
+            return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

@@ -1,0 +1,143 @@
+"""Scalars of the API that JSON has no type for: quantities, times, and the integer-or-string.
+
+Each is checked and brought to its canonical form when it is decoded, so that nothing behind the door meets a
+malformed one.
+"""
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+import msgspec
+
+Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1, extra={"format": "int32"})]
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1, extra={"format": "int64"})]
+IntOrString = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)] | str
+Time = datetime
+
+_BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60}
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_DECIMAL_SUFFIX = {exponent: suffix for suffix, exponent in _DECIMAL.items()}
+_FORM = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([EPTGMK]i)|([eE][+-]?\d{1,3})|([numkMGTPE]?))")
+_FORM_ERROR = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+_NANO = Decimal("1e-9")
+
+
+class Quantity(str):
+    """An amount of a resource in Kubernetes' notation, in canonical form: ``0.5`` becomes ``500m``, ``1024Ki``
+    becomes ``1Mi``.
+
+    The canonical form keeps the family of suffixes that was written (binary, decimal or exponent), has no fraction,
+    and uses the largest
+    suffix that allows that. Finer than a billionth is rounded up, as Kubernetes does.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str | int | float) -> "Quantity":
+        return super().__new__(cls, _canonical(text if isinstance(text, str) else str(text)))
+
+    @property
+    def value(self) -> Decimal:
+        """The exact amount in base units (cores, bytes, pieces)."""
+        return _parse(self)[0]
+
+    @property
+    def units(self) -> int:
+        """The amount in whole base units, rounded up."""
+        return _ceil(self.value)
+
+    @property
+    def millis(self) -> int:
+        """The amount in thousandths, rounded up: millicores of a CPU quantity."""
+        return _ceil(self.value * 1000)
+
+
+def _ceil(value: Decimal) -> int:
+    return int(value.to_integral_value(rounding="ROUND_CEILING"))
+
+
+def _parse(text: str) -> tuple[Decimal, str]:
+    """Amount in base units and the family of the suffix: "binary", "exponent" or "decimal"."""
+    match = _FORM.fullmatch(text)
+    if match is None or len(text) > 64:
+        raise ValueError(_FORM_ERROR)
+    number, binary, exponent, decimal = match.groups()
+    try:
+        if binary:
+            return Decimal(number) * _BINARY[binary], "binary"
+        if exponent:
+            return Decimal(number + exponent), "exponent"
+        return Decimal(number).scaleb(_DECIMAL[decimal]), "decimal"
+    except InvalidOperation as error:
+        raise ValueError(_FORM_ERROR) from error
+
+
+def _canonical(text: str) -> str:
+    value, family = _parse(text)
+    value = value.quantize(_NANO, rounding="ROUND_UP") if value.copy_abs() < 10**18 else value
+    if family == "binary" and value == value.to_integral_value() and value.copy_abs() >= 1024:
+        return _binary_text(int(value))
+    if value == 0:
+        return "0"
+    return _decimal_text(value, exponent_form=family == "exponent")
+
+
+def _binary_text(value: int) -> str:
+    for suffix in ("Ei", "Pi", "Ti", "Gi", "Mi", "Ki"):
+        if value % _BINARY[suffix] == 0:
+            return f"{value // _BINARY[suffix]}{suffix}"
+    return str(value)
+
+
+def _decimal_text(value: Decimal, *, exponent_form: bool) -> str:
+    for exponent in (18, 15, 12, 9, 6, 3, 0, -3, -6, -9):
+        scaled = value.scaleb(-exponent)
+        if scaled == scaled.to_integral_value():
+            if exponent_form:
+                return f"{int(scaled)}" + (f"e{exponent}" if exponent else "")
+            return f"{int(scaled)}{_DECIMAL_SUFFIX[exponent]}"
+    return f"{_ceil(value.scaleb(9))}n"
+
+
+class MicroTime(datetime):
+    """A point of time that is written with exactly six digits of fraction, as client-go demands of
+    ``metav1.MicroTime``."""
+
+    @classmethod
+    def from_text(cls, text: str) -> "MicroTime":
+        when = msgspec.convert(text, datetime)
+        if when.tzinfo is None:
+            raise ValueError("time without zone")
+        return cls.fromtimestamp(when.timestamp(), UTC)
+
+    def wire(self) -> str:
+        return self.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def now() -> Time:
+    """This moment in UTC, cut to whole seconds: the precision of ``metav1.Time``."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def now_micro() -> MicroTime:
+    return MicroTime.now(UTC)
+
+
+def encode_scalar(value: Any) -> Any:
+    """msgspec's ``enc_hook``: what JSON is written for our own scalars."""
+    if isinstance(value, Quantity):
+        return str.__str__(value)
+    if isinstance(value, MicroTime):
+        return value.wire()
+    raise TypeError(f"cannot encode a {type(value).__name__}")
+
+
+def decode_scalar(kind: type, value: Any) -> Any:
+    """msgspec's ``dec_hook``. A ValueError becomes a ValidationError that names the field."""
+    if kind is Quantity and isinstance(value, str | int | float) and not isinstance(value, bool):
+        return Quantity(value)
+    if kind is MicroTime and isinstance(value, str):
+        return MicroTime.from_text(value)
+    raise ValueError(f"Expected `{kind.__name__}`, got `{type(value).__name__}`")

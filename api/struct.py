@@ -1,0 +1,84 @@
+"""The one declaration of a field, and the base of every part of an object.
+
+A field is declared in one line: its type, its protobuf number, what it means, and what else Kubernetes says of it::
+
+    restart_policy: Annotated[str, F(3, "When an ended container is started again.", default="Always",
+    enum=RESTART_POLICIES)] = ""
+
+Decoding, defaulting, validation, patching, OpenAPI, ``kubectl explain`` and the documentation all read that line. The
+Python default is
+the absent value (it is left out of the encoded form); ``F.default`` is the value that the API server fills in.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+_ACRONYMS = {
+    "api": "API",
+    "cidr": "CIDR",
+    "cidrs": "CIDRs",
+    "fqdn": "FQDN",
+    "id": "ID",
+    "ip": "IP",
+    "ipc": "IPC",
+    "ips": "IPs",
+    "pid": "PID",
+    "uri": "URI",
+    "urls": "URLs",
+    "uuid": "UUID",
+}
+
+
+def wire_name(attribute: str) -> str:
+    """The JSON name of a Python attribute: ``pod_ip`` is ``podIP`` on the wire, ``api_version`` is ``apiVersion``."""
+    first, *rest = attribute.rstrip("_").split("_")
+    return first + "".join(_ACRONYMS.get(part, part.capitalize()) for part in rest)
+
+
+@dataclass(frozen=True, slots=True)
+class F:
+    """What a field's type and name do not say.
+
+    number: protobuf field number as in Kubernetes' generated.proto; a pair where Kubernetes wraps the field in an
+    inlined message.
+    text: one or two sentences for ``kubectl explain`` and the reference pages.
+    default: what the API server fills in when the client left the field out.
+    required: must be there and not empty.
+    merge_key: list of parts that strategic merge patch and apply treat as a map by this JSON name.
+    merge: the strategy is "merge" for a list of plain values or for a map's own keys (``patchStrategy=merge``).
+    retain_keys: strategic merge clears the union's other members (``patchStrategy=retainKeys``).
+    enum: the only values allowed. minimum, maximum: bounds of an integer, both included.
+    form: name of a rule in api.formats that a string, each string of a list, or each key of a map must keep.
+    immutable: may not change once the object exists.
+    """
+
+    number: int | tuple[int, int]
+    text: str
+    default: Any = None
+    required: bool = False
+    merge_key: str = ""
+    merge: bool = False
+    retain_keys: bool = False
+    enum: tuple[str, ...] = ()
+    minimum: int | None = None
+    maximum: int | None = None
+    form: str = ""
+    immutable: bool = False
+
+
+class Struct(msgspec.Struct, kw_only=True, omit_defaults=True, rename=wire_name):
+    """Base of every part of an object. Absent values (empty string, zero, false, empty list or map, None) are not
+    encoded."""
+
+
+def always(factory: Callable[[], Any]) -> Any:
+    """Default of a field that is encoded even when it holds its zero value, as Kubernetes does for a few.
+
+    ``factory`` is the zero value's type: bool, int or str. (msgspec leaves a default out of the encoded form only
+    when it is a
+    constant or an empty list or dict.)
+    """
+    return msgspec.field(default_factory=factory)
