@@ -1,9 +1,11 @@
 """What passes between the HTTP edge and the code that handles requests.
 
-A handler takes a `Request` and returns one of `Response`, `Stream`, `Upgrade`, or an awaitable of one. A handler that can answer at
-once returns a `Response` directly and costs no task. The rule: nothing above this file sees a socket, a parser or a chunk header.
-A client that leaves never cancels an awaited handler (a commit must not be left half awaited); it sets `Request.disconnected`, and
-cancels the producer of a `Stream` and the session of an `Upgrade`.
+A handler takes a `Request` and returns a `Response`, a `Stream`, an `Upgrade`, or an awaitable of one. A handler
+that can answer at once returns a `Response` directly and costs no task.
+
+The rule: nothing above this file sees a parser or a chunk header. A client that leaves never cancels an awaited
+handler (a commit must not be left half awaited); it sets `Request.disconnected`. The producer of a `Stream` is
+cancelled, or gets `ClientGoneError` when it is in a write. The session of an `Upgrade` reads the end of its reader.
 """
 
 from __future__ import annotations
@@ -25,12 +27,12 @@ class Peer(msgspec.Struct, frozen=True):
     organizations: tuple[str, ...] = ()
 
 
-class ClientGone(ConnectionError):
+class ClientGoneError(ConnectionError):
     """The client closed the connection while something was being written to it."""
 
 
 class Request:
-    """One whole request. `path` is percent-decoded; `segments` are its non-empty parts, where an encoded slash stays inside its part."""
+    """One whole request; `path` is percent-decoded, `raw_path` and `raw_query` are as the client sent them."""
 
     __slots__ = (
         "_query",
@@ -60,7 +62,10 @@ class Request:
         peer_address: str = "",
         disconnected: asyncio.Event | None = None,
     ) -> None:
-        """`headers` have lower-case names; a repeated one is joined with ", ". Raises ValueError when the path is not UTF-8."""
+        """`headers` have lower-case names, a repeated one is joined with ", ".
+
+        Raises ValueError when the decoded path is not UTF-8.
+        """
         self.method = method
         self.raw_path = raw_path
         self.path = unquote(raw_path, errors="strict") if "%" in raw_path else raw_path
@@ -76,7 +81,7 @@ class Request:
 
     @property
     def segments(self) -> tuple[str, ...]:
-        """`/api/v1/namespaces/a%2Fb` gives ("api", "v1", "namespaces", "a/b")."""
+        """The non-empty parts: `/api/v1/namespaces/a%2Fb` gives ("api", "v1", "namespaces", "a/b")."""
         if self._segments is None:
             parts = (part for part in self.raw_path.split("/") if part)
             self._segments = tuple(unquote(part) if "%" in part else part for part in parts)
@@ -103,7 +108,10 @@ class Request:
 
 
 class Response(msgspec.Struct, frozen=True):
-    """A whole answer. The edge adds Content-Length, Date, Connection, and gzip when asked for and worth it."""
+    """A whole answer. The edge adds Content-Length, Date, Connection, and gzip where asked for and worth it.
+
+    `headers` may not hold what the edge decides (Content-Length, Transfer-Encoding, Connection, Date), nor line ends.
+    """
 
     status: int
     body: bytes = b""
@@ -119,11 +127,11 @@ class Sink(Protocol):
         """Set when the server is stopping: the producer should write what it must and return."""
 
     async def write(self, chunk: bytes) -> None:
-        """Send one chunk; waits while the client reads too slowly. Raises ClientGone when it has left."""
+        """Send one chunk; waits while the client reads too slowly. Raises ClientGoneError when it has left."""
 
 
 class Stream(msgspec.Struct, frozen=True):
-    """An answer of unknown length. When `producer` returns the body ends cleanly; when it raises, the connection is cut."""
+    """An answer of unknown length. When `producer` returns, the body ends cleanly; when it raises, it is cut off."""
 
     status: int
     producer: Callable[[Sink], Awaitable[None]]
@@ -131,14 +139,23 @@ class Stream(msgspec.Struct, frozen=True):
     headers: Headers = ()
 
 
-class Upgrade(msgspec.Struct, frozen=True):
-    """Answer 101 and hand the connection's raw bytes to `session`; when it ends the connection is closed.
+class Tunnel(msgspec.Struct, frozen=True):
+    """The raw bytes of a connection after its upgrade; `closing` is set when the server is stopping."""
 
-    Only for a request with `Connection: upgrade`. `protocol` is the value of the answer's Upgrade header (SPDY/3.1, websocket).
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    closing: asyncio.Event
+
+
+class Upgrade(msgspec.Struct, frozen=True):
+    """Answer 101 and hand the connection to `session`; when it ends the connection is closed.
+
+    Only for a request that asked with `Connection: upgrade`. `protocol` goes into the answer's Upgrade header
+    (SPDY/3.1, websocket).
     """
 
     protocol: str
-    session: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+    session: Callable[[Tunnel], Awaitable[None]]
     headers: Headers = ()
 
 
