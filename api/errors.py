@@ -23,9 +23,7 @@ class ApiError(Exception):
         self.details = details
 
     def status(self) -> Status:
-        return Status(
-            status="Failure", message=self.message, reason=self.reason, details=self.details, code=self.code
-        )
+        return Status(status="Failure", message=self.message, reason=self.reason, details=self.details, code=self.code)
 
 
 class BadRequest(ApiError):
@@ -137,8 +135,8 @@ def duplicate(path: str, value: object) -> FieldError:
 
 def not_supported(path: str, value: object, allowed: Sequence[str]) -> FieldError:
     values = ", ".join(f'"{item}"' for item in allowed if item)
-    return FieldError(path, "FieldValueNotSupported", f"Unsupported value: {_shown(value)}: supported values:
-    {values}")
+    detail = f"Unsupported value: {_shown(value)}: supported values: {values}"
+    return FieldError(path, "FieldValueNotSupported", detail)
 
 
 def forbidden(path: str, detail: str) -> FieldError:

@@ -191,8 +191,7 @@ class _Parser:
         try:
             int(word)
         except ValueError as error:
-            raise self._wrong(f"for 'Gt', 'Lt' operators, the value must be an integer, found '{word[:80]}'") from
-            error
+            raise self._wrong(f"for '>' and '<' the value must be an integer, found '{word[:80]}'") from error
         return word
 
     def _set(self) -> frozenset[str]:

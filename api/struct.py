@@ -2,12 +2,11 @@
 
 A field is declared in one line: its type, its protobuf number, what it means, and what else Kubernetes says of it::
 
-    restart_policy: Annotated[str, F(3, "When an ended container is started again.", default="Always",
-    enum=RESTART_POLICIES)] = ""
+    restart_policy: Annotated[str, F(3, "When an ended container is started again.", default="Always")] = ""
 
 Decoding, defaulting, validation, patching, OpenAPI, ``kubectl explain`` and the documentation all read that line. The
-Python default is
-the absent value (it is left out of the encoded form); ``F.default`` is the value that the API server fills in.
+Python default is the absent value (it is left out of the encoded form); ``F.default`` is the value that the API server
+fills in.
 """
 
 from collections.abc import Callable
