@@ -1,0 +1,48 @@
+# The commands of people and of CI are the same. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help demo down check lint format types floors test bench lock venv host
+
+BIN := .venv/bin
+
+help: ## list these commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+demo: ## set up this machine, start a cluster, deploy the guestbook, print its address
+	@scripts/demo
+
+down: ## stop the cluster's components; state and containers stay
+	@$(BIN)/steersman down
+
+check: lint format types floors ## all static checks: ruff, mypy, import-linter
+
+lint: venv ## ruff's findings
+	@$(BIN)/ruff check .
+
+format: venv ## is everything formatted as ruff would? (`.venv/bin/ruff format` does it)
+	@$(BIN)/ruff format --check .
+
+types: venv ## mypy, strict
+	@$(BIN)/mypy
+
+floors: venv ## which part may import which: import-linter
+	@$(BIN)/lint-imports
+
+test: venv ## all tests, with real Docker, iptables and clusters (root)
+	@scripts/setup-host --tests
+	@scripts/test-images
+	@examples/guestbook/images.sh
+	@scripts/test
+
+bench: venv ## measure
+	@$(BIN)/python -m bench
+
+lock: venv ## write requirements.lock anew from pyproject.toml
+	@$(BIN)/python -m pip install --quiet pip-tools
+	@$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host \
+		--no-emit-find-links --extra dev --output-file requirements.lock pyproject.toml
+
+host: ## install what this machine lacks and see that Docker answers
+	@scripts/setup-host
+
+venv:
+	@scripts/setup-venv
