@@ -1,0 +1,204 @@
+"""Typed calls: objects in, objects out. Errors are those of ``api.errors``, and ``Unreachable``."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from api.codec import convert, decode, encode
+from api.core import Binding, ObjectReference
+from api.errors import from_status
+from api.meta import DeleteOptions, ListMeta, Object, ObjectMeta, Preconditions, Status
+from api.resources import Resource, resource_of
+from client.kubeconfig import Credentials, load_kubeconfig
+from client.transport import Query, Stream, Transport
+
+T = TypeVar("T", bound=Object)
+
+PATCH_TYPES = {
+    "json": "application/json-patch+json",
+    "merge": "application/merge-patch+json",
+    "strategic": "application/strategic-merge-patch+json",
+}
+# The server sends a bookmark about once a minute: twice that and more in silence is a dead connection.
+WATCH_SILENCE_S = 150.0
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[T]):
+    """Objects of one kind as they were at ``resource_version``."""
+
+    items: list[T]
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent(Generic[T]):
+    """A change. ``type`` is ADDED, MODIFIED, DELETED or BOOKMARK (whose object has a resourceVersion only)."""
+
+    type: str
+    object: T
+
+
+class _RawEvent(msgspec.Struct):
+    type: str
+    object: msgspec.Raw
+
+
+class _RawList(msgspec.Struct):
+    metadata: ListMeta
+    items: list[msgspec.Raw] | None = None
+
+
+class Watch(Generic[T]):
+    """An open watch; iterate over it. ``stop`` may be called from another thread."""
+
+    def __init__(self, stream: Stream, kind: type[T]) -> None:
+        self._stream = stream
+        self._kind = kind
+
+    def __iter__(self) -> Iterator[WatchEvent[T]]:
+        for line in self._stream.lines():
+            raw = decode(line, _RawEvent)
+            if raw.type == "ERROR":
+                raise from_status(decode(bytes(raw.object), Status))
+            yield WatchEvent(raw.type, _typed(bytes(raw.object), self._kind))
+
+    def stop(self) -> None:
+        self._stream.shutdown()
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class Client:
+    """Calls of one identity to one API server. Safe to share between threads."""
+
+    def __init__(self, credentials: Credentials, *, user_agent: str = "steersman") -> None:
+        self.transport = Transport(credentials, user_agent=user_agent)
+
+    @classmethod
+    def from_kubeconfig(cls, path: Path, *, user_agent: str = "steersman") -> "Client":
+        """Raises KubeconfigError."""
+        return cls(load_kubeconfig(path), user_agent=user_agent)
+
+    def get(self, kind: type[T], name: str, namespace: str = "") -> T:
+        return _typed(self.transport.request("GET", resource_of(kind).path(namespace, name)), kind)
+
+    def list(
+        self, kind: type[T], namespace: str = "", *, labels: str = "", fields: str = "", resource_version: str = ""
+    ) -> Listing[T]:
+        """All objects of a kind, in one namespace or in all."""
+        query = {"labelSelector": labels, "fieldSelector": fields, "resourceVersion": resource_version}
+        raw = decode(self.transport.request("GET", resource_of(kind).path(namespace), query=query), _RawList)
+        return Listing([_typed(bytes(item), kind) for item in raw.items or []], raw.metadata.resource_version)
+
+    def watch(
+        self,
+        kind: type[T],
+        namespace: str = "",
+        *,
+        resource_version: str,
+        labels: str = "",
+        fields: str = "",
+        timeout_s: int = 0,
+    ) -> Watch[T]:
+        """Changes after a version. Raises Expired, at once or while iterating, when that is too long ago."""
+        query: Query = {
+            "watch": True,
+            "resourceVersion": resource_version,
+            "allowWatchBookmarks": True,
+            "labelSelector": labels,
+            "fieldSelector": fields,
+            "timeoutSeconds": timeout_s or None,
+        }
+        return Watch(
+            self.transport.stream(resource_of(kind).path(namespace), query=query, silence_s=WATCH_SILENCE_S), kind
+        )
+
+    def create(self, item: T) -> T:
+        resource = resource_of(type(item))
+        path = resource.path(item.metadata.namespace)
+        return _typed(self.transport.request("POST", path, body=_body(item, resource)), type(item))
+
+    def update(self, item: T) -> T:
+        """Replaces the object if its resourceVersion is still the one in ``item``. Raises Conflict otherwise."""
+        return self._put(item, "")
+
+    def update_status(self, item: T) -> T:
+        return self._put(item, "status")
+
+    def _put(self, item: T, subresource: str) -> T:
+        resource = resource_of(type(item))
+        path = resource.path(item.metadata.namespace, item.metadata.name, subresource)
+        return _typed(self.transport.request("PUT", path, body=_body(item, resource)), type(item))
+
+    def patch(
+        self,
+        kind: type[T],
+        name: str,
+        namespace: str,
+        patch: Mapping[str, Any] | Sequence[Any],
+        *,
+        subresource: str = "",
+        form: str = "strategic",
+    ) -> T:
+        """``form`` is strategic, merge or json."""
+        path = resource_of(kind).path(namespace, name, subresource)
+        answer = self.transport.request("PATCH", path, body=encode(patch), content_type=PATCH_TYPES[form])
+        return _typed(answer, kind)
+
+    def delete(
+        self,
+        kind: type[T],
+        name: str,
+        namespace: str = "",
+        *,
+        grace_s: int | None = None,
+        uid: str = "",
+        propagation: str | None = None,
+    ) -> None:
+        """``grace_s`` None is the object's own grace; ``uid`` guards against a new object of the same name."""
+        options = DeleteOptions(
+            api_version="v1",
+            kind="DeleteOptions",
+            grace_period_seconds=grace_s,
+            preconditions=Preconditions(uid=uid) if uid else None,
+            propagation_policy=propagation,
+        )
+        self.transport.request("DELETE", resource_of(kind).path(namespace, name), body=encode(options))
+
+    def bind(self, pod_name: str, namespace: str, node_name: str, *, uid: str = "") -> None:
+        """Gives a pod a node. Raises Conflict when it has one already or is another pod."""
+        binding = Binding(
+            api_version="v1",
+            kind="Binding",
+            metadata=ObjectMeta(name=pod_name, namespace=namespace, uid=uid),
+            target=ObjectReference(api_version="v1", kind="Node", name=node_name),
+        )
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod_name}/binding"
+        self.transport.request("POST", path, body=encode(binding))
+
+    def close(self) -> None:
+        self.transport.close()
+
+
+def _typed(data: bytes, kind: type[T]) -> T:
+    item = decode(data, kind)
+    if not item.kind:
+        # The items of a list carry no type of their own on other servers.
+        resource = resource_of(kind)
+        item.api_version, item.kind = resource.api_version, resource.kind
+    return item
+
+
+def _body(item: Object, resource: Resource) -> bytes:
+    item.api_version, item.kind = resource.api_version, resource.kind
+    return encode(item)
+
+
+def object_from_plain(document: dict[str, Any], kind: type[T]) -> T:
+    """An object from a parsed YAML document. Raises msgspec.ValidationError."""
+    return convert(document, kind)

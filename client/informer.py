@@ -1,0 +1,166 @@
+"""A copy of the objects of one kind, kept current by list and watch.
+
+The copy is level-triggered: after any trouble it lists again and tells the difference, so that a listener sees every
+state that lasts, and misses nothing for good. While the master is away the copy stays as it was.
+"""
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from api.errors import ApiError, Expired, Gone
+from api.meta import Object
+from client.client import Client, Watch
+from client.transport import Unreachable
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T", bound=Object)
+Key = tuple[str, str]
+Listener = Callable[[T | None, T | None], None]
+
+_FIRST_DELAY_S = 0.2
+_LAST_DELAY_S = 5.0
+_WATCH_S = (300, 600)
+
+
+class Informer(Generic[T]):
+    """A thread that keeps the copy.
+
+    ``on_change(old, new)`` is called in that thread: old is None for a new object, new is None for one that is gone. It
+    must be quick and must not raise; put a key into a work queue.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        kind: type[T],
+        *,
+        namespace: str = "",
+        labels: str = "",
+        fields: str = "",
+        on_change: Listener[T] | None = None,
+    ) -> None:
+        self._client = client
+        self._kind = kind
+        self._namespace = namespace
+        self._labels = labels
+        self._fields = fields
+        self._listeners: list[Listener[T]] = [on_change] if on_change else []
+        self._items: dict[Key, T] = {}
+        self._lock = threading.Lock()
+        self._synced = threading.Event()
+        self._stopping = threading.Event()
+        self._watch: Watch[T] | None = None
+        self._version = ""
+        self._thread = threading.Thread(target=self._run, name=f"informer-{kind.__name__.lower()}", daemon=True)
+
+    def add_listener(self, listener: Listener[T]) -> None:
+        """Before ``start`` only, so that no change is missed."""
+        self._listeners.append(listener)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        self._stopping.set()
+        with self._lock:
+            watch = self._watch
+        if watch is not None:
+            watch.stop()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+
+    def wait_synced(self, timeout_s: float | None = None) -> bool:
+        """Whether the first list has been taken in, waiting up to ``timeout_s``."""
+        return self._synced.wait(timeout_s)
+
+    @property
+    def synced(self) -> bool:
+        return self._synced.is_set()
+
+    def get(self, namespace: str, name: str) -> T | None:
+        """The object as last seen, or None. Treat it as read-only: it is shared."""
+        return self._items.get((namespace, name))
+
+    def items(self) -> list[T]:
+        """All objects as last seen. Treat them as read-only: they are shared."""
+        with self._lock:
+            return list(self._items.values())
+
+    def _run(self) -> None:
+        delay_s = _FIRST_DELAY_S
+        while not self._stopping.is_set():
+            try:
+                if not self._version:
+                    self._list()
+                self._follow()
+                delay_s = _FIRST_DELAY_S
+            except (Expired, Gone):
+                log.info("watch expired, listing again kind=%s", self._kind.__name__)
+                self._version = ""
+            except (Unreachable, ApiError) as error:
+                if self._stopping.is_set():
+                    return
+                log.warning("watch broken kind=%s error=%s retry_s=%.1f", self._kind.__name__, error, delay_s)
+                if isinstance(error, ApiError):
+                    self._version = ""
+                self._stopping.wait(delay_s * random.uniform(0.8, 1.2))
+                delay_s = min(delay_s * 2, _LAST_DELAY_S)
+
+    def _list(self) -> None:
+        listing = self._client.list(self._kind, self._namespace, labels=self._labels, fields=self._fields)
+        fresh = {_key(item): item for item in listing.items}
+        before = dict(self._items)
+        for key, item in fresh.items():
+            old = before.get(key)
+            if old is None or old.metadata.resource_version != item.metadata.resource_version:
+                self._replace(key, old, item)
+        for key, old in before.items():
+            if key not in fresh:
+                self._replace(key, old, None)
+        self._version = listing.resource_version
+        self._synced.set()
+
+    def _follow(self) -> None:
+        watch = self._client.watch(
+            self._kind,
+            self._namespace,
+            resource_version=self._version,
+            labels=self._labels,
+            fields=self._fields,
+            timeout_s=random.randint(*_WATCH_S),
+        )
+        with self._lock:
+            self._watch = watch
+        if self._stopping.is_set():
+            # stop() may have run before it could see this watch.
+            watch.stop()
+        try:
+            for event in watch:
+                self._take(event.type, event.object)
+        finally:
+            with self._lock:
+                self._watch = None
+            watch.close()
+
+    def _take(self, event_type: str, item: T) -> None:
+        if event_type != "BOOKMARK":
+            key = _key(item)
+            self._replace(key, self._items.get(key), None if event_type == "DELETED" else item)
+        self._version = item.metadata.resource_version
+
+    def _replace(self, key: Key, old: T | None, new: T | None) -> None:
+        with self._lock:
+            if new is None:
+                self._items.pop(key, None)
+            else:
+                self._items[key] = new
+        for listener in self._listeners:
+            listener(old, new)
+
+
+def _key(item: Object) -> Key:
+    return item.metadata.namespace, item.metadata.name

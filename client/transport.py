@@ -1,0 +1,159 @@
+"""One request to the API server, or one stream from it, over kept connections.
+
+urllib3 is used directly (requests stands on it): it is safe to share between threads, ignores proxy variables of the
+environment, and lets another thread end a blocked read.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+import urllib3
+
+from api.codec import decode
+from api.errors import ApiError, from_status
+from api.meta import Status
+from client.kubeconfig import Credentials
+
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 30.0
+MAX_LINE_BYTES = 16 * 2**20
+Query = Mapping[str, str | int | bool | None]
+
+
+class Unreachable(Exception):
+    """The API server could not be reached, or the connection broke before its answer was whole."""
+
+
+class Stream:
+    """An open answer that goes on: a watch or a log that is followed."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
+        self._response = response
+
+    def chunks(self) -> Iterator[bytes]:
+        """Pieces as they arrive. Raises Unreachable when the connection breaks or is silent for too long."""
+        try:
+            while chunk := self._response.read1(65536):
+                yield chunk
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise Unreachable(str(error)) from error
+        finally:
+            self.close()
+
+    def lines(self) -> Iterator[bytes]:
+        """Whole lines without their end."""
+        pending = b""
+        for chunk in self.chunks():
+            *whole, pending = (pending + chunk).split(b"\n")
+            yield from whole
+            if len(pending) > MAX_LINE_BYTES:
+                raise Unreachable(f"a line of more than {MAX_LINE_BYTES} bytes")
+        if pending:
+            yield pending
+
+    def shutdown(self) -> None:
+        """Ends a read that another thread is blocked in."""
+        try:
+            self._response.shutdown()
+        except (OSError, ValueError, RuntimeError, AttributeError):
+            # The other thread has just ended the stream itself.
+            return
+
+    def close(self) -> None:
+        self._response.close()
+
+
+class Transport:
+    """Requests of one identity to one server. Safe to share between threads."""
+
+    def __init__(self, credentials: Credentials, *, user_agent: str = "steersman") -> None:
+        self._root = credentials.server.rstrip("/")
+        headers = {"User-Agent": user_agent, "Accept": "application/json"}
+        if credentials.token:
+            headers["Authorization"] = f"Bearer {credentials.token}"
+        secure = {"ssl_context": credentials.ssl_context()} if self._root.startswith("https") else {}
+        self._pool = urllib3.PoolManager(num_pools=1, maxsize=32, block=False, headers=headers, retries=False, **secure)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        timeout_s: float = READ_TIMEOUT_S,
+    ) -> bytes:
+        """The body of a 2xx answer. Raises an ApiError for a refusal, Unreachable otherwise.
+
+        Only a GET is tried a second time: a kept connection may have been closed by the server just then.
+        """
+        attempts = 2 if method == "GET" else 1
+        for attempt in range(1, attempts + 1):
+            try:
+                response = self._send(method, path, query, body=body, content_type=content_type, timeout_s=timeout_s)
+                return _checked(response).data
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                if attempt == attempts:
+                    raise Unreachable(f"{method} {self._root}{path}: {_reason(error)}") from error
+        raise AssertionError("unreachable")
+
+    def stream(self, path: str, *, query: Query | None = None, silence_s: float | None = None) -> Stream:
+        """An open GET. ``silence_s``: how long nothing may arrive before it counts as broken; None is for ever."""
+        try:
+            response = self._send("GET", path, query, preload=False, timeout_s=silence_s)
+            if response.status >= 400:
+                response.read(decode_content=True, cache_content=True)
+            return Stream(_checked(response))
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise Unreachable(f"GET {self._root}{path}: {_reason(error)}") from error
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Query | None,
+        *,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        preload: bool = True,
+        timeout_s: float | None,
+    ) -> urllib3.BaseHTTPResponse:
+        url = self._root + path + _encoded(query)
+        timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=timeout_s)
+        extra: dict[str, Any] = {}
+        if body is not None:
+            extra = {"body": body, "headers": {**self._pool.headers, "Content-Type": content_type}}
+        return self._pool.request(method, url, preload_content=preload, timeout=timeout, **extra)
+
+    def close(self) -> None:
+        self._pool.clear()
+
+
+def _encoded(query: Query | None) -> str:
+    if not query:
+        return ""
+    shown = {key: str(value).lower() if isinstance(value, bool) else value for key, value in query.items()}
+    text = urlencode({key: value for key, value in shown.items() if value not in (None, "")})
+    return f"?{text}" if text else ""
+
+
+def _checked(response: urllib3.BaseHTTPResponse) -> urllib3.BaseHTTPResponse:
+    if response.status < 400:
+        return response
+    raise _error(response.status, response.data)
+
+
+def _error(code: int, body: bytes) -> ApiError:
+    try:
+        status = decode(body, Status)
+    except msgspec.MsgspecError:
+        status = Status(message=body[:300].decode(errors="replace").strip())
+    return from_status(status, http_code=code)
+
+
+def _reason(error: BaseException) -> str:
+    cause = getattr(error, "reason", None)
+    return str(cause if isinstance(cause, BaseException) else error)
