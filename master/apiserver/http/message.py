@@ -131,7 +131,10 @@ class Sink(Protocol):
 
 
 class Stream(msgspec.Struct, frozen=True):
-    """An answer of unknown length. When `producer` returns, the body ends cleanly; when it raises, it is cut off."""
+    """An answer of unknown length. When `producer` returns, the body ends cleanly; when it raises, it is cut off.
+
+    The producer may never run (HEAD, a client that left): it opens for itself what has to be closed again.
+    """
 
     status: int
     producer: Callable[[Sink], Awaitable[None]]

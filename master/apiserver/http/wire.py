@@ -1,0 +1,72 @@
+"""Answers as bytes on the wire (RFC 9112). Pure: values in, bytes out.
+
+It refuses what would let a handler break the framing: a line end in a header, or a header that the edge decides itself.
+"""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+
+from master.apiserver.http.message import Headers
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
+
+_OURS = frozenset({"connection", "content-length", "date", "transfer-encoding"})
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+
+def has_body(status: int) -> bool:
+    """Whether an answer of this status carries a body at all (RFC 9110, 6.4.1)."""
+    return status >= 200 and status not in (204, 304)
+
+
+def response_head(status: int, headers: Headers, *, content_type: str, length: int | None, connection: str) -> bytes:
+    """The head of an answer; `length` None means chunked. `connection` is "", "close" or "keep-alive".
+
+    Raises ValueError when a header would break the framing.
+    """
+    lines = [f"HTTP/1.1 {status} {_PHRASES.get(status, 'Unknown')}", f"Date: {_date(int(time.time()))}"]
+    if has_body(status):
+        if content_type:
+            lines.append(f"Content-Type: {content_type}")
+        lines.append("Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}")
+    return _assemble(lines, headers, connection)
+
+
+def stream_head_1_0(status: int, headers: Headers, *, content_type: str) -> bytes:
+    """The head of a stream to an HTTP/1.0 client, which knows no chunks: the body ends with the connection."""
+    lines = [f"HTTP/1.1 {status} {_PHRASES.get(status, 'Unknown')}", f"Date: {_date(int(time.time()))}"]
+    lines.append(f"Content-Type: {content_type}")
+    return _assemble(lines, headers, "close")
+
+
+def upgrade_head(protocol: str, headers: Headers) -> bytes:
+    """The 101 that ends HTTP on a connection."""
+    return _assemble(["HTTP/1.1 101 Switching Protocols", f"Upgrade: {protocol}"], headers, "Upgrade")
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk of a chunked body; `data` may not be empty, that would be the end."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def _assemble(lines: list[str], headers: Headers, connection: str) -> bytes:
+    for name, value in headers:
+        if name.lower() in _OURS:
+            raise ValueError(f"header {name}: is decided by the HTTP edge")
+        lines.append(f"{name}: {value}")
+    if connection:
+        lines.append(f"Connection: {connection}")
+    text = "\r\n".join(lines)
+    if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
+        raise ValueError(f"headers: one of {[name for name, _ in headers]} holds a line end")
+    return text.encode("latin-1") + b"\r\n\r\n"
+
+
+@lru_cache(maxsize=2)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
