@@ -1,0 +1,67 @@
+"""kubeconfig files as every Kubernetes client reads them: one cluster, one user, certificates embedded."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from master.files import write_atomically
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kubeconfig:
+    """What one file says; `ca`, `certificate` and `key` are PEM."""
+
+    server: str
+    ca: bytes
+    certificate: bytes
+    key: bytes
+    user: str
+    cluster: str = "steersman"
+
+
+def write_kubeconfig(path: Path, config: Kubeconfig) -> None:
+    """Write it whole and readable by its owner alone."""
+    write_atomically(path, render(config), mode=0o600)
+
+
+def render(config: Kubeconfig) -> bytes:
+    """The YAML text."""
+    context = f"{config.user}@{config.cluster}"
+    cluster = {"server": config.server, "certificate-authority-data": _encoded(config.ca)}
+    user = {"client-certificate-data": _encoded(config.certificate), "client-key-data": _encoded(config.key)}
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": config.cluster, "cluster": cluster}],
+        "users": [{"name": config.user, "user": user}],
+        "contexts": [{"name": context, "context": {"cluster": config.cluster, "user": config.user}}],
+        "current-context": context,
+    }
+    text: str = yaml.safe_dump(document, sort_keys=False, width=2**20)
+    return text.encode()
+
+
+def parse(data: bytes) -> Kubeconfig:
+    """Read back what `render` writes. Raises ValueError for anything else."""
+    try:
+        document = yaml.safe_load(data)
+        cluster, user = document["clusters"][0], document["users"][0]
+        return Kubeconfig(
+            server=str(cluster["cluster"]["server"]),
+            ca=base64.b64decode(cluster["cluster"]["certificate-authority-data"]),
+            certificate=base64.b64decode(user["user"]["client-certificate-data"]),
+            key=base64.b64decode(user["user"]["client-key-data"]),
+            user=str(user["name"]),
+            cluster=str(cluster["name"]),
+        )
+    except (yaml.YAMLError, KeyError, IndexError, TypeError, binascii.Error) as error:
+        raise ValueError(f"not a kubeconfig of ours: {error!r}") from error
+
+
+def _encoded(pem: bytes) -> str:
+    return base64.b64encode(pem).decode("ascii")
