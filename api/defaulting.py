@@ -1,0 +1,172 @@
+"""Fills in what the client left out.
+
+First the fixed defaults of the declarations (``F.default``), for the object and all its parts; then, for a few kinds,
+what depends on other fields. Nothing that the client wrote is changed.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from api.core import (
+    ClientIPConfig,
+    Container,
+    EmptyDirVolumeSource,
+    Namespace,
+    Node,
+    Pod,
+    PodSecurityContext,
+    PodSpec,
+    ReplicationController,
+    ResourceRequirements,
+    Secret,
+    Service,
+    SessionAffinityConfig,
+    Volume,
+)
+from api.meta import Object
+from api.qos import qos_class
+from api.schema import fields_of
+from api.struct import Struct
+
+_Fixed = tuple[str, Any, Any]
+_Plan = tuple[tuple[_Fixed, ...], tuple[tuple[str, str], ...]]
+
+
+def apply(item: Object) -> None:
+    """Completes an object in place."""
+    # The rules of a kind come first: some of them make parts that have fixed defaults of their own.
+    rule = _RULES.get(type(item))
+    if rule is not None:
+        rule(item)
+    _fill(item)
+
+
+@cache
+def _plan(kind: type[Struct]) -> _Plan:
+    """For one part: its fixed defaults as (attribute, absent value, default), and its fields with defaults further
+    down."""
+    absent = {field.name: field.default for field in msgspec.structs.fields(kind)}
+    fixed: list[_Fixed] = []
+    below: list[tuple[str, str]] = []
+    for field in fields_of(kind):
+        if field.spec.default is not None:
+            fixed.append((field.attribute, absent[field.attribute], field.spec.default))
+        shape = field.shape
+        part = shape.struct or (shape.item.struct if shape.item else None)
+        if part is not None and any(_plan(part)):
+            below.append((field.attribute, shape.form))
+    return tuple(fixed), tuple(below)
+
+
+def _fill(part: Any) -> None:
+    kind: type[Struct] = type(part)
+    fixed, below = _plan(kind)
+    for attribute, absent, default in fixed:
+        if getattr(part, attribute) == absent:
+            setattr(part, attribute, default)
+    for attribute, form in below:
+        value = getattr(part, attribute)
+        if value is None:
+            continue
+        if form == "struct":
+            _fill(value)
+        else:
+            for item in value:
+                _fill(item)
+
+
+def _pod(pod: Pod) -> None:
+    _pod_spec(pod.spec)
+    pod.status.phase = pod.status.phase or "Pending"
+    pod.status.qos_class = pod.status.qos_class or qos_class(pod.spec)
+
+
+def _pod_spec(spec: PodSpec) -> None:
+    for container in [*spec.init_containers, *spec.containers]:
+        _container(container, host_network=spec.host_network)
+    for volume in spec.volumes:
+        if not any(getattr(volume, source) is not None for source in VOLUME_SOURCES):
+            volume.empty_dir = EmptyDirVolumeSource()
+    spec.security_context = spec.security_context or PodSecurityContext()
+    # Two names for one thing, of which clients may write either.
+    spec.service_account_name = spec.service_account_name or spec.service_account
+    spec.service_account = spec.service_account_name
+
+
+VOLUME_SOURCES = tuple(field.attribute for field in fields_of(Volume) if field.attribute != "name")
+
+
+def _container(container: Container, *, host_network: bool) -> None:
+    if not container.image_pull_policy:
+        container.image_pull_policy = "Always" if _tag(container.image) == "latest" else "IfNotPresent"
+    for port in container.ports:
+        if host_network and not port.host_port:
+            port.host_port = port.container_port
+    resources = container.resources = container.resources or ResourceRequirements()
+    for name, limit in resources.limits.items():
+        resources.requests.setdefault(name, limit)
+
+
+def _tag(image: str) -> str:
+    """The tag of an image's name: ``latest`` when it has none; empty when it is named by digest."""
+    if "@" in image:
+        return ""
+    _, _, tag = image.rpartition("/")[2].partition(":")
+    return tag or "latest"
+
+
+def _replication_controller(controller: ReplicationController) -> None:
+    template = controller.spec.template
+    if template is None:
+        return
+    controller.spec.selector = controller.spec.selector or dict(template.metadata.labels)
+    controller.metadata.labels = controller.metadata.labels or dict(template.metadata.labels)
+    _pod_spec(template.spec)
+
+
+def _service(service: Service) -> None:
+    spec = service.spec
+    spec.type = spec.type or "ClusterIP"
+    for port in spec.ports:
+        port.target_port = port.target_port or port.port
+    if spec.session_affinity == "ClientIP" and spec.session_affinity_config is None:
+        spec.session_affinity_config = SessionAffinityConfig(client_ip=ClientIPConfig())
+    if spec.type == "ExternalName":
+        return
+    spec.internal_traffic_policy = spec.internal_traffic_policy or "Cluster"
+    if spec.type in ("NodePort", "LoadBalancer"):
+        spec.external_traffic_policy = spec.external_traffic_policy or "Cluster"
+    if spec.type == "LoadBalancer" and spec.allocate_load_balancer_node_ports is None:
+        spec.allocate_load_balancer_node_ports = True
+    spec.ip_families = spec.ip_families or ["IPv4"]
+    spec.ip_family_policy = spec.ip_family_policy or "SingleStack"
+
+
+def _namespace(namespace: Namespace) -> None:
+    namespace.spec.finalizers = namespace.spec.finalizers or ["kubernetes"]
+    namespace.status.phase = namespace.status.phase or "Active"
+    if namespace.metadata.name:
+        namespace.metadata.labels["kubernetes.io/metadata.name"] = namespace.metadata.name
+
+
+def _node(node: Node) -> None:
+    node.status.allocatable = node.status.allocatable or dict(node.status.capacity)
+
+
+def _secret(secret: Secret) -> None:
+    for key, text in secret.string_data.items():
+        secret.data[key] = text.encode()
+    secret.string_data = {}
+
+
+_RULES: dict[type[Object], Callable[[Any], None]] = {
+    Namespace: _namespace,
+    Node: _node,
+    Pod: _pod,
+    ReplicationController: _replication_controller,
+    Secret: _secret,
+    Service: _service,
+}

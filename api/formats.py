@@ -1,0 +1,158 @@
+"""The rules that names, labels and other strings keep. Each returns what is wrong with a value, or an empty string.
+
+Sources: RFC 1123 and RFC 1035 for names, RFC 6335 for port names, Kubernetes' ``util/validation`` for the sentences.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable
+
+Rule = Callable[[str], str]
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_DNS_LABEL = re.compile(_LABEL)
+_DNS_1035 = re.compile("[a-z]([-a-z0-9]*[a-z0-9])?")
+_SUBDOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_NAME_PART = re.compile("([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
+_LABEL_VALUE = re.compile("(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
+_HTTP_HEADER = re.compile("[-A-Za-z0-9]+")
+_CONFIG_KEY = re.compile("[-._a-zA-Z0-9]+")
+_PRINTABLE_ENV = re.compile(r"[ -<>-~]+")
+
+
+def dns_label(value: str) -> str:
+    if len(value) > 63:
+        return "must be no more than 63 characters"
+    if not _DNS_LABEL.fullmatch(value):
+        return (
+            "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must "
+            "start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
+            "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+        )
+    return ""
+
+
+def dns_1035_label(value: str) -> str:
+    if len(value) > 63:
+        return "must be no more than 63 characters"
+    if not _DNS_1035.fullmatch(value):
+        return (
+            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic "
+            "character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for "
+            "validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
+        )
+    return ""
+
+
+def dns_subdomain(value: str) -> str:
+    if len(value) > 253:
+        return "must be no more than 253 characters"
+    if not _SUBDOMAIN.fullmatch(value):
+        return (
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and "
+            "must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+            "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+        )
+    return ""
+
+
+def qualified_name(value: str) -> str:
+    prefix, slash, name = value.rpartition("/")
+    if slash and (not prefix or "/" in prefix):
+        return "a qualified name must have at most one '/' with a DNS subdomain before it (e.g. 'example.com/MyName')"
+    if slash and dns_subdomain(prefix):
+        return "prefix part " + dns_subdomain(prefix)
+    if not name:
+        return "name part must be non-empty"
+    if len(name) > 63:
+        return "name part must be no more than 63 characters"
+    if not _NAME_PART.fullmatch(name):
+        return (
+            "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+            "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+            "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+        )
+    return ""
+
+
+def label_value(value: str) -> str:
+    if len(value) > 63:
+        return "must be no more than 63 characters"
+    if not _LABEL_VALUE.fullmatch(value):
+        return (
+            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and "
+            "must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', "
+            "regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+        )
+    return ""
+
+
+def port_name(value: str) -> str:
+    if len(value) > 15:
+        return "must be no more than 15 characters"
+    if not re.fullmatch("[-a-z0-9]+", value):
+        return "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"
+    if not re.search("[a-z]", value):
+        return "must contain at least one letter (a-z)"
+    if "--" in value:
+        return "must not contain consecutive hyphens"
+    if value[0] == "-" or value[-1] == "-":
+        return "must not begin or end with a hyphen"
+    return ""
+
+
+def env_name(value: str) -> str:
+    if not _PRINTABLE_ENV.fullmatch(value):
+        return "a valid environment variable name must consist only of printable ASCII characters other than '='"
+    return ""
+
+
+def ip(value: str) -> str:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+    return ""
+
+
+def relative_path(value: str) -> str:
+    if value.startswith("/"):
+        return "must be a relative path"
+    if ".." in value.split("/"):
+        return "must not contain '..'"
+    return ""
+
+
+def http_header(value: str) -> str:
+    return "" if _HTTP_HEADER.fullmatch(value) else "a valid HTTP header must consist of alphanumeric characters or '-'"
+
+
+def config_key(value: str) -> str:
+    if len(value) > 253:
+        return "must be no more than 253 characters"
+    if value in (".", "..") or value.startswith(".."):
+        return "must not be '.' or begin with '..'"
+    if not _CONFIG_KEY.fullmatch(value):
+        return "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
+    return ""
+
+
+def resource_name(value: str) -> str:
+    return qualified_name(value)
+
+
+FORMATS: dict[str, Rule] = {
+    "annotation": lambda value: qualified_name(value.lower()),
+    "config_key": config_key,
+    "dns_label": dns_label,
+    "env_name": env_name,
+    "http_header": http_header,
+    "ip": ip,
+    "label": qualified_name,
+    "label_value": label_value,
+    "port": port_name,
+    "port_name": port_name,
+    "qualified_name": qualified_name,
+    "relative_path": relative_path,
+    "resource_name": resource_name,
+}

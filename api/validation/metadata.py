@@ -1,0 +1,56 @@
+"""Names and metadata."""
+
+from collections.abc import Callable
+
+from api.core import Namespace, Service
+from api.errors import FieldError, forbidden, invalid, required
+from api.formats import dns_1035_label, dns_label, dns_subdomain
+from api.meta import Object, ObjectMeta
+
+_ANNOTATION_BYTES = 256 * 1024
+_NAME_RULES: dict[type[Object], Callable[[str], str]] = {Namespace: dns_label, Service: dns_1035_label}
+
+
+def metadata_errors(item: Object) -> list[FieldError]:
+    metadata = item.metadata
+    if not metadata.name:
+        return [required("metadata.name", "name or generateName is required")]
+    errors: list[FieldError] = []
+    rule = _NAME_RULES.get(type(item), dns_subdomain)
+    if wrong := rule(metadata.name):
+        errors.append(invalid("metadata.name", metadata.name, wrong))
+    size = sum(len(key) + len(value) for key, value in metadata.annotations.items())
+    if size > _ANNOTATION_BYTES:
+        errors.append(
+            FieldError(
+                "metadata.annotations", "FieldValueTooLong", f"Too long: may not be more than {_ANNOTATION_BYTES} bytes"
+            )
+        )
+    if sum(1 for owner in metadata.owner_references if owner.controller) > 1:
+        errors.append(invalid("metadata.ownerReferences", "", "Only one reference can have Controller set to true"))
+    return errors
+
+
+def metadata_update_errors(new: Object, old: Object) -> list[FieldError]:
+    errors = [
+        invalid(f"metadata.{wire}", value, "field is immutable")
+        for wire, value, before in (
+            ("name", new.metadata.name, old.metadata.name),
+            ("namespace", new.metadata.namespace, old.metadata.namespace),
+            ("uid", new.metadata.uid, old.metadata.uid),
+        )
+        if value != before
+    ]
+    return errors + _finalizer_errors(new.metadata, old.metadata)
+
+
+def _finalizer_errors(new: ObjectMeta, old: ObjectMeta) -> list[FieldError]:
+    added = [name for name in new.finalizers if name not in old.finalizers]
+    if old.deletion_timestamp is not None and added:
+        return [
+            forbidden(
+                "metadata.finalizers",
+                f"no new finalizers can be added if the object is being deleted, found new finalizers {added}",
+            )
+        ]
+    return []

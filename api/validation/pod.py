@@ -1,0 +1,177 @@
+"""Pods and pod templates: what depends on more than one field."""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from api.codec import encode
+from api.core import Container, EnvVar, Pod, PodSpec, Probe, Volume
+from api.defaulting import VOLUME_SOURCES
+from api.errors import FieldError, duplicate, forbidden, invalid, required
+from api.schema import by_wire
+
+_HANDLERS = ("exec", "http_get", "tcp_socket", "grpc")
+_IMMUTABLE = (
+    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+)
+
+
+def pod_errors(pod: Pod) -> list[FieldError]:
+    return list(pod_spec_errors(pod.spec, "spec"))
+
+
+def pod_spec_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
+    """Faults of the spec of a pod, or of a template's, at ``path``."""
+    yield from _duplicates((item.name for item in spec.volumes), f"{path}.volumes", "name")
+    yield from _duplicates(
+        (item.name for item in [*spec.init_containers, *spec.containers]), f"{path}.containers", "name"
+    )
+    for index, volume in enumerate(spec.volumes):
+        yield from _volume_errors(volume, f"{path}.volumes[{index}]")
+    volumes = {volume.name for volume in spec.volumes}
+    for group, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
+        for index, container in enumerate(containers):
+            yield from _container_errors(container, volumes, f"{path}.{group}[{index}]")
+    yield from _host_port_errors(spec, path)
+    if spec.host_network and spec.hostname and "." in spec.hostname:
+        yield invalid(f"{path}.hostname", spec.hostname, "must be a DNS label")
+
+
+def _duplicates(values: Iterable[str], path: str, field: str) -> Iterator[FieldError]:
+    seen: set[str] = set()
+    for index, value in enumerate(values):
+        if value and value in seen:
+            yield duplicate(f"{path}[{index}].{field}", value)
+        seen.add(value)
+
+
+def _volume_errors(volume: Volume, path: str) -> Iterator[FieldError]:
+    given = [source for source in VOLUME_SOURCES if getattr(volume, source) is not None]
+    wires = {field.attribute: wire for wire, field in by_wire(Volume).items()}
+    for extra in given[1:]:
+        yield forbidden(f"{path}.{wires[extra]}", "may not specify more than 1 volume type")
+    if volume.host_path is not None and ".." in volume.host_path.path.split("/"):
+        yield invalid(f"{path}.hostPath.path", volume.host_path.path, "must not contain '..'")
+
+
+def _container_errors(container: Container, volumes: set[str], path: str) -> Iterator[FieldError]:
+    if container.image and container.image != container.image.strip():
+        yield invalid(f"{path}.image", container.image, "must not have leading or trailing whitespace")
+    yield from _mount_errors(container, volumes, path)
+    yield from _port_errors(container, path)
+    for index, variable in enumerate(container.env):
+        yield from _env_errors(variable, f"{path}.env[{index}]")
+    yield from _resource_errors(container, path)
+    probes = (
+        ("livenessProbe", container.liveness_probe),
+        ("readinessProbe", container.readiness_probe),
+        ("startupProbe", container.startup_probe),
+    )
+    for name, probe in probes:
+        if probe is not None:
+            yield from _probe_errors(probe, f"{path}.{name}", succeeds_once=name != "readinessProbe")
+
+
+def _mount_errors(container: Container, volumes: set[str], path: str) -> Iterator[FieldError]:
+    seen: set[str] = set()
+    for index, mount in enumerate(container.volume_mounts):
+        at = f"{path}.volumeMounts[{index}]"
+        if mount.name and mount.name not in volumes:
+            yield FieldError(f"{at}.name", "FieldValueNotFound", f'Not found: "{mount.name}"')
+        if mount.mount_path in seen:
+            yield invalid(f"{at}.mountPath", mount.mount_path, "must be unique")
+        if ":" in mount.mount_path:
+            yield invalid(f"{at}.mountPath", mount.mount_path, "must not contain ':'")
+        seen.add(mount.mount_path)
+
+
+def _port_errors(container: Container, path: str) -> Iterator[FieldError]:
+    yield from _duplicates((port.name for port in container.ports), f"{path}.ports", "name")
+
+
+def _env_errors(variable: EnvVar, path: str) -> Iterator[FieldError]:
+    source = variable.value_from
+    if source is None:
+        return
+    given = sum(
+        item is not None
+        for item in (source.field_ref, source.resource_field_ref, source.config_map_key_ref, source.secret_key_ref)
+    )
+    if variable.value:
+        yield invalid(f"{path}.valueFrom", "", "may not be specified when `value` is not empty")
+    if given == 0:
+        yield invalid(
+            f"{path}.valueFrom",
+            "",
+            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`",
+        )
+    elif given > 1:
+        yield invalid(f"{path}.valueFrom", "", "may not have more than one field specified at a time")
+
+
+def _resource_errors(container: Container, path: str) -> Iterator[FieldError]:
+    resources = container.resources
+    if resources is None:
+        return
+    for group, amounts in (("limits", resources.limits), ("requests", resources.requests)):
+        for name, amount in amounts.items():
+            if amount.value < 0:
+                yield invalid(f"{path}.resources.{group}[{name}]", amount, "must be greater than or equal to 0")
+    for name, amount in resources.requests.items():
+        limit = resources.limits.get(name)
+        if limit is not None and amount.value > limit.value:
+            detail = f"must be less than or equal to {name} limit of {limit}"
+            yield invalid(f"{path}.resources.requests", amount, detail)
+
+
+def _probe_errors(probe: Probe, path: str, *, succeeds_once: bool) -> Iterator[FieldError]:
+    given = [handler for handler in _HANDLERS if getattr(probe, handler) is not None]
+    if not given:
+        yield required(path, "must specify a handler type")
+    wires = {field.attribute: wire for wire, field in by_wire(Probe).items()}
+    for extra in given[1:]:
+        yield forbidden(f"{path}.{wires[extra]}", "may not specify more than 1 handler type")
+    if probe.exec is not None and not probe.exec.command:
+        yield required(f"{path}.exec.command")
+    if succeeds_once and probe.success_threshold not in (0, 1):
+        yield invalid(f"{path}.successThreshold", probe.success_threshold, "must be 1")
+
+
+def _host_port_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
+    seen: set[tuple[str, str, int]] = set()
+    for number, container in enumerate(spec.containers):
+        for index, port in enumerate(container.ports):
+            at = f"{path}.containers[{number}].ports[{index}].hostPort"
+            if not port.host_port:
+                continue
+            if spec.host_network and port.host_port != port.container_port:
+                yield invalid(at, port.host_port, "must match `containerPort` when `hostNetwork` is true")
+            wanted = (port.host_ip, port.protocol, port.host_port)
+            if wanted in seen:
+                yield duplicate(at, f"{port.protocol}/{port.host_ip}/{port.host_port}")
+            seen.add(wanted)
+
+
+def pod_update_errors(new: Pod, old: Pod) -> list[FieldError]:
+    """Of a pod's spec only images, the deadline and added tolerations may change."""
+    frozen = msgspec.json.decode(encode(new.spec))
+    before = msgspec.json.decode(encode(old.spec))
+    for spec, other in ((frozen, before), (before, frozen)):
+        spec.pop("activeDeadlineSeconds", None)
+        spec.pop("terminationGracePeriodSeconds", None)
+        _drop_images(spec, other)
+    added = new.spec.tolerations[: len(old.spec.tolerations)] == old.spec.tolerations
+    frozen.pop("tolerations", None)
+    before.pop("tolerations", None)
+    if frozen != before or not added:
+        return [forbidden("spec", _IMMUTABLE)]
+    return []
+
+
+def _drop_images(spec: dict[str, list[dict[str, object]]], other: dict[str, list[dict[str, object]]]) -> None:
+    for group in ("containers", "initContainers"):
+        if len(spec.get(group, [])) == len(other.get(group, [])):
+            for container in spec.get(group, []):
+                container.pop("image", None)

@@ -1,0 +1,81 @@
+"""Services."""
+
+from collections.abc import Iterator
+
+from api.core import Service, ServicePort
+from api.errors import FieldError, duplicate, forbidden, invalid, required
+from api.formats import dns_subdomain, ip
+
+
+def service_errors(service: Service) -> list[FieldError]:
+    return [*_address_errors(service), *_ports_errors(service), *_affinity_errors(service)]
+
+
+def _address_errors(service: Service) -> Iterator[FieldError]:
+    spec = service.spec
+    if spec.type == "ExternalName":
+        if not spec.external_name:
+            yield required("spec.externalName")
+        elif wrong := dns_subdomain(spec.external_name.rstrip(".")):
+            yield invalid("spec.externalName", spec.external_name, wrong)
+        if spec.cluster_ip:
+            yield forbidden("spec.clusterIPs", "may not be set for ExternalName services")
+        return
+    if spec.cluster_ip not in ("", "None") and (wrong := ip(spec.cluster_ip)):
+        yield invalid("spec.clusterIPs[0]", spec.cluster_ip, wrong)
+    if spec.cluster_ip == "None" and spec.type in ("NodePort", "LoadBalancer"):
+        yield invalid("spec.clusterIPs[0]", "None", "may not be set to 'None' for LoadBalancer or NodePort services")
+    if spec.external_traffic_policy and spec.type == "ClusterIP" and not spec.external_ips:
+        yield invalid(
+            "spec.externalTrafficPolicy",
+            spec.external_traffic_policy,
+            "may only be set for externally-accessible services",
+        )
+
+
+def _ports_errors(service: Service) -> Iterator[FieldError]:
+    spec = service.spec
+    if not spec.ports and spec.cluster_ip != "None" and spec.type != "ExternalName":
+        yield required("spec.ports")
+    names: set[str] = set()
+    ports: set[tuple[str, int]] = set()
+    node_ports: set[tuple[str, int]] = set()
+    for index, port in enumerate(spec.ports):
+        path = f"spec.ports[{index}]"
+        if len(spec.ports) > 1 and not port.name:
+            yield required(f"{path}.name")
+        if port.name and port.name in names:
+            yield duplicate(f"{path}.name", port.name)
+        names.add(port.name)
+        if (port.protocol, port.port) in ports:
+            yield duplicate(path, f"{port.port}/{port.protocol}")
+        ports.add((port.protocol, port.port))
+        yield from _node_port_errors(port, spec.type, path, node_ports)
+
+
+def _node_port_errors(
+    port: ServicePort, service_type: str, path: str, seen: set[tuple[str, int]]
+) -> Iterator[FieldError]:
+    if not port.node_port:
+        return
+    if service_type not in ("NodePort", "LoadBalancer"):
+        yield forbidden(f"{path}.nodePort", f"may not be used when `type` is '{service_type}'")
+    if (port.protocol, port.node_port) in seen:
+        yield duplicate(f"{path}.nodePort", port.node_port)
+    seen.add((port.protocol, port.node_port))
+
+
+def _affinity_errors(service: Service) -> Iterator[FieldError]:
+    spec = service.spec
+    if spec.session_affinity == "None" and spec.session_affinity_config is not None:
+        yield forbidden("spec.sessionAffinityConfig", "must not be set when session affinity is None")
+
+
+def service_update_errors(new: Service, old: Service) -> list[FieldError]:
+    """The cluster address stays as long as the service has one."""
+    before, after = old.spec, new.spec
+    if "ExternalName" in (before.type, after.type) or not before.cluster_ip:
+        return []
+    if after.cluster_ip != before.cluster_ip:
+        return [invalid("spec.clusterIPs[0]", after.cluster_ip, "may not change once set")]
+    return []
