@@ -1,0 +1,143 @@
+"""Answers of other servers, kept as they came and aged when given out.
+
+The records lie at the same offset in every message with the same name, so their compression pointers stay
+right; only id, flags, the case of the question and the TTLs are put in anew.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from clusterdns.wire import (
+    HEADER_BYTES,
+    NOERROR,
+    NXDOMAIN,
+    TC,
+    TYPE_OPT,
+    TYPE_SOA,
+    MalformedError,
+    Query,
+    Record,
+    message,
+    room,
+    walk_records,
+)
+
+AUTHENTIC = 0x20  # the AD bit
+MAX_KEPT_BYTES = 4096  # bounds the memory of a full cache
+Key = tuple[bytes, bytes, bool, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """One answer of another server, without its id, question and OPT record."""
+
+    rcode: int
+    flags: int  # the AD bit only
+    counts: tuple[int, int, int]
+    body: bytes
+    ttl_offsets: tuple[int, ...]  # from the start of the body
+    keep_s: float  # 0: good for those who wait for it, not to be kept
+    born: float  # time.monotonic
+
+    def render(self, query: Query, now: float) -> bytes:
+        """The message for one client; TC and nothing else when it is too large for it."""
+        rcode = self.rcode | self.flags
+        if len(self.body) > room(query):
+            return message(query, (TC, rcode), (0, 0, 0), b"")
+        return message(query, (0, rcode), self.counts, self._aged(int(now - self.born)))
+
+    def _aged(self, age_s: int) -> bytes:
+        if age_s <= 0:
+            return self.body
+        body = bytearray(self.body)
+        for offset in self.ttl_offsets:
+            ttl = int.from_bytes(body[offset : offset + 4], "big")
+            body[offset : offset + 4] = max(ttl - age_s, 0).to_bytes(4, "big")
+        return bytes(body)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long answers may be kept, in seconds."""
+
+    positive_s: float
+    negative_s: float
+
+
+def read_foreign(data: bytes, question: bytes, *, limits: Limits, now: float) -> Foreign:
+    """Take apart an answer whose id and question have been checked; MalformedError when it is crooked."""
+    start = HEADER_BYTES + len(question)
+    records, end = [], start
+    for each in walk_records(data, start):
+        if each.rtype == TYPE_OPT:
+            break  # hop by hop; what follows it is additional and may be left out
+        records.append(each)
+        end = each.end
+    rcode = data[3] & 0x0F
+    sections = [each.section for each in records]
+    return Foreign(
+        rcode,
+        data[3] & AUTHENTIC,
+        (sections.count(0), sections.count(1), sections.count(2)),
+        data[start:end],
+        tuple(each.ttl_offset - start for each in records),
+        _keep_s(data, records, rcode, limits),
+        now,
+    )
+
+
+def _keep_s(data: bytes, records: list[Record], rcode: int, limits: Limits) -> float:
+    """RFC 2308: a negative answer is kept for the lesser of its SOA's TTL and minimum, without SOA never."""
+    if rcode == NOERROR and any(each.section == 0 for each in records):
+        if any(each.section == 0 and each.rtype == TYPE_SOA and each.end - 4 < each.rdata for each in records):
+            raise MalformedError("SOA cut short")
+        return min(limits.positive_s, *(_ttl(each) for each in records))
+    if rcode not in (NOERROR, NXDOMAIN):
+        return 0
+    for each in records:
+        if each.section == 1 and each.rtype == TYPE_SOA:
+            minimum = int.from_bytes(data[each.end - 4 : each.end], "big")
+            return min(limits.negative_s, _ttl(each), minimum)
+    return 0
+
+
+def _ttl(each: Record) -> int:
+    return each.ttl if each.ttl < 1 << 31 else 0  # RFC 2181 section 8
+
+
+def key_of(query: Query) -> Key:
+    """What makes two questions the same for another server."""
+    return (query.name, query.kind, query.do, query.cd)
+
+
+class Cache:
+    """A bounded table; the least recently used answer leaves first."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Key, Foreign] = OrderedDict()
+
+    def get(self, key: Key) -> Foreign | None:
+        """A kept answer that is still fresh."""
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is None:
+                return None
+            if time.monotonic() - kept.born >= kept.keep_s:
+                del self._kept[key]
+                return None
+            self._kept.move_to_end(key)
+            return kept
+
+    def put(self, key: Key, answer: Foreign) -> None:
+        """Keep an answer, unless its life or its size forbids."""
+        if answer.keep_s <= 0 or len(answer.body) > MAX_KEPT_BYTES:
+            return
+        with self._lock:
+            self._kept[key] = answer
+            self._kept.move_to_end(key)
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)

@@ -1,0 +1,113 @@
+"""Runs clusterdns: the address, the server, and the informers that feed it.
+
+The rule: fail static. It answers from the last known names before the master has been heard, keeps answering
+while the master is away, and leaves the address in place when it stops.
+"""
+
+import logging
+import threading
+
+from api.core import Endpoints, Service
+from api.meta import Object
+from client import Client, Informer
+from clusterdns.config import Config
+from clusterdns.link import LinkError, ensure_address, remove_address
+from clusterdns.objects import service_names
+from clusterdns.records import ServiceNames
+from clusterdns.service import DnsService
+from clusterdns.sync import NameSync
+from clusterdns.zone import Key
+
+log = logging.getLogger(__name__)
+
+SYNC_CHECK_S = 0.2  # until the informers hold everything
+LINK_CHECK_S = 30.0  # an address that someone removed comes back within this time
+
+
+def run(config: Config, stop: threading.Event) -> None:
+    """Serve until `stop` is set; raises LinkError, OSError or KubeconfigError when it cannot start."""
+    client = Client.from_kubeconfig(config.kubeconfig, user_agent="steersman-dns")
+    try:
+        _put_address(config)
+        _serve(config, client, stop)
+    finally:
+        client.close()
+
+
+def cleanup(config: Config) -> list[str]:
+    """Remove from the host what `run` left there; says what was done, a sentence each."""
+    done = []
+    if config.interface:
+        done.append(remove_address(config.interface, config.listen_address))
+    if config.state_file.exists():
+        config.state_file.unlink()
+        done.append(f"file {config.state_file} removed")
+    return done
+
+
+def _put_address(config: Config) -> None:
+    if config.interface:
+        log.info("address ready: %s", ensure_address(config.interface, config.listen_address))
+
+
+def _serve(config: Config, client: Client, stop: threading.Event) -> None:
+    dns = DnsService(config)
+    feed = _Feed(client, dns, config)
+    try:
+        feed.start()
+        dns.start()
+        log.info("dns started address=%s port=%d domain=%s", config.listen_address, dns.port, config.domain)
+        while not feed.try_sync() and not stop.wait(SYNC_CHECK_S):
+            pass
+        while not stop.wait(LINK_CHECK_S):
+            _check_address(config)
+    finally:
+        feed.stop()
+        dns.stop()
+        log.info("dns stopped address=%s", config.listen_address)
+
+
+def _check_address(config: Config) -> None:
+    if config.interface:
+        try:
+            log.debug("address checked: %s", ensure_address(config.interface, config.listen_address))
+        except LinkError as error:
+            log.error("address missing error=%s", error)
+
+
+class _Feed:
+    """The informers and the thread that turns what they hold into names."""
+
+    def __init__(self, client: Client, dns: DnsService, config: Config) -> None:
+        self._services = Informer(client, Service, on_change=self._changed)
+        self._endpoints = Informer(client, Endpoints, on_change=self._changed)
+        self._names = NameSync(dns.zone, self._lookup, state_file=config.state_file)
+
+    def start(self) -> None:
+        self._names.restore()
+        self._names.start()
+        self._services.start()
+        self._endpoints.start()
+
+    def stop(self) -> None:
+        self._services.stop()
+        self._endpoints.stop()
+        self._names.stop()
+
+    def try_sync(self) -> bool:
+        """Whether both informers hold everything; tells the zone so."""
+        if not (self._services.synced and self._endpoints.synced):
+            return False
+        self._names.all_listed({_key(service) for service in self._services.items()})
+        return True
+
+    def _changed(self, old: Object | None, new: Object | None) -> None:
+        self._names.changed(_key(each) for each in (old, new) if each is not None)
+
+    def _lookup(self, key: Key) -> ServiceNames | None:
+        service = self._services.get(*key)
+        return service_names(service, self._endpoints.get(*key)) if service is not None else None
+
+
+def _key(each: Object) -> Key:
+    return each.metadata.namespace, each.metadata.name

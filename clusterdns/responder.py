@@ -1,0 +1,47 @@
+"""One packet in, one answer out: from the table of ready messages, the zone, or later from a forwarder.
+
+The rule: `answer` never raises for anything that a packet contains, and never blocks.
+"""
+
+from clusterdns.answers import Answer
+from clusterdns.forwarder import Forwarder, Job, Reply, follow
+from clusterdns.wire import Query, Refused, parse_query, servfail
+from clusterdns.zone import Zone
+
+MAX_REMEMBERED_BYTES = 320  # of a query: the longest name, EDNS, a cookie
+
+
+class Responder:
+    """Decides where the answer to a packet comes from."""
+
+    def __init__(self, zone: Zone, forwarder: Forwarder, *, udp_bytes: int, ttl_s: int) -> None:
+        self.zone = zone
+        self._forwarder = forwarder
+        self._udp_bytes, self._ttl_s = udp_bytes, ttl_s
+
+    def answer(self, data: bytes, reply: Reply, *, tcp: bool = False) -> bytes | None:
+        """The answer when it is known now; None when there is none, or `reply` gets it (now or later)."""
+        recent = self.zone.recent  # taken before the lookup: see Zone.remember
+        query = parse_query(data, udp_bytes=self._udp_bytes, tcp=tcp)
+        if isinstance(query, Refused):
+            return query.reply
+        found = self.zone.lookup(query)
+        if isinstance(found, Answer):
+            message = found.render(query)
+            if not (tcp or found.rotates) and len(data) <= MAX_REMEMBERED_BYTES:
+                self.zone.remember(recent, data[2:], message[2:])
+            return message
+        if found is None:
+            self._forwarder.submit(Job(query), reply)
+            return None
+        chain, last = self.zone.chain(query, found)
+        return self._alias(Job(query, chain), last, reply)
+
+    def _alias(self, job: Job, last: Answer | None, reply: Reply) -> bytes | None:
+        """The chain ends in our own zone, or a forwarder finds where it ends."""
+        if last is None:
+            self._forwarder.submit(job, reply)
+            return None
+        whole: Query = job.asked._replace(edns=False)
+        followed = follow(job, last.render(whole), ttl_s=self._ttl_s)
+        return followed.render(job.query, followed.born) if followed is not None else servfail(job.query)

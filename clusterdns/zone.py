@@ -1,0 +1,228 @@
+"""The table of cluster names: looked up by one thread, changed by others, no lock on the way to an answer.
+
+The rule: a reader sees a name either before or after a change, never half of it. Every change is made of
+single dictionary operations, and the table of ready messages (`recent`) is replaced only after them.
+"""
+
+import struct
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from clusterdns.answers import Answer
+from clusterdns.names import ancestors, reverse_zones, undashed, wire_name
+from clusterdns.records import Built, Entry, ServiceNames, address_entry, build
+from clusterdns.wire import (
+    NXDOMAIN,
+    SERVFAIL,
+    TO_QUESTION,
+    TYPE_ANY,
+    TYPE_NS,
+    TYPE_PTR,
+    TYPE_SOA,
+    TYPE_TXT,
+    Query,
+    kind_of,
+    record,
+)
+
+SPECIFICATION = "1.1.0"  # answered under dns-version, as the specification asks
+SOA_REFRESH_S, SOA_RETRY_S, SOA_EXPIRE_S = 7200, 1800, 86400
+MAX_RECENT = 16384
+MAX_CHAIN = 8  # aliases of aliases
+
+Key = tuple[str, str]  # namespace, name
+
+
+@dataclass(frozen=True, slots=True)
+class Negative:
+    """The two ways of saying no for one zone, with its SOA."""
+
+    no_name: Answer
+    no_data: Answer
+
+
+class Zone:
+    """Names of one cluster."""
+
+    def __init__(self, *, domain: str, address: str, ttl_s: int, reverse_cidrs: tuple[str, ...]) -> None:
+        self.recent: dict[bytes, bytes] = {}
+        self.synced = False
+        self._domain, self._ttl_s = domain, ttl_s
+        self._lock = threading.Lock()
+        self._names: dict[bytes, Entry] = {}
+        self._built: dict[Key, tuple[ServiceNames, Built]] = {}
+        self._pointers: dict[bytes, dict[Key, tuple[bytes, ...]]] = {}
+        self._namespaces: Counter[str] = Counter()
+        self._apex = wire_name(domain)
+        self._pods = wire_name(f"pod.{domain}")
+        reverse = [zone for cidr in reverse_cidrs for zone in reverse_zones(cidr)]
+        self._zones = [self._apex, *map(wire_name, reverse)]
+        self._negative: dict[bytes, Negative] = {}
+        self._soa_names = wire_name(f"ns.dns.{domain}") + wire_name(f"hostmaster.{domain}")
+        self._serial = int(time.time())
+        self._publish()
+        self._add_fixed(address)
+
+    def lookup(self, query: Query) -> Answer | Entry | None:
+        """The answer; an entry whose alias has to be followed; None for a name that is not ours."""
+        entry = self._names.get(query.name)
+        if entry is None:
+            return self._absent(query)
+        answer = entry.answers.get(query.kind)
+        if answer is not None:
+            return answer
+        if query.qtype == TYPE_ANY and entry.answers:
+            return next(iter(entry.answers.values()))  # one set of records is enough: RFC 8482
+        if entry.alias is not None:
+            return entry
+        negative = self._negative_of(query.name)
+        # A pointer outside our reverse zones: another type of that name is not ours to deny.
+        return negative.no_data if negative is not None else None
+
+    def chain(self, query: Query, entry: Entry) -> tuple[tuple[bytes, ...], Answer | None]:
+        """The targets of an alias, one after the other, and the last one's answer if that name is ours."""
+        targets: list[bytes] = []
+        while entry.alias is not None and len(targets) < MAX_CHAIN:
+            targets.append(entry.alias)
+            found = self.lookup(query._replace(name=entry.alias))
+            if not isinstance(found, Entry):
+                return tuple(targets), found
+            entry = found
+        return tuple(targets), Answer(rcode=SERVFAIL)  # aliases in a ring
+
+    def put(self, service: ServiceNames) -> None:
+        """Add or replace a service; ValueError, and nothing changed, when its names are impossible."""
+        key = (service.namespace, service.name)
+        with self._lock:
+            before = self._built.get(key)
+            if before is not None and before[0] == service:
+                return
+            built = build(service, domain=self._domain, ttl_s=self._ttl_s)
+            self._replace(key, service, built)
+
+    def remove(self, namespace: str, name: str) -> None:
+        """Forget a service; one that is not there is no error."""
+        with self._lock:
+            if (namespace, name) in self._built:
+                self._replace((namespace, name), None, Built({}, ()))
+
+    def services(self) -> list[ServiceNames]:
+        """Every service whose names are answered."""
+        with self._lock:
+            return [service for service, _built in self._built.values()]
+
+    def remember(self, recent: dict[bytes, bytes], question: bytes, reply: bytes) -> None:
+        """Keep a ready message; `recent` is the table as it was before the answer was looked up.
+
+        When the zone has changed since then, that table is no longer read, and nor is the old answer.
+        """
+        if len(recent) >= MAX_RECENT:
+            recent.clear()
+        recent[question] = reply
+
+    def mark_synced(self) -> None:
+        """From now on a name that is not in the table does not exist."""
+        self.synced = True
+        self.recent = {}
+
+    def _replace(self, key: Key, service: ServiceNames | None, built: Built) -> None:
+        old_entries, old_pointers = {}, set()
+        if key in self._built:
+            old = self._built[key][1]
+            old_entries, old_pointers = old.entries, {name for name, _target in old.pointers}
+        self._names.update(built.entries)
+        for gone in old_entries.keys() - built.entries.keys():
+            del self._names[gone]
+        targets: dict[bytes, list[bytes]] = {name: [] for name in old_pointers}
+        for name, target in built.pointers:
+            targets.setdefault(name, []).append(target)
+        for name, found in targets.items():
+            self._point(name, key, tuple(found))
+        self._count_namespace(key, service is not None)
+        if service is not None:
+            self._built[key] = (service, built)
+        else:
+            del self._built[key]
+        self._publish()
+
+    def _point(self, name: bytes, key: Key, targets: tuple[bytes, ...]) -> None:
+        """Several services may stand behind one address; each owns its own pointers."""
+        owners = self._pointers.setdefault(name, {})
+        if targets:
+            owners[key] = targets
+        else:
+            owners.pop(key, None)
+        found = sorted({target for each in owners.values() for target in each})
+        if found:
+            encoded = [record(TO_QUESTION, TYPE_PTR, self._ttl_s, target) for target in found]
+            self._names[name] = Entry({kind_of(TYPE_PTR): Answer(encoded)})
+        else:
+            self._names.pop(name, None)
+            del self._pointers[name]
+
+    def _count_namespace(self, key: Key, present: bool) -> None:
+        """A namespace with services is a name that exists and has no records."""
+        self._namespaces[key[0]] += int(present) - int(key in self._built)
+        name = wire_name(f"{key[0]}.svc.{self._domain}")
+        if self._namespaces[key[0]]:
+            self._names.setdefault(name, Entry({}))
+        else:
+            self._names.pop(name, None)
+
+    def _add_fixed(self, address: str) -> None:
+        server = wire_name(f"ns.dns.{self._domain}")
+        soa, ns = kind_of(TYPE_SOA), kind_of(TYPE_NS)
+        self._names[self._apex] = Entry(
+            {
+                soa: Answer([self._soa(TO_QUESTION)]),
+                ns: Answer([record(TO_QUESTION, TYPE_NS, self._ttl_s, server)]),
+            }
+        )
+        self._names[server] = address_entry([address], self._ttl_s)
+        version = bytes([len(SPECIFICATION)]) + SPECIFICATION.encode()
+        text = record(TO_QUESTION, TYPE_TXT, self._ttl_s, version)
+        self._names[wire_name(f"dns-version.{self._domain}")] = Entry({kind_of(TYPE_TXT): Answer([text])})
+        for empty in ("svc", "pod", "dns"):
+            self._names[wire_name(f"{empty}.{self._domain}")] = Entry({})
+
+    def _publish(self) -> None:
+        """A new serial in every SOA, then a new table of ready messages: in that order."""
+        self._serial += 1
+        for apex in self._zones:
+            soa = [self._soa(apex)]
+            self._negative[apex] = Negative(Answer(authority=soa, rcode=NXDOMAIN), Answer(authority=soa))
+        if self._apex in self._names:
+            self._names[self._apex].answers[kind_of(TYPE_SOA)] = Answer([self._soa(TO_QUESTION)])
+        self.recent = {}
+
+    def _soa(self, owner: bytes) -> bytes:
+        times = struct.pack("!5I", self._serial & 0xFFFFFFFF, SOA_REFRESH_S, SOA_RETRY_S, SOA_EXPIRE_S, self._ttl_s)
+        return record(owner, TYPE_SOA, self._ttl_s, self._soa_names + times)
+
+    def _absent(self, query: Query) -> Answer | None:
+        negative = self._negative_of(query.name)
+        if negative is None:
+            return None
+        pod = self._pod(query.name)
+        if pod is not None:
+            return pod.answers.get(query.kind, negative.no_data)
+        return negative.no_name if self.synced else Answer(rcode=SERVFAIL)
+
+    def _pod(self, name: bytes) -> Entry | None:
+        """A pod's name spells its address; as in CoreDNS' default, whether the pod lives is not asked."""
+        steps = list(ancestors(name))
+        if self._pods not in steps:
+            return None
+        above = steps.index(self._pods)
+        if above == 1:
+            return Entry({})  # the namespace
+        address = undashed(steps[0][1 : steps[0][0] + 1]) if above == 2 else None
+        return address_entry([address], self._ttl_s) if address is not None else None
+
+    def _negative_of(self, name: bytes) -> Negative | None:
+        for step in ancestors(name):
+            if step in self._negative:
+                return self._negative[step]
+        return None

@@ -1,0 +1,126 @@
+"""The address in a network namespace of the test's own."""
+
+import ctypes
+import os
+import subprocess
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from clusterdns.link import LinkError, ensure_address, remove_address
+
+ADDRESS = "169.254.20.10"
+NAME = "steer-dns"
+CLONE_NEWNET = 0x40000000
+
+pytestmark = [
+    pytest.mark.netns,
+    pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces, which takes root"),
+]
+
+
+class Namespace:
+    """A network namespace; `run` calls something inside it, in a thread that lives for that call."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def run(self, call: Callable[..., str], *words: str) -> str:
+        results: list[str] = []
+        errors: list[Exception] = []
+
+        def inside() -> None:
+            try:
+                with Path(f"/run/netns/{self.name}").open() as handle:
+                    libc = ctypes.CDLL(None, use_errno=True)
+                    assert libc.setns(handle.fileno(), CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+                results.append(call(*words))
+            except (LinkError, OSError) as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=inside)
+        thread.start()
+        thread.join(20)
+        if errors:
+            raise errors[0]
+        return results[0]
+
+    def ip(self, *words: str) -> str:
+        command = ["ip", "-n", self.name, *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout
+
+
+@pytest.fixture
+def netns() -> Iterator[Namespace]:
+    name = f"dnstest-{uuid.uuid4().hex[:8]}"
+    subprocess.run(["ip", "netns", "add", name], check=True, timeout=10)
+    try:
+        namespace = Namespace(name)
+        namespace.ip("link", "set", "lo", "up")
+        yield namespace
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=True, timeout=10)
+
+
+def has_dummy(netns: Namespace) -> bool:
+    """Whether this kernel knows dummy interfaces."""
+    try:
+        netns.ip("link", "add", "probe0", "type", "dummy")
+    except subprocess.CalledProcessError:
+        return False
+    netns.ip("link", "delete", "probe0")
+    return True
+
+
+def test_the_address_is_put_in_place_adopted_and_removed(netns):
+    assert "added" in netns.run(ensure_address, NAME, ADDRESS)
+    before = netns.ip("-o", "address")
+    assert f"inet {ADDRESS}/32" in before
+    assert "added" not in netns.run(ensure_address, NAME, ADDRESS)
+    assert netns.ip("-o", "address") == before
+    assert "removed" in netns.run(remove_address, NAME, ADDRESS)
+    assert ADDRESS not in netns.ip("-o", "address")
+    assert "127.0.0.1/8" in netns.ip("-o", "address")
+    assert "is not there" in netns.run(remove_address, NAME, ADDRESS)
+
+
+def test_a_dummy_interface_carries_it_where_the_kernel_has_them(netns):
+    if not has_dummy(netns):
+        pytest.skip("this kernel has no dummy interfaces")
+    netns.ip("link", "add", NAME, "type", "dummy")  # as a start that died half way leaves it
+    assert netns.run(ensure_address, NAME, ADDRESS) == f"address {ADDRESS} added on {NAME}"
+    assert "UP" in netns.ip("link", "show", NAME)
+    assert netns.run(remove_address, NAME, ADDRESS) == f"interface {NAME} removed"
+
+
+def test_loopback_carries_it_where_the_kernel_has_no_dummy(netns):
+    if has_dummy(netns):
+        pytest.skip("this kernel has dummy interfaces")
+    netns.run(ensure_address, NAME, ADDRESS)
+    assert f"lo:{NAME}" in netns.ip("-o", "address", "show", "lo")
+
+
+def test_an_address_of_someone_else_is_used_and_left(netns):
+    netns.ip("link", "add", "theirs", "type", "bridge")
+    netns.ip("address", "add", f"{ADDRESS}/24", "dev", "theirs")
+    assert netns.run(ensure_address, NAME, ADDRESS) == f"address {ADDRESS} is on theirs"
+    assert "is not there" in netns.run(remove_address, NAME, ADDRESS)
+    assert f"{ADDRESS}/24" in netns.ip("-o", "address")
+
+
+def test_an_address_on_loopback_without_our_label_is_left(netns):
+    netns.ip("address", "add", f"{ADDRESS}/32", "dev", "lo")
+    assert netns.run(ensure_address, NAME, ADDRESS) == f"address {ADDRESS} is on lo"
+    assert "is not there" in netns.run(remove_address, NAME, ADDRESS)
+    assert f"{ADDRESS}/32" in netns.ip("-o", "address")
+
+
+def test_an_interface_of_another_kind_is_neither_used_nor_removed(netns):
+    netns.ip("link", "add", NAME, "type", "bridge")
+    with pytest.raises(LinkError, match="is not a dummy interface"):
+        netns.run(ensure_address, NAME, ADDRESS)
+    netns.run(remove_address, NAME, ADDRESS)
+    assert NAME in netns.ip("link")

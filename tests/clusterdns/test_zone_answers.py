@@ -1,0 +1,138 @@
+"""Cluster names as a real dig sees them."""
+
+import re
+
+import pytest
+from dnslib import RCODE
+
+from clusterdns.records import Endpoint, ServiceNames
+
+ZONE = "cluster.local"
+
+
+@pytest.mark.parametrize(
+    ("question", "answers"),
+    [
+        ("frontend.default.svc.cluster.local A", ["10.96.0.7"]),
+        ("FrontEnd.DEFAULT.svc.Cluster.Local A", ["10.96.0.7"]),
+        ("_http._tcp.frontend.default.svc.cluster.local SRV", ["0 100 80 frontend.default.svc.cluster.local."]),
+        ("_dns._udp.frontend.default.svc.cluster.local SRV", ["0 100 53 frontend.default.svc.cluster.local."]),
+        ("7.0.96.10.in-addr.arpa PTR", ["frontend.default.svc.cluster.local."]),
+        ("redis.default.svc.cluster.local A", ["10.244.0.5", "10.244.0.6"]),
+        ("redis-0.redis.default.svc.cluster.local A", ["10.244.0.5"]),
+        ("10-244-0-6.redis.default.svc.cluster.local A", ["10.244.0.6"]),
+        ("5.0.244.10.in-addr.arpa PTR", ["redis-0.redis.default.svc.cluster.local."]),
+        (
+            "_http._tcp.redis.default.svc.cluster.local SRV",
+            [
+                "0 100 80 10-244-0-6.redis.default.svc.cluster.local.",
+                "0 100 80 redis-0.redis.default.svc.cluster.local.",
+            ],
+        ),
+        ("early.data.svc.cluster.local A", ["10.244.0.8"]),
+        ("early-0.early.data.svc.cluster.local A", ["10.244.0.8"]),
+        ("far.default.svc.cluster.local CNAME", ["db.example.com."]),
+        ("near.default.svc.cluster.local A", ["10.96.0.7", "frontend.default.svc.cluster.local."]),
+        ("10-1-2-3.default.pod.cluster.local A", ["10.1.2.3"]),
+        ("fd00--1-2.default.pod.cluster.local AAAA", ["fd00::1:2"]),
+        ("dns-version.cluster.local TXT", ['"1.1.0"']),
+        ("cluster.local NS", ["ns.dns.cluster.local."]),
+        ("frontend.default.svc.cluster.local ANY", ["10.96.0.7"]),
+    ],
+)
+def test_dig_gets_the_golden_answer(dns, question, answers):
+    assert dns.short(*question.split()) == answers
+
+
+@pytest.mark.parametrize(
+    ("question", "rcode"),
+    [
+        ("nobody.default.svc.cluster.local A", "NXDOMAIN"),
+        ("frontend.nowhere.svc.cluster.local A", "NXDOMAIN"),
+        ("redis-9.redis.default.svc.cluster.local A", "NXDOMAIN"),
+        ("asleep.data.svc.cluster.local A", "NXDOMAIN"),
+        ("kubernetes.default.svc.cluster.local.svc.cluster.local A", "NXDOMAIN"),
+        ("1-2-3.default.pod.cluster.local A", "NXDOMAIN"),
+        ("9.9.96.10.in-addr.arpa PTR", "NXDOMAIN"),
+        ("frontend.default.svc.cluster.local AAAA", "NOERROR"),
+        ("frontend.default.svc.cluster.local TYPE65", "NOERROR"),
+        ("_tcp.frontend.default.svc.cluster.local A", "NOERROR"),
+        ("default.svc.cluster.local A", "NOERROR"),
+        ("svc.cluster.local A", "NOERROR"),
+        ("default.pod.cluster.local A", "NOERROR"),
+        ("10-1-2-3.default.pod.cluster.local AAAA", "NOERROR"),
+        ("cluster.local A", "NOERROR"),
+    ],
+)
+def test_a_no_is_of_the_right_kind_and_carries_the_soa(dns, question, rcode):
+    said = dns.dig(*question.split())
+    assert f"status: {rcode}" in said
+    assert re.search(r"flags: qr aa rd ra; QUERY: 1, ANSWER: 0, AUTHORITY: 1", said)
+    assert re.search(r"\t5\tIN\tSOA\t.* 5$", said, re.MULTILINE)
+
+
+def test_answers_are_authoritative_and_live_five_seconds(dns):
+    said = dns.dig("frontend.default.svc.cluster.local")
+    assert "flags: qr aa rd ra;" in said
+    assert re.search(r"^frontend\.default\.svc\.cluster\.local\. 5 IN\s+A\s+10\.96\.0\.7$", said, re.MULTILINE)
+
+
+def test_the_case_of_the_question_comes_back(dns):
+    assert "FrontEnd.default.SVC.cluster.local. 5" in dns.dig("FrontEnd.default.SVC.cluster.local")
+    assert "frontend.default.svc.cluster.local. 5" in dns.dig("frontend.default.svc.cluster.local")
+
+
+def test_srv_brings_the_addresses_along(dns):
+    reply = dns.ask("_http._tcp.redis.default.svc.cluster.local", "SRV")
+    assert sorted(str(each.rdata) for each in reply.ar) == ["10.244.0.5", "10.244.0.6"]
+
+
+def test_headless_addresses_take_turns(dns):
+    first = {str(dns.ask("redis.default.svc.cluster.local").rr[0].rdata) for _ in range(2)}
+    assert first == {"10.244.0.5", "10.244.0.6"}
+
+
+def test_a_ring_of_aliases_ends(dns):
+    assert dns.ask("ring.default.svc.cluster.local").header.rcode == RCODE.SERVFAIL
+
+
+def test_a_change_is_answered_at_once(dns):
+    name = "frontend.default.svc.cluster.local"
+    assert dns.short(name) == ["10.96.0.7"]
+    dns.service.zone.put(ServiceNames("default", "frontend", addresses=("10.96.0.8",)))
+    assert dns.short(name) == ["10.96.0.8"]
+    assert dns.short("-x", "10.96.0.7") == []
+    dns.service.zone.remove("default", "frontend")
+    assert "NXDOMAIN" in dns.dig(name)
+    assert "NXDOMAIN" in dns.dig(f"_http._tcp.{name}", "SRV")
+
+
+def test_the_serial_grows_with_a_change(dns):
+    before = int(dns.short("cluster.local", "SOA")[0].split()[2])
+    dns.service.zone.remove("default", "frontend")
+    assert int(dns.short("cluster.local", "SOA")[0].split()[2]) > before
+
+
+def test_two_services_may_stand_behind_one_address(dns):
+    for name in ("one", "two"):
+        dns.service.zone.put(ServiceNames("default", name, endpoints=(Endpoint("10.244.9.9", "web"),)))
+    assert dns.short("-x", "10.244.9.9") == [
+        "web.one.default.svc.cluster.local.",
+        "web.two.default.svc.cluster.local.",
+    ]
+    dns.service.zone.remove("default", "one")
+    assert dns.short("-x", "10.244.9.9") == ["web.two.default.svc.cluster.local."]
+
+
+def test_an_unknown_name_is_not_denied_before_the_first_sync(start_dns):
+    dns = start_dns(synced=False)
+    assert dns.short("frontend.default.svc.cluster.local") == ["10.96.0.7"]
+    assert "SERVFAIL" in dns.dig("later.default.svc.cluster.local")
+    dns.service.zone.mark_synced()
+    assert "NXDOMAIN" in dns.dig("later.default.svc.cluster.local")
+
+
+def test_a_service_with_an_impossible_name_changes_nothing(dns):
+    with pytest.raises(ValueError, match="is no domain name"):
+        dns.service.zone.put(ServiceNames("default", "frontend", external_name="a..b"))
+    assert dns.short("frontend.default.svc.cluster.local") == ["10.96.0.7"]
