@@ -1,0 +1,189 @@
+"""The embedded store: SQLite below, the whole current state in memory, group commit on the event loop.
+
+The rule: memory shows only what is durable. A write is decided at once against the committed state and the
+writes accepted before it; all that was accepted in one turn of the loop goes into one transaction; when that
+is on disk the state moves, listeners and watches hear of it, and the writers are answered, in this order. A
+commit that fails fails exactly its writers and leaves the state as it was; the next one is tried all the same.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from master.store.batch import Batch, check_write, refuse_change, refuse_create
+from master.store.broadcast import Broadcast
+from master.store.contract import Change, Record, StoreBroken, StoreClosed, StoreError, Subscription
+from master.store.database import Database, connect
+from master.store.history import History
+from master.store.records import Records
+from master.store.wal import Checkpoints, FrameGauge
+
+log = logging.getLogger(__name__)
+
+# A transaction is closed at these bounds even in the middle of a turn, so the queue of writes has a bound.
+_BATCH_WRITES_MAX = 1024
+_BATCH_BYTES_MAX = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SqliteOptions:
+    """Where the file is, and every bound of the store. A page is 8 KB."""
+
+    path: Path
+    history_changes: int = 10_000
+    history_bytes: int = 64 * 1024 * 1024
+    watch_queue: int = 2_000
+    value_bytes_max: int = 8 * 1024 * 1024
+    wal_pages: int = 1_000
+    wal_pages_max: int = 4_000
+    idle_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        for name in ("history_changes", "history_bytes", "watch_queue", "value_bytes_max", "wal_pages", "idle_s"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name}: must be above 0, not {getattr(self, name)}")
+        if self.wal_pages_max <= self.wal_pages:
+            raise ValueError(f"wal_pages_max: must be above wal_pages ({self.wal_pages}), not {self.wal_pages_max}")
+
+
+class _Opened:
+    """All that exists only between open and close."""
+
+    def __init__(self, options: SqliteOptions, database: Database) -> None:
+        self.database = database
+        self.records = Records(database.take_records())
+        self.history = History(database.revision, changes_max=options.history_changes, bytes_max=options.history_bytes)
+        self.broadcast = Broadcast(queue_max=options.watch_queue)
+        self.gauge = FrameGauge(database.path)
+        self.checkpoints = Checkpoints(
+            database.connection,
+            lambda: connect(database.path),
+            self.gauge,
+            frames_start=options.wal_pages,
+            frames_max=options.wal_pages_max,
+            idle_s=options.idle_s,
+        )
+
+    async def close(self) -> None:
+        self.broadcast.close()
+        await self.checkpoints.close()
+        self.database.close()
+        self.gauge.close()
+
+
+class SqliteStore:
+    """The contract's Store on one SQLite file; one at a time, by an exclusive lock."""
+
+    def __init__(self, options: SqliteOptions) -> None:
+        self._options = options
+        self._opened: _Opened | None = None
+        self._batch: Batch | None = None
+
+    async def open(self) -> None:
+        if self._opened is not None:
+            raise StoreClosed(f"store {self._options.path} is already open")
+        # Checking and reading take a while for a big file; other start-up work goes on meanwhile.
+        database = await asyncio.to_thread(Database, self._options.path)
+        try:
+            self._opened = _Opened(self._options, database)
+        except BaseException:
+            database.close()
+            raise
+        log.info("store opened path=%s revision=%d", database.path, database.revision)
+
+    async def close(self) -> None:
+        opened = self._opened
+        if opened is None:
+            return
+        self._commit()
+        self._opened = None
+        await opened.close()
+        log.info("store closed path=%s revision=%d", opened.database.path, opened.database.revision)
+
+    @property
+    def revision(self) -> int:
+        return self._live().database.revision
+
+    def get(self, key: str) -> Record | None:
+        return self._live().records.get(key)
+
+    def load(self, prefix: str) -> list[Record]:
+        return self._live().records.load(prefix)
+
+    def watch(self, prefix: str, since: int | None) -> Subscription:
+        live = self._live()
+        replay = [] if since is None else live.history.since(since, prefix)
+        return live.broadcast.watch(prefix, replay)
+
+    def subscribe(self, callback: Callable[[list[Change]], None]) -> Callable[[], None]:
+        return self._live().broadcast.listen(callback)
+
+    async def create(self, key: str, value: bytes) -> int:
+        return await self._write(key, value, refuse_create)
+
+    async def update(self, key: str, value: bytes, *, expected: int | None) -> int:
+        return await self._write(key, value, lambda current: refuse_change(key, current, expected))
+
+    async def delete(self, key: str, *, expected: int | None) -> int:
+        return await self._write(key, None, lambda current: refuse_change(key, current, expected))
+
+    async def _write(self, key: str, value: bytes | None, refuse: Callable[[Record | None], StoreError | None]) -> int:
+        check_write(key, b"" if value is None else value, value_bytes_max=self._options.value_bytes_max)
+        while True:
+            if self._live().checkpoints.full:
+                await self._live().checkpoints.room()
+            batch = self._batch_for_writing()
+            refusal = refuse(batch.current(key))
+            if refusal is None:
+                return await self._accept(batch, key, value)
+            # What refuses this write may itself not be durable yet: tell of it only when it is, and
+            # decide afresh when it never will be.
+            if key not in batch.after or await asyncio.shield(batch.settled):
+                raise refusal
+
+    def _live(self) -> _Opened:
+        if self._opened is None:
+            raise StoreClosed(f"store {self._options.path} is not open")
+        return self._opened
+
+    def _batch_for_writing(self) -> Batch:
+        if self._batch is None:
+            live = self._live()
+            self._batch = Batch(live.database.revision, live.records.get)
+        return self._batch
+
+    def _accept(self, batch: Batch, key: str, value: bytes | None) -> asyncio.Future[int]:
+        if not batch.changes:
+            asyncio.get_running_loop().call_soon(self._commit)
+        writer = batch.add(key, value)
+        if len(batch.changes) >= _BATCH_WRITES_MAX or batch.bytes >= _BATCH_BYTES_MAX:
+            self._commit()
+        return writer
+
+    def _commit(self) -> None:
+        """Commit what is accepted. Never raises: each outcome is told to the writers."""
+        batch, self._batch = self._batch, None
+        if batch is None or not batch.changes:
+            return
+        live = self._live()
+        try:
+            live.database.commit(batch.after, batch.revision)
+        except Exception as error:  # whatever went wrong, the writers must hear of it
+            log.exception("store commit failed writes=%d", len(batch.changes))
+            batch.fail(partial(_broken, error))
+            return
+        for change in batch.changes:
+            live.records.apply(change)
+            live.history.append(change)
+        live.broadcast.publish(batch.changes)
+        batch.succeed()
+        live.checkpoints.after_commit()
+
+
+def _broken(error: Exception) -> StoreBroken:
+    broken = StoreBroken(f"the write could not be made durable: {error}")
+    broken.__cause__ = error
+    return broken
