@@ -7,7 +7,7 @@ state that lasts, and misses nothing for good. While the master is away the copy
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 from api.errors import ApiError, Expired, Gone
@@ -50,6 +50,7 @@ class Informer(Generic[T]):
         self._fields = fields
         self._listeners: list[Listener[T]] = [on_change] if on_change else []
         self._items: dict[Key, T] = {}
+        self._indexes: dict[str, _Index[T]] = {}
         self._lock = threading.Lock()
         self._synced = threading.Event()
         self._stopping = threading.Event()
@@ -60,6 +61,10 @@ class Informer(Generic[T]):
     def add_listener(self, listener: Listener[T]) -> None:
         """Before ``start`` only, so that no change is missed."""
         self._listeners.append(listener)
+
+    def add_index(self, name: str, values: Callable[[T], Iterable[str]]) -> None:
+        """Before ``start`` only. ``values`` gives the values under which ``indexed(name, value)`` finds an object."""
+        self._indexes[name] = _Index(values)
 
     def start(self) -> None:
         self._thread.start()
@@ -89,6 +94,11 @@ class Informer(Generic[T]):
         """All objects as last seen. Treat them as read-only: they are shared."""
         with self._lock:
             return list(self._items.values())
+
+    def indexed(self, name: str, value: str) -> list[T]:
+        """The objects that an index has under a value. Treat them as read-only: they are shared."""
+        with self._lock:
+            return [self._items[key] for key in self._indexes[name].keys.get(value, ())]
 
     def _run(self) -> None:
         delay_s = _FIRST_DELAY_S
@@ -158,8 +168,29 @@ class Informer(Generic[T]):
                 self._items.pop(key, None)
             else:
                 self._items[key] = new
+            for index in self._indexes.values():
+                index.replace(key, old, new)
         for listener in self._listeners:
             listener(old, new)
+
+
+class _Index(Generic[T]):
+    """Which keys stand under which value."""
+
+    def __init__(self, values: Callable[[T], Iterable[str]]) -> None:
+        self._values = values
+        self.keys: dict[str, dict[Key, None]] = {}
+
+    def replace(self, key: Key, old: T | None, new: T | None) -> None:
+        before = set(self._values(old)) if old is not None else set()
+        after = set(self._values(new)) if new is not None else set()
+        for value in before - after:
+            keys = self.keys[value]
+            keys.pop(key, None)
+            if not keys:
+                del self.keys[value]
+        for value in after - before:
+            self.keys.setdefault(value, {})[key] = None
 
 
 def _key(item: Object) -> Key:

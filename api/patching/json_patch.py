@@ -1,0 +1,115 @@
+"""JSON patch, RFC 6902, with the pointers of RFC 6901."""
+
+import copy
+from typing import Any
+
+from api.errors import BadRequest, Invalid
+
+MAX_OPERATIONS = 10_000
+
+
+def json_patch(document: dict[str, Any], operations: Any) -> dict[str, Any]:
+    """All operations or none. Raises BadRequest for a malformed patch, Invalid when it does not fit the document."""
+    if not isinstance(operations, list) or not all(isinstance(item, dict) for item in operations):
+        raise BadRequest("a JSON patch must be a list of operations")
+    if len(operations) > MAX_OPERATIONS:
+        raise BadRequest(f"a JSON patch may have at most {MAX_OPERATIONS} operations")
+    root: dict[str, Any] = {"": copy.deepcopy(document)}
+    for operation in operations:
+        _apply(root, operation)
+    result = root[""]
+    if not isinstance(result, dict):
+        raise Invalid("the patched document is not an object")
+    return result
+
+
+def _apply(root: dict[str, Any], operation: dict[str, Any]) -> None:
+    path = _pointer(operation, "path")
+    match operation.get("op"):
+        case "add":
+            _add(root, path, copy.deepcopy(_value(operation)))
+        case "replace":
+            _get(root, path)
+            _put(root, path, copy.deepcopy(_value(operation)))
+        case "remove":
+            _remove(root, path)
+        case "test":
+            if _get(root, path) != _value(operation):
+                raise Invalid(f"the server rejected our request: testing value {operation['path']} failed")
+        case "move":
+            source = _pointer(operation, "from")
+            if path[: len(source)] == source and path != source:
+                raise BadRequest("a JSON patch cannot move a value into itself")
+            value = _get(root, source)
+            _remove(root, source)
+            _add(root, path, value)
+        case "copy":
+            _add(root, path, copy.deepcopy(_get(root, _pointer(operation, "from"))))
+        case unknown:
+            raise BadRequest(f"unknown JSON patch operation {unknown!r}")
+
+
+def _value(operation: dict[str, Any]) -> Any:
+    if "value" not in operation:
+        raise BadRequest(f"JSON patch operation {operation.get('op')!r} needs a value")
+    return operation["value"]
+
+
+def _pointer(operation: dict[str, Any], key: str) -> list[str]:
+    """The steps of a pointer below the holder of the root, which is reached by an empty step."""
+    text = operation.get(key)
+    if not isinstance(text, str) or (text and not text.startswith("/")):
+        raise BadRequest(f"JSON patch: {key} must be a pointer such as /metadata/labels, not {text!r}")
+    return [step.replace("~1", "/").replace("~0", "~") for step in text.split("/")]
+
+
+def _missing(path: list[str]) -> Invalid:
+    return Invalid(f"the server rejected our request: missing path {'/'.join(path) or '/'}")
+
+
+def _get(root: dict[str, Any], path: list[str]) -> Any:
+    value: Any = root
+    for step in path:
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list):
+            value = value[_index(step, len(value) - 1, path)]
+        else:
+            raise _missing(path)
+    return value
+
+
+def _index(step: str, last: int, path: list[str]) -> int:
+    if not (step.isascii() and step.isdigit()) or (step != "0" and step.startswith("0")) or int(step) > last:
+        raise _missing(path)
+    return int(step)
+
+
+def _add(root: dict[str, Any], path: list[str], value: Any) -> None:
+    parent = _get(root, path[:-1])
+    if isinstance(parent, list):
+        at = len(parent) if path[-1] == "-" else _index(path[-1], len(parent), path)
+        parent.insert(at, value)
+    else:
+        _put(root, path, value)
+
+
+def _put(root: dict[str, Any], path: list[str], value: Any) -> None:
+    parent = _get(root, path[:-1])
+    if isinstance(parent, list):
+        parent[_index(path[-1], len(parent) - 1, path)] = value
+    elif isinstance(parent, dict):
+        parent[path[-1]] = value
+    else:
+        raise _missing(path)
+
+
+def _remove(root: dict[str, Any], path: list[str]) -> None:
+    _get(root, path)
+    if len(path) == 1:
+        raise Invalid("the whole document cannot be removed")
+    parent = _get(root, path[:-1])
+    if isinstance(parent, list):
+        del parent[_index(path[-1], len(parent) - 1, path)]
+    else:
+        del parent[path[-1]]
