@@ -72,13 +72,18 @@ def test_a_truncated_answer_is_fetched_over_tcp(forwarding, upstream):
 
 
 def test_forged_answers_are_passed_over(forwarding, upstream):
-    upstream.mangle = lambda reply: [
-        bytes([reply[0] ^ 1]) + reply[1:],
-        reply.replace(b"\x02db\x07", b"\x02xx\x07"),
-        reply[:2] + bytes([reply[2] & 0x7F]) + reply[3:],
-        b"",
-        reply,
-    ]
+    def forged(reply: bytes) -> list[bytes]:
+        evil = reply.replace(socket.inet_aton("192.0.2.7"), socket.inet_aton("198.51.100.6"))
+        assert evil != reply
+        return [
+            bytes([evil[0] ^ 1]) + evil[1:],  # another id
+            evil.replace(b"\x02db\x07", b"\x02xx\x07"),  # another question
+            evil[:2] + bytes([evil[2] & 0x7F]) + evil[3:],  # not an answer
+            b"",
+            reply,
+        ]
+
+    upstream.mangle = forged
     assert forwarding.short("db.example.com") == ["192.0.2.7"]
 
 

@@ -6,11 +6,16 @@ import subprocess
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from clusterdns.config import Config
 from clusterdns.link import LinkError, ensure_address, remove_address
+from clusterdns.records import ServiceNames
+from clusterdns.service import DnsService
 
 ADDRESS = "169.254.20.10"
 NAME = "steer-dns"
@@ -55,6 +60,12 @@ class Namespace:
 
 @pytest.fixture
 def netns() -> Iterator[Namespace]:
+    with new_namespace() as namespace:
+        yield namespace
+
+
+@contextmanager
+def new_namespace() -> Iterator[Namespace]:
     name = f"dnstest-{uuid.uuid4().hex[:8]}"
     subprocess.run(["ip", "netns", "add", name], check=True, timeout=10)
     try:
@@ -124,3 +135,33 @@ def test_an_interface_of_another_kind_is_neither_used_nor_removed(netns):
         netns.run(ensure_address, NAME, ADDRESS)
     netns.run(remove_address, NAME, ADDRESS)
     assert NAME in netns.ip("link")
+
+
+def test_a_pod_behind_its_gateway_reaches_the_address(netns, config: Config):
+    """A pod has a default route to the node and nothing else; the answer must come back the same way."""
+    started: list[DnsService] = []
+
+    def serve() -> str:
+        started.append(DnsService(replace(config, listen_address=ADDRESS, port=53)))
+        return "bound"
+
+    with new_namespace() as pod:
+        netns.ip("link", "add", "gateway", "type", "veth", "peer", "name", "eth0", "netns", pod.name)
+        netns.ip("address", "add", "10.244.0.1/24", "dev", "gateway")
+        netns.ip("link", "set", "gateway", "up")
+        pod.ip("address", "add", "10.244.0.2/24", "dev", "eth0")
+        pod.ip("link", "set", "eth0", "up")
+        pod.ip("route", "add", "default", "via", "10.244.0.1")
+        netns.run(ensure_address, NAME, ADDRESS)
+        netns.run(serve)
+        (dns,) = started
+        try:
+            dns.zone.put(ServiceNames("default", "web", addresses=("10.96.0.7",)))
+            dns.start()
+            for transport in ("+notcp", "+tcp"):
+                command = ["ip", "netns", "exec", pod.name, "dig", f"@{ADDRESS}", transport, "+short"]
+                command += ["+time=5", "web.default.svc.cluster.local"]
+                done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+                assert done.stdout == "10.96.0.7\n", done.stdout + done.stderr
+        finally:
+            dns.stop()
