@@ -1,0 +1,79 @@
+"""What each component is told when it runs as part of a cluster on this host.
+
+Nearer to the component wins: the cluster's settings, then `<config-dir>/<component>.yaml`, then the component's own
+environment variables.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from cli.cluster import Settings
+from cli.components import Component
+from cli.errors import SettingsError
+from cli.settings import Value, Values, build, read_environment, read_file, settings_of
+
+
+def told(settings: Settings) -> dict[str, dict[str, Any]]:
+    """For each component the settings that follow from the cluster's; everything else keeps its default."""
+    pki = settings.pki
+    return {
+        "apiserver": {
+            "bind_address": settings.bind_address,
+            "port": settings.apiserver_port,
+            "advertise_address": settings.advertise_address,
+            "data_dir": settings.data / "apiserver",
+            "tls_cert_file": pki / "apiserver.crt",
+            "tls_key_file": pki / "apiserver.key",
+            "client_ca_file": pki / "ca.crt",
+            "service_cidr": settings.service_cidr,
+            "node_port_range": settings.node_port_range,
+        },
+        "controllers": {
+            "kubeconfig": settings.kubeconfig("controller-manager"),
+            "cluster_cidr": settings.pod_cidr,
+        },
+        "scheduler": {"kubeconfig": settings.kubeconfig("scheduler")},
+        "agent": {
+            "kubeconfig": settings.kubeconfig("agent"),
+            "node_name": settings.node_name,
+            "cluster_name": settings.name,
+        },
+        "netproxy": {"kubeconfig": settings.kubeconfig("netproxy")},
+        "dns": {
+            "kubeconfig": settings.kubeconfig("dns"),
+            "domain": settings.cluster_domain,
+            "listen_address": settings.dns_address,
+            "port": settings.dns_port,
+            "interface": settings.dns_interface,
+            "reverse_cidrs": (settings.service_cidr, settings.pod_cidr),
+            "state_file": settings.data / "dns" / "names.json",
+        },
+        "cadvisor": {
+            "listen_address": settings.bind_address,
+            "port": settings.cadvisor_port,
+            "docker_host": settings.docker_host,
+        },
+    }
+
+
+def config_of(component: Component, settings: Settings, *, environ: Mapping[str, str] = os.environ) -> Any:
+    """The component's settings as part of the cluster; SettingsError when they cannot be used."""
+    config_class = component.config_class()
+    known = settings_of(config_class)
+    file = settings.config / f"{component.name}.yaml"
+    config, _ = build(
+        config_class,
+        _derived(component, settings, frozenset(one.name for one in known)),
+        read_file(file, known) if file.exists() else {},
+        read_environment(component.env_prefix, known, environ),
+    )
+    return config
+
+
+def _derived(component: Component, settings: Settings, known: frozenset[str]) -> Values:
+    values = told(settings)[component.name]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise SettingsError([f"{component.name}: has no setting {name}: the cluster cannot set it" for name in unknown])
+    return {name: Value(value, "the cluster's settings") for name, value in values.items()}

@@ -1,0 +1,31 @@
+"""What a cluster needs on disk before its components start: directories, certificates, kubeconfig files, settings."""
+
+import ipaddress
+import socket
+
+from cli.cluster import Settings, save
+from cli.errors import CommandError
+from master import pki
+
+
+def prepare(settings: Settings) -> tuple[str, ...]:
+    """Make what is missing; what was made, in sentences. What is there and fits is left alone."""
+    try:
+        made = pki.ensure(settings.config, _identities(settings), server=settings.local_server, cluster=settings.name)
+    except (pki.PkiError, TimeoutError) as error:
+        raise CommandError(str(error)) from error
+    save(settings)
+    return made.done
+
+
+def _identities(settings: Settings) -> tuple[pki.Identity, ...]:
+    host = socket.gethostname().lower()
+    addresses = tuple({settings.advertise_address, settings.bind_address} - {"0.0.0.0", "::"})
+    first = ipaddress.ip_network(settings.service_cidr)[1]  # the service `kubernetes` always has the first address
+    return (
+        pki.apiserver_identity(
+            host_name=host, addresses=addresses, service_ip=str(first), domain=settings.cluster_domain
+        ),
+        pki.agent_identity(node_name=settings.node_name, host_name=host, addresses=addresses),
+        *pki.standard_identities(node_name=settings.node_name),
+    )

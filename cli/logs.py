@@ -1,0 +1,72 @@
+"""Where log lines go: one line an event, `time level logger: event key=value`.
+
+Under systemd (JOURNAL_STREAM) the journal has the time, so a line carries the priority instead. In the background a
+component writes to a file of bounded size, and its standard error follows that file, so that what the interpreter
+itself says (a crash, a stack dump) stands among the log lines.
+"""
+
+import logging
+import os
+import sys
+import time
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+FILE_BYTES = 10 * 1024 * 1024
+OLD_FILES = 2
+LEVELS = ("debug", "info", "warning", "error")
+_PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+
+
+class Line(logging.Formatter):
+    """`2026-01-02T03:04:05.678Z info agent.pods: pod started pod=default/web`"""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = f"{record.levelname.lower()} {record.name}: {super().format(record)}"
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        return f"{moment}.{int(record.msecs):03d}Z {text}"
+
+
+class JournalLine(logging.Formatter):
+    """`<6>agent.pods: pod started pod=default/web`: the priority as sd-daemon(3) has it, on every line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = f"<{_PRIORITY.get(record.levelno, 6)}>"
+        return prefix + f"{record.name}: {super().format(record)}".replace("\n", f"\n{prefix}")
+
+
+class LogFile(RotatingFileHandler):
+    """A file of at most FILE_BYTES and OLD_FILES older ones; standard output and error of the process follow it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, maxBytes=FILE_BYTES, backupCount=OLD_FILES, encoding="utf-8")
+        self._take_standard_streams()
+
+    def doRollover(self) -> None:  # noqa: N802 (the name of the standard library)
+        super().doRollover()
+        self._take_standard_streams()
+
+    def _take_standard_streams(self) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if self.stream is not None:
+            os.dup2(self.stream.fileno(), 1)
+            os.dup2(self.stream.fileno(), 2)
+
+
+def start(level: str, *, file: Path | None = None) -> None:
+    """Send all logging to `file`, or to standard error. Replaces what was set before: a forked child calls it anew."""
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handler = LogFile(file)
+    in_journal = file is None and "JOURNAL_STREAM" in os.environ
+    handler.setFormatter(JournalLine() if in_journal else Line())
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    # One line a request is the servers' own business; the libraries below would add theirs at info.
+    for noisy in ("urllib3", "docker", "pyroute2"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
