@@ -1,0 +1,91 @@
+"""Usage and limits of one cgroup in the v1 hierarchies. Sums include child cgroups (total_* and *_recursive)."""
+
+import os
+from collections.abc import Mapping
+
+from cadvisor_lite.readers.files import read_optional
+from cadvisor_lite.readers.parsing import parse_blkio, parse_flat, parse_limit
+from cadvisor_lite.readers.samples import CpuSample, DeviceIoSample, Limits, MemorySample
+
+Directories = Mapping[str, str]
+_NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def read_cpu(directories: Directories) -> CpuSample | None:
+    """User and system time come in clock ticks (10 ms), the total in nanoseconds."""
+    if "cpuacct" not in directories:
+        return None
+    usage = read_optional(directories["cpuacct"] + "/cpuacct.usage")
+    ticks = read_optional(directories["cpuacct"] + "/cpuacct.stat")
+    if usage is None or ticks is None:
+        return None
+    split = parse_flat(ticks)
+    cfs = parse_flat(read_optional(directories.get("cpu", "") + "/cpu.stat") or b"")
+    return CpuSample(
+        usage_ns=int(usage),
+        user_ns=split[b"user"] * _NS_PER_TICK,
+        system_ns=split[b"system"] * _NS_PER_TICK,
+        cfs_periods=cfs.get(b"nr_periods", 0),
+        cfs_throttled_periods=cfs.get(b"nr_throttled", 0),
+        cfs_throttled_ns=cfs.get(b"throttled_time", 0),
+    )
+
+
+def read_memory(directories: Directories) -> MemorySample | None:
+    if "memory" not in directories:
+        return None
+    base = directories["memory"] + "/memory."
+    usage_text, stat_text = read_optional(base + "usage_in_bytes"), read_optional(base + "stat")
+    if usage_text is None or stat_text is None:
+        return None
+    usage, stat = int(usage_text), parse_flat(stat_text)
+    peak, failcnt = read_optional(base + "max_usage_in_bytes"), read_optional(base + "failcnt")
+    return MemorySample(
+        usage_bytes=usage,
+        working_set_bytes=max(0, usage - stat[b"total_inactive_file"]),
+        rss_bytes=stat[b"total_rss"],
+        cache_bytes=stat[b"total_cache"],
+        mapped_file_bytes=stat[b"total_mapped_file"],
+        swap_bytes=stat.get(b"total_swap", 0),
+        max_usage_bytes=None if peak is None else int(peak),
+        failcnt=None if failcnt is None else int(failcnt),
+        oom_kills=parse_flat(read_optional(base + "oom_control") or b"").get(b"oom_kill"),
+        page_faults=stat[b"total_pgfault"],
+        major_page_faults=stat[b"total_pgmajfault"],
+    )
+
+
+def read_io(directories: Directories) -> tuple[DeviceIoSample, ...]:
+    """The throttle layer counts under every I/O scheduler; its recursive files came with Linux 4.19."""
+    if "blkio" not in directories:
+        return ()
+    base = directories["blkio"] + "/blkio.throttle.io_"
+    total_bytes = read_optional(base + "service_bytes_recursive")
+    if total_bytes is None:
+        return parse_blkio(read_optional(base + "service_bytes"), read_optional(base + "serviced"))
+    if total_bytes == b"Total 0\n":
+        return ()
+    return parse_blkio(total_bytes, read_optional(base + "serviced_recursive"))
+
+
+def read_counts(directories: Directories) -> tuple[int | None, int | None]:
+    """(processes, threads)."""
+    home = directories.get("pids") or directories.get("memory") or next(iter(directories.values()))
+    processes, threads = read_optional(home + "/cgroup.procs"), read_optional(home + "/pids.current")
+    return (
+        None if processes is None else processes.count(b"\n"),
+        None if threads is None else int(threads),
+    )
+
+
+def read_limits(directories: Directories) -> Limits:
+    cpu, memory = directories.get("cpu", ""), directories.get("memory", "")
+    return Limits(
+        cpu_shares=parse_limit(read_optional(cpu + "/cpu.shares")),
+        cpu_quota_us=parse_limit(read_optional(cpu + "/cpu.cfs_quota_us")),
+        cpu_period_us=parse_limit(read_optional(cpu + "/cpu.cfs_period_us")),
+        memory_bytes=parse_limit(read_optional(memory + "/memory.limit_in_bytes")),
+        memory_swap_bytes=parse_limit(read_optional(memory + "/memory.memsw.limit_in_bytes")),
+        memory_reservation_bytes=parse_limit(read_optional(memory + "/memory.soft_limit_in_bytes")),
+        threads=parse_limit(read_optional(directories.get("pids", "") + "/pids.max")),
+    )
