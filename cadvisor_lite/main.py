@@ -1,0 +1,62 @@
+"""Starts and stops the monitor: readers, the watch on Docker, the server."""
+
+import logging
+import threading
+from importlib.metadata import PackageNotFoundError, version
+
+from cadvisor_lite.config import Config
+from cadvisor_lite.docker_watch import DockerWatch
+from cadvisor_lite.http_server import HttpServer
+from cadvisor_lite.monitor import Monitor
+from cadvisor_lite.routes import Routes
+
+log = logging.getLogger(__name__)
+
+
+class CadvisorLite:
+    """The running monitor. `start` raises nothing; making one raises OSError (address taken, no /proc to read)."""
+
+    def __init__(self, config: Config) -> None:
+        self.monitor = Monitor(config)
+        self.watch = DockerWatch(config.docker_host, self.monitor)
+        self._server = HttpServer(
+            config.listen_address, config.port, Routes(self.monitor, self.watch, installed_version())
+        )
+
+    @property
+    def port(self) -> int:
+        return self._server.port
+
+    def start(self) -> None:
+        self.watch.start()
+        self.monitor.start()
+        self._server.start()
+
+    def stop(self) -> None:
+        """Server first, so that nobody is told of half a state; then the watch; then the readers."""
+        self._server.stop()
+        self.watch.stop()
+        self.monitor.stop()
+
+
+def run(config: Config, stop: threading.Event) -> None:
+    """Serves until `stop` is set. Raises ValueError for settings that cannot be used, OSError at a failed start."""
+    problems = config.check()
+    if problems:
+        raise ValueError("; ".join(problems))
+    cadvisor = CadvisorLite(config)
+    cadvisor.start()
+    log.info("serving address=%s port=%d", config.listen_address, cadvisor.port)
+    try:
+        stop.wait()
+    finally:
+        cadvisor.stop()
+    log.info("stopped")
+
+
+def installed_version() -> str:
+    """The distribution's version; "unknown" when run from a plain copy of the sources."""
+    try:
+        return version("steersman")
+    except PackageNotFoundError:
+        return "unknown"

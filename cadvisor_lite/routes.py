@@ -1,0 +1,118 @@
+"""What is served where. One visible list; each handler turns a request into an answer.
+
+`/healthz` says 200 while the cgroup tree can be read; a Docker daemon that is away does not make the monitor ill
+(the containers known are still measured), it is told in the body and in a metric.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from cadvisor_lite import metrics, rest
+from cadvisor_lite.docker_watch import DockerWatch
+from cadvisor_lite.http_server import Request, Response, text
+from cadvisor_lite.monitor import Monitor, Snapshot, Tracked
+from cadvisor_lite.page import render_page, static_file
+from cadvisor_lite.readers import ContainerSample
+
+Row = tuple[Tracked, ContainerSample]
+
+
+class Routes:
+    """Callable: Request -> Response."""
+
+    def __init__(self, monitor: Monitor, watch: DockerWatch, version: str) -> None:
+        self._monitor = monitor
+        self._watch = watch
+        self._version = version
+        # Longest prefix first; the handler gets what follows the prefix.
+        self._prefixes: tuple[tuple[str, Callable[[Request, str], Response]], ...] = (
+            ("/api/v1.3/subcontainers", self._subcontainers),
+            ("/api/v1.3/containers", self._containers),
+            ("/api/v1.3/docker", self._docker),
+            ("/api/v1.3/machine", self._machine),
+            ("/static", self._static),
+            ("/metrics", self._metrics),
+            ("/healthz", self._healthz),
+            ("/containers", self._page),
+            ("/docker", self._page),
+        )
+
+    def __call__(self, request: Request) -> Response:
+        if request.path == "/":
+            return self._page(request, "/")
+        for prefix, handler in self._prefixes:
+            if request.path == prefix or request.path.startswith(prefix + "/"):
+                return handler(request, request.path[len(prefix) :])
+        return text(404, f"no such path: {request.path}")
+
+    def _healthz(self, _request: Request, _rest: str) -> Response:
+        self._monitor.snapshot()
+        return text(200, "ok" if self._watch.connected.is_set() else "ok, docker daemon away")
+
+    def _metrics(self, _request: Request, _rest: str) -> Response:
+        snapshot = self._monitor.snapshot()
+        lines = [
+            *metrics.render_version(snapshot.machine, docker_version=self._watch.docker_version, version=self._version),
+            *metrics.render_containers(snapshot),
+            *metrics.render_machine(snapshot.machine),
+            *metrics.render_self(read_errors=self._monitor.read_errors, docker_failures=self._watch.failures),
+        ]
+        return Response(200, metrics.CONTENT_TYPE, ("\n".join(lines) + "\n").encode(errors="replace"))
+
+    def _machine(self, _request: Request, _rest: str) -> Response:
+        return _json(rest.machine_document(self._monitor.snapshot().machine))
+
+    def _containers(self, request: Request, path: str) -> Response:
+        """One cgroup by its absolute name; the root lists the others under it."""
+        snapshot, name = self._monitor.snapshot(), path.rstrip("/") or "/"
+        found = [row for row in snapshot.tracked if row[0].cgroup.name == name]
+        if not found:
+            return text(404, f"unknown container {name!r}")
+        children = [t.cgroup.name for t, _ in snapshot.tracked if name == "/" and not t.cgroup.is_root]
+        return self._documents(request, lambda n: _document(found[0], snapshot, n, children))
+
+    def _subcontainers(self, request: Request, path: str) -> Response:
+        """A cgroup and all below it, as a list."""
+        snapshot, name = self._monitor.snapshot(), path.rstrip("/")
+        rows = [row for row in snapshot.tracked if (row[0].cgroup.name + "/").startswith(name + "/")]
+        if not rows:
+            return text(404, f"unknown container {name!r}")
+        return self._documents(request, lambda n: [_document(row, snapshot, n) for row in rows])
+
+    def _docker(self, request: Request, path: str) -> Response:
+        """All Docker containers, or the one with this name or id (or unambiguous start of an id), by cgroup name."""
+        snapshot, wanted = self._monitor.snapshot(), path.strip("/")
+        rows = [row for row in snapshot.tracked if row[0].container is not None]
+        if wanted:
+            rows = _chosen(rows, wanted)
+            if len(rows) != 1:
+                return text(404, f"unable to find Docker container {wanted!r}")
+        return self._documents(request, lambda n: {r[0].cgroup.name: _document(r, snapshot, n) for r in rows})
+
+    def _documents(self, request: Request, build: Callable[[int], Any]) -> Response:
+        try:
+            num_stats = rest.requested_num_stats(request.body)
+        except ValueError as error:
+            return text(400, str(error))
+        return _json(build(num_stats))
+
+    def _static(self, _request: Request, path: str) -> Response:
+        return static_file(path.lstrip("/")) or text(404, "no such file")
+
+    def _page(self, _request: Request, _path: str) -> Response:
+        return render_page(self._monitor.snapshot())
+
+
+def _document(row: Row, snapshot: Snapshot, num_stats: int, children: list[str] | None = None) -> rest.Document:
+    return rest.container_document(row[0], row[1], snapshot, num_stats=num_stats, children=children or ())
+
+
+def _chosen(rows: list[Row], wanted: str) -> list[Row]:
+    """By full name or id first; then by the start of an id."""
+    exact = [row for row in rows if row[0].container and wanted in (row[0].container.name, row[0].container.id)]
+    return exact or [row for row in rows if row[0].container and row[0].container.id.startswith(wanted)]
+
+
+def _json(document: Any) -> Response:
+    return Response(200, "application/json", json.dumps(document, separators=(",", ":")).encode())
