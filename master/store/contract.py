@@ -100,7 +100,11 @@ class StoreClosed(StoreError):
 
 
 class StoreBroken(StoreError):
-    """The write could not be made durable (disk full, input/output error). It is not stored; try again."""
+    """The write could not be made durable (disk full, input/output error); nothing of it is seen by anyone.
+
+    It may be tried again. Only a crash of the machine before the next successful write may bring it back,
+    as after any commit whose outcome the disk did not tell.
+    """
 
 
 class StoreUnusable(StoreError):

@@ -8,6 +8,7 @@ commit that fails fails exactly its writers and leaves the state as it was; the 
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from master.store.batch import Batch, check_write, refuse_change, refuse_create
 from master.store.broadcast import Broadcast
-from master.store.contract import Change, Record, StoreBroken, StoreClosed, StoreError, Subscription
+from master.store.contract import Change, Record, StoreBroken, StoreClosed, StoreError, StoreUnusable, Subscription
 from master.store.database import Database, connect
 from master.store.history import History
 from master.store.records import Records
@@ -84,7 +85,7 @@ class SqliteStore:
 
     async def open(self) -> None:
         if self._opened is not None:
-            raise StoreClosed(f"store {self._options.path} is already open")
+            raise StoreUnusable(self._options.path, "is already open here")
         # Checking and reading take a while for a big file; other start-up work goes on meanwhile.
         database = await asyncio.to_thread(Database, self._options.path)
         try:
@@ -172,7 +173,9 @@ class SqliteStore:
         try:
             live.database.commit(batch.after, batch.revision)
         except Exception as error:  # whatever went wrong, the writers must hear of it
-            log.exception("store commit failed writes=%d", len(batch.changes))
+            # A full disk fails many commits: its errors go without a trace, what nobody foresaw with one.
+            trace = not isinstance(error, sqlite3.Error)
+            log.error("store commit failed writes=%d error=%s", len(batch.changes), error, exc_info=trace)
             batch.fail(partial(_broken, error))
             return
         for change in batch.changes:

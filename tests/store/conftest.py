@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,36 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
-    asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), TEST_LIMIT_S))
+    stores = pyfuncitem.funcargs.get("stores", [])
+
+    async def run() -> None:
+        try:
+            await asyncio.wait_for(pyfuncitem.obj(**arguments), TEST_LIMIT_S)
+        finally:
+            for store in stores:
+                await store.close()
+
+    asyncio.run(run())
     return True
+
+
+@pytest.fixture
+def stores() -> list[Store]:
+    """The stores that a test opened by `open_store`; closed when it ends, however it ends."""
+    return []
+
+
+@pytest.fixture
+def open_store(stores: list[Store]) -> Callable[..., Awaitable[SqliteStore]]:
+    """Open the embedded store of a path."""
+
+    async def open_one(path: Path, **bounds: Any) -> SqliteStore:
+        store = SqliteStore(SqliteOptions(path=path, **bounds))
+        await store.open()
+        stores.append(store)
+        return store
+
+    return open_one
 
 
 @dataclass(frozen=True)

@@ -111,11 +111,22 @@ def test_kill_9_loses_nothing_acknowledged_and_repeats_no_revision(tmp_path):
         asyncio.run(look(path, acknowledged, used))
 
 
-FULL = """
+LIMIT = """
 import asyncio, pathlib, resource, sys
 from master.store.contract import StoreBroken
 from master.store.sqlite import SqliteOptions, SqliteStore
 
+def limit_files(size=resource.RLIM_INFINITY):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+async def reopened(store):
+    await store.open()
+    content = store.load(""), store.revision
+    await store.close()
+    return content
+"""
+
+FULL_LOG = """
 async def main():
     path = pathlib.Path(sys.argv[1])
     store = SqliteStore(SqliteOptions(path=path))
@@ -125,37 +136,62 @@ async def main():
     for n in range(10):
         await store.create(f"/pods/{n}", b"x" * 5000)
     before = store.load(""), store.revision, len(heard)
-    size = (path.parent / "state.db-wal").stat().st_size
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20_000, resource.RLIM_INFINITY))
+    limit_files((path.parent / "state.db-wal").stat().st_size + 20_000)
     writes = [store.create(f"/more/{n}", b"y" * 9000) for n in range(20)]
     writes.append(store.update("/pods/1", b"z", expected=None))
     writes.append(store.delete("/pods/2", expected=None))
     refused = await asyncio.gather(*writes, return_exceptions=True)
     assert {type(one) for one in refused} == {StoreBroken}, refused
     assert (store.load(""), store.revision, len(heard)) == before
-    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    limit_files()
     assert await store.create("/more/0", b"y") == 11
     assert await store.update("/pods/1", b"z", expected=2) == 12
-    state = store.load("")
+    content = store.load(""), 12
     await store.close()
+    assert await reopened(store) == content
+
+asyncio.run(main())
+"""
+
+# The log is short enough to be written on; what cannot grow is the database it should be copied into.
+FULL_DATABASE = """
+async def main():
+    path = pathlib.Path(sys.argv[1])
+    store = SqliteStore(SqliteOptions(path=path, wal_pages=10, wal_pages_max=20))
+    limit_files(400_000)
     await store.open()
-    assert (store.load(""), store.revision) == (state, 12)
+    broken = 0
+    for n in range(100):
+        try:
+            await store.create(f"/pods/{n}", b"x" * 7000)
+        except StoreBroken:
+            broken += 1
+    assert 0 < broken < 90, broken
+    content = store.load(""), store.revision
+    assert len(content[0]) == store.revision == 100 - broken
     await store.close()
+    assert await reopened(store) == content
+    limit_files()
+    await store.open()
+    for n in range(100):
+        await store.create(f"/later/{n}", b"x" * 7000)
+    content = store.load(""), store.revision
+    await store.close()
+    assert await reopened(store) == content
 
 asyncio.run(main())
 """
 
 
-def test_a_file_that_may_not_grow_refuses_writes_and_changes_nothing(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", FULL, tmp_path / "state.db"], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
+@pytest.mark.parametrize("program", [FULL_LOG, FULL_DATABASE], ids=["log", "database"])
+def test_a_file_that_may_not_grow_refuses_writes_and_changes_nothing(tmp_path, program):
+    command = [sys.executable, "-c", LIMIT + program, tmp_path / "state.db"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 
 
-async def test_a_full_database_refuses_its_writers_and_takes_others_again(tmp_path):
-    store = SqliteStore(SqliteOptions(path=tmp_path / "state.db"))
-    await store.open()
+async def test_a_full_database_refuses_its_writers_and_takes_others_again(open_store, tmp_path):
+    store = await open_store(tmp_path / "state.db")
     await store.create("/pods/a", b"1")
     connection = store._live().database.connection
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
@@ -173,9 +209,8 @@ async def test_a_full_database_refuses_its_writers_and_takes_others_again(tmp_pa
     await store.close()
 
 
-async def test_a_refusal_that_rested_on_a_failed_write_is_decided_afresh(tmp_path):
-    store = SqliteStore(SqliteOptions(path=tmp_path / "state.db"))
-    await store.open()
+async def test_a_refusal_that_rested_on_a_failed_write_is_decided_afresh(open_store, tmp_path):
+    store = await open_store(tmp_path / "state.db")
     connection = store._live().database.connection
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count={pages + 1}")
@@ -188,9 +223,8 @@ async def test_a_refusal_that_rested_on_a_failed_write_is_decided_afresh(tmp_pat
 
 
 @pytest.mark.parametrize("writes", [2000, 5000])
-async def test_more_writes_than_a_transaction_may_hold_all_arrive_in_order(tmp_path, writes):
-    store = SqliteStore(SqliteOptions(path=tmp_path / "state.db"))
-    await store.open()
+async def test_more_writes_than_a_transaction_may_hold_all_arrive_in_order(open_store, tmp_path, writes):
+    store = await open_store(tmp_path / "state.db")
     batches = []
     store.subscribe(lambda changes: batches.append(len(changes)))
     revisions = await asyncio.gather(*(store.create(f"/pods/{n}", b"") for n in range(writes)))

@@ -5,15 +5,7 @@ import sqlite3
 import threading
 from contextlib import closing
 
-from master.store.sqlite import SqliteOptions, SqliteStore
-
 LIMIT_S = 20
-
-
-async def opened(path, **bounds):
-    store = SqliteStore(SqliteOptions(path=path / "state.db", **bounds))
-    await store.open()
-    return store
 
 
 async def until(condition):
@@ -31,8 +23,8 @@ async def heartbeats(store, *, nodes, rounds):
         await asyncio.gather(*(store.update(f"/leases/{node}", value, expected=None) for node in range(nodes)))
 
 
-async def test_the_log_stays_bounded_under_twenty_thousand_heartbeats(tmp_path):
-    store = await opened(tmp_path, wal_pages=100, wal_pages_max=400)
+async def test_the_log_stays_bounded_under_twenty_thousand_heartbeats(open_store, tmp_path):
+    store = await open_store(tmp_path / "state.db", wal_pages=100, wal_pages_max=400)
     sizes = []
     store.subscribe(lambda _: sizes.append((tmp_path / "state.db-wal").stat().st_size))
     await heartbeats(store, nodes=100, rounds=200)
@@ -42,8 +34,8 @@ async def test_the_log_stays_bounded_under_twenty_thousand_heartbeats(tmp_path):
     assert store._opened is None
 
 
-async def test_the_gauge_agrees_with_sqlite(tmp_path):
-    store = await opened(tmp_path)
+async def test_the_gauge_agrees_with_sqlite(open_store, tmp_path):
+    store = await open_store(tmp_path / "state.db")
     for n in range(20):
         await store.create(f"/pods/{n}", b"x" * 9000)
     live = store._live()
@@ -55,8 +47,8 @@ async def test_the_gauge_agrees_with_sqlite(tmp_path):
     await store.close()
 
 
-async def test_an_idle_store_truncates_its_log(tmp_path):
-    store = await opened(tmp_path, idle_s=0.05)
+async def test_an_idle_store_truncates_its_log(open_store, tmp_path):
+    store = await open_store(tmp_path / "state.db", idle_s=0.05)
     await store.create("/pods/a", b"x" * 50_000)
     log = tmp_path / "state.db-wal"
     await until(lambda: log.stat().st_size == 0)
@@ -65,8 +57,8 @@ async def test_an_idle_store_truncates_its_log(tmp_path):
     await store.close()
 
 
-async def test_a_reader_elsewhere_delays_nobody_and_the_log_shrinks_after_it(tmp_path, caplog):
-    store = await opened(tmp_path, wal_pages=50, wal_pages_max=200)
+async def test_a_reader_elsewhere_delays_nobody_and_the_log_shrinks_after_it(open_store, tmp_path, caplog):
+    store = await open_store(tmp_path / "state.db", wal_pages=50, wal_pages_max=200)
     with closing(sqlite3.connect(tmp_path / "state.db", isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM records").fetchone()
@@ -83,8 +75,26 @@ async def heartbeats_until_short(store):
             await store.update("/leases/0", b"x" * 600, expected=None)
 
 
-async def test_closing_joins_the_checkpoint_thread(tmp_path):
-    store = await opened(tmp_path, wal_pages=2, wal_pages_max=4)
+async def test_writers_wait_while_a_full_log_is_copied(open_store, tmp_path):
+    store = await open_store(tmp_path / "state.db", wal_pages=20, wal_pages_max=40)
+    live, frames, go_on = store._live(), [], threading.Event()
+    store.subscribe(lambda _: frames.append(live.gauge.frames()))
+    live.checkpoints._pool.submit(go_on.wait, LIMIT_S)
+    await store.create("/pods/first", b"x" * 9000)
+    while live.gauge.frames() < 40:
+        await store.update("/pods/first", b"x" * 9000, expected=None)
+    writes = [asyncio.ensure_future(store.create(f"/pods/{n}", b"x" * 9000)) for n in range(10)]
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert not any(write.done() for write in writes)
+    go_on.set()
+    assert len(await asyncio.gather(*writes)) == 10
+    await store.close()
+    assert max(frames) < 40 + 10
+
+
+async def test_closing_joins_the_checkpoint_thread(open_store, tmp_path):
+    store = await open_store(tmp_path / "state.db", wal_pages=2, wal_pages_max=4)
     await heartbeats(store, nodes=5, rounds=5)
     await store.close()
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("store-checkpoint")]
