@@ -1,0 +1,20 @@
+"""What the flows of one service port share: the balancer, the counters, the loop and its gate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from netproxy.balancer import Balancer
+from netproxy.dataplane.counters import Counters
+from netproxy.dataplane.gate import Gate
+from netproxy.dataplane.loop import Loop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backends:
+    """One service port as the loop's thread sees it. Flows keep it until they end, also when the service is gone."""
+
+    loop: Loop
+    gate: Gate
+    balancer: Balancer = field(default_factory=Balancer)
+    counters: Counters = field(default_factory=Counters)

@@ -1,0 +1,194 @@
+"""A raw edge-triggered epoll loop for one thread: descriptors, timers, commands from other threads.
+
+Rules kept: handlers live in a list indexed by descriptor; a socket closed while a batch of events is handled is really
+closed after the batch, so that its number cannot be given to a new socket that would then receive the old one's events;
+a handler that raises is contained, logged and told to give up; commands come through a bounded queue.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import os
+import queue
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+log = logging.getLogger(__name__)
+
+EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+BATCH = 512
+MAX_COMMANDS = 256
+SUBMIT_TIMEOUT_S = 5.0
+
+
+class Handler(Protocol):
+    """Something that owns one socket."""
+
+    @property
+    def fd(self) -> int:
+        """The socket's descriptor, also when it is closed already."""
+
+    @property
+    def sock(self) -> socket.SocketType:
+        """The socket."""
+
+    def on_event(self, mask: int) -> None:
+        """Act on readiness; mask 0 means: go on where you stopped to let others have their turn."""
+
+    def on_fault(self) -> None:
+        """An error nobody expected was raised by on_event: release everything."""
+
+
+class Loop:
+    """The loop. All methods but `submit`, `stop` and `release` belong to the thread that calls `run`."""
+
+    def __init__(self) -> None:
+        self.now = time.monotonic()
+        self.faults = 0
+        self._epoll = select.epoll()
+        self._handlers: list[Handler | None] = [None] * 1024
+        self._again: deque[Handler] = deque()
+        self._dying: list[socket.SocketType] = []
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._sequence = 0
+        self._after_close: Callable[[], None] | None = None
+        self._commands: queue.Queue[Callable[[], None]] = queue.Queue(MAX_COMMANDS)
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._epoll.register(self._wake, select.EPOLLIN)
+        self._handlers.extend([None] * self._wake)
+        self._commands_due = False
+        self._stopping = False
+
+    # -- other threads
+
+    def submit(self, command: Callable[[], None]) -> None:
+        """Have the loop's thread call this between two batches. Raises queue.Full when the loop hangs."""
+        self._commands.put(command, timeout=SUBMIT_TIMEOUT_S)
+        os.eventfd_write(self._wake, 1)
+
+    def stop(self) -> None:
+        """Make `run` return after the current batch."""
+        self.submit(self._stop)
+
+    def release(self) -> None:
+        """Release the loop's own descriptors, when its thread has ended: nobody may submit any more."""
+        self._epoll.close()
+        os.close(self._wake)
+
+    # -- the loop's thread
+
+    def add(self, handler: Handler) -> None:
+        """Watch the handler's descriptor; it is told of its present readiness at once."""
+        fd = handler.fd
+        while fd >= len(self._handlers):
+            self._handlers.extend([None] * len(self._handlers))
+        self._handlers[fd] = handler
+        self._epoll.register(fd, EVENTS)
+
+    def close(self, sock: socket.SocketType) -> None:
+        """Forget a socket and close it when the batch is done."""
+        self._handlers[sock.fileno()] = None
+        self._dying.append(sock)
+
+    def close_now(self, sock: socket.SocketType) -> None:
+        """Forget a socket and close it: only for commands, which run when no batch is being handled."""
+        self._handlers[sock.fileno()] = None
+        sock.close()
+
+    def again(self, handler: Handler) -> None:
+        """Call the handler with mask 0 in the next turn: it had more to do than its share."""
+        self._again.append(handler)
+
+    def at(self, when: float, action: Callable[[], None]) -> None:
+        """Call the action at a monotonic time. There is no cancel: the action looks whether it still matters."""
+        self._sequence += 1
+        heapq.heappush(self._timers, (when, self._sequence, action))
+
+    def after_close(self, action: Callable[[], None]) -> None:
+        """Call this whenever descriptors were given back."""
+        self._after_close = action
+
+    def run(self) -> None:
+        """Serve until stopped; then close every socket that is watched."""
+        handlers, poll, wake = self._handlers, self._epoll.poll, self._wake
+        try:
+            while not self._stopping:
+                events = poll(self._timeout(), BATCH)
+                self.now = time.monotonic()
+                for fd, mask in events:
+                    handler = handlers[fd]
+                    if handler is not None:
+                        self._call(handler, mask)
+                    elif fd == wake:
+                        self._commands_due = True
+                if self._again:
+                    self._run_again()
+                if self._timers and self._timers[0][0] <= self.now:
+                    self._run_timers()
+                if self._dying:
+                    self._bury()
+                if self._commands_due:
+                    self._run_commands()
+        finally:
+            self._bury()
+            for handler in filter(None, self._handlers):
+                handler.sock.close()
+
+    def _timeout(self) -> float:
+        if self._again:
+            return 0.0
+        if self._timers:
+            return max(0.0, self._timers[0][0] - time.monotonic())
+        return -1.0
+
+    def _call(self, handler: Handler, mask: int) -> None:
+        try:
+            handler.on_event(mask)
+        except Exception:
+            self.faults += 1
+            log.exception("handler failed fd=%d handler=%s", handler.fd, type(handler).__name__)
+            handler.on_fault()
+
+    def _run_again(self) -> None:
+        for _ in range(len(self._again)):
+            handler = self._again.popleft()
+            if self._handlers[handler.fd] is handler:
+                self._call(handler, 0)
+
+    def _run_timers(self) -> None:
+        while self._timers and self._timers[0][0] <= self.now:
+            action = heapq.heappop(self._timers)[2]
+            try:
+                action()
+            except Exception:
+                self.faults += 1
+                log.exception("timer failed action=%r", action)
+
+    def _run_commands(self) -> None:
+        self._commands_due = False
+        os.eventfd_read(self._wake)
+        while True:
+            try:
+                command = self._commands.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                command()
+            except Exception:
+                self.faults += 1
+                log.exception("command failed command=%r", command)
+
+    def _bury(self) -> None:
+        dying, self._dying = self._dying, []
+        for sock in dying:
+            sock.close()
+        if dying and self._after_close is not None and not self._stopping:
+            self._after_close()
+
+    def _stop(self) -> None:
+        self._stopping = True

@@ -1,0 +1,211 @@
+"""UDP: one connected socket per client and service port, with a timer.
+
+Rules kept. The timer is long until the endpoint has answered once (a slow first answer is not lost) and short after
+(sockets do not pile up). Flows to an endpoint that is not ready any more end at once, so the client's next datagram
+goes to another. Answers leave from the address the client wrote to, else the kernel would not undo the redirect.
+Datagrams of any size pass; what a full socket does not take is dropped, as UDP does. Flows are bounded, oldest out.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass
+
+from netproxy.dataplane.backends import Backends
+from netproxy.dataplane.gate import EXHAUSTED
+from netproxy.services import Endpoint
+
+DATAGRAM_BYTES = 65_535
+DATAGRAMS = 64
+"""Datagrams handled before others have their turn."""
+MAX_FLOWS = 4_096
+IP_PKTINFO = 8
+"""ip(7); not exported by the socket module of Python 3.11."""
+
+_PKTINFO = struct.Struct("=I4s4s")
+_PKTINFO_SPACE = socket.CMSG_SPACE(_PKTINFO.size)
+_SOCKET = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+
+Client = tuple[str, int, bytes]
+"""The client's address and port, and the local address it wrote to (packed)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UdpTimers:
+    """Seconds a flow is kept without traffic."""
+
+    unanswered_s: float
+    idle_s: float
+
+
+class UdpListener:
+    """Takes the datagrams of one service port's clients."""
+
+    __slots__ = ("backends", "fd", "flows", "sock", "timers")
+
+    def __init__(self, sock: socket.socket, backends: Backends, timers: UdpTimers) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.backends = backends
+        self.timers = timers
+        self.flows: dict[Client, UdpFlow] = {}
+
+    def on_event(self, mask: int) -> None:  # noqa: ARG002 (writability does not matter: full means dropped)
+        """Pass on what clients sent."""
+        for _ in range(DATAGRAMS):
+            try:
+                data, ancillary, _flags, address = self.sock.recvmsg(DATAGRAM_BYTES, _PKTINFO_SPACE)
+            except BlockingIOError:
+                return
+            except ConnectionRefusedError:
+                continue  # an answer of ours came back as unreachable: that client is gone, others are not
+            client = (address[0], address[1], _local_address(ancillary))
+            flow = self.flows.get(client) or self._begin(client)
+            if flow is not None:
+                flow.send(data)
+        self.backends.loop.again(self)
+
+    def on_fault(self) -> None:
+        """Stay: the next event tries again."""
+
+    def answer(self, data: bytes, client: Client) -> None:
+        """Send an endpoint's datagram to the client, from the address it knows."""
+        info = _PKTINFO.pack(0, client[2], b"\0\0\0\0")
+        try:
+            self.sock.sendmsg([data], [(socket.IPPROTO_IP, IP_PKTINFO, info)], 0, client[:2])
+        except OSError:
+            self.backends.counters.refused += 1
+
+    def keep(self, endpoints: tuple[Endpoint, ...]) -> None:
+        """End the flows of endpoints that are not ready any more."""
+        for flow in [f for f in self.flows.values() if f.endpoint not in endpoints]:
+            flow.end()
+
+    def close(self) -> None:
+        """Stop listening and end all flows: they cannot answer without this socket."""
+        for flow in list(self.flows.values()):
+            flow.end()
+        self.backends.loop.close_now(self.sock)
+
+    def _begin(self, client: Client) -> UdpFlow | None:
+        backends = self.backends
+        endpoint = backends.balancer.pick(client[0], backends.loop.now)
+        sock = _connected(endpoint) if endpoint is not None else None
+        if endpoint is None or sock is None:
+            backends.counters.refused += 1
+            return None
+        if len(self.flows) >= MAX_FLOWS:
+            next(iter(self.flows.values())).end()
+        flow = UdpFlow(sock, client, endpoint, self)
+        self.flows[client] = flow
+        backends.counters.accepted += 1
+        backends.counters.active += 1
+        backends.counters.picked(endpoint)
+        flow.start()
+        return flow
+
+
+class UdpFlow:
+    """One client's datagrams to one endpoint, and back."""
+
+    __slots__ = ("answered", "client", "deadline", "endpoint", "fd", "listener", "open", "sock")
+
+    def __init__(self, sock: socket.socket, client: Client, endpoint: Endpoint, listener: UdpListener) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.client = client
+        self.endpoint = endpoint
+        self.listener = listener
+        self.answered = False
+        self.open = True
+        self.deadline = 0.0
+
+    def start(self) -> None:
+        """Watch for answers and for silence."""
+        loop = self.listener.backends.loop
+        loop.add(self)
+        self._touch()
+        loop.at(self.deadline, self._expire)
+
+    def send(self, data: bytes) -> None:
+        """Pass a datagram to the endpoint; an endpoint that refused ends the flow, and the next datagram moves on."""
+        self._touch()
+        try:
+            self.sock.send(data)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._failed()
+
+    def on_event(self, mask: int) -> None:  # noqa: ARG002 (writability does not matter: full means dropped)
+        """Pass answers to the client."""
+        for _ in range(DATAGRAMS):
+            if not self.open:
+                return
+            try:
+                data = self.sock.recv(DATAGRAM_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                self._failed()
+                return
+            self.answered = True
+            self._touch()
+            self.listener.answer(data, self.client)
+        self.listener.backends.loop.again(self)
+
+    def on_fault(self) -> None:
+        """Give the flow up."""
+        self.end()
+
+    def end(self) -> None:
+        """Forget the flow."""
+        if self.open:
+            self.open = False
+            del self.listener.flows[self.client]
+            self.listener.backends.counters.active -= 1
+            self.listener.backends.loop.close(self.sock)
+
+    def _failed(self) -> None:
+        backends = self.listener.backends
+        backends.counters.failed_dials += 1
+        backends.balancer.failed(self.endpoint, backends.loop.now)
+        self.end()
+
+    def _touch(self) -> None:
+        timers = self.listener.timers
+        self.deadline = self.listener.backends.loop.now + (timers.idle_s if self.answered else timers.unanswered_s)
+
+    def _expire(self) -> None:
+        if not self.open:
+            return
+        loop = self.listener.backends.loop
+        if self.deadline > loop.now:
+            # The deadline may also have moved closer since (first answer): look again no later than that asks for.
+            loop.at(min(self.deadline, loop.now + self.listener.timers.idle_s), self._expire)
+        else:
+            self.end()
+
+
+def _connected(endpoint: Endpoint) -> socket.socket | None:
+    """A socket that talks to this endpoint only; None when descriptors are out or it cannot be reached."""
+    try:
+        sock = socket.socket(socket.AF_INET, _SOCKET)
+    except OSError as error:
+        if error.errno not in EXHAUSTED:
+            raise
+        return None
+    if sock.connect_ex(endpoint) == 0:
+        return sock
+    sock.close()
+    return None
+
+
+def _local_address(ancillary: list[tuple[int, int, bytes]]) -> bytes:
+    """The packed destination address of a datagram, as ip(7)'s IP_PKTINFO tells it."""
+    for level, kind, data in ancillary:
+        if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
+            _index, _spec_dst, address = _PKTINFO.unpack_from(data)
+            return bytes(address)
+    return b"\0\0\0\0"

@@ -1,0 +1,74 @@
+"""What the proxy is asked to serve: one value per port of a service, and how two wanted states differ.
+
+Plain values only: nothing here knows the API, sockets or iptables. `translate` makes these values from API objects,
+the data plane and the portals read them. Only IPv4 is spoken; `translate` leaves other addresses out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+Endpoint = tuple[str, int]
+"""Address and port of a ready pod."""
+
+
+class Protocol(Enum):
+    """Transport of a service port, spelled as in the API."""
+
+    TCP = "TCP"
+    UDP = "UDP"
+
+
+class PortName(NamedTuple):
+    """Which port of which service; the port's name is empty when the service has one unnamed port."""
+
+    namespace: str
+    service: str
+    port: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.service}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePort:
+    """One port of a service as wanted: where it is reached, and which endpoints are ready."""
+
+    name: PortName
+    protocol: Protocol
+    cluster_ip: str
+    port: int
+    node_port: int = 0
+    """0 when the service has none."""
+    external_ips: tuple[str, ...] = ()
+    load_balancer_ips: tuple[str, ...] = ()
+    affinity_s: int | None = None
+    """Seconds a client stays with its endpoint; None: every connection is balanced anew."""
+    endpoints: tuple[Endpoint, ...] = ()
+
+
+Wanted = Mapping[PortName, ServicePort]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What changed between two wanted states, in a stable order."""
+
+    added: tuple[PortName, ...]
+    removed: tuple[PortName, ...]
+    changed: tuple[PortName, ...]
+
+    def __str__(self) -> str:
+        return f"added={len(self.added)} removed={len(self.removed)} changed={len(self.changed)}"
+
+
+def difference(old: Wanted, new: Wanted) -> Difference:
+    """Compare two wanted states port by port."""
+    return Difference(
+        added=tuple(sorted(new.keys() - old.keys())),
+        removed=tuple(sorted(old.keys() - new.keys())),
+        changed=tuple(sorted(name for name in old.keys() & new.keys() if old[name] != new[name])),
+    )
