@@ -22,7 +22,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
-    stores = pyfuncitem.funcargs.get("stores", [])
+    stores: Any = pyfuncitem.funcargs.get("stores", [])
 
     async def run() -> None:
         try:
