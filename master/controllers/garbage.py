@@ -1,0 +1,155 @@
+"""Garbage collector: what is owned goes when its last owner has gone.
+
+``Background`` deletion needs nothing but this. ``Orphan`` and ``Foreground`` are marked on the owner by finalizers,
+which are taken away here once the dependents are free, or gone. Pods of a node that does not exist any more are
+removed as well.
+
+An owner counts as gone only when the API server itself says so: a slow watch must not cost anyone a pod.
+"""
+
+from typing import Any
+
+from api.core import Node, Pod
+from api.errors import NotFound
+from api.meta import Object
+from api.resources import find_kind, resource_of
+from client import Client
+from master.controllers.informers import BY_NODE, BY_OWNER, BY_UID, Informers
+from master.controllers.loop import Key, Loop
+
+ORPHAN = "orphan"
+FOREGROUND = "foregroundDeletion"
+_UID = "uid"
+_NODE = "node"
+
+
+class GarbageCollector:
+    """Keys of its queue: ("uid", UID of an owner) and ("node", name of a node)."""
+
+    name = "garbage"
+
+    def __init__(self, client: Client, informers: Informers, *, workers: int = 1) -> None:
+        self._client = client
+        self._informers = informers
+        self.loop = Loop(self.name, self.reconcile, workers=workers)
+        for informer in informers.owned:
+            informer.add_listener(self._changed)
+        informers.nodes.add_listener(self._node_changed)
+
+    def _changed(self, old: Any, new: Any) -> None:
+        """A new or changed object is looked at with its owners; one that is gone or going, with its dependents."""
+        item = new or old
+        if new is None or new.metadata.deletion_timestamp is not None:
+            self.loop.queue.add((_UID, item.metadata.uid))
+        # An owner may have gone before its dependent was made; one that stands by a foreground deletion waits for it
+        # to go.
+        if old is None or new is None:
+            for owner in item.metadata.owner_references:
+                self.loop.queue.add((_UID, owner.uid))
+        if old is None and isinstance(new, Pod) and new.spec.node_name:
+            self.loop.queue.add_after((_NODE, new.spec.node_name), 60.0)
+
+    def _node_changed(self, old: Node | None, new: Node | None) -> None:
+        if old is not None and new is None:
+            self.loop.queue.add((_NODE, old.metadata.name))
+
+    def reconcile(self, key: Key) -> str:
+        if key[0] == _NODE:
+            return self._collect_node(key[1])
+        dependents = self._dependents(key[1])
+        owner = self._known(key[1])
+        if owner is None:
+            return self._collect(key[1], dependents)
+        if owner.metadata.deletion_timestamp is None:
+            return ""
+        if ORPHAN in owner.metadata.finalizers:
+            for item in dependents:
+                self._disown(item, key[1])
+            return self._take_finalizer(owner, ORPHAN)
+        if FOREGROUND in owner.metadata.finalizers:
+            return self._foreground(owner, dependents)
+        return ""
+
+    def _dependents(self, uid: str) -> list[Object]:
+        return [item for informer in self._informers.owned for item in informer.indexed(BY_OWNER, uid)]
+
+    def _known(self, uid: str) -> Object | None:
+        return next((item for informer in self._informers.owned for item in informer.indexed(BY_UID, uid)), None)
+
+    def _collect(self, uid: str, dependents: list[Object]) -> str:
+        staying = [item for item in dependents if item.metadata.deletion_timestamp is None]
+        if not staying or self._exists(uid, staying[0]):
+            return ""
+        for item in staying:
+            if len(item.metadata.owner_references) > 1:
+                self._disown(item, uid)
+            else:
+                self._delete(item)
+        return f"freed or deleted {len(staying)} dependents"
+
+    def _exists(self, uid: str, dependent: Object) -> bool:
+        """Whether the API server has that very owner. A kind that is not served here is none of our business."""
+        owner = next(owner for owner in dependent.metadata.owner_references if owner.uid == uid)
+        resource = find_kind(owner.api_version, owner.kind)
+        if resource is None:
+            return True
+        namespace = dependent.metadata.namespace if resource.namespaced else ""
+        try:
+            return self._client.get(resource.type, owner.name, namespace).metadata.uid == uid
+        except NotFound:
+            return False
+
+    def _delete(self, item: Object) -> None:
+        metadata = item.metadata
+        try:
+            self._client.delete(
+                type(item), metadata.name, metadata.namespace, uid=metadata.uid, propagation="Background"
+            )
+        except NotFound:
+            return
+
+    def _disown(self, item: Object, uid: str) -> None:
+        metadata = item.metadata
+        patch = {"metadata": {"uid": metadata.uid, "ownerReferences": [{"$patch": "delete", "uid": uid}]}}
+        try:
+            self._client.patch(type(item), metadata.name, metadata.namespace, patch)
+        except NotFound:
+            return
+
+    def _foreground(self, owner: Object, dependents: list[Object]) -> str:
+        blocking = [item for item in dependents if _blocks(item, owner.metadata.uid)]
+        for item in dependents:
+            if item.metadata.deletion_timestamp is None:
+                self._delete(item)
+        return "" if blocking else self._take_finalizer(owner, FOREGROUND)
+
+    def _take_finalizer(self, owner: Object, finalizer: str) -> str:
+        metadata = owner.metadata
+        patch = {
+            "metadata": {
+                "uid": metadata.uid,
+                "resourceVersion": metadata.resource_version,
+                "finalizers": [name for name in metadata.finalizers if name != finalizer],
+            }
+        }
+        try:
+            self._client.patch(type(owner), metadata.name, metadata.namespace, patch, form="merge")
+        except NotFound:
+            return ""
+        return f"let {resource_of(type(owner)).singular} {metadata.name} go"
+
+    def _collect_node(self, name: str) -> str:
+        pods = self._informers.pods.indexed(BY_NODE, name)
+        if not pods or self._informers.nodes.get("", name) is not None:
+            return ""
+        try:
+            self._client.get(Node, name)
+        except NotFound:
+            for pod in pods:
+                self._client.delete(Pod, pod.metadata.name, pod.metadata.namespace, grace_s=0, uid=pod.metadata.uid)
+            return f"removed {len(pods)} pods of a node that is gone"
+        return ""
+
+
+def _blocks(item: Object, uid: str) -> bool:
+    return any(owner.uid == uid and owner.block_owner_deletion for owner in item.metadata.owner_references)

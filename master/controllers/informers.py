@@ -1,0 +1,65 @@
+"""The informers that all controllers share: one list and one watch for each kind, whoever needs it."""
+
+import threading
+from typing import Any
+
+from api.coordination import Lease
+from api.core import Endpoints, Namespace, Node, Pod, ReplicationController, Service, ServiceAccount
+from api.discovery import EndpointSlice
+from api.meta import Object
+from client import Client, Informer
+
+BY_UID = "uid"
+BY_OWNER = "owner"
+BY_NAMESPACE = "namespace"
+BY_NODE = "node"
+NODE_LEASES = "kube-node-lease"
+
+
+class Informers:
+    """Informers of everything that controllers look at."""
+
+    def __init__(self, client: Client) -> None:
+        self.pods = Informer(client, Pod)
+        self.pods.add_index(BY_NODE, lambda pod: [pod.spec.node_name] if pod.spec.node_name else [])
+        self.replication_controllers = Informer(client, ReplicationController)
+        self.services = Informer(client, Service)
+        self.endpoints = Informer(client, Endpoints)
+        self.endpoint_slices = Informer(client, EndpointSlice)
+        self.nodes = Informer(client, Node)
+        self.leases = Informer(client, Lease, namespace=NODE_LEASES)
+        self.namespaces = Informer(client, Namespace)
+        self.service_accounts = Informer(client, ServiceAccount)
+        for informer in self.owned:
+            informer.add_index(BY_UID, lambda item: [item.metadata.uid])
+            informer.add_index(BY_OWNER, owner_uids)
+            informer.add_index(BY_NAMESPACE, lambda item: [item.metadata.namespace])
+
+    @property
+    def owned(self) -> tuple[Informer[Any], ...]:
+        """Informers of the kinds that can be owned by, or own, another object."""
+        return (self.pods, self.replication_controllers, self.services, self.endpoints, self.endpoint_slices)
+
+    @property
+    def all(self) -> tuple[Informer[Any], ...]:
+        return (*self.owned, self.nodes, self.leases, self.namespaces, self.service_accounts)
+
+    def start(self) -> None:
+        for informer in self.all:
+            informer.start()
+
+    def wait_synced(self, stop: threading.Event) -> bool:
+        """Whether everything has been listed; False when ``stop`` came first."""
+        for informer in self.all:
+            while not informer.wait_synced(0.5):
+                if stop.is_set():
+                    return False
+        return True
+
+    def stop(self) -> None:
+        for informer in self.all:
+            informer.stop()
+
+
+def owner_uids(item: Object) -> list[str]:
+    return [owner.uid for owner in item.metadata.owner_references]

@@ -1,0 +1,69 @@
+"""The loop around every controller: take a key, reconcile it, try again later if that failed."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from prometheus_client import Counter
+
+from api.errors import ApiError, Conflict
+from client import Unreachable, WorkQueue
+
+log = logging.getLogger(__name__)
+
+Key = tuple[str, str]
+Reconcile = Callable[[Key], str]
+
+_FAILURES = Counter("steersman_reconcile_failures", "Reconciles that failed and will be tried again", ["name"])
+
+
+class Loop:
+    """Workers of one controller. ``reconcile(key)`` returns a sentence of what it did, empty for nothing."""
+
+    def __init__(self, name: str, reconcile: Reconcile, *, workers: int = 1) -> None:
+        self.name = name
+        self.queue: WorkQueue[Key] = WorkQueue()
+        self._reconcile = reconcile
+        self._threads = [
+            threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True) for number in range(workers)
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        self.queue.close()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(timeout_s)
+
+    def _work(self) -> None:
+        while (key := self.queue.get()) is not None:
+            try:
+                self._handle(key)
+            finally:
+                self.queue.done(key)
+
+    def _handle(self, key: Key) -> None:
+        try:
+            said = self._reconcile(key)
+        except Conflict as error:
+            # Someone was quicker; the informer will bring the newer state.
+            log.debug("reconcile conflicted controller=%s key=%s/%s error=%s", self.name, *key, error)
+            self.queue.retry(key)
+        except (ApiError, Unreachable) as error:
+            self._failed(key, f"error={error}")
+        except Exception:
+            # The door of this thread: a fault in one object must not end the controller for all.
+            log.exception("reconcile broke controller=%s key=%s/%s", self.name, *key)
+            self._failed(key, "error=bug")
+        else:
+            self.queue.forget(key)
+            if said:
+                log.info("reconciled controller=%s key=%s/%s did=%r", self.name, *key, said)
+
+    def _failed(self, key: Key, what: str) -> None:
+        _FAILURES.labels(self.name).inc()
+        delay_s = self.queue.retry(key)
+        log.warning("reconcile failed controller=%s key=%s/%s %s retry_s=%.2f", self.name, *key, what, delay_s)

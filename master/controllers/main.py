@@ -1,0 +1,50 @@
+"""Runs the controllers."""
+
+import logging
+import threading
+
+from client import Client, EventRecorder
+from master.controllers.config import Config
+from master.controllers.endpoints import EndpointsController
+from master.controllers.garbage import GarbageCollector
+from master.controllers.informers import Informers
+from master.controllers.loop import Loop
+from master.controllers.namespaces import NamespaceController
+from master.controllers.nodes import NodeController
+from master.controllers.replication import ReplicationManager
+from master.controllers.serviceaccounts import ServiceAccountController
+
+log = logging.getLogger(__name__)
+
+
+def run(config: Config, stop: threading.Event) -> None:
+    """Controls until ``stop`` is set."""
+    client = Client.from_kubeconfig(config.kubeconfig, user_agent="steersman-controllers")
+    recorder = EventRecorder(client, "controller-manager")
+    informers = Informers(client)
+    workers = config.concurrent_syncs
+    nodes = NodeController(client, informers, recorder, config)
+    # The one list of controllers.
+    loops: list[Loop] = [
+        ReplicationManager(client, informers, recorder, workers=workers).loop,
+        EndpointsController(client, informers, workers=workers).loop,
+        NamespaceController(client, informers).loop,
+        ServiceAccountController(client, informers).loop,
+        GarbageCollector(client, informers, workers=workers).loop,
+        nodes.loop,
+    ]
+    informers.start()
+    try:
+        if informers.wait_synced(stop):
+            log.info("controllers started names=%s", ",".join(loop.name for loop in loops))
+            nodes.start()
+            for loop in loops:
+                loop.start()
+            stop.wait()
+    finally:
+        nodes.stop()
+        for loop in loops:
+            loop.stop()
+        informers.stop()
+        recorder.close()
+        client.close()

@@ -1,0 +1,242 @@
+"""Replication controller: keeps as many pods as ``spec.replicas`` says.
+
+The rule: never more than wanted because a watch is slow. What was created or deleted but not yet seen through the
+watch is remembered (``_Expected``) and counted as done.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+from api.core import Pod, ReplicationController, ReplicationControllerStatus
+from api.errors import ApiError, NotFound
+from api.meta import ObjectMeta
+from api.scalars import now
+from api.selectors import from_map
+from client import Client, EventRecorder
+from master.controllers.informers import BY_NAMESPACE, BY_OWNER, Informers
+from master.controllers.loop import Key, Loop
+from master.controllers.ownership import controller_of, reference
+from master.controllers.pods import is_active, is_ready, ready_seconds
+
+log = logging.getLogger(__name__)
+
+_FORGET_AFTER_S = 300.0
+_BURST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be done about one controller."""
+
+    create: int = 0
+    delete: tuple[Pod, ...] = ()
+
+
+@dataclass(slots=True)
+class _Expected:
+    """Pods created (by name) and deleted (by UID) that the watch has not shown yet, with the time they were asked
+    for."""
+
+    created: dict[str, float] = field(default_factory=dict)
+    deleted: dict[str, float] = field(default_factory=dict)
+
+    def observe(self, pods: Iterable[Pod], moment: float) -> None:
+        names = {pod.metadata.name for pod in pods}
+        uids = {pod.metadata.uid for pod in pods if pod.metadata.deletion_timestamp is None}
+        oldest = moment - _FORGET_AFTER_S
+        self.created = {name: at for name, at in self.created.items() if name not in names and at > oldest}
+        self.deleted = {uid: at for uid, at in self.deleted.items() if uid in uids and at > oldest}
+
+
+def decide(wanted: int, pods: Sequence[Pod], *, coming: int = 0, going: Iterable[str] = ()) -> Decision:
+    """How many pods to create, or which to delete.
+
+    pods: the active pods of the controller. coming: pods created that are not among them yet. going: UIDs of pods
+    among them that were deleted already.
+    """
+    leaving = set(going)
+    staying = [pod for pod in pods if pod.metadata.uid not in leaving]
+    difference = wanted - len(staying) - coming
+    if difference >= 0:
+        return Decision(create=min(difference, _BURST))
+    return Decision(delete=tuple(sorted(staying, key=usefulness)[: min(-difference, len(staying))]))
+
+
+def usefulness(pod: Pod) -> tuple[bool, bool, bool, float, int, float]:
+    """Sorts the least useful pod first: not scheduled, not running, not ready, ready for the shortest time, most
+    restarted, youngest. (The order of Kubernetes' ``ActivePods``.)
+    """
+    status = pod.status
+    moment = now()
+    created = pod.metadata.creation_timestamp or moment
+    restarts = sum(container.restart_count for container in status.container_statuses)
+    return (
+        bool(pod.spec.node_name),
+        status.phase == "Running",
+        is_ready(pod),
+        ready_seconds(pod, moment),
+        -restarts,
+        (moment - created).total_seconds(),
+    )
+
+
+def status_of(
+    controller: ReplicationController, pods: Sequence[Pod], moment: datetime
+) -> tuple[ReplicationControllerStatus, float]:
+    """The status that the active pods add up to, and the seconds until one more becomes available (0 for none)."""
+    spec = controller.spec
+    template = from_map(spec.template.metadata.labels) if spec.template is not None else from_map({})
+    ages = [ready_seconds(pod, moment) for pod in pods]
+    soon = [spec.min_ready_seconds - age for age in ages if 0 <= age < spec.min_ready_seconds]
+    status = ReplicationControllerStatus(
+        replicas=len(pods),
+        fully_labeled_replicas=sum(template.matches(pod.metadata.labels) for pod in pods),
+        ready_replicas=sum(is_ready(pod) for pod in pods),
+        available_replicas=sum(age >= spec.min_ready_seconds for age in ages),
+        observed_generation=controller.metadata.generation,
+        conditions=controller.status.conditions,
+    )
+    return status, min(soon, default=0.0)
+
+
+class ReplicationManager:
+    """Acts on what ``decide`` says."""
+
+    name = "replication"
+
+    def __init__(self, client: Client, informers: Informers, recorder: EventRecorder, *, workers: int = 1) -> None:
+        self._client = client
+        self._controllers = informers.replication_controllers
+        self._pods = informers.pods
+        self._recorder = recorder
+        self._expected: dict[str, _Expected] = {}
+        self._lock = threading.Lock()
+        self.loop = Loop(self.name, self.reconcile, workers=workers)
+        self._controllers.add_listener(self._controller_changed)
+        self._pods.add_listener(self._pod_changed)
+
+    def _controller_changed(self, old: ReplicationController | None, new: ReplicationController | None) -> None:
+        item = new or old
+        if item is not None:
+            self.loop.queue.add((item.metadata.namespace, item.metadata.name))
+
+    def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
+        for pod in (old, new):
+            if pod is not None:
+                self._pod_moved(pod)
+
+    def _pod_moved(self, pod: Pod) -> None:
+        owner = controller_of(pod)
+        if owner is not None:
+            if owner.kind == "ReplicationController":
+                self.loop.queue.add((pod.metadata.namespace, owner.name))
+            return
+        for controller in self._controllers.indexed(BY_NAMESPACE, pod.metadata.namespace):
+            if from_map(controller.spec.selector).matches(pod.metadata.labels):
+                self.loop.queue.add((pod.metadata.namespace, controller.metadata.name))
+
+    def reconcile(self, key: Key) -> str:
+        controller = self._controllers.get(*key)
+        if controller is None:
+            return ""
+        pods = [pod for pod in self._claim(controller) if is_active(pod)]
+        expected = self._expectations(controller.metadata.uid)
+        expected.observe(self._pods.indexed(BY_OWNER, controller.metadata.uid), time.monotonic())
+        said = ""
+        if controller.metadata.deletion_timestamp is None:
+            wanted = controller.spec.replicas or 0
+            decision = decide(wanted, pods, coming=len(expected.created), going=expected.deleted)
+            said = self._act(controller, decision, expected)
+        self._report(controller, pods)
+        return said
+
+    def _expectations(self, uid: str) -> _Expected:
+        with self._lock:
+            alive = {controller.metadata.uid for controller in self._controllers.items()}
+            for gone in self._expected.keys() - alive:
+                del self._expected[gone]
+            return self._expected.setdefault(uid, _Expected())
+
+    def _claim(self, controller: ReplicationController) -> list[Pod]:
+        """The controller's pods; ones without an owner that match are adopted, ones that match no more are released."""
+        selector = from_map(controller.spec.selector)
+        mine: list[Pod] = []
+        for pod in self._pods.indexed(BY_OWNER, controller.metadata.uid):
+            if selector.matches(pod.metadata.labels):
+                mine.append(pod)
+            elif pod.metadata.deletion_timestamp is None:
+                self._release(pod, controller)
+        if controller.metadata.deletion_timestamp is not None:
+            return mine
+        for pod in self._pods.indexed(BY_NAMESPACE, controller.metadata.namespace):
+            if controller_of(pod) is None and selector.matches(pod.metadata.labels) and is_active(pod):
+                mine.append(self._adopt(pod, controller))
+        return mine
+
+    def _adopt(self, pod: Pod, controller: ReplicationController) -> Pod:
+        patch = {"metadata": {"uid": pod.metadata.uid, "ownerReferences": [reference(controller)]}}
+        return self._client.patch(Pod, pod.metadata.name, pod.metadata.namespace, patch)
+
+    def _release(self, pod: Pod, controller: ReplicationController) -> None:
+        gone = {"$patch": "delete", "uid": controller.metadata.uid}
+        patch = {"metadata": {"uid": pod.metadata.uid, "ownerReferences": [gone]}}
+        self._client.patch(Pod, pod.metadata.name, pod.metadata.namespace, patch)
+
+    def _act(self, controller: ReplicationController, decision: Decision, expected: _Expected) -> str:
+        for _ in range(decision.create):
+            pod = self._create(controller)
+            expected.created[pod.metadata.name] = time.monotonic()
+        for pod in decision.delete:
+            expected.deleted[pod.metadata.uid] = time.monotonic()
+            self._delete(controller, pod, expected)
+        if decision.create:
+            return f"created {decision.create} pods"
+        return f"deleted {len(decision.delete)} pods" if decision.delete else ""
+
+    def _create(self, controller: ReplicationController) -> Pod:
+        template = controller.spec.template
+        if template is None:
+            raise ValueError("spec.template is missing")
+        pod = Pod(
+            metadata=ObjectMeta(
+                generate_name=f"{controller.metadata.name}-",
+                namespace=controller.metadata.namespace,
+                labels=template.metadata.labels,
+                annotations=template.metadata.annotations,
+                finalizers=template.metadata.finalizers,
+                owner_references=[reference(controller)],
+            ),
+            spec=template.spec,
+        )
+        try:
+            made = self._client.create(pod)
+        except ApiError as error:
+            self._recorder.event(controller, "Warning", "FailedCreate", f"Error creating: {error}")
+            raise
+        self._recorder.event(controller, "Normal", "SuccessfulCreate", f"Created pod: {made.metadata.name}")
+        return made
+
+    def _delete(self, controller: ReplicationController, pod: Pod, expected: _Expected) -> None:
+        try:
+            self._client.delete(Pod, pod.metadata.name, pod.metadata.namespace, uid=pod.metadata.uid)
+        except NotFound:
+            return
+        except ApiError:
+            expected.deleted.pop(pod.metadata.uid, None)
+            raise
+        self._recorder.event(controller, "Normal", "SuccessfulDelete", f"Deleted pod: {pod.metadata.name}")
+
+    def _report(self, controller: ReplicationController, pods: Sequence[Pod]) -> None:
+        status, wait_s = status_of(controller, pods, now())
+        key = (controller.metadata.namespace, controller.metadata.name)
+        if wait_s > 0:
+            self.loop.queue.add_after(key, wait_s)
+        if status == controller.status:
+            return
+        self._client.update_status(msgspec.structs.replace(controller, status=status))
