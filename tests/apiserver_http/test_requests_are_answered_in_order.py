@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import socket
 
 import pytest
 
@@ -166,3 +167,30 @@ def test_a_leaving_client_is_noticed_but_does_not_cancel_the_handler(serve: Serv
     live.run(asyncio.wait_for(began.wait(), 5))
     client.sock.close()
     live.run(asyncio.wait_for(ended.wait(), 5))
+
+
+def test_what_was_answered_at_once_reaches_a_client_that_half_closed(serve: Serve) -> None:
+    client = serve(echo).connect().send(GET % 1)
+    client.sock.shutdown(socket.SHUT_WR)
+    assert client.response().body == b"GET /1 "
+    assert client.to_the_end() == b""
+
+
+def test_a_handler_that_fails_after_its_client_left_is_logged_once(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def handler(request: Request) -> Response:
+        await request.disconnected.wait()
+        raise RuntimeError("boom behind a gone client")
+
+    live = serve(handler, write_stall_s=0.05)
+    live.connect().send(GET % 1).sock.close()
+    live.run(wait_for_text(caplog, "boom behind a gone client"))
+    live.run(asyncio.sleep(0.15))  # a timer of the gone connection would have fired by now
+    assert [r.name for r in caplog.records if r.levelno >= logging.ERROR] == ["master.apiserver.http.connection"]
+
+
+async def wait_for_text(caplog: pytest.LogCaptureFixture, text: str) -> None:
+    async with asyncio.timeout(5):
+        while text not in caplog.text:
+            await asyncio.sleep(0.01)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Callable
 
@@ -153,11 +154,23 @@ def test_a_stop_lets_a_request_in_flight_be_answered(serve: Serve) -> None:
     live = serve(handler)
     client = live.connect().send(GET)
     live.run(asyncio.wait_for(began.wait(), 5))
+    port = live.server.plain_port
     stopping = live.start(live.server.stop(10))
+    wait_until_refused(port)
     live.loop.call_soon_threadsafe(go.set)
     reply = client.response()
     assert (reply.body, reply.headers["connection"]) == (b"done", "close")
     stopping.result(10)
+
+
+def wait_until_refused(port: int) -> None:
+    give_up = time.monotonic() + 5
+    while time.monotonic() < give_up:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        except ConnectionRefusedError:
+            return
+    raise AssertionError("the server still accepts")
 
 
 def test_what_does_not_end_in_its_grace_is_cut(serve: Serve) -> None:

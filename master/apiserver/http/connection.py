@@ -77,8 +77,8 @@ class Connection(asyncio.Protocol):
         self._go_on()
 
     def eof_received(self) -> None:
-        """The client sends no more: close, after what is already written has left."""
-        self._over = True
+        """The client sends no more and counts as gone: close, after what is already written has left."""
+        self._close()
 
     def pause_writing(self) -> None:
         self._gate.shut()
@@ -251,10 +251,10 @@ class Connection(asyncio.Protocol):
         keep = exchange.keep_alive and not self._hub.closing.is_set()
         connection = ("keep-alive" if exchange.http_1_0 else "") if keep else "close"
         try:
-            head = _head(response, connection)
+            head = wire.whole_head(response, connection)
         except ValueError:
             log.exception("response refused path=%s", exchange.request.raw_path)
-            response, head = _INTERNAL, _head(_INTERNAL, connection)
+            response, head = _INTERNAL, wire.whole_head(_INTERNAL, connection)
         body = b"" if exchange.request.method == "HEAD" or not wire.has_body(response.status) else response.body
         self._transport.write(head + body)
         if not keep:
@@ -263,16 +263,7 @@ class Connection(asyncio.Protocol):
     async def _stream(self, exchange: Exchange, stream: Stream) -> None:
         """Run the producer; a body that it did not end itself is left without its end, so the client can tell."""
         keep = exchange.keep_alive and not exchange.http_1_0 and not self._hub.closing.is_set()
-        if exchange.http_1_0:
-            head = wire.stream_head_1_0(stream.status, stream.headers, content_type=stream.content_type)
-        else:
-            head = wire.response_head(
-                stream.status,
-                stream.headers,
-                content_type=stream.content_type,
-                length=None,
-                connection="" if keep else "close",
-            )
+        head = wire.stream_head(stream, chunked=not exchange.http_1_0, keep=keep)
         await self._gate.passed()
         self._transport.write(head)
         if exchange.request.method != "HEAD":
@@ -333,7 +324,7 @@ class Connection(asyncio.Protocol):
         log.debug("refused status=%d message=%s address=%s", refusal.status, refusal, self._origin.address)
         response = status_response(refusal.status, refusal.message)
         self._over = True
-        self._transport.write(_head(response, "close") + response.body)
+        self._transport.write(wire.whole_head(response, "close") + response.body)
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self._linger_until = self._loop.time() + self._limits.linger_s
@@ -343,7 +334,7 @@ class Connection(asyncio.Protocol):
     def _turn_away(self) -> None:
         """The house is full: no lingering, or a flood of refused clients would fill it too."""
         response = status_response(429, "too many connections")
-        self._transport.write(_head(response, "close") + response.body)
+        self._transport.write(wire.whole_head(response, "close") + response.body)
         self._close()
 
     def _close(self) -> None:
@@ -364,6 +355,8 @@ class Connection(asyncio.Protocol):
 
     def _due(self) -> float | None:
         """When this connection will have waited too long for its client; None while the waiting is ours."""
+        if self._gone.is_set():
+            return None
         if not self._gate.open:
             return self._stall_since + self._limits.write_stall_s
         if self._over:
@@ -390,13 +383,3 @@ class Connection(asyncio.Protocol):
         else:
             part = "header" if self._parser.phase is Phase.HEAD else "body"
             self._refuse(RefusedError(408, f"request {part} took longer than the server waits"))
-
-
-def _head(response: Response, connection: str) -> bytes:
-    return wire.response_head(
-        response.status,
-        response.headers,
-        content_type=response.content_type,
-        length=len(response.body),
-        connection=connection,
-    )

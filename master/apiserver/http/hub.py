@@ -67,7 +67,7 @@ class Hub:
             await asyncio.wait_for(self._empty.wait(), grace_s)
         except TimeoutError:
             await self._cut()
-        self.compressor.shutdown(wait=False, cancel_futures=True)
+        self.compressor.shutdown(wait=True, cancel_futures=True)
 
     async def _cut(self) -> None:
         for task in self._tasks:

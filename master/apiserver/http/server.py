@@ -89,9 +89,12 @@ class Server:
 
     async def stop(self, grace_s: float) -> None:
         """Stop as the module says; requests and streams have `grace_s` seconds to end by themselves."""
-        for listener in (self._secure, self._plain):
-            if listener is not None:
-                listener.close()
+        if self._hub is not None:
+            self._hub.closing.set()  # from here on every answer is the last of its connection
+        listeners = [listener for listener in (self._secure, self._plain) if listener is not None]
+        await _stop_accepting(listeners)
+        for listener in listeners:
+            listener.close()
         self._secure = self._plain = None
         if self._hub is not None:
             await self._hub.stop(grace_s)
@@ -111,6 +114,16 @@ class Server:
         )
         log.info("listening address=%s port=%d tls=%s", address, _port_of(listener, "new"), context is not None)
         return listener
+
+
+async def _stop_accepting(listeners: list[asyncio.Server]) -> None:
+    """Let accepted sockets reach their protocol first: asyncio loses those it accepted just before close()."""
+    loop = asyncio.get_running_loop()
+    for listener in listeners:
+        for sock in listener.sockets:
+            loop.remove_reader(sock.fileno())
+    for _ in range(2):
+        await asyncio.sleep(0)
 
 
 def _port_of(listener: asyncio.Server | None, which: str) -> int:

@@ -10,7 +10,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 
-from master.apiserver.http.message import Headers
+from master.apiserver.http.message import Headers, Response, Stream
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
@@ -24,24 +24,23 @@ def has_body(status: int) -> bool:
     return status >= 200 and status not in (204, 304)
 
 
-def response_head(status: int, headers: Headers, *, content_type: str, length: int | None, connection: str) -> bytes:
-    """The head of an answer; `length` None means chunked. `connection` is "", "close" or "keep-alive".
+def whole_head(response: Response, connection: str) -> bytes:
+    """The head of a whole answer; `connection` is "", "close" or "keep-alive".
 
     Raises ValueError when a header would break the framing.
     """
-    lines = [f"HTTP/1.1 {status} {_PHRASES.get(status, 'Unknown')}", f"Date: {_date(int(time.time()))}"]
-    if has_body(status):
-        if content_type:
-            lines.append(f"Content-Type: {content_type}")
-        lines.append("Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}")
-    return _assemble(lines, headers, connection)
+    lines = _first_lines(response.status, response.content_type)
+    if has_body(response.status):
+        lines.append(f"Content-Length: {len(response.body)}")
+    return _assemble(lines, response.headers, connection)
 
 
-def stream_head_1_0(status: int, headers: Headers, *, content_type: str) -> bytes:
-    """The head of a stream to an HTTP/1.0 client, which knows no chunks: the body ends with the connection."""
-    lines = [f"HTTP/1.1 {status} {_PHRASES.get(status, 'Unknown')}", f"Date: {_date(int(time.time()))}"]
-    lines.append(f"Content-Type: {content_type}")
-    return _assemble(lines, headers, "close")
+def stream_head(stream: Stream, *, chunked: bool, keep: bool) -> bytes:
+    """The head of a stream; without chunks (HTTP/1.0) the body ends with the connection. Raises ValueError."""
+    lines = _first_lines(stream.status, stream.content_type)
+    if chunked:
+        lines.append("Transfer-Encoding: chunked")
+    return _assemble(lines, stream.headers, "" if keep else "close")
 
 
 def upgrade_head(protocol: str, headers: Headers) -> bytes:
@@ -52,6 +51,13 @@ def upgrade_head(protocol: str, headers: Headers) -> bytes:
 def chunk(data: bytes) -> bytes:
     """One chunk of a chunked body; `data` may not be empty, that would be the end."""
     return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def _first_lines(status: int, content_type: str) -> list[str]:
+    lines = [f"HTTP/1.1 {status} {_PHRASES.get(status, 'Unknown')}", f"Date: {_date(int(time.time()))}"]
+    if has_body(status) and content_type:
+        lines.append(f"Content-Type: {content_type}")
+    return lines
 
 
 def _assemble(lines: list[str], headers: Headers, connection: str) -> bytes:
