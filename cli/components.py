@@ -5,6 +5,7 @@ A component is a package with `config.Config` (a frozen dataclass; each field is
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, cast
@@ -23,6 +24,7 @@ class Component:
     name: str
     package: str
     help: str
+    leaves_traces: bool = False  # rules, routes, interfaces: its `main.cleanup(config)` takes them away
 
     def config_class(self) -> type[Any]:
         """The dataclass that declares the settings."""
@@ -31,6 +33,10 @@ class Component:
     def run(self) -> Run:
         """The function that does the work."""
         return cast(Run, import_module(f"{self.package}.main").run)
+
+    def cleanup(self) -> Callable[[Any], list[str]]:
+        """The function that removes from the host what `run` leaves there, and says what it removed."""
+        return cast("Callable[[Any], list[str]]", import_module(f"{self.package}.main").cleanup)
 
     @property
     def env_prefix(self) -> str:
@@ -43,8 +49,8 @@ COMPONENTS = (
     Component("controllers", "master.controllers", "keeps replicas, endpoints, nodes and namespaces as wanted"),
     Component("scheduler", "master.scheduler", "chooses a node for each pod"),
     Component("agent", "agent", "runs the pods of this node"),
-    Component("netproxy", "netproxy", "leads service addresses and node ports to pods"),
-    Component("dns", "clusterdns", "answers for the names of services and pods"),
+    Component("netproxy", "netproxy", "leads service addresses and node ports to pods", leaves_traces=True),
+    Component("dns", "clusterdns", "answers for the names of services and pods", leaves_traces=True),
     Component("cadvisor", "cadvisor_lite", "measures containers and the machine"),
 )
 

@@ -1,0 +1,102 @@
+"""Containers, networks and images, found by their labels."""
+
+from collections.abc import Callable
+from typing import Any
+
+import docker
+import docker.errors
+
+from cli.errors import CommandError
+from cli.traces.trace import Trace, removed
+
+CLUSTER_LABEL = "io.steersman.cluster"
+# Images of no single cluster: the sandbox's, the examples', the tests'.
+SHARED_IMAGE_LABELS = ("io.steersman.cluster-image", "io.steersman.example", "io.steersman.test")
+TIMEOUT_S = 60
+
+
+def connect(docker_host: str) -> Any:
+    """A client of the daemon; CommandError when it does not answer."""
+    try:
+        client = docker.DockerClient(base_url=docker_host, timeout=TIMEOUT_S)
+        client.ping()
+    except (docker.errors.DockerException, OSError) as error:
+        raise CommandError(
+            f"the Docker daemon at {docker_host} does not answer: {error}",
+            hint="start it (scripts/setup-host), then call this again",
+        ) from error
+    return client
+
+
+def container_ids(client: Any, cluster: str) -> list[str]:
+    """The ids of all containers of the cluster, stopped ones too."""
+    found = client.api.containers(all=True, filters={"label": f"{CLUSTER_LABEL}={cluster}"})
+    return [one["Id"] for one in found]
+
+
+def other_clusters(client: Any, cluster: str) -> list[str]:
+    """The names of other clusters that have containers on this host."""
+    found = client.api.containers(all=True, filters={"label": CLUSTER_LABEL})
+    return sorted({one["Labels"][CLUSTER_LABEL] for one in found} - {cluster})
+
+
+def containers(client: Any, cluster: str) -> list[Trace]:
+    """Containers first joined, sandboxes last: a sandbox holds the namespaces the others live in."""
+    found = client.api.containers(all=True, filters={"label": f"{CLUSTER_LABEL}={cluster}"})
+    found.sort(key=lambda one: one["Created"], reverse=True)
+    return [removed(f"container {_name(one)}", _remover(client, one["Id"])) for one in found]
+
+
+def _name(container: dict[str, Any]) -> str:
+    names = container.get("Names") or [container["Id"][:12]]
+    return str(names[0]).lstrip("/")
+
+
+def _remover(client: Any, identifier: str) -> Callable[[], None]:
+    def remove() -> None:
+        try:
+            client.api.remove_container(identifier, force=True, v=True)
+        except docker.errors.NotFound:
+            pass
+
+    return remove
+
+
+def networks(client: Any, cluster: str) -> list[Trace]:
+    """The cluster's Docker networks, with their bridges."""
+    found = client.api.networks(filters={"label": f"{CLUSTER_LABEL}={cluster}"})
+
+    def remover(identifier: str) -> Callable[[], object]:
+        return lambda: client.api.remove_network(identifier)
+
+    return [removed(f"network {one['Name']}", remover(one["Id"])) for one in found]
+
+
+def images(client: Any, cluster: str) -> list[Trace]:
+    """The cluster's own images, and the shared ones unless another cluster is here or a container runs from them."""
+    found = client.api.images(all=True, filters={"label": f"{CLUSTER_LABEL}={cluster}"})
+    if not other_clusters(client, cluster):
+        for label in SHARED_IMAGE_LABELS:
+            found += client.api.images(all=True, filters={"label": label})
+    unique = {one["Id"]: one for one in found}
+    return [Trace(f"image {_tags(one)}", _image_remover(client, one)) for one in unique.values()]
+
+
+def _tags(image: dict[str, Any]) -> str:
+    return ", ".join(image.get("RepoTags") or []) or str(image["Id"])[7:19]
+
+
+def _image_remover(client: Any, image: dict[str, Any]) -> Callable[[], list[str]]:
+    def remove() -> list[str]:
+        for reference in image.get("RepoTags") or [image["Id"]]:
+            try:
+                client.api.remove_image(reference)
+            except docker.errors.ImageNotFound:
+                pass
+            except docker.errors.APIError as error:
+                if error.response is not None and error.response.status_code == 409:
+                    return [f"image {_tags(image)} kept: a container that is not ours uses it"]
+                raise
+        return [f"image {_tags(image)}"]
+
+    return remove
