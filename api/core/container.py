@@ -1,6 +1,6 @@
 """A container as it is wanted, and as it is."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from api.core.actions import Lifecycle, Probe
 from api.core.security import SecurityContext
@@ -191,5 +191,8 @@ class ContainerStatus(Struct):
 
 class EphemeralContainer(Container):
     """A container added to a running pod to look into it."""
+
+    # In protobuf the fields of Container stand in a message of their own, EphemeralContainerCommon.
+    inherited_number: ClassVar[int] = 1
 
     target_container_name: Annotated[str, F(2, "The container whose processes it sees.")] = ""
