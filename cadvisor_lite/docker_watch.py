@@ -67,6 +67,11 @@ class DockerWatch:
                 reason = "stream ended"
             except (DockerException, requests.RequestException, OSError, ValueError, KeyError) as error:
                 reason = f"{type(error).__name__}: {error}"
+            except Exception as error:  # the guard of the thread: a watch that ended would leave a list of the dead
+                # A stream closed under its reader fails in many of the libraries' own ways; only others are news.
+                if not self._stop.is_set():
+                    log.exception("docker watch failed")
+                reason = f"{type(error).__name__}: {error}"
             if self._stop.is_set():
                 return
             if self.connected.is_set():
@@ -122,9 +127,9 @@ class DockerWatch:
             container = container_from_inspect(client.inspect_container(container_id))
         except NotFound:
             container = None
-        except APIError as error:
+        except (APIError, KeyError, TypeError, ValueError) as error:
             # A container that the daemon cannot describe must not cost the others their figures.
-            log.warning("inspect failed container=%s error=%s", container_id, error)
+            log.warning("inspect failed container=%s error=%r", container_id, error)
             return
         if container is None:
             self._sink.drop(container_id)

@@ -25,14 +25,42 @@ class Source:
     start_time_s: float
 
 
+# (the labels that all series of a container carry, what they are drawn from)
+Row = tuple[str, Source]
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One metric of containers. `series` gives nothing where there is nothing to tell."""
+    """A metric with one series a container. `value` is None where there is nothing to tell.
+
+    `extra`: labels that are the same for all, starting with a comma.
+    """
+
+    name: str
+    type: str
+    help: str
+    value: Callable[[Source], Number | None]
+    extra: str = ""
+
+    def lines(self, rows: list[Row]) -> list[str]:
+        name, value, extra = self.name, self.value, self.extra
+        return [
+            f"{name}{{{labels}{extra}}} {number}" for labels, source in rows if (number := value(source)) is not None
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadFamily:
+    """A metric with several series a container, one for each interface, device or kind of fault."""
 
     name: str
     type: str
     help: str
     series: Callable[[Source], Series]
+
+    def lines(self, rows: list[Row]) -> list[str]:
+        name, series = self.name, self.series
+        return [f"{name}{{{labels}{extra}}} {number}" for labels, source in rows for extra, number in series(source)]
 
 
 def escape_label(value: str) -> str:
@@ -59,13 +87,11 @@ def head(name: str, type_: str, help_: str) -> str:
     return f"# HELP {name} {help_}\n# TYPE {name} {type_}"
 
 
-def render_families(families: Iterable[Family], rows: list[tuple[str, Source]]) -> list[str]:
-    """Lines of all families over all rows of (labels, source); a family with no series is left out."""
+def render_families(families: Iterable[Family | SpreadFamily], rows: list[Row]) -> list[str]:
+    """Lines of all families over all rows; a family with no series is left out."""
     lines: list[str] = []
     for family in families:
-        series, name = family.series, family.name
-        found = [f"{name}{{{labels}{extra}}} {value}" for labels, source in rows for extra, value in series(source)]
-        if found:
-            lines.append(head(name, family.type, family.help))
+        if found := family.lines(rows):
+            lines.append(head(family.name, family.type, family.help))
             lines += found
     return lines

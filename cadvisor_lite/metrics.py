@@ -12,6 +12,7 @@ from cadvisor_lite.exposition import (
     Number,
     Series,
     Source,
+    SpreadFamily,
     container_labels,
     escape_label,
     head,
@@ -32,33 +33,24 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _NS = 1_000_000_000
 
 
-def _cpu(value: Callable[[CpuSample], Number], extra: str = "") -> Callable[[Source], Series]:
-    return lambda s: ((extra, value(s.sample.cpu)),) if s.sample.cpu is not None else ()
+Value = Callable[[Source], Number | None]
 
 
-def _cfs(value: Callable[[CpuSample], Number]) -> Callable[[Source], Series]:
+def _cpu(value: Callable[[CpuSample], Number]) -> Value:
+    return lambda s: None if s.sample.cpu is None else value(s.sample.cpu)
+
+
+def _cfs(value: Callable[[CpuSample], Number]) -> Value:
     """Only where a quota is set: without one there are no enforcement periods to count."""
-    return lambda s: (
-        (("", value(s.sample.cpu)),) if s.sample.cpu is not None and s.sample.limits.cpu_quota_us is not None else ()
-    )
+    return lambda s: None if s.sample.cpu is None or s.sample.limits.cpu_quota_us is None else value(s.sample.cpu)
 
 
-def _memory(value: Callable[[MemorySample], Number | None], extra: str = "") -> Callable[[Source], Series]:
-    def series(source: Source) -> Series:
-        memory = source.sample.memory
-        if memory is None or (number := value(memory)) is None:
-            return ()
-        return ((extra, number),)
-
-    return series
+def _memory(value: Callable[[MemorySample], Number | None]) -> Value:
+    return lambda s: None if s.sample.memory is None else value(s.sample.memory)
 
 
-def _limit(value: Callable[[Limits], Number | None]) -> Callable[[Source], Series]:
-    def series(source: Source) -> Series:
-        number = value(source.sample.limits)
-        return () if number is None else (("", number),)
-
-    return series
+def _limit(value: Callable[[Limits], Number | None]) -> Value:
+    return lambda s: value(s.sample.limits)
 
 
 def _interfaces(value: Callable[[InterfaceSample], int]) -> Callable[[Source], Series]:
@@ -66,22 +58,25 @@ def _interfaces(value: Callable[[InterfaceSample], int]) -> Callable[[Source], S
 
 
 def _devices(value: Callable[[DeviceIoSample], int]) -> Callable[[Source], Series]:
-    def device(source: Source, sample: DeviceIoSample) -> str:
-        name = source.devices.get(sample.device)
-        return escape_label(f"/dev/{name}" if name else sample.device)
-
-    return lambda s: [(f',device="{device(s, io)}"', value(io)) for io in s.sample.io]
+    return lambda s: [(f',device="{_device(s, io.device)}"', value(io)) for io in s.sample.io]
 
 
-def _count(value: Callable[[Source], Number | None]) -> Callable[[Source], Series]:
-    def series(source: Source) -> Series:
-        number = value(source)
-        return () if number is None else (("", number),)
-
-    return series
+def _device(source: Source, numbers: str) -> str:
+    name = source.devices.get(numbers)
+    return escape_label(f"/dev/{name}" if name else numbers)
 
 
-CONTAINER_FAMILIES: tuple[Family, ...] = (
+def _faults(source: Source) -> Series:
+    memory = source.sample.memory
+    if memory is None:
+        return ()
+    return (
+        (',failure_type="pgfault",scope="hierarchy"', memory.page_faults),
+        (',failure_type="pgmajfault",scope="hierarchy"', memory.major_page_faults),
+    )
+
+
+CONTAINER_FAMILIES: tuple[Family | SpreadFamily, ...] = (
     Family(
         "container_cpu_cfs_periods_total",
         "counter",
@@ -110,7 +105,8 @@ CONTAINER_FAMILIES: tuple[Family, ...] = (
         "container_cpu_usage_seconds_total",
         "counter",
         "Cumulative cpu time consumed in seconds.",
-        _cpu(lambda c: c.usage_ns / _NS, ',cpu="total"'),
+        _cpu(lambda c: c.usage_ns / _NS),
+        ',cpu="total"',
     ),
     Family(
         "container_cpu_user_seconds_total",
@@ -118,44 +114,39 @@ CONTAINER_FAMILIES: tuple[Family, ...] = (
         "Cumulative user cpu time consumed in seconds.",
         _cpu(lambda c: c.user_ns / _NS),
     ),
-    Family(
+    SpreadFamily(
         "container_fs_reads_bytes_total",
         "counter",
         "Cumulative count of bytes read",
         _devices(lambda d: d.read_bytes),
     ),
-    Family("container_fs_reads_total", "counter", "Cumulative count of reads completed", _devices(lambda d: d.reads)),
-    Family(
+    SpreadFamily(
+        "container_fs_reads_total", "counter", "Cumulative count of reads completed", _devices(lambda d: d.reads)
+    ),
+    SpreadFamily(
         "container_fs_writes_bytes_total",
         "counter",
         "Cumulative count of bytes written",
         _devices(lambda d: d.write_bytes),
     ),
-    Family(
+    SpreadFamily(
         "container_fs_writes_total", "counter", "Cumulative count of writes completed", _devices(lambda d: d.writes)
     ),
     Family(
         "container_last_seen",
         "gauge",
         "Last time a container was seen by the exporter",
-        _count(lambda s: int(s.sample.time_s)),
+        lambda s: int(s.sample.time_s),
     ),
     Family(
         "container_memory_cache", "gauge", "Number of bytes of page cache memory.", _memory(lambda m: m.cache_bytes)
     ),
     Family("container_memory_failcnt", "counter", "Number of memory usage hits limits", _memory(lambda m: m.failcnt)),
-    Family(
+    SpreadFamily(
         "container_memory_failures_total",
         "counter",
         "Cumulative count of memory allocation failures.",
-        lambda s: (
-            (
-                (',failure_type="pgfault",scope="hierarchy"', s.sample.memory.page_faults),
-                (',failure_type="pgmajfault",scope="hierarchy"', s.sample.memory.major_page_faults),
-            )
-            if s.sample.memory is not None
-            else ()
-        ),
+        _faults,
     ),
     Family(
         "container_memory_mapped_file",
@@ -183,49 +174,49 @@ CONTAINER_FAMILIES: tuple[Family, ...] = (
         "Current working set in bytes.",
         _memory(lambda m: m.working_set_bytes),
     ),
-    Family(
+    SpreadFamily(
         "container_network_receive_bytes_total",
         "counter",
         "Cumulative count of bytes received",
         _interfaces(lambda i: i.receive_bytes),
     ),
-    Family(
+    SpreadFamily(
         "container_network_receive_errors_total",
         "counter",
         "Cumulative count of errors encountered while receiving",
         _interfaces(lambda i: i.receive_errors),
     ),
-    Family(
+    SpreadFamily(
         "container_network_receive_packets_dropped_total",
         "counter",
         "Cumulative count of packets dropped while receiving",
         _interfaces(lambda i: i.receive_dropped),
     ),
-    Family(
+    SpreadFamily(
         "container_network_receive_packets_total",
         "counter",
         "Cumulative count of packets received",
         _interfaces(lambda i: i.receive_packets),
     ),
-    Family(
+    SpreadFamily(
         "container_network_transmit_bytes_total",
         "counter",
         "Cumulative count of bytes transmitted",
         _interfaces(lambda i: i.transmit_bytes),
     ),
-    Family(
+    SpreadFamily(
         "container_network_transmit_errors_total",
         "counter",
         "Cumulative count of errors encountered while transmitting",
         _interfaces(lambda i: i.transmit_errors),
     ),
-    Family(
+    SpreadFamily(
         "container_network_transmit_packets_dropped_total",
         "counter",
         "Cumulative count of packets dropped while transmitting",
         _interfaces(lambda i: i.transmit_dropped),
     ),
-    Family(
+    SpreadFamily(
         "container_network_transmit_packets_total",
         "counter",
         "Cumulative count of packets transmitted",
@@ -241,7 +232,7 @@ CONTAINER_FAMILIES: tuple[Family, ...] = (
         "container_processes",
         "gauge",
         "Number of processes running inside the container.",
-        _count(lambda s: s.sample.process_count),
+        lambda s: s.sample.process_count,
     ),
     Family("container_spec_cpu_period", "gauge", "CPU period of the container.", _limit(lambda x: x.cpu_period_us)),
     Family("container_spec_cpu_quota", "gauge", "CPU quota of the container.", _limit(lambda x: x.cpu_quota_us)),
@@ -268,13 +259,13 @@ CONTAINER_FAMILIES: tuple[Family, ...] = (
         "container_start_time_seconds",
         "gauge",
         "Start time of the container since unix epoch in seconds.",
-        _count(lambda s: s.start_time_s),
+        lambda s: s.start_time_s,
     ),
     Family(
         "container_threads",
         "gauge",
         "Number of threads running inside the container",
-        _count(lambda s: s.sample.thread_count),
+        lambda s: s.sample.thread_count,
     ),
     Family(
         "container_threads_max",

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cadvisor_lite.config import Config
 from cadvisor_lite.containers import Container
@@ -43,7 +43,7 @@ class Tracked:
     history: deque[ContainerSample]
     limits: Limits | None = None
     # The metrics' labels, written once; they hold for as long as the container lives.
-    rendered_labels: str = field(default="")
+    rendered_labels: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,11 @@ class Monitor:
         try:
             cgroup = find_cgroup(container.pid, roots=self._roots)
         except CgroupGoneError:
+            self.drop(container.id)
+            return
+        except (OSError, ValueError) as error:
+            log.warning("cgroup not found container=%s pid=%d error=%r", container.id, container.pid, error)
+            self.read_errors += 1
             self.drop(container.id)
             return
         pid = container.pid if container.owns_network else None

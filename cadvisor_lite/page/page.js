@@ -84,6 +84,12 @@ function roundUp(value) {
   return [1, 2, 5, 10].map((factor) => factor * step).find((candidate) => candidate >= value);
 }
 
+// The next round number of bytes: 1, 2, 5, 10 … of the unit that it is written in.
+function roundBytes(value) {
+  const unit = 1024 ** Math.max(0, Math.floor(Math.log2(Math.max(value, 1)) / 10));
+  return roundUp(value / unit) * unit;
+}
+
 // --- plots: x is time over the window, y from 0 to `top`
 
 function draw(svg, lines, top, grid) {
@@ -91,7 +97,7 @@ function draw(svg, lines, top, grid) {
   const y = (v) => 100 - (100 * Math.min(v, top)) / top;
   svg.setAttribute("viewBox", "0 0 1000 100");
   svg.setAttribute("preserveAspectRatio", "none");
-  const parts = grid ? [0, 50, 100].map((at) => makeSvg("line", { class: "grid", x1: 0, x2: 1000, y1: at, y2: at })) : [];
+  const parts = (grid ? [0, 50, 100] : [100]).map((at) => makeSvg("line", { class: "grid", x1: 0, x2: 1000, y1: at, y2: at }));
   for (const { series, color } of lines) {
     const seen = series.filter((point) => point.t >= end - WINDOW_S);
     if (!seen.length) continue;
@@ -111,9 +117,9 @@ function largeCard(title, describe) {
   let shown = null, cursor = null;
   function refresh() {
     if (!shown) return;
-    const { lines, limit, format } = shown;
+    const { lines, limit, round, format } = shown;
     const peak = Math.max(0, ...lines.flatMap(({ series }) => series.map((point) => point.v)));
-    const range = limit || roundUp(peak * 1.1);
+    const range = limit || round(peak * 1.1);
     draw(svg, lines, range, true);
     top.textContent = format(range);
     const end = Date.now() / 1000, time = cursor === null ? null : end - WINDOW_S * (1 - cursor);
@@ -149,6 +155,13 @@ function pairOf(value, color, word) {
 
 let focus = null;
 
+// A pod's containers share the sandbox's interfaces, so theirs are counted there, once.
+function networkOwner(subject) {
+  if (subject.info.spec.has_network) return subject;
+  const { group } = titleOf(subject);
+  return [...subjects.values()].find((other) => group && other.info.spec.has_network && titleOf(other).group === group) || null;
+}
+
 function buildFocus(subject) {
   const spec = subject.info.spec, isRoot = subject.info.name === "/";
   const quota = spec.cpu && spec.cpu.quota ? spec.cpu.quota / spec.cpu.period : CORES;
@@ -157,15 +170,22 @@ function buildFocus(subject) {
   const cpu = largeCard("CPU", ([value]) => figureOf(value, cores, `of ${+quota.toFixed(2)} cores`));
   const memory = largeCard("Memory", ([value]) => figureOf(value, bytes, `of ${bytes(memoryLimit)}`));
   const cards = make("div", "cards", cpu.card, memory.card);
-  const network = spec.has_network ? largeCard("Network", ([rx, tx]) => [pairOf(rx, "receive", "in"), pairOf(tx, "transmit", "out")]) : null;
+  const owner = networkOwner(subject), shared = owner && owner !== subject;
+  const network = owner ? largeCard(shared ? "Network of the pod" : "Network", ([rx, tx]) => [pairOf(rx, "receive", "in"), pairOf(tx, "transmit", "out")]) : null;
   if (network) cards.append(network.card);
-  $("focus").replaceChildren(cards);
+  $("focus").replaceChildren(...(isRoot ? [] : [headingOf(subject)]), cards);
   if (!isRoot) $("focus").append(detailsOf(subject));
   return (points) => {
-    cpu.show({ lines: [{ series: rates(points, "cpu"), color: "cpu" }], limit: isRoot ? quota : null, format: (v) => `${+v.toPrecision(2)} cores` });
-    memory.show({ lines: [{ series: levels(points, "memory"), color: "memory" }], limit: isRoot || limited ? memoryLimit : null, format: bytes });
-    if (network) network.show({ lines: [{ series: rates(points, "rx"), color: "receive" }, { series: rates(points, "tx"), color: "transmit" }], format: rate });
+    cpu.show({ lines: [{ series: rates(points, "cpu"), color: "cpu" }], limit: isRoot ? quota : null, round: roundUp, format: (v) => `${+v.toPrecision(2)} cores` });
+    memory.show({ lines: [{ series: levels(points, "memory"), color: "memory" }], limit: isRoot || limited ? memoryLimit : null, round: roundBytes, format: bytes });
+    if (network) network.show({ lines: [{ series: rates(owner.points, "rx"), color: "receive" }, { series: rates(owner.points, "tx"), color: "transmit" }], round: roundBytes, format: rate });
   };
+}
+
+function headingOf(subject) {
+  const title = titleOf(subject), back = make("a", "", "all containers");
+  back.href = "/";
+  return make("div", "bar first", make("h2", "", title.name, make("span", "dim", title.group ? ` in ${title.group}` : "")), back);
 }
 
 function detailsOf(subject) {
@@ -213,7 +233,8 @@ function buildRow(subject) {
   const image = make("span", "dim", subject.info.spec.image || "");
   image.title = subject.info.spec.image || "";
   const cpu = measure("cpu", "CPU of " + title.name), memory = measure("memory", "Memory of " + title.name);
-  return { title, cpu, memory, element: make("div", "row", make("div", "who", link, image), cpu.element, memory.element) };
+  const net = make("span", "dim");
+  return { title, cpu, memory, net, element: make("div", "row", make("div", "who", link, image, net), cpu.element, memory.element) };
 }
 
 function showMeasure(part, series, top, text, note) {
@@ -227,6 +248,7 @@ function showRow(subject) {
   const quota = spec.cpu && spec.cpu.quota ? spec.cpu.quota / spec.cpu.period : 0;
   const limit = spec.memory && spec.memory.limit < LIMITLESS ? spec.memory.limit : 0;
   const used = last(cpu), held = last(memory), peak = (series) => Math.max(0, ...series.map((point) => point.v));
+  view.net.textContent = view.title.group === "" ? networkText(subject) : "";
   showMeasure(view.cpu, cpu, Math.max(quota || 0.1, peak(cpu) * 1.1), used === null ? "–" : cores(used), quota ? `of ${+quota.toFixed(2)} cores` : "cores");
   showMeasure(view.memory, memory, limit || Math.max(2 ** 22, peak(memory) * 1.3), held === null ? "–" : bytes(held), limit ? `of ${bytes(limit)}` : "working set");
 }
@@ -250,7 +272,7 @@ function showList() {
     const group = groupOf(key), rows = members.get(key).sort(order === "name" ? byName : (a, b) => weight(b) - weight(a));
     place(group.rows, rows.map((subject) => subject.view.element));
     rows.forEach(showRow);
-    showNetwork(group, key === "" ? [] : rows);
+    group.net.textContent = key === "" ? "" : networkText(networkOwner(rows[0]));
     return group.element;
   }));
   for (const key of [...groups.keys()]) if (!members.has(key)) groups.delete(key);
@@ -258,10 +280,9 @@ function showList() {
   $("count").textContent = kept.length === shown.length ? String(shown.length) : `${kept.length} of ${shown.length}`;
 }
 
-function showNetwork(group, rows) {
-  const owner = rows.find((subject) => subject.info.spec.has_network);
+function networkText(owner) {
   const rx = owner ? last(rates(owner.points, "rx")) : null, tx = owner ? last(rates(owner.points, "tx")) : null;
-  group.net.textContent = rx === null || tx === null ? "" : `in ${rate(rx)} · out ${rate(tx)}`;
+  return rx === null || tx === null ? "" : `in ${rate(rx)} · out ${rate(tx)}`;
 }
 
 // Puts the children in this order; moves nothing that is in its place, so that focus and selection stay.

@@ -122,3 +122,14 @@ def test_history_is_kept_through_a_rename_and_ends_with_a_restart(
     assert [len(t.history) for t in monitor.all_tracked() if t.container and t.container.id == sandbox.id] == [1]
     monitor.put(replace(sandbox, pid=4202))
     assert [len(t.history) for t in monitor.all_tracked() if t.container and t.container.id == sandbox.id] == [0]
+
+
+def test_a_process_whose_cgroup_file_makes_no_sense_is_counted_and_left_out(
+    recorded: Path, make_config: Callable[..., Config], recorded_containers: list[Container]
+) -> None:
+    (recorded / "proc/4202/cgroup").write_text("nonsense\n")
+    monitor = Monitor(make_config(recorded))
+    for container in recorded_containers:
+        monitor.put(container)
+    assert list(monitor.ids()) == [recorded_containers[0].id]
+    assert monitor.read_errors == 1
