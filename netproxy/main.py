@@ -152,7 +152,8 @@ class Worker:
         """One pass; returns the seconds until the next one when nothing happens."""
         begin = time.monotonic()
         try:
-            log.info("%s", self._proxy.sync(read()))
+            if done := self._proxy.sync(read()):
+                log.info("%s", done)
             self._check(begin)
         except (PortalError, DataPlaneError, OSError) as error:
             log.error("sync failed error=%s retry_s=%.1f", error, self._retry_s)

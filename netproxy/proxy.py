@@ -53,7 +53,7 @@ class Proxy:
         self.plane.start()
 
     def sync(self, wanted: Wanted) -> str:
-        """Make this so and say what was done. Raises PortalError, DataPlaneError, OSError: call again then."""
+        """Make this so and say what was done, "" when it was so. Raises PortalError, DataPlaneError, OSError."""
         begin = time.monotonic()
         changes = difference(self._wanted, wanted)
         applied = self.plane.apply(wanted)
@@ -69,6 +69,8 @@ class Proxy:
             )
         )
         self._file.write(State.of(wanted, dict(applied.proxy_ports), self.plane.refuse_port))
+        if not changes and not written:
+            return ""
         took_ms = (time.monotonic() - begin) * 1000
         return f"synced services={len(wanted)} {changes} rules_written={written} took_ms={took_ms:.1f}"
 

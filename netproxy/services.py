@@ -61,6 +61,9 @@ class Difference:
     removed: tuple[PortName, ...]
     changed: tuple[PortName, ...]
 
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.changed)
+
     def __str__(self) -> str:
         return f"added={len(self.added)} removed={len(self.removed)} changed={len(self.changed)}"
 

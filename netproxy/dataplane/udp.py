@@ -126,7 +126,7 @@ class UdpFlow:
         loop = self.listener.backends.loop
         loop.add(self)
         self._touch()
-        loop.at(self.deadline, self._expire)
+        self._look_later()
 
     def send(self, data: bytes) -> None:
         """Pass a datagram to the endpoint; an endpoint that refused ends the flow, and the next datagram moves on."""
@@ -180,12 +180,15 @@ class UdpFlow:
     def _expire(self) -> None:
         if not self.open:
             return
-        loop = self.listener.backends.loop
-        if self.deadline > loop.now:
-            # The deadline may also have moved closer since (first answer): look again no later than that asks for.
-            loop.at(min(self.deadline, loop.now + self.listener.timers.idle_s), self._expire)
+        if self.deadline > self.listener.backends.loop.now:
+            self._look_later()
         else:
             self.end()
+
+    def _look_later(self) -> None:
+        """The deadline can move closer (first answer): look again no later than that would ask for."""
+        loop = self.listener.backends.loop
+        loop.at(min(self.deadline, loop.now + self.listener.timers.idle_s), self._expire)
 
 
 def _connected(endpoint: Endpoint) -> socket.socket | None:
