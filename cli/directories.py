@@ -6,6 +6,7 @@ is ever removed, so that `--data-dir /srv` cannot cost anyone /srv. Removal neve
 
 import os
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import msgspec
@@ -21,7 +22,7 @@ PUBLIC = 0o755
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a marker says: the cluster, and the parent directories that were made along the way, deepest first."""
+    """What a marker says: the cluster, and the parent directories that were made for it, deepest first."""
 
     cluster: str
     parents: tuple[str, ...] = ()
@@ -39,12 +40,16 @@ def directories_of(settings: Settings) -> tuple[tuple[Path, int], ...]:
 
 def claim_all(settings: Settings) -> None:
     """Make the directories and mark those that are ours; CommandError when one belongs to another cluster."""
+    ours: set[str] = set()
     for path, mode in directories_of(settings):
-        claim(path, settings.name, mode=mode)
+        ours.update(claim(path, settings.name, mode=mode, ours=frozenset(ours)).parents)
 
 
-def claim(path: Path, cluster: str, *, mode: int) -> None:
-    """Make one directory and mark it. One with content of others is used, but not marked."""
+def claim(path: Path, cluster: str, *, mode: int, ours: frozenset[str] = frozenset()) -> Claim:
+    """Make one directory and mark it. One with content of others is used, but not marked.
+
+    `ours` are directories made for this cluster before: a parent among them is removed by whoever leaves it empty.
+    """
     present = read_claim(path)
     if present is not None:
         if present.cluster != cluster:
@@ -52,27 +57,25 @@ def claim(path: Path, cluster: str, *, mode: int) -> None:
                 f"{path} belongs to cluster {present.cluster!r}, not to {cluster!r}",
                 hint="choose another --root, or the directories one by one",
             )
-        return
-    made = _make(path, mode)
-    if made is not None or not any(path.iterdir()):
-        text = msgspec.json.encode(Claim(cluster, tuple(map(str, made or ())))).decode()
-        write_atomically(path / MARKER, text)
+        return present
+    there = path.is_dir()
+    claimed = Claim(cluster, () if there else _parents_to_remove(path, ours))
+    if not there:
+        _make(path, mode)
+    if not any(path.iterdir()):
+        write_atomically(path / MARKER, msgspec.json.encode(claimed).decode())
+    return claimed
 
 
-def _make(path: Path, mode: int) -> list[Path] | None:
-    """Make the directory; the parents made for it, deepest first, or None when it was there."""
-    if path.is_dir():
-        return None
-    missing = []
-    for parent in path.parents:
-        if parent.exists():
-            break
-        missing.append(parent)
+def _parents_to_remove(path: Path, ours: frozenset[str]) -> tuple[str, ...]:
+    return tuple(map(str, takewhile(lambda one: not one.exists() or str(one) in ours, path.parents)))
+
+
+def _make(path: Path, mode: int) -> None:
     try:
         path.mkdir(parents=True, mode=mode)
-    except (FileExistsError, NotADirectoryError) as error:
+    except OSError as error:
         raise CommandError(f"{path} cannot be made: {error.strerror}") from error
-    return missing
 
 
 def read_claim(path: Path) -> Claim | None:

@@ -203,7 +203,7 @@ def test_health_and_metrics(running: Cluster) -> None:
     running.service(running.pod(b"a"))
     running.until(b"a")
     wait_until(lambda: running.fetch("/healthz")[0] == 200)
-        status, body = running.fetch("/healthz")
+    status, body = running.fetch("/healthz")
     assert (status, sorted(json.loads(body))) == (200, ["currentTime", "lastUpdated"])
     assert running.fetch("/nothing")[0] == 404
     metrics = running.fetch("/metrics")[1]
