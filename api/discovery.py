@@ -2,13 +2,11 @@
 
 from typing import Annotated
 
-import msgspec
-
 from api.core.container import PROTOCOLS
 from api.core.references import ObjectReference
 from api.meta import Object
 from api.scalars import Int32
-from api.struct import F, Struct
+from api.struct import F, Struct, always
 
 
 class EndpointConditions(Struct):
@@ -45,5 +43,5 @@ class EndpointSlice(Object):
     address_type: Annotated[
         str, F(4, "Family of the addresses.", required=True, enum=("IPv4", "IPv6", "FQDN"), immutable=True)
     ] = ""
-    endpoints: Annotated[list[Endpoint], F(2, "The endpoints.")] = msgspec.field(default_factory=list)
-    ports: Annotated[list[SlicePort], F(3, "Ports of each endpoint.")] = msgspec.field(default_factory=list)
+    endpoints: Annotated[list[Endpoint], F(2, "The endpoints.")] = always(list)
+    ports: Annotated[list[SlicePort], F(3, "Ports of each endpoint.")] = always(list)

@@ -76,8 +76,11 @@ class Struct(msgspec.Struct, kw_only=True, omit_defaults=True, rename=wire_name)
 def always(factory: Callable[[], Any]) -> Any:
     """Default of a field that is encoded even when it holds its zero value, as Kubernetes does for a few.
 
-    ``factory`` is the zero value's type: bool, int or str. (msgspec leaves a default out of the encoded form only
-    when it is a
-    constant or an empty list or dict.)
+    ``factory`` is the zero value's type: bool, int, str or list. (msgspec leaves a default out of the encoded form
+    when it is a constant, or when its factory is list or dict itself and the value is empty.)
     """
-    return msgspec.field(default_factory=factory)
+
+    def zero() -> Any:
+        return factory()
+
+    return msgspec.field(default_factory=zero)
