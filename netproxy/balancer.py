@@ -83,13 +83,18 @@ class Balancer:
     def _turn(self, now: float, tried: Set[Endpoint]) -> Endpoint | None:
         """Next of the round that was not tried; one under suspicion only when there is no better."""
         endpoints, count = self._endpoints, len(self._endpoints)
+        if count and not tried and not self._suspects:
+            index = self._next % count
+            self._next = index + 1
+            return endpoints[index]
         fallback = -1
         for step in range(count):
             index = (self._next + step) % count
             endpoint = endpoints[index]
             if endpoint in tried:
                 continue
-            if not self._suspects or self._suspects.get(endpoint, 0.0) <= now:
+            if self._suspects.get(endpoint, 0.0) <= now:
+                self._suspects.pop(endpoint, None)
                 self._next = index + 1
                 return endpoint
             if fallback < 0:

@@ -85,8 +85,9 @@ class Side:
             pump(self, peer)
 
     def on_fault(self) -> None:
-        """Give the flow up."""
-        self.flow.abort()
+        """Give the flow up, unless it was closed before the error."""
+        if hasattr(self, "flow"):
+            self.flow.abort()
 
     def flush(self) -> bool:
         """Write what is pending; True when nothing is left."""
@@ -149,7 +150,7 @@ class Flow:
         self.backend: Side | None = None
         self.endpoint: Endpoint | None = None
         self.early = b""
-        self.tried: set[Endpoint] = set()
+        self.tried: frozenset[Endpoint] = frozenset()
         self.attempt = 0
         self.open = True
         self.reset = False
@@ -232,8 +233,10 @@ class Flow:
 
     def abort(self) -> None:
         """Reset both sides."""
+        if not self.open:
+            return
         for side in (self.client, self.backend):
-            if side is not None and self.open:
+            if side is not None:
                 side.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self._close()
 
@@ -261,7 +264,7 @@ class Flow:
         endpoint = self.backends.balancer.pick(self.client_ip, now, tried=self.tried)
         if endpoint is None and self.attempt:
             self.attempt += 1
-            self.tried.clear()
+            self.tried = frozenset()
             endpoint = self.backends.balancer.pick(self.client_ip, now)
         return endpoint
 
@@ -279,7 +282,6 @@ class Flow:
     def _connected(self, backend: Side) -> None:
         client = self.client
         client.peer, backend.peer = backend, client
-        self.tried.clear()
         if self.early:
             backend.pending, self.early = self.early, b""
             backend.flush()
@@ -305,7 +307,7 @@ class Flow:
             self._failed(self.endpoint)
 
     def _failed(self, endpoint: Endpoint) -> None:
-        self.tried.add(endpoint)
+        self.tried |= {endpoint}
         self.backends.counters.failed_dials += 1
         self.backends.balancer.failed(endpoint, self.backends.loop.now)
 
@@ -319,3 +321,5 @@ class Flow:
                 side.peer = None
                 side.pending = b""
                 self.backends.loop.close(side.sock)
+                # Without the cycle the memory is free at once, not at the next garbage collection.
+                del side.flow

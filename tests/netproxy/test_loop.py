@@ -1,0 +1,98 @@
+"""The event loop contains what goes wrong in it."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from netproxy.dataplane.loop import Loop
+from tests.netproxy.servers import LIMIT_S
+
+
+class Clumsy:
+    """A handler that always raises."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.gave_up = threading.Event()
+
+    def on_event(self, _mask: int) -> None:
+        raise ValueError("clumsy")
+
+    def on_fault(self) -> None:
+        self.gave_up.set()
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    """A running loop."""
+    loop = Loop()
+    thread = threading.Thread(target=loop.run, name="test-loop")
+    thread.start()
+    yield loop
+    loop.stop()
+    thread.join(LIMIT_S)
+    loop.release()
+    assert not thread.is_alive()
+
+
+def test_a_handler_that_raises_gives_up_and_the_loop_goes_on(loop: Loop) -> None:
+    ours, other = socket.socketpair()
+    with ours, other:
+        clumsy = Clumsy(ours)
+        loop.submit(lambda: loop.add(clumsy))
+        assert clumsy.gave_up.wait(LIMIT_S)
+        done = threading.Event()
+        loop.submit(done.set)
+        assert done.wait(LIMIT_S)
+        assert loop.faults > 0
+
+
+def test_a_command_or_timer_that_raises_does_not_stop_others(loop: Loop) -> None:
+    def fail() -> None:
+        raise ValueError("failed")
+
+    done = threading.Event()
+    loop.submit(fail)
+    loop.submit(lambda: loop.at(loop.now, fail))
+    loop.submit(lambda: loop.at(loop.now, done.set))
+    assert done.wait(LIMIT_S)
+    assert loop.faults == 2
+
+
+def test_timers_fire_in_the_order_of_their_times(loop: Loop) -> None:
+    fired: queue.Queue[int] = queue.Queue()
+
+    def plan() -> None:
+        for number in (3, 1, 2):
+            loop.at(loop.now + number / 100, lambda number=number: fired.put(number))  # type: ignore[misc]
+
+    loop.submit(plan)
+    assert [fired.get(timeout=LIMIT_S) for _ in range(3)] == [1, 2, 3]
+
+
+def test_a_socket_closed_in_a_batch_keeps_its_number_until_the_batch_is_over(loop: Loop) -> None:
+    numbers: queue.Queue[bool] = queue.Queue()
+    ours, other = socket.socketpair()
+
+    class Closer:
+        def __init__(self) -> None:
+            self.sock = ours
+            self.fd = ours.fileno()
+
+        def on_event(self, _mask: int) -> None:
+            loop.close(ours)
+            with socket.socket() as fresh:
+                numbers.put(fresh.fileno() != self.fd)
+
+        def on_fault(self) -> None:
+            numbers.put(False)
+
+    with other:
+        loop.submit(lambda: loop.add(Closer()))
+        assert numbers.get(timeout=LIMIT_S)
