@@ -34,7 +34,8 @@ test: venv ## all tests, with real Docker, iptables and clusters (root)
 	@scripts/test
 
 bench: venv ## measure
-	@$(BIN)/python -m bench
+	@scripts/setup-host --bench
+	@scripts/bench
 
 lock: venv ## write requirements.lock anew from pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools

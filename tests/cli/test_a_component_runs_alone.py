@@ -70,3 +70,13 @@ def test_lines_for_the_journal_carry_their_priority(start: Any) -> None:
     lines = output.splitlines()
     assert "<6>fakepart.main: fake runs node=fails" in lines
     assert "<3>RuntimeError: cannot start" in lines
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path, start: Any, until: Until) -> None:
+    file = tmp_path / "lives"
+    process = start("run_component.py", "--file", file, "--node-name", "hangs")
+    until(lambda: started(file))
+    process.send_signal(signal.SIGTERM)
+    until(lambda: "hangs on" in file.read_text())
+    process.send_signal(signal.SIGTERM)
+    assert finish(process)[0] == 128 + signal.SIGTERM
