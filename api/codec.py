@@ -29,19 +29,25 @@ def decode(data: bytes | str, kind: type[T]) -> T:
 
     Go's decoder reads ``null`` as absent everywhere, and people write ``labels:`` with nothing behind it; so when the
     strict first try
-    fails, nulls are taken out and it is tried again.
+    fails, nulls are taken out and it is tried again. Nesting that would exhaust the stack counts as malformed.
     """
     decoder = _decoders.get(kind)
     if decoder is None:
         decoder = _decoders[kind] = msgspec.json.Decoder(kind, dec_hook=decode_scalar)
     try:
-        result: T = decoder.decode(data)
-        return result
+        return _decode(data, kind, decoder)
+    except RecursionError as error:
+        raise msgspec.DecodeError("nested too deep") from error
+
+
+def _decode(data: bytes | str, kind: type[T], decoder: msgspec.json.Decoder[T]) -> T:
+    try:
+        return decoder.decode(data)
     except msgspec.ValidationError:
-        plain = msgspec.json.decode(data)
-        if not _has_null(plain):
+        document = msgspec.json.decode(data)
+        if not _has_null(document):
             raise
-        return convert(plain, kind)
+        return convert(document, kind)
 
 
 def convert(plain: Any, kind: type[T]) -> T:

@@ -1,7 +1,8 @@
 """Fills in what the client left out.
 
 First the fixed defaults of the declarations (``F.default``), for the object and all its parts; then, for a few kinds,
-what depends on other fields. Nothing that the client wrote is changed.
+what depends on other fields. Nothing that the client wrote is changed, but for what has no meaning
+without another field.
 """
 
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from api.core import (
     ResourceRequirements,
     Secret,
     Service,
+    ServiceSpec,
     SessionAffinityConfig,
     Volume,
 )
@@ -132,8 +134,7 @@ def _service(service: Service) -> None:
     spec.type = spec.type or "ClusterIP"
     for port in spec.ports:
         port.target_port = port.target_port or port.port
-    if spec.session_affinity == "ClientIP" and spec.session_affinity_config is None:
-        spec.session_affinity_config = SessionAffinityConfig(client_ip=ClientIPConfig())
+    _affinity(spec)
     if spec.type == "ExternalName":
         return
     spec.internal_traffic_policy = spec.internal_traffic_policy or "Cluster"
@@ -143,6 +144,15 @@ def _service(service: Service) -> None:
         spec.allocate_load_balancer_node_ports = True
     spec.ip_families = spec.ip_families or ["IPv4"]
     spec.ip_family_policy = spec.ip_family_policy or "SingleStack"
+
+
+def _affinity(spec: ServiceSpec) -> None:
+    if spec.session_affinity != "ClientIP":
+        # So that a patch from ClientIP to None need not name the details too.
+        spec.session_affinity_config = None
+        return
+    config = spec.session_affinity_config = spec.session_affinity_config or SessionAffinityConfig()
+    config.client_ip = config.client_ip or ClientIPConfig()
 
 
 def _namespace(namespace: Namespace) -> None:

@@ -98,6 +98,8 @@ class Timeout(ApiError):
 
 _BY_REASON: dict[str, type[ApiError]] = {kind.reason: kind for kind in ApiError.__subclasses__()}
 _BY_CODE: dict[int, type[ApiError]] = {kind.code: kind for kind in reversed(ApiError.__subclasses__())}
+# A bare 409 must not pass for "it is there already", which callers take for success.
+_BY_CODE[Conflict.code] = Conflict
 
 
 def from_status(status: Status, *, http_code: int = 0) -> ApiError:
@@ -146,6 +148,8 @@ def forbidden(path: str, detail: str) -> FieldError:
 def _shown(value: object) -> str:
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     return str(value)
 
 

@@ -1,6 +1,6 @@
 """Quality of service of a pod, from the requests and limits of its containers."""
 
-from api.core import Container, PodSpec
+from api.core import Container, PodSpec, ResourceRequirements
 
 _COUNTED = ("cpu", "memory")
 
@@ -26,7 +26,9 @@ def _guaranteed(container: Container) -> bool:
     resources = container.resources
     if resources is None:
         return False
-    return all(
-        name in resources.limits and resources.requests.get(name, resources.limits[name]) == resources.limits[name]
-        for name in _COUNTED
-    )
+    return all(name in resources.limits and _asks_for_its_limit(resources, name) for name in _COUNTED)
+
+
+def _asks_for_its_limit(resources: ResourceRequirements, name: str) -> bool:
+    limit = resources.limits[name]
+    return resources.requests.get(name, limit).value == limit.value

@@ -6,7 +6,7 @@ malformed one.
 
 import re
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal
 from typing import Annotated, Any
 
 import msgspec
@@ -14,14 +14,19 @@ import msgspec
 Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1, extra={"format": "int32"})]
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1, extra={"format": "int64"})]
 IntOrString = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)] | str
-Time = datetime
+# Go refuses a time without a zone, and one with a zone cannot be compared with one without.
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _DECIMAL_SUFFIX = {exponent: suffix for suffix, exponent in _DECIMAL.items()}
-_FORM = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([EPTGMK]i)|([eE][+-]?\d{1,3})|([numkMGTPE]?))")
+_FORM = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([EPTGMK]i)|([eE][+-]?\d{1,3})|([numkMGTPE]?))", re.ASCII)
 _FORM_ERROR = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 _NANO = Decimal("1e-9")
+# Go holds at most a 64-bit integer; Kubernetes cuts what is more.
+_MOST = Decimal(2**63 - 1)
+# 64 characters times an exbibyte, exactly.
+_EXACT = Context(prec=128)
 
 
 class Quantity(str):
@@ -30,7 +35,8 @@ class Quantity(str):
 
     The canonical form keeps the family of suffixes that was written (binary, decimal or exponent), has no fraction,
     and uses the largest
-    suffix that allows that. Finer than a billionth is rounded up, as Kubernetes does.
+    suffix that allows that. Finer than a billionth is rounded up, and more than 2**63 - 1 is cut to that, as Kubernetes
+    does.
     """
 
     __slots__ = ()
@@ -64,19 +70,16 @@ def _parse(text: str) -> tuple[Decimal, str]:
     if match is None or len(text) > 64:
         raise ValueError(_FORM_ERROR)
     number, binary, exponent, decimal = match.groups()
-    try:
-        if binary:
-            return Decimal(number) * _BINARY[binary], "binary"
-        if exponent:
-            return Decimal(number + exponent), "exponent"
-        return Decimal(number).scaleb(_DECIMAL[decimal]), "decimal"
-    except InvalidOperation as error:
-        raise ValueError(_FORM_ERROR) from error
+    if binary:
+        return _EXACT.multiply(Decimal(number), Decimal(_BINARY[binary])), "binary"
+    if exponent:
+        return Decimal(number + exponent), "exponent"
+    return _EXACT.scaleb(Decimal(number), _DECIMAL[decimal]), "decimal"
 
 
 def _canonical(text: str) -> str:
     value, family = _parse(text)
-    value = value.quantize(_NANO, rounding="ROUND_UP") if value.copy_abs() < 10**18 else value
+    value = max(-_MOST, min(_MOST, value)).quantize(_NANO, rounding="ROUND_UP", context=_EXACT)
     if family == "binary" and value == value.to_integral_value() and value.copy_abs() >= 1024:
         return _binary_text(int(value))
     if value == 0:
@@ -92,13 +95,16 @@ def _binary_text(value: int) -> str:
 
 
 def _decimal_text(value: Decimal, *, exponent_form: bool) -> str:
-    for exponent in (18, 15, 12, 9, 6, 3, 0, -3, -6, -9):
-        scaled = value.scaleb(-exponent)
-        if scaled == scaled.to_integral_value():
-            if exponent_form:
-                return f"{int(scaled)}" + (f"e{exponent}" if exponent else "")
-            return f"{int(scaled)}{_DECIMAL_SUFFIX[exponent]}"
-    return f"{_ceil(value.scaleb(9))}n"
+    # A whole number of billionths, so the last step always fits.
+    exponent = next(step for step in range(18, -10, -3) if _is_whole(_EXACT.scaleb(value, -step)))
+    scaled = int(_EXACT.scaleb(value, -exponent))
+    if exponent_form:
+        return f"{scaled}e{exponent}" if exponent else f"{scaled}"
+    return f"{scaled}{_DECIMAL_SUFFIX[exponent]}"
+
+
+def _is_whole(value: Decimal) -> bool:
+    return value == value.to_integral_value()
 
 
 class MicroTime(datetime):
@@ -107,10 +113,13 @@ class MicroTime(datetime):
 
     @classmethod
     def from_text(cls, text: str) -> "MicroTime":
-        when = msgspec.convert(text, datetime)
-        if when.tzinfo is None:
-            raise ValueError("time without zone")
-        return cls.fromtimestamp(when.timestamp(), UTC)
+        """Raises ValueError for text that is no RFC 3339 time with a zone."""
+        try:
+            when = msgspec.convert(text, Time).astimezone(UTC)
+        except (msgspec.ValidationError, OverflowError) as error:
+            # Only a ValueError is given the path of its field.
+            raise ValueError("Invalid RFC3339 encoded datetime") from error
+        return cls.combine(when.date(), when.time(), UTC)
 
     def wire(self) -> str:
         return self.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

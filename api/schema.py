@@ -8,12 +8,13 @@ import types
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Union
 
 import msgspec
 
-from api.scalars import MicroTime, Quantity, Time
+from api.scalars import MicroTime, Quantity
 from api.struct import F, Struct
 
 _SCALARS: dict[Any, str] = {
@@ -23,7 +24,7 @@ _SCALARS: dict[Any, str] = {
     float: "number",
     bytes: "bytes",
     Quantity: "quantity",
-    Time: "time",
+    datetime: "time",
     MicroTime: "microtime",
     Any: "any",
 }

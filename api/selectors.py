@@ -18,6 +18,10 @@ _KEY = re.compile(r"(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[-
 _VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 
+# As Go reads a 64-bit integer; Python's int() also takes underscores and any number of digits.
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """One requirement. ``operator`` is one of in, notin, exists, !, gt, lt."""
@@ -55,10 +59,9 @@ class Term:
 
 
 def _compares(value: str, operator: str, limit: str) -> bool:
-    try:
-        return int(value) > int(limit) if operator == "gt" else int(value) < int(limit)
-    except ValueError:
+    if not _INTEGER.fullmatch(value):
         return False
+    return int(value) > int(limit) if operator == "gt" else int(value) < int(limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,15 +191,15 @@ class _Parser:
 
     def _number(self) -> str:
         word = self._next()[1]
-        try:
-            int(word)
-        except ValueError as error:
-            raise self._wrong(f"for '>' and '<' the value must be an integer, found '{word[:80]}'") from error
+        if not _INTEGER.fullmatch(word):
+            raise self._wrong(f"for '>' and '<' the value must be an integer, found '{word[:80]}'")
         return word
 
     def _set(self) -> frozenset[str]:
         if self._next()[0] != "(":
             raise self._wrong("expected: '('")
+        if self._peek()[0] == ")":
+            raise self._wrong("for 'in', 'notin' operators, values set can't be empty")
         values = {self._value()}
         while True:
             symbol, word = self._next()

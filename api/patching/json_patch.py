@@ -1,11 +1,14 @@
 """JSON patch, RFC 6902, with the pointers of RFC 6901."""
 
 import copy
+import json
 from typing import Any
 
 from api.errors import BadRequest, Invalid
 
 MAX_OPERATIONS = 10_000
+# A few copies of the whole document into itself would otherwise fill the memory.
+MAX_COPIED_BYTES = 8 * 2**20
 
 
 def json_patch(document: dict[str, Any], operations: Any) -> dict[str, Any]:
@@ -14,13 +17,25 @@ def json_patch(document: dict[str, Any], operations: Any) -> dict[str, Any]:
         raise BadRequest("a JSON patch must be a list of operations")
     if len(operations) > MAX_OPERATIONS:
         raise BadRequest(f"a JSON patch may have at most {MAX_OPERATIONS} operations")
-    root: dict[str, Any] = {"": copy.deepcopy(document)}
-    for operation in operations:
-        _apply(root, operation)
-    result = root[""]
+    try:
+        result = _applied(document, operations)
+    except RecursionError as error:
+        raise BadRequest("the JSON patch is nested too deep") from error
     if not isinstance(result, dict):
         raise Invalid("the patched document is not an object")
     return result
+
+
+def _applied(document: dict[str, Any], operations: list[dict[str, Any]]) -> Any:
+    root: dict[str, Any] = {"": copy.deepcopy(document)}
+    copied = 0
+    for operation in operations:
+        if operation.get("op") == "copy":
+            copied += len(json.dumps(_get(root, _pointer(operation, "from"))))
+            if copied > MAX_COPIED_BYTES:
+                raise Invalid(f"the JSON patch copies more than {MAX_COPIED_BYTES} bytes")
+        _apply(root, operation)
+    return root[""]
 
 
 def _apply(root: dict[str, Any], operation: dict[str, Any]) -> None:
@@ -34,7 +49,7 @@ def _apply(root: dict[str, Any], operation: dict[str, Any]) -> None:
         case "remove":
             _remove(root, path)
         case "test":
-            if _get(root, path) != _value(operation):
+            if not _equal(_get(root, path), _value(operation)):
                 raise Invalid(f"the server rejected our request: testing value {operation['path']} failed")
         case "move":
             source = _pointer(operation, "from")
@@ -47,6 +62,17 @@ def _apply(root: dict[str, Any], operation: dict[str, Any]) -> None:
             _add(root, path, copy.deepcopy(_get(root, _pointer(operation, "from"))))
         case unknown:
             raise BadRequest(f"unknown JSON patch operation {unknown!r}")
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Equality of JSON: unlike in Python, true is not 1."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_equal(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    return bool(one == other)
 
 
 def _value(operation: dict[str, Any]) -> Any:

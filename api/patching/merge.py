@@ -9,7 +9,10 @@ def merge_patch(document: dict[str, Any], patch: Any) -> dict[str, Any]:
     """Maps are merged, ``null`` removes, all else replaces. Raises BadRequest when the patch is not a map."""
     if not isinstance(patch, dict):
         raise BadRequest("a merge patch must be a JSON object")
-    merged: dict[str, Any] = _merge(document, patch)
+    try:
+        merged: dict[str, Any] = _merge(document, patch)
+    except RecursionError as error:
+        raise BadRequest("the merge patch is nested too deep") from error
     return merged
 
 

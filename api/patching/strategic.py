@@ -19,7 +19,10 @@ def strategic_merge(document: dict[str, Any], patch: Any, kind: type[Struct]) ->
     """The document with the patch merged in. Raises BadRequest for a patch that makes no sense."""
     if not isinstance(patch, dict):
         raise BadRequest("a strategic merge patch must be a JSON object")
-    return _merge_map(copy.deepcopy(document), patch, kind)
+    try:
+        return _merge_map(copy.deepcopy(document), patch, kind)
+    except RecursionError as error:
+        raise BadRequest("the strategic merge patch is nested too deep") from error
 
 
 def _merge_map(target: dict[str, Any], patch: dict[str, Any], kind: type[Struct] | None) -> dict[str, Any]:

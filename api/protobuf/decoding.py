@@ -84,6 +84,10 @@ def _value(shape: Shape, value: int | memoryview, depth: int) -> Any:
             return _time(_message(value), micro=shape.form == "microtime")
         case "intorstring":
             return _int_or_string(_message(value))
+        case "list" if shape.item is not None:
+            # A list inside a map has a message of its own around it (ExtraValue).
+            item = shape.item
+            return [_value(item, part, depth) for number, part in read_fields(_message(value)) if number == 1]
         case "any" | "map":
             fields = dict(read_fields(_message(value)))
             return msgspec.json.decode(_message(fields[1])) if 1 in fields else None

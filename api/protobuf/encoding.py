@@ -60,6 +60,10 @@ def _value(number: int, shape: Shape, value: Any) -> bytes:
             return length_delimited(number, number_field(1, 0) + number_field(2, value))
         case "intorstring":
             return length_delimited(number, number_field(1, 1) + length_delimited(3, value.encode()))
+        case "list" if shape.item is not None:
+            # A list inside a map has a message of its own around it (ExtraValue).
+            item = shape.item
+            return length_delimited(number, b"".join(_value(1, item, part) for part in value))
         case _:
             return length_delimited(number, length_delimited(1, msgspec.json.encode(value)))
 

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-import msgspec
-
-from api.codec import encode
+from api.codec import plain
 from api.core import Container, EnvVar, Pod, PodSpec, Probe, Volume
 from api.defaulting import VOLUME_SOURCES
 from api.errors import FieldError, duplicate, forbidden, invalid, required
@@ -25,9 +23,9 @@ def pod_errors(pod: Pod) -> list[FieldError]:
 def pod_spec_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
     """Faults of the spec of a pod, or of a template's, at ``path``."""
     yield from _duplicates((item.name for item in spec.volumes), f"{path}.volumes", "name")
-    yield from _duplicates(
-        (item.name for item in [*spec.init_containers, *spec.containers]), f"{path}.containers", "name"
-    )
+    names = [item.name for item in spec.containers]
+    yield from _duplicates(names, f"{path}.containers", "name")
+    yield from _duplicates((item.name for item in spec.init_containers), f"{path}.initContainers", "name", taken=names)
     for index, volume in enumerate(spec.volumes):
         yield from _volume_errors(volume, f"{path}.volumes[{index}]")
     volumes = {volume.name for volume in spec.volumes}
@@ -39,8 +37,8 @@ def pod_spec_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
         yield invalid(f"{path}.hostname", spec.hostname, "must be a DNS label")
 
 
-def _duplicates(values: Iterable[str], path: str, field: str) -> Iterator[FieldError]:
-    seen: set[str] = set()
+def _duplicates(values: Iterable[str], path: str, field: str, *, taken: Iterable[str] = ()) -> Iterator[FieldError]:
+    seen = set(taken)
     for index, value in enumerate(values):
         if value and value in seen:
             yield duplicate(f"{path}[{index}].{field}", value)
@@ -155,18 +153,27 @@ def _host_port_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
 
 
 def pod_update_errors(new: Pod, old: Pod) -> list[FieldError]:
-    """Of a pod's spec only images, the deadline and added tolerations may change."""
-    frozen = msgspec.json.decode(encode(new.spec))
-    before = msgspec.json.decode(encode(old.spec))
+    """Of a pod's spec only images may change, tolerations be added, gates be removed and the deadline come nearer."""
+    frozen, before = plain(new.spec), plain(old.spec)
     for spec, other in ((frozen, before), (before, frozen)):
-        spec.pop("activeDeadlineSeconds", None)
-        spec.pop("terminationGracePeriodSeconds", None)
+        for key in ("activeDeadlineSeconds", "tolerations", "schedulingGates"):
+            spec.pop(key, None)
         _drop_images(spec, other)
-    added = new.spec.tolerations[: len(old.spec.tolerations)] == old.spec.tolerations
-    frozen.pop("tolerations", None)
-    before.pop("tolerations", None)
-    if frozen != before or not added:
-        return [forbidden("spec", _IMMUTABLE)]
+    added = all(toleration in new.spec.tolerations for toleration in old.spec.tolerations)
+    removed = all(gate in old.spec.scheduling_gates for gate in new.spec.scheduling_gates)
+    errors = _deadline_errors(new.spec.active_deadline_seconds, old.spec.active_deadline_seconds)
+    if frozen != before or not added or not removed:
+        errors.append(forbidden("spec", _IMMUTABLE))
+    return errors
+
+
+def _deadline_errors(new: int | None, old: int | None) -> list[FieldError]:
+    if old is None or new == old:
+        return []
+    if new is None:
+        return [invalid("spec.activeDeadlineSeconds", None, "must not update from a positive integer to nil value")]
+    if new > old:
+        return [invalid("spec.activeDeadlineSeconds", new, "must be less than or equal to previous value")]
     return []
 
 
