@@ -144,7 +144,6 @@ def test_a_component_that_cannot_start_is_shown_with_its_log(cluster: Cluster) -
 def test_an_api_server_that_cannot_start_fails_up_with_its_log(cluster: Cluster) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", cluster.port))
-        taken.listen()
         code, output = cluster.up("--timeout=2")
     assert code == 1
     assert "API server: not ready after 2 s" in output
