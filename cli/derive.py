@@ -19,15 +19,15 @@ def told(settings: Settings) -> dict[str, dict[str, Any]]:
     pki = settings.pki
     return {
         "apiserver": {
+            "name": settings.name,
             "bind_address": settings.bind_address,
-            "port": settings.apiserver_port,
+            "secure_port": settings.apiserver_port,
             "advertise_address": settings.advertise_address,
             "data_dir": settings.data / "apiserver",
-            "tls_cert_file": pki / "apiserver.crt",
-            "tls_key_file": pki / "apiserver.key",
-            "client_ca_file": pki / "ca.crt",
-            "service_cidr": settings.service_cidr,
-            "node_port_range": settings.node_port_range,
+            "config_dir": settings.config,
+            "service_cluster_ip_range": settings.service_cidr,
+            "service_node_port_range": settings.node_port_range,
+            "cluster_domain": settings.cluster_domain,
         },
         "controllers": {
             "kubeconfig": settings.kubeconfig("controller-manager"),

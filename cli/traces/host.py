@@ -85,9 +85,19 @@ def _visible(component: Component, settings: Settings) -> str:
     if component.name == "netproxy":
         return _seen_rules(settings)
     if component.name == "dns":
-        there = settings.dns_interface and Path("/sys/class/net", settings.dns_interface).exists()
-        return f"interface {settings.dns_interface}" if there else ""
+        return _seen_dns(settings)
     raise NotImplementedError(f"how are the traces of {component.name} seen?")
+
+
+def _seen_dns(settings: Settings) -> str:
+    """Its own interface, or its address on loopback where the kernel has no dummy interfaces."""
+    if not settings.dns_interface:
+        return ""
+    if Path("/sys/class/net", settings.dns_interface).exists():
+        return f"interface {settings.dns_interface}"
+    addresses = _output("ip", "-oneline", "address", "show", "dev", "lo")
+    on_loopback = f" {settings.dns_address}/" in addresses
+    return f"address {settings.dns_address} on lo" if on_loopback else ""
 
 
 def _seen_rules(settings: Settings) -> str:
