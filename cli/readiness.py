@@ -80,7 +80,8 @@ def _trouble(settings: Settings, lack: str) -> str:
 def _where_to_look(settings: Settings) -> str:
     written = board.read(settings.run)
     failing = [one.name for one in (written.entries if written else ()) if one.restarts]
-    return "\n".join(_tail(settings, name) for name in failing) or f"the logs are in {settings.logs}"
+    told = [_tail(settings, name) for name in failing] or [f"the logs are in {settings.logs}"]
+    return "\n".join([*told, "the components keep trying: steersman status shows them, steersman down stops them"])
 
 
 def _tail(settings: Settings, name: str) -> str:

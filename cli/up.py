@@ -147,8 +147,9 @@ def _ready_programs(settings: Settings, *, background: bool) -> list[Program]:
     """All that can fail is done before the first fork: certificates, settings, imports."""
     if not is_installed(settings):
         say(f"making cluster {settings.name} in {settings.config}")
-    for sentence in prepare(settings):
-        say(f"certificates: {sentence}")
+    made = prepare(settings)
+    if made:
+        say("certificates and kubeconfig files: " + "; ".join(made))
     return [_program(one, settings, background=background) for one in COMPONENTS]
 
 

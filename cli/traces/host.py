@@ -77,7 +77,12 @@ def components(settings: Settings) -> list[Trace]:
 
 
 def _cleanup(component: Component, settings: Settings) -> Callable[[], list[str]]:
-    return lambda: component.cleanup()(config_of(component, settings))
+    return lambda: [_thing(one) for one in component.cleanup()(config_of(component, settings))]
+
+
+def _thing(sentence: str) -> str:
+    """What was removed, without the verb, which stands before every line that is printed."""
+    return sentence.removesuffix(" removed").replace(" removed from ", " from ")
 
 
 def _visible(component: Component, settings: Settings) -> str:
