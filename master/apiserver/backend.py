@@ -1,0 +1,22 @@
+"""What every operation works with."""
+
+from dataclasses import dataclass
+
+from master.apiserver.allocators import Addresses
+from master.apiserver.node_client import NodeClient
+from master.apiserver.registry import Registry
+from master.apiserver.service_numbers import ServiceNumbers
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The parts of one running apiserver."""
+
+    registry: Registry
+    numbers: ServiceNumbers
+    nodes: NodeClient
+    watch_queue: int
+
+    @property
+    def service_addresses(self) -> Addresses:
+        return self.numbers.addresses

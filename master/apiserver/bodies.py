@@ -1,0 +1,128 @@
+"""Bodies of requests to typed objects: media type, syntax, type of the object, types of its fields, unknown fields.
+
+Each refusal is one that Kubernetes gives, in its words. Protobuf is refused with 415.
+"""
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from api.codec import convert, decode, encode
+from api.errors import BadRequest, UnsupportedMediaType
+from api.strict import duplicate_keys, unknown_fields
+from api.struct import Struct
+from master.apiserver import yaml_bodies
+from master.apiserver.decode_errors import explain
+from master.apiserver.http.message import Request
+
+T = TypeVar("T", bound=Struct)
+
+_YAML = ("application/yaml", "application/x-yaml", "text/yaml")
+_SUPPORTED = "the body of the request was in an unknown format - accepted media types include: {}"
+FIELD_VALIDATION = ("Ignore", "Warn", "Strict")
+
+
+class _TypeMeta(msgspec.Struct, rename="camel"):
+    api_version: str | None = ""
+    kind: str | None = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a body must hold: ``kind`` may be another name than the type's, ``api_version`` as on the wire."""
+
+    type: type[Struct]
+    api_version: str
+    kind: str
+
+
+def media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def read_object(request: Request, expected: Expected, kind: type[T], *, validation: str) -> tuple[T, list[str]]:
+    """The typed object of a body and warnings for the client. Raises BadRequest, UnsupportedMediaType."""
+    data = json_of(request.body, media_type(request), expected)
+    return typed(data, expected, kind, validation=validation)
+
+
+def json_of(body: bytes, media: str, expected: Expected) -> bytes:
+    """The JSON of a body in JSON or YAML."""
+    if media in ("", "application/json"):
+        return body
+    if media in _YAML:
+        try:
+            return encode(yaml_bodies.load(body))
+        except (yaml_bodies.YamlError, TypeError, ValueError) as error:
+            raise _unreadable(expected, f"error converting YAML to JSON: yaml: {error}", "") from error
+    accepted = "application/json, application/yaml"
+    raise UnsupportedMediaType(_SUPPORTED.format(accepted))
+
+
+def typed(data: bytes, expected: Expected, kind: type[T], *, validation: str) -> tuple[T, list[str]]:
+    """The object of a JSON document. ``validation`` is Ignore, Warn or Strict."""
+    given = _type_of(data, expected)
+    try:
+        item = decode(data, kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise _misfit(error, data, expected, given) from error
+    return item, _strictly(data, kind, validation)
+
+
+def from_plain(plain: Any, expected: Expected, kind: type[T], *, validation: str) -> tuple[T, list[str]]:
+    """As ``typed``, for what a patch made."""
+    try:
+        item = convert(plain, kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise _misfit(error, encode(plain), expected, expected.kind) from error
+    return item, _judge([f'unknown field "{path}"' for path in unknown_fields(plain, kind)], validation)
+
+
+def _strictly(data: bytes, kind: type[Struct], validation: str) -> list[str]:
+    if validation == "Ignore":
+        return []
+    problems = [f'unknown field "{path}"' for path in unknown_fields(msgspec.json.decode(data), kind)]
+    problems += [f'duplicate field "{name}"' for name in duplicate_keys(data)]
+    return _judge(problems, validation)
+
+
+def _judge(problems: list[str], validation: str) -> list[str]:
+    """The warnings. Raises BadRequest when they are to count as errors."""
+    if validation == "Ignore":
+        return []
+    if problems and validation == "Strict":
+        raise BadRequest("strict decoding error: " + ", ".join(problems))
+    return problems
+
+
+def _type_of(data: bytes, expected: Expected) -> str:
+    """The kind that a body says it has. Raises BadRequest when it is another one than expected."""
+    try:
+        given = msgspec.json.decode(data, type=_TypeMeta)
+    except msgspec.MsgspecError as error:
+        raise _misfit(error, data, expected, expected.kind) from error
+    kind, version = given.kind or expected.kind, given.api_version or expected.api_version
+    if kind != expected.kind:
+        raise _unreadable(expected, f'no kind "{kind}" is registered for version "{version}" here', kind, version)
+    if version != expected.api_version:
+        raise BadRequest(
+            f"the API version in the data ({version}) does not match the expected API version ({expected.api_version})"
+        )
+    return kind
+
+
+def _misfit(error: Exception, data: bytes, expected: Expected, given: str) -> BadRequest:
+    if not isinstance(error, msgspec.MsgspecError):
+        return _unreadable(expected, f"json: {error}" if str(error) else "json: nested too deeply", given)
+    try:
+        plain = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, RecursionError):
+        plain = None
+    return _unreadable(expected, explain(error, expected.type, plain), given)
+
+
+def _unreadable(expected: Expected, why: str, given: str, version: str = "") -> BadRequest:
+    kind = given or expected.kind
+    version = (version or expected.api_version).rpartition("/")[2]
+    return BadRequest(f'{kind} in version "{version}" cannot be handled as a {expected.kind}: {why}')

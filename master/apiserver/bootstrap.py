@@ -1,0 +1,91 @@
+"""What must be there for a cluster to work: the first namespaces, and the service and endpoints of the apiserver
+itself.
+
+Level-triggered: what is missing is made, what differs is put right, the rest is left alone.
+"""
+
+import logging
+
+from api import defaulting
+from api.codec import encode
+from api.core import (
+    EndpointAddress,
+    EndpointPort,
+    Endpoints,
+    EndpointSubset,
+    Namespace,
+    Service,
+    ServicePort,
+    ServiceSpec,
+)
+from api.discovery import Endpoint, EndpointConditions, EndpointSlice, SlicePort
+from api.errors import AlreadyExists
+from api.meta import Object, ObjectMeta
+from api.resources import resource_of
+from master.apiserver.backend import Backend
+from master.apiserver.strategies import count_generation, prepare_create, prepare_update
+
+log = logging.getLogger(__name__)
+
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+_NAME = "kubernetes"
+
+
+async def bootstrap(backend: Backend, *, address: str, port: int) -> None:
+    """``address`` and ``port`` are those of this apiserver as nodes reach it."""
+    for name in NAMESPACES:
+        await _ensure(backend, Namespace(metadata=ObjectMeta(name=name)))
+    await _ensure(backend, _service(backend.service_addresses.first, port))
+    await _ensure(backend, _endpoints(address, port))
+    await _ensure(backend, _slice(address, port))
+
+
+def _service(address: str, port: int) -> Service:
+    spec = ServiceSpec(
+        cluster_ip=address,
+        cluster_ips=[address],
+        ports=[ServicePort(name="https", port=443, target_port=port)],
+    )
+    labels = {"component": "apiserver", "provider": "kubernetes"}
+    return Service(metadata=ObjectMeta(name=_NAME, namespace="default", labels=labels), spec=spec)
+
+
+def _endpoints(address: str, port: int) -> Endpoints:
+    subset = EndpointSubset(addresses=[EndpointAddress(ip=address)], ports=[EndpointPort(name="https", port=port)])
+    labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    return Endpoints(metadata=ObjectMeta(name=_NAME, namespace="default", labels=labels), subsets=[subset])
+
+
+def _slice(address: str, port: int) -> EndpointSlice:
+    return EndpointSlice(
+        metadata=ObjectMeta(name=_NAME, namespace="default", labels={"kubernetes.io/service-name": _NAME}),
+        address_type="IPv6" if ":" in address else "IPv4",
+        endpoints=[Endpoint(addresses=[address], conditions=EndpointConditions(ready=True))],
+        ports=[SlicePort(name="https", port=port, protocol="TCP")],
+    )
+
+
+async def _ensure(backend: Backend, wanted: Object) -> None:
+    """Makes an object, or puts the one that is there right; a namespace is only made."""
+    resource, registry = resource_of(type(wanted)), backend.registry
+    metadata = wanted.metadata
+    item = registry.cache.table(resource).get(metadata.namespace, metadata.name)
+    if item is None:
+        prepare_create(resource, wanted, metadata.namespace)
+        defaulting.apply(wanted)
+        try:
+            await registry.create(resource, wanted)
+        except AlreadyExists:
+            return
+        log.info("made kind=%s name=%s", resource.kind, metadata.name)
+    elif not isinstance(wanted, Namespace):
+        old = item.decode()
+        metadata.labels = old.metadata.labels | metadata.labels
+        metadata.annotations = old.metadata.annotations
+        prepare_update(resource, wanted, old)
+        defaulting.apply(wanted)
+        count_generation(resource, wanted, old)
+        wanted.api_version, wanted.kind = resource.api_version, resource.kind
+        if encode(wanted) != item.value:
+            await registry.update(resource, wanted, expected=item.revision)
+            log.info("put right kind=%s name=%s", resource.kind, metadata.name)

@@ -1,0 +1,198 @@
+"""What is served, as clients ask for it before anything else: groups, versions, resources, verbs.
+
+Both forms: the plain one (a document for each group version) and the aggregated one (``APIGroupDiscoveryList``), each
+with an ETag. All documents are made once from ``api.resources``.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from api.codec import encode
+from api.errors import NotAcceptable
+from api.resources import RESOURCES, Resource
+from master.apiserver.http.message import Request, Response
+from master.apiserver.negotiation import clauses
+from master.apiserver.routing import BINDINGS, nowhere, operations_of
+
+_AGGREGATED_VERSIONS = ("v2", "v2beta1")
+_SCALE_KIND = ("autoscaling", "v1", "Scale")
+_VERB_ORDER = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+# What a subresource takes or gives, where it is not the kind itself.
+_SUBRESOURCE_KINDS = {"scale": _SCALE_KIND, "binding": ("", "v1", "Binding"), "proxy": ("", "v1", "NodeProxyOptions")}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A JSON document and its ETag."""
+
+    body: bytes
+    etag: str
+    content_type: str = "application/json"
+
+
+def document(value: Any, content_type: str = "application/json") -> Document:
+    body = encode(value)
+    return Document(body, '"' + hashlib.sha256(body).hexdigest().upper() + '"', content_type)
+
+
+class Discovery:
+    """All discovery documents of one server. ``address`` is where clients reach it, as host:port."""
+
+    def __init__(self, address: str, resources: tuple[Resource, ...] = (*RESOURCES, BINDINGS)) -> None:
+        versions = sorted({(r.group, r.version) for r in resources})
+        groups = [(group, version) for group, version in versions if group]
+        self._plain: dict[tuple[str, ...], Document] = {
+            ("api",): document(_core_versions(address)),
+            ("apis",): document(_group_list(groups)),
+        }
+        for group, version in groups:
+            self._plain["apis", group] = document({"kind": "APIGroup", "apiVersion": "v1"} | _group(group, version))
+        for group, version in versions:
+            own = [r for r in resources if (r.group, r.version) == (group, version)]
+            path = ("apis", group, version) if group else ("api", version)
+            self._plain[path] = document(_resource_list(group, version, own))
+        self._aggregated = {
+            ("api", form): _aggregated([("", "v1")], resources, form) for form in _AGGREGATED_VERSIONS
+        } | {("apis", form): _aggregated(groups, resources, form) for form in _AGGREGATED_VERSIONS}
+
+    def answer(self, request: Request) -> Response:
+        """Raises NotFound for a group version that is not served, NotAcceptable."""
+        segments = request.segments
+        found = self._plain.get(segments)
+        if found is None:
+            raise nowhere()
+        form = _wanted_form(request.headers.get("accept", ""))
+        return conditional(request, self._aggregated.get((segments[0], form), found) if len(segments) == 1 else found)
+
+
+def conditional(request: Request, found: Document, *, cache_control: str = "") -> Response:
+    """The document, or 304 when the client has it."""
+    headers = [("ETag", found.etag), ("Vary", "Accept")]
+    if cache_control:
+        headers.append(("Cache-Control", cache_control))
+    if found.etag in request.headers.get("if-none-match", ""):
+        return Response(304, b"", headers=headers)
+    return Response(200, found.body, content_type=found.content_type, headers=headers)
+
+
+def _wanted_form(accept: str) -> str:
+    """The version of the aggregated form that is wanted, or "" for the plain one. Raises NotAcceptable."""
+    if not accept:
+        return ""
+    for clause in clauses(accept):
+        if clause.media not in ("application/json", "application/*", "*/*"):
+            continue
+        parameters = clause.parameters
+        if "as" not in parameters:
+            return ""
+        known = parameters.get("g") == "apidiscovery.k8s.io" and parameters["as"] == "APIGroupDiscoveryList"
+        if known and parameters.get("v") in _AGGREGATED_VERSIONS:
+            return parameters["v"]
+    raise NotAcceptable("only the following media types are accepted: application/json")
+
+
+def _core_versions(address: str) -> dict[str, Any]:
+    by_client = [{"clientCIDR": "0.0.0.0/0", "serverAddress": address}]
+    return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": by_client}
+
+
+def _group(group: str, version: str) -> dict[str, Any]:
+    served = {"groupVersion": f"{group}/{version}", "version": version}
+    return {"name": group, "versions": [served], "preferredVersion": served}
+
+
+def _group_list(groups: list[tuple[str, str]]) -> dict[str, Any]:
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(*group) for group in groups]}
+
+
+def _verbs(operations: Iterable[str]) -> list[str]:
+    return [verb for verb in _VERB_ORDER if verb in operations]
+
+
+def _resource_list(group: str, version: str, resources: list[Resource]) -> dict[str, Any]:
+    entries = [entry for resource in resources for entry in _entries(resource)]
+    group_version = f"{group}/{version}" if group else version
+    return {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": group_version,
+        "resources": sorted(entries, key=lambda entry: str(entry["name"])),
+    }
+
+
+def _entries(resource: Resource) -> list[dict[str, Any]]:
+    found = []
+    for subresource, operations in operations_of(resource).items():
+        entry: dict[str, Any] = {
+            "name": resource.plural + (f"/{subresource}" if subresource else ""),
+            "singularName": "" if subresource else resource.singular,
+            "namespaced": resource.namespaced,
+            "kind": resource.kind,
+            "verbs": _verbs(operations),
+        }
+        if subresource in _SUBRESOURCE_KINDS:
+            entry["group"], entry["version"], entry["kind"] = _SUBRESOURCE_KINDS[subresource]
+        elif not subresource:
+            entry |= _names(resource) | {"storageVersionHash": _hash(resource)}
+        found.append({key: value for key, value in entry.items() if key not in ("group", "version") or value})
+    return found
+
+
+def _names(resource: Resource) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    if resource.short_names:
+        names["shortNames"] = list(resource.short_names)
+    if resource.categories:
+        names["categories"] = list(resource.categories)
+    return names
+
+
+def _hash(resource: Resource) -> str:
+    digest = hashlib.sha256(f"{resource.api_version}/{resource.kind}".encode()).digest()[:8]
+    return str(encode(digest), "ascii").strip('"')
+
+
+def _aggregated(groups: list[tuple[str, str]], resources: tuple[Resource, ...], form: str) -> Document:
+    items = [_aggregated_group(group, version, resources) for group, version in groups]
+    value = {
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": f"apidiscovery.k8s.io/{form}",
+        "metadata": {},
+        "items": items,
+    }
+    return document(value, f"application/json;g=apidiscovery.k8s.io;v={form};as=APIGroupDiscoveryList")
+
+
+def _aggregated_group(group: str, version: str, resources: tuple[Resource, ...]) -> dict[str, Any]:
+    own = [resource for resource in resources if (resource.group, resource.version) == (group, version)]
+    served = {"version": version, "freshness": "Current", "resources": [_aggregated_resource(item) for item in own]}
+    metadata = {"name": group, "creationTimestamp": None} if group else {"creationTimestamp": None}
+    return {"metadata": metadata, "versions": [served]}
+
+
+def _aggregated_resource(resource: Resource) -> dict[str, Any]:
+    operations = operations_of(resource)
+    subresources = [
+        {"subresource": name, "responseKind": _response_kind(resource, name), "verbs": _verbs(verbs)}
+        for name, verbs in operations.items()
+        if name
+    ]
+    entry: dict[str, Any] = {
+        "resource": resource.plural,
+        "responseKind": _kind(resource.group, resource.version, resource.kind),
+        "scope": "Namespaced" if resource.namespaced else "Cluster",
+        "singularResource": resource.singular,
+        "verbs": _verbs(operations[""]),
+    }
+    return entry | _names(resource) | ({"subresources": subresources} if subresources else {})
+
+
+def _response_kind(resource: Resource, subresource: str) -> dict[str, str]:
+    own = (resource.group, resource.version, resource.kind)
+    return _kind(*_SUBRESOURCE_KINDS.get(subresource, own))
+
+
+def _kind(group: str, version: str, kind: str) -> dict[str, str]:
+    return {"group": group, "version": version, "kind": kind}

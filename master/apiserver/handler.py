@@ -1,0 +1,141 @@
+"""Where every request comes in: who asks, may he, what for; then the operation, and the count of it.
+
+The one door at which errors of the API become answers. What is not an ApiError is the edge's to log.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+
+from api.errors import ApiError, MethodNotAllowed
+from master.apiserver.authentication import User, authenticate
+from master.apiserver.authorization import authorize, authorize_path
+from master.apiserver.backend import Backend
+from master.apiserver.call import Call
+from master.apiserver.discovery import Discovery
+from master.apiserver.health import Health
+from master.apiserver.http.message import Answer, Request, Response, Upgrade
+from master.apiserver.metrics import CONTENT_TYPE, Labels, Metrics, verb_label
+from master.apiserver.negotiation import output_of
+from master.apiserver.responses import error_response, plain_response
+from master.apiserver.routing import Route, Router, nowhere
+from master.apiserver.schemas import Schemas
+from master.apiserver.version import version_document
+
+_RESOURCE_ROOTS = ("api", "apis")
+_WATCH_ON = ("", "1", "true", "True", "TRUE", "t", "T")
+_NO_LABELS: Labels = ("", "", "", "", "", "")
+_PATHS = {
+    "paths": [
+        "/api",
+        "/api/v1",
+        "/apis",
+        "/healthz",
+        "/livez",
+        "/metrics",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/readyz",
+        "/version",
+    ]
+}
+
+
+class Handler:
+    """All that a request can ask for."""
+
+    def __init__(
+        self, backend: Backend, *, discovery: Discovery, schemas: Schemas, health: Health, metrics: Metrics
+    ) -> None:
+        self._backend = backend
+        self._router = Router()
+        self._discovery = discovery
+        self._metrics = metrics
+        self._roots: dict[str, Callable[[Request], Response]] = {
+            "api": discovery.answer,
+            "apis": discovery.answer,
+            "openapi": schemas.answer,
+            "healthz": health.answer,
+            "livez": health.answer,
+            "readyz": health.answer,
+            "version": _version,
+            "metrics": self._metrics_text,
+        }
+
+    def __call__(self, request: Request) -> Answer | Awaitable[Answer]:
+        started = time.perf_counter()
+        labels = _NO_LABELS
+        try:
+            user = authenticate(request)
+            segments = request.segments
+            if len(segments) > 2 and segments[0] in _RESOURCE_ROOTS and not self._is_discovery(segments):
+                route = self._router.route(request.method, segments, watch=_is_watch(request))
+                labels = _labels(route)
+                answer = self._operate(request, user, route)
+            else:
+                labels = (verb_label(request.method.lower()), "", "", "", "", "")
+                answer = self._other(request, user)
+        except ApiError as error:
+            answer = error_response(error)
+        if isinstance(answer, Awaitable):
+            return self._later(answer, labels, started)
+        return self._counted(answer, labels, started)
+
+    @staticmethod
+    def _is_discovery(segments: tuple[str, ...]) -> bool:
+        return segments[0] == "apis" and len(segments) == 3
+
+    def _operate(self, request: Request, user: User, route: Route) -> Answer | Awaitable[Answer]:
+        authorize(user, route.verb, route.target)
+        output = (
+            output_of(request.headers.get("accept", "")) if route.target.subresource not in ("log", "proxy") else None
+        )
+        call = Call(request, user, route.verb, route.target)
+        if output is not None:
+            call.output = output
+        return route.operation(self._backend, call)
+
+    def _other(self, request: Request, user: User) -> Response:
+        """Discovery, schemas, health, version, metrics."""
+        authorize_path(user, request.path)
+        if request.method not in ("GET", "HEAD"):
+            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+        if not request.segments:
+            return plain_response(_PATHS)
+        root = self._roots.get(request.segments[0])
+        if root is None:
+            raise nowhere()
+        return root(request)
+
+    async def _later(self, pending: Awaitable[Answer], labels: Labels, started: float) -> Answer:
+        try:
+            answer = await pending
+        except ApiError as error:
+            answer = error_response(error)
+        return self._counted(answer, labels, started)
+
+    def _counted(self, answer: Answer, labels: Labels, started: float) -> Answer:
+        code = 101 if isinstance(answer, Upgrade) else answer.status
+        self._metrics.requests.count(labels, code, time.perf_counter() - started)
+        return answer
+
+    def _metrics_text(self, request: Request) -> Response:
+        if request.segments != ("metrics",):
+            raise nowhere()
+        return Response(200, self._metrics.text(), content_type=CONTENT_TYPE)
+
+
+def _version(request: Request) -> Response:
+    if request.segments != ("version",):
+        raise nowhere()
+    return plain_response(version_document())
+
+
+def _is_watch(request: Request) -> bool:
+    return "watch" in request.raw_query and request.query.get("watch", ["0"])[0] in _WATCH_ON
+
+
+def _labels(route: Route) -> Labels:
+    target = route.target
+    resource = target.resource
+    scope = "resource" if target.name else "namespace" if target.namespace else "cluster"
+    return verb_label(route.verb), resource.group, resource.version, resource.plural, target.subresource, scope

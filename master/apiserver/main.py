@@ -1,0 +1,76 @@
+"""The apiserver as a process: runs until it is told to stop, and then loses nothing it has accepted."""
+
+import asyncio
+import ipaddress
+import logging
+import socket
+import threading
+
+from master import pki
+from master.apiserver.allocators import Addresses
+from master.apiserver.config import Config
+from master.apiserver.server import Apiserver, advertised
+
+log = logging.getLogger(__name__)
+
+_LOOK_S = 0.5
+
+
+def run(config: Config, stop: threading.Event) -> None:
+    """Blocks until ``stop`` is set. Raises ValueError for bad settings, OSError or StoreError when it cannot start."""
+    if problems := config.check():
+        raise ValueError("; ".join(problems))
+    ensure_certificates(config)
+    asyncio.run(_serve(config, stop))
+
+
+async def _serve(config: Config, stop: threading.Event) -> None:
+    server = Apiserver(config)
+    await server.start()
+    over = asyncio.Event()
+    ended = threading.Event()
+    watcher = threading.Thread(
+        target=_tell, args=(stop, ended, asyncio.get_running_loop(), over), name="apiserver-stop", daemon=True
+    )
+    watcher.start()
+    try:
+        await over.wait()
+    finally:
+        ended.set()
+        log.info("stopping grace_s=%s", config.shutdown_grace_s)
+        await server.stop()
+        watcher.join(2 * _LOOK_S)
+
+
+def _tell(stop: threading.Event, ended: threading.Event, loop: asyncio.AbstractEventLoop, over: asyncio.Event) -> None:
+    """A thread's event told to the loop; looks up now and then whether the loop has ended for another reason."""
+    while not stop.wait(_LOOK_S):
+        if ended.is_set():
+            return
+    loop.call_soon_threadsafe(over.set)
+
+
+def ensure_certificates(config: Config) -> None:
+    """Makes the CA, our own certificates and the admin's kubeconfig where none are and none are given."""
+    if config.tls_cert_file is not None or config.pki("apiserver.crt").exists():
+        return
+    address = config.advertise_address or advertised(config.bind_address)
+    identities = [
+        pki.apiserver_identity(
+            host_name=socket.gethostname(),
+            addresses={address, "127.0.0.1", *_bound(config)},
+            service_ip=Addresses(config.service_cluster_ip_range).first,
+            domain=config.cluster_domain,
+        ),
+        *(
+            one
+            for one in pki.standard_identities(node_name="unused")
+            if one.name in ("admin", "apiserver-kubelet-client")
+        ),
+    ]
+    shown = f"[{address}]" if ":" in address else address
+    pki.ensure(config.config_dir, identities, server=f"https://{shown}:{config.secure_port}", cluster=config.name)
+
+
+def _bound(config: Config) -> list[str]:
+    return [] if ipaddress.ip_address(config.bind_address).is_unspecified else [config.bind_address]

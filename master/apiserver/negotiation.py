@@ -1,0 +1,97 @@
+"""In which form a client wants its answer: JSON or YAML; the object itself, a Table, or its metadata alone.
+
+The rule: the first clause by quality that we can serve wins; protobuf is passed over, since every client that asks
+for it takes JSON too. Nothing acceptable is 406.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+
+from api.errors import NotAcceptable
+
+_JSON = ("application/json", "application/*", "*/*", "")
+_YAML = ("application/yaml", "application/x-yaml", "text/yaml")
+_ACCEPTED = "only the following media types are accepted: application/json, application/yaml"
+
+
+class Form(Enum):
+    """What is shown of an object."""
+
+    OBJECT = "object"
+    TABLE = "Table"
+    METADATA = "PartialObjectMetadata"
+    METADATA_LIST = "PartialObjectMetadataList"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How to answer. ``version`` is the one of meta.k8s.io for tables and metadata."""
+
+    form: Form = Form.OBJECT
+    yaml: bool = False
+    version: str = "v1"
+
+    @property
+    def content_type(self) -> str:
+        return "application/yaml" if self.yaml else "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    media: str
+    parameters: dict[str, str]
+    quality: float
+
+
+PLAIN = Output()
+
+
+@lru_cache(maxsize=256)
+def output_of(accept: str) -> Output:
+    """The answer's form for an Accept header; an empty header accepts JSON. Raises NotAcceptable."""
+    if not accept:
+        return PLAIN
+    for clause in clauses(accept):
+        output = _served(clause)
+        if output is not None:
+            return output
+    raise NotAcceptable(_ACCEPTED)
+
+
+def clauses(accept: str) -> list[_Clause]:
+    """The clauses of an Accept header, the most wanted first."""
+    found = []
+    for text in accept.split(","):
+        media, *rest = (part.strip() for part in text.split(";"))
+        parameters = dict(_pair(part) for part in rest)
+        found.append(_Clause(media.lower(), parameters, _quality(parameters.get("q", "1"))))
+    return sorted((clause for clause in found if clause.quality > 0), key=lambda clause: -clause.quality)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name.strip().lower(), value.strip().strip('"')
+
+
+def _quality(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def _served(clause: _Clause) -> Output | None:
+    yaml = clause.media in _YAML
+    if not yaml and clause.media not in _JSON:
+        return None
+    shape = clause.parameters.get("as", "")
+    if not shape:
+        return Output(yaml=yaml)
+    group, version = clause.parameters.get("g", ""), clause.parameters.get("v", "")
+    if group != "meta.k8s.io" or version not in ("v1", "v1beta1"):
+        return None
+    try:
+        return Output(Form(shape), yaml=yaml, version=version)
+    except ValueError:
+        return None

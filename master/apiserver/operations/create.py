@@ -1,0 +1,97 @@
+"""POST to a collection: a new object."""
+
+import logging
+
+from api import defaulting, validation
+from api.codec import encode
+from api.core import Namespace, Service
+from api.errors import AlreadyExists, BadRequest, Forbidden, invalid_object
+from api.meta import Object, StatusCause, StatusDetails
+from api.resources import Resource, resource_of
+from master.apiserver.backend import Backend
+from master.apiserver.bodies import read_object
+from master.apiserver.call import Call
+from master.apiserver.http.message import Response
+from master.apiserver.registry import already_exists, not_found
+from master.apiserver.rendering import object_answer
+from master.apiserver.service_numbers import Reservation
+from master.apiserver.strategies import generated_name, prepare_create
+
+log = logging.getLogger(__name__)
+
+_NAME_TRIES = 8
+
+
+async def create(backend: Backend, call: Call) -> Response:
+    """Raises BadRequest, Invalid, AlreadyExists, NotFound or Forbidden for the namespace."""
+    target = call.target
+    new, warnings = read_object(call.request, target.expected, target.resource.type, validation=call.field_validation)
+    call.warnings += warnings
+    dry_run = call.dry_run
+    check_namespace(new, target.namespace)
+    check_space(backend, target.resource, target.namespace, new.metadata.name or new.metadata.generate_name)
+    prepare_create(target.resource, new, target.namespace)
+    wire = await _store(backend, target.resource, new, dry_run=dry_run)
+    return object_answer(call, wire, 201)
+
+
+def check_namespace(new: Object, namespace: str) -> None:
+    """Raises BadRequest when the object says it belongs somewhere else."""
+    if new.metadata.namespace and namespace and new.metadata.namespace != namespace:
+        raise BadRequest(
+            f"the namespace of the provided object does not match the namespace sent on the request "
+            f"({new.metadata.namespace} != {namespace})"
+        )
+
+
+def check_space(backend: Backend, resource: Resource, namespace: str, name: str) -> None:
+    """The namespace must be there and not be on its way out. Raises NotFound, Forbidden."""
+    if not resource.namespaced:
+        return
+    spaces = resource_of(Namespace)
+    item = backend.registry.cache.table(spaces).get("", namespace)
+    if item is None:
+        raise not_found(spaces, namespace)
+    space = item.decode()
+    if space.metadata.deletion_timestamp is not None:
+        why = f"unable to create new content in namespace {namespace} because it is being terminated"
+        cause = StatusCause(
+            reason="NamespaceTerminating",
+            message=f"namespace {namespace} is being terminated",
+            field="metadata.namespace",
+        )
+        details = StatusDetails(name=name, group=resource.group, kind=resource.plural, causes=[cause])
+        raise Forbidden(f'{resource.qualified} "{name}" is forbidden: {why}', details=details)
+
+
+async def _store(backend: Backend, resource: Resource, new: Object, *, dry_run: bool) -> bytes:
+    """A name that the server chose is chosen again when it is taken."""
+    if new.metadata.name or not new.metadata.generate_name:
+        return await _store_named(backend, resource, new, dry_run=dry_run)
+    for _ in range(_NAME_TRIES - 1):
+        new.metadata.name = generated_name(new.metadata.generate_name)
+        try:
+            return await _store_named(backend, resource, new, dry_run=dry_run)
+        except AlreadyExists:
+            log.debug("generated name taken name=%s", new.metadata.name)
+    new.metadata.name = generated_name(new.metadata.generate_name)
+    return await _store_named(backend, resource, new, dry_run=dry_run)
+
+
+async def _store_named(backend: Backend, resource: Resource, new: Object, *, dry_run: bool) -> bytes:
+    defaulting.apply(new)
+    if errors := validation.validate_create(new):
+        raise invalid_object(resource.group, resource.kind, new.metadata.name, errors)
+    registry = backend.registry
+    if registry.cache.table(resource).get(new.metadata.namespace, new.metadata.name) is not None:
+        raise already_exists(resource, new.metadata.name)
+    taken = backend.numbers.complete(new, None) if isinstance(new, Service) else Reservation()
+    if dry_run:
+        taken.give_back()
+        new.api_version, new.kind = resource.api_version, resource.kind
+        return encode(new)
+    try:
+        return await registry.create(resource, new)
+    except BaseException:
+        taken.give_back()
+        raise

@@ -1,0 +1,214 @@
+"""DELETE of an object or of a collection.
+
+A pod that was given a node is only marked, with the time by which it is to be gone: its node ends it and deletes it
+with a grace of 0. An object with finalizers is marked until the last of them is taken off. A namespace is marked
+until its controller has emptied it. Everything else is gone at once. What depends on an object is the garbage
+collector's work; ``Orphan`` frees the dependents from their owner before it goes.
+"""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from api.codec import decode
+from api.core import Namespace, Pod
+from api.errors import BadRequest, Conflict, Forbidden, NotFound
+from api.meta import DeleteOptions, ListMeta, Object, Preconditions, StatusDetails
+from api.scalars import now
+from master.apiserver.backend import Backend
+from master.apiserver.bodies import Expected, json_of, media_type
+from master.apiserver.cache import Item
+from master.apiserver.call import Call, is_dry_run
+from master.apiserver.decode_errors import explain
+from master.apiserver.http.message import Response
+from master.apiserver.operations.update import is_released
+from master.apiserver.registry import conflict
+from master.apiserver.rendering import answer, list_of, object_answer
+from master.apiserver.responses import success
+from master.apiserver.selection import selection_of
+
+_TRIES = 16
+_POLICIES = ("Orphan", "Background", "Foreground")
+_PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+_AT_ONCE = 100
+_SHOWN_WHEN_GONE = ("Pod", "Service", "ServiceAccount")
+
+
+async def delete(backend: Backend, call: Call) -> Response:
+    """Raises NotFound, BadRequest, Conflict for a precondition, Forbidden for what must stay."""
+    target, options = call.target, read_options(call)
+    item = backend.registry.find(target.resource, target.namespace, target.name)
+    wire, gone = await delete_one(backend, item, options)
+    if gone and target.resource.kind not in _SHOWN_WHEN_GONE:
+        return success(target.resource, target.name, item.decode().metadata.uid)
+    return object_answer(call, wire)
+
+
+async def delete_collection(backend: Backend, call: Call) -> Response:
+    """All that the selection picks; answers with what was there."""
+    target, options, selection = call.target, read_options(call), selection_of(call)
+    table = backend.registry.cache.table(target.resource)
+    items = [item for item in table.items(selection.namespace) if selection.picks(item)]
+    for start in range(0, len(items), _AT_ONCE):
+        deletions = [_delete_if_there(backend, item, options) for item in items[start : start + _AT_ONCE]]
+        await asyncio.gather(*deletions)
+    meta = ListMeta(resource_version=str(backend.registry.cache.revision))
+    return answer(call, list_of(target.resource, [item.wire for item in items], meta))
+
+
+async def _delete_if_there(backend: Backend, item: Item, options: DeleteOptions) -> None:
+    try:
+        await delete_one(backend, item, options)
+    except NotFound:
+        return
+
+
+def read_options(call: Call) -> DeleteOptions:
+    """From the body, or from the query. Raises BadRequest."""
+    options = _options_in_body(call) if call.request.body.strip() else DeleteOptions()
+    if (grace := call.number("gracePeriodSeconds")) is not None:
+        options.grace_period_seconds = grace
+    options.propagation_policy = call.option("propagationPolicy") or options.propagation_policy
+    if options.orphan_dependents is None and "orphanDependents" in call.request.query:
+        options.orphan_dependents = call.flag("orphanDependents")
+    if call.dry_run or is_dry_run(options.dry_run):
+        options.dry_run = ["All"]
+    if options.propagation_policy not in (None, *_POLICIES):
+        raise BadRequest(
+            f'propagationPolicy: Unsupported value: "{options.propagation_policy}": supported values: '
+            '"Foreground", "Background", "Orphan"'
+        )
+    return options
+
+
+def _options_in_body(call: Call) -> DeleteOptions:
+    expected = Expected(DeleteOptions, "v1", "DeleteOptions")
+    data = json_of(call.request.body, media_type(call.request), expected)
+    try:
+        return decode(data, DeleteOptions)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        why = explain(error, DeleteOptions, None) if isinstance(error, msgspec.MsgspecError) else str(error)
+        raise BadRequest(f"DeleteOptions cannot be read: {why}") from error
+
+
+async def delete_one(backend: Backend, item: Item, options: DeleteOptions) -> tuple[bytes, bool]:
+    """Deletes or marks; returns the object's bytes as they were last, and whether it is gone."""
+    table = item.table
+    _check_deletable(item)
+    for _ in range(_TRIES):
+        check_preconditions(item, options.preconditions)
+        try:
+            return await _delete_version(backend, item, options)
+        except Conflict:
+            newer = table.by_key(item.key)
+            if newer is item:
+                raise
+            item = backend.registry.find(table.resource, item.namespace, item.name)
+    raise conflict(table.resource, item.name)
+
+
+def _check_deletable(item: Item) -> None:
+    resource = item.table.resource
+    if resource.kind == "Namespace" and item.name in _PROTECTED_NAMESPACES:
+        details = StatusDetails(name=item.name, kind=resource.plural)
+        raise Forbidden(f'namespaces "{item.name}" is forbidden: this namespace may not be deleted', details=details)
+
+
+def check_preconditions(item: Item, wanted: Preconditions | None) -> None:
+    """Raises Conflict when the object is another one, or of another version, than the client means."""
+    if wanted is None:
+        return
+    resource = item.table.resource
+    if wanted.uid is not None and wanted.uid != (uid := item.decode().metadata.uid):
+        why = f"Precondition failed: UID in precondition: {wanted.uid}, UID in object meta: {uid}"
+        raise conflict(resource, item.name, why)
+    if wanted.resource_version is not None and wanted.resource_version != str(item.revision):
+        why = (
+            f"Precondition failed: ResourceVersion in precondition: {wanted.resource_version}, "
+            f"ResourceVersion in object meta: {item.revision}"
+        )
+        raise conflict(resource, item.name, why)
+
+
+async def _delete_version(backend: Backend, item: Item, options: DeleteOptions) -> tuple[bytes, bool]:
+    obj = item.decode()
+    mark = marked(obj, options.grace_period_seconds)
+    if options.dry_run:
+        return item.wire, mark is None
+    if mark is None:
+        if options.orphan_dependents or options.propagation_policy == "Orphan":
+            await _free_dependents(backend, obj.metadata.uid, item.namespace)
+        revision = await backend.registry.delete(item)
+        return item.wire_at(revision), True
+    if not mark:
+        return item.wire, False
+    return await backend.registry.update(item.table.resource, obj, expected=item.revision), False
+
+
+def marked(item: Object, grace_s: int | None) -> bool | None:
+    """Marks an object for deletion in place. None: it may go now. True: it was changed. False: nothing is to do."""
+    metadata = item.metadata
+    grace = _grace(item, grace_s)
+    if metadata.deletion_timestamp is not None:
+        return _hastened(item, grace if grace_s is not None else None)
+    metadata.deletion_timestamp = now() + timedelta(seconds=grace)
+    metadata.deletion_grace_period_seconds = grace
+    if metadata.generation:
+        metadata.generation += 1
+    if isinstance(item, Namespace):
+        item.status.phase = "Terminating"
+    return None if is_released(item) else True
+
+
+def _hastened(item: Object, grace: int | None) -> bool | None:
+    """A second delete can only shorten the time that is left."""
+    metadata = item.metadata
+    before = metadata.deletion_grace_period_seconds or 0
+    changed = grace is not None and grace < before
+    if changed and grace is not None and metadata.deletion_timestamp is not None:
+        metadata.deletion_timestamp += timedelta(seconds=grace - before)
+        metadata.deletion_grace_period_seconds = grace
+    return None if is_released(item) else changed
+
+
+def _grace(item: Object, asked: int | None) -> int:
+    """Seconds that an object may take to end: none for all but pods that run on a node."""
+    if not isinstance(item, Pod):
+        return 0
+    if not item.spec.node_name or item.status.phase in ("Succeeded", "Failed"):
+        return 0
+    if asked is not None:
+        return asked
+    own = item.spec.termination_grace_period_seconds
+    return 30 if own is None else own
+
+
+async def _free_dependents(backend: Backend, uid: str, namespace: str) -> None:
+    """Takes an owner off all that names it."""
+    wanted = uid.encode()
+    for table in backend.registry.cache:
+        for item in table.items(namespace):
+            if wanted in item.wire:
+                await _free(backend, item, uid)
+
+
+async def _free(backend: Backend, item: Item, uid: str) -> None:
+    current: Item | None = item
+    for _ in range(_TRIES):
+        if current is None:
+            return
+        obj: Any = current.decode()
+        kept = [owner for owner in obj.metadata.owner_references if owner.uid != uid]
+        if len(kept) == len(obj.metadata.owner_references):
+            return
+        obj.metadata.owner_references = kept
+        try:
+            await backend.registry.update(item.table.resource, obj, expected=current.revision)
+            return
+        except NotFound:
+            return
+        except Conflict:
+            current = item.table.by_key(item.key)
+    raise conflict(item.table.resource, item.name)

@@ -1,0 +1,78 @@
+"""PATCH of an object or its status: JSON patch, merge patch, strategic merge patch."""
+
+from typing import Any
+
+import msgspec
+
+from api.errors import BadRequest, UnsupportedMediaType
+from api.meta import Object
+from api.patching import json_patch, merge_patch, strategic_merge
+from api.struct import Struct
+from master.apiserver import yaml_bodies
+from master.apiserver.backend import Backend
+from master.apiserver.bodies import from_plain, media_type
+from master.apiserver.cache import Item
+from master.apiserver.call import Call
+from master.apiserver.http.message import Response
+from master.apiserver.operations.update import change, check_identity
+from master.apiserver.rendering import object_answer
+
+JSON, MERGE, STRATEGIC = (f"application/{form}+json" for form in ("json-patch", "merge-patch", "strategic-merge-patch"))
+MEDIA_TYPES = (JSON, MERGE, STRATEGIC)
+
+
+async def patch(backend: Backend, call: Call) -> Response:
+    """Raises NotFound, BadRequest, Invalid, UnsupportedMediaType; Conflict when the patch names a version."""
+    media, body = read_patch(call)
+    names_version = _names_version(media, body)
+    validation = call.field_validation
+
+    def wanted(item: Item) -> Object:
+        target = call.target
+        document = applied(media, msgspec.json.decode(item.wire), body, target.resource.type)
+        new, warnings = from_plain(document, target.expected, target.resource.type, validation=validation)
+        call.warnings[:] = warnings
+        if not names_version:
+            # The version came from the object, not from the client: a conflict is ours to solve.
+            new.metadata.resource_version = ""
+        check_identity(new, target)
+        return new
+
+    return object_answer(call, await change(backend, call, wanted))
+
+
+def read_patch(call: Call) -> tuple[str, Any]:
+    """The media type of a patch and what it holds. Raises UnsupportedMediaType, BadRequest."""
+    media = media_type(call.request)
+    if media not in MEDIA_TYPES:
+        accepted = ", ".join(MEDIA_TYPES)
+        raise UnsupportedMediaType(
+            f"the body of the request was in an unknown format - accepted media types include: {accepted}"
+        )
+    try:
+        body = msgspec.json.decode(call.request.body)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        try:
+            body = yaml_bodies.load(call.request.body)
+        except yaml_bodies.YamlError:
+            raise BadRequest(f"error decoding patch: {error}") from error
+    if media != JSON and not isinstance(body, dict):
+        raise BadRequest("error decoding patch: json: a merge patch must be an object")
+    return media, body
+
+
+def applied(media: str, document: dict[str, Any], body: Any, kind: type[Struct]) -> dict[str, Any]:
+    """The document with the patch carried out. Raises BadRequest, Invalid."""
+    if media == JSON:
+        return json_patch(document, body)
+    if media == MERGE:
+        return merge_patch(document, body)
+    return strategic_merge(document, body, kind)
+
+
+def _names_version(media: str, body: Any) -> bool:
+    if media == JSON:
+        paths = ("/metadata/resourceVersion", "/metadata", "")
+        return any(isinstance(step, dict) and step.get("path") in paths for step in body)
+    metadata = body.get("metadata")
+    return isinstance(metadata, dict) and bool(metadata.get("resourceVersion"))

@@ -1,0 +1,93 @@
+"""GET, PUT and PATCH of ``/scale``: the size of a replication controller, as ``autoscaling/v1`` Scale."""
+
+from typing import Any
+
+import msgspec
+
+from api.autoscaling import Scale, ScaleSpec, ScaleStatus
+from api.codec import decode, encode
+from api.errors import BadRequest, invalid, invalid_object
+from api.meta import Object, ObjectMeta
+from api.selectors import from_map
+from master.apiserver.backend import Backend
+from master.apiserver.bodies import Expected, from_plain, read_object
+from master.apiserver.cache import Item
+from master.apiserver.call import Call
+from master.apiserver.http.message import Response
+from master.apiserver.operations.patch import applied, read_patch
+from master.apiserver.operations.update import change
+from master.apiserver.rendering import answer
+
+_SCALE = Expected(Scale, "autoscaling/v1", "Scale")
+
+
+def get(backend: Backend, call: Call) -> Response:
+    """Raises NotFound."""
+    target = call.target
+    item = backend.registry.find(target.resource, target.namespace, target.name)
+    return answer(call, encode(_scale_of(item.decode())))
+
+
+async def update(backend: Backend, call: Call) -> Response:
+    """Raises NotFound, BadRequest, Invalid, Conflict."""
+    scale, warnings = read_object(call.request, _SCALE, Scale, validation=call.field_validation)
+    call.warnings += warnings
+    return await _change(backend, call, lambda _: scale)
+
+
+async def patch(backend: Backend, call: Call) -> Response:
+    """The three forms of patch, on the Scale. Raises as patch does."""
+    media, body = read_patch(call)
+
+    def wanted(item: Item) -> Scale:
+        before = _scale_of(item.decode())
+        document = applied(media, msgspec.json.decode(encode(before)), body, Scale)
+        scale, _ = from_plain(document, _SCALE, Scale, validation=call.field_validation)
+        if scale.metadata.resource_version == before.metadata.resource_version:
+            scale.metadata.resource_version = ""
+        return scale
+
+    return await _change(backend, call, wanted)
+
+
+async def _change(backend: Backend, call: Call, wanted: Any) -> Response:
+    def resized(item: Item) -> Object:
+        scale: Scale = wanted(item)
+        _check(scale, call)
+        return _resize(item.decode(), scale)
+
+    wire = await change(backend, call, resized)
+    return answer(call, encode(_scale_of(decode(wire, call.target.resource.type))))
+
+
+def _check(scale: Scale, call: Call) -> None:
+    name, target = scale.metadata.name, call.target
+    if name and name != target.name:
+        raise BadRequest(f"the name of the object ({name}) does not match the name on the URL ({target.name})")
+    if scale.spec.replicas < 0:
+        error = invalid("spec.replicas", scale.spec.replicas, "must be greater than or equal to 0")
+        raise invalid_object("autoscaling", "Scale", target.name, [error])
+
+
+def _resize(item: Any, scale: Scale) -> Object:
+    item.spec.replicas = scale.spec.replicas
+    item.metadata.resource_version = scale.metadata.resource_version
+    sized: Object = item
+    return sized
+
+
+def _scale_of(item: Any) -> Scale:
+    meta = item.metadata
+    return Scale(
+        api_version="autoscaling/v1",
+        kind="Scale",
+        metadata=ObjectMeta(
+            name=meta.name,
+            namespace=meta.namespace,
+            uid=meta.uid,
+            resource_version=meta.resource_version,
+            creation_timestamp=meta.creation_timestamp,
+        ),
+        spec=ScaleSpec(replicas=item.spec.replicas or 0),
+        status=ScaleStatus(replicas=item.status.replicas, selector=str(from_map(item.spec.selector))),
+    )

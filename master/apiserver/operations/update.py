@@ -1,0 +1,139 @@
+"""PUT of an object or its status, and the part of a change that update, patch and scale share.
+
+The rule: a change is made to the version it was computed from, or not at all. Who names a resourceVersion is told of a
+conflict; who names none gets his change computed again from the newer version.
+"""
+
+from collections.abc import Callable
+
+from api import defaulting, validation
+from api.codec import encode
+from api.core import Service
+from api.errors import BadRequest, Conflict, invalid, invalid_object
+from api.meta import Object
+from api.resources import Resource
+from master.apiserver.backend import Backend
+from master.apiserver.bodies import read_object
+from master.apiserver.cache import Item
+from master.apiserver.call import Call, Target
+from master.apiserver.http.message import Response
+from master.apiserver.operations.create import check_namespace
+from master.apiserver.registry import conflict
+from master.apiserver.rendering import object_answer
+from master.apiserver.service_numbers import Reservation
+from master.apiserver.strategies import count_generation, prepare_status, prepare_update
+
+_TRIES = 16
+# Kinds that Kubernetes does not let be replaced blindly.
+_VERSION_REQUIRED = ("Lease", "EndpointSlice")
+
+Change = Callable[[Item], Object]
+"""The present object to the wanted one; called again when another write came between."""
+
+
+async def update(backend: Backend, call: Call) -> Response:
+    """Raises NotFound, BadRequest, Invalid, Conflict."""
+    target = call.target
+    wanted = _read(call)
+    if not wanted.metadata.resource_version and target.resource.kind in _VERSION_REQUIRED:
+        error = invalid("metadata.resourceVersion", "", "must be specified for an update")
+        raise invalid_object(target.resource.group, target.resource.kind, target.name, [error])
+    # A change alters the object it stores, so a second try starts from the body again.
+    prepared = [wanted]
+    wire = await change(backend, call, lambda _: prepared.pop() if prepared else _read(call))
+    return object_answer(call, wire)
+
+
+def _read(call: Call) -> Object:
+    target = call.target
+    wanted, warnings = read_object(
+        call.request, target.expected, target.resource.type, validation=call.field_validation
+    )
+    call.warnings[:] = warnings
+    check_identity(wanted, target)
+    return wanted
+
+
+def check_identity(wanted: Object, target: Target) -> None:
+    """Raises BadRequest when the object is not the one of the path."""
+    name = wanted.metadata.name
+    if not name:
+        raise BadRequest("name must be provided")
+    if name != target.name:
+        raise BadRequest(f"the name of the object ({name}) does not match the name on the URL ({target.name})")
+    check_namespace(wanted, target.namespace)
+
+
+async def change(backend: Backend, call: Call, wanted: Change) -> bytes:
+    """Carries a change out against the present object; returns the bytes of the result."""
+    target = call.target
+    for _ in range(_TRIES):
+        item = backend.registry.find(target.resource, target.namespace, target.name)
+        new = wanted(item)
+        locked = _check_version(new, item, target)
+        try:
+            return await _store(backend, item, new, status=target.subresource == "status", dry_run=call.dry_run)
+        except Conflict:
+            if locked or backend.registry.cache.table(target.resource).by_key(item.key) is item:
+                raise
+    raise conflict(target.resource, target.name)
+
+
+def _check_version(new: Object, item: Item, target: Target) -> bool:
+    """Whether the client named a version. Raises Conflict when it is not the present one, Invalid when it is none."""
+    named = new.metadata.resource_version
+    if not named:
+        return False
+    if not named.isdigit():
+        error = invalid("metadata.resourceVersion", named, "must be a number")
+        raise invalid_object(target.resource.group, target.resource.kind, target.name, [error])
+    if int(named) not in (0, item.revision):
+        raise conflict(target.resource, target.name)
+    return int(named) != 0
+
+
+async def _store(backend: Backend, item: Item, new: Object, *, status: bool, dry_run: bool) -> bytes:
+    resource, old = item.table.resource, item.decode()
+    _prepare(resource, new, old, status=status)
+    taken = Reservation()
+    if isinstance(new, Service) and isinstance(old, Service) and not status:
+        taken = backend.numbers.complete(new, old)
+    try:
+        count_generation(resource, new, old)
+        return await _write(backend, item, new, dry_run=dry_run)
+    except BaseException:
+        backend.numbers.withdraw(taken, item.table.by_key(item.key) if isinstance(new, Service) else None)
+        raise
+
+
+def _prepare(resource: Resource, new: Object, old: Object, *, status: bool) -> None:
+    (prepare_status if status else lambda n, o: prepare_update(resource, n, o))(new, old)
+    defaulting.apply(new)
+    if errors := validation.validate_update(new, old):
+        raise invalid_object(resource.group, resource.kind, old.metadata.name, errors)
+
+
+async def _write(backend: Backend, item: Item, new: Object, *, dry_run: bool) -> bytes:
+    """Stores the new object; removes it when nothing holds it back any more; does nothing when nothing changed."""
+    resource = item.table.resource
+    new.api_version, new.kind = resource.api_version, resource.kind
+    new.metadata.resource_version = ""
+    encoded = encode(new)
+    if encoded == item.value:
+        return item.wire
+    if dry_run:
+        new.metadata.resource_version = str(item.revision)
+        return encode(new)
+    if is_released(new):
+        revision = await backend.registry.delete(item)
+        new.metadata.resource_version = str(revision)
+        return encode(new)
+    return await backend.registry.update(resource, new, expected=item.revision)
+
+
+def is_released(item: Object) -> bool:
+    """Whether an object that is being deleted may go: its time is over and no finalizer is left."""
+    metadata = item.metadata
+    if metadata.deletion_timestamp is None or metadata.finalizers or metadata.deletion_grace_period_seconds:
+        return False
+    return not getattr(getattr(item, "spec", None), "finalizers", None)

@@ -1,0 +1,111 @@
+"""Writes objects to the store and reads them from the cache; store errors become API errors here and nowhere else.
+
+The rule: a write is answered after it is durable and visible in the cache. What is stored has no resourceVersion.
+"""
+
+from api.codec import encode
+from api.errors import AlreadyExists, ApiError, BadRequest, Conflict, InternalError, NotFound, ServiceUnavailable
+from api.errors import TooLarge as TooLargeError
+from api.meta import Object, StatusDetails
+from api.resources import Resource
+from master.apiserver.cache import Cache, Item, Table, splice
+from master.store.contract import (
+    InvalidWrite,
+    KeyExists,
+    KeyMissing,
+    RevisionConflict,
+    Store,
+    StoreClosed,
+    StoreError,
+)
+
+_MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
+
+
+def not_found(resource: Resource, name: str) -> NotFound:
+    details = StatusDetails(name=name, group=resource.group, kind=resource.plural)
+    return NotFound(f'{resource.qualified} "{name}" not found', details=details)
+
+
+def already_exists(resource: Resource, name: str) -> AlreadyExists:
+    details = StatusDetails(name=name, group=resource.group, kind=resource.plural)
+    return AlreadyExists(f'{resource.qualified} "{name}" already exists', details=details)
+
+
+def conflict(resource: Resource, name: str, why: str = _MODIFIED, *, subresource: str = "") -> Conflict:
+    qualified = resource.qualified + (f"/{subresource}" if subresource else "")
+    details = StatusDetails(name=name, group=resource.group, kind=resource.plural)
+    return Conflict(f'Operation cannot be fulfilled on {qualified} "{name}": {why}', details=details)
+
+
+class Registry:
+    """The objects: committed ones to read, and the three ways to change them."""
+
+    def __init__(self, store: Store, cache: Cache) -> None:
+        self.store = store
+        self.cache = cache
+
+    def find(self, resource: Resource, namespace: str, name: str) -> Item:
+        """Raises NotFound."""
+        item = self.cache.table(resource).get(namespace, name)
+        if item is None:
+            raise not_found(resource, name)
+        return item
+
+    async def create(self, resource: Resource, obj: Object) -> bytes:
+        """Stores a new object; returns its bytes with the resourceVersion. Raises AlreadyExists."""
+        table = self.cache.table(resource)
+        key, value = self._encoded(table, obj)
+        try:
+            revision = await self.store.create(key, value)
+        except StoreError as error:
+            raise _refused(error, resource, obj.metadata.name) from error
+        return _committed(table, key, value, revision)
+
+    async def update(self, resource: Resource, obj: Object, *, expected: int) -> bytes:
+        """Replaces the object that is at revision ``expected``. Raises Conflict, NotFound."""
+        table = self.cache.table(resource)
+        key, value = self._encoded(table, obj)
+        try:
+            revision = await self.store.update(key, value, expected=expected)
+        except StoreError as error:
+            raise _refused(error, resource, obj.metadata.name) from error
+        return _committed(table, key, value, revision)
+
+    async def delete(self, item: Item) -> int:
+        """Removes the object if it is still at this revision; returns the revision of the delete. Raises Conflict,
+        NotFound."""
+        try:
+            return await self.store.delete(item.key, expected=item.revision)
+        except StoreError as error:
+            raise _refused(error, item.table.resource, item.name) from error
+
+    def _encoded(self, table: Table, obj: Object) -> tuple[str, bytes]:
+        resource = table.resource
+        obj.api_version, obj.kind = resource.api_version, resource.kind
+        obj.metadata.resource_version = ""
+        return table.key(obj.metadata.namespace, obj.metadata.name), encode(obj)
+
+
+def _committed(table: Table, key: str, value: bytes, revision: int) -> bytes:
+    """The cache already holds these bytes, unless a later write of the same commit replaced them."""
+    item = table.by_key(key)
+    return item.wire if item is not None and item.revision == revision else splice(value, table.offset, revision)
+
+
+def _refused(error: StoreError, resource: Resource, name: str) -> ApiError:
+    match error:
+        case KeyExists():
+            return already_exists(resource, name)
+        case KeyMissing():
+            return not_found(resource, name)
+        case RevisionConflict():
+            return conflict(resource, name)
+        case InvalidWrite() if "large" in error.problem or "bytes" in error.problem:
+            return TooLargeError(f'{resource.qualified} "{name}": {error.problem}')
+        case InvalidWrite():
+            return BadRequest(f'{resource.qualified} "{name}" cannot be stored: {error.problem}')
+        case StoreClosed():
+            return ServiceUnavailable("the server is shutting down")
+        case _:
+            return InternalError(f"the write was not stored: {error}")

@@ -1,0 +1,59 @@
+"""Whole answers: bytes of JSON, or a Status for an error."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import yaml
+
+from api.codec import encode
+from api.errors import ApiError
+from api.meta import Status, StatusDetails
+from api.resources import Resource
+from master.apiserver.http.message import Response
+
+_RETRY_AFTER = {429, 503}
+Headers = list[tuple[str, str]]
+
+
+def json_response(body: bytes, status: int = 200, *, headers: Sequence[tuple[str, str]] = ()) -> Response:
+    return Response(status, body, headers=headers)
+
+
+def plain_response(value: Any, status: int = 200) -> Response:
+    """A struct, or dicts and lists, as JSON."""
+    return Response(status, encode(value))
+
+
+def text_response(text: str, status: int = 200) -> Response:
+    return Response(status, text.encode(), content_type="text/plain; charset=utf-8")
+
+
+def error_response(error: ApiError) -> Response:
+    headers: Headers = []
+    if error.code in _RETRY_AFTER:
+        seconds = error.details.retry_after_seconds if error.details is not None else 0
+        headers.append(("Retry-After", str(seconds or 1)))
+    return Response(error.code, encode(error.status()), headers=headers)
+
+
+def success(resource: Resource, name: str, uid: str = "", *, status: int = 200) -> Response:
+    """The Status of a call that worked and has no object to show."""
+    details = StatusDetails(name=name, group=resource.group, kind=resource.plural, uid=uid)
+    return Response(status, encode(Status(status="Success", details=details)))
+
+
+def warning(text: str) -> tuple[str, str]:
+    """A ``Warning`` header, which kubectl prints (RFC 7234, section 5.5)."""
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\r", " ").replace("\n", " ")
+    return "Warning", f'299 - "{quoted}"'
+
+
+def as_yaml(body: bytes) -> bytes:
+    """The YAML of a JSON document."""
+    text: str = yaml.dump(msgspec.json.decode(body), Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False)
+    return text.encode()
+
+
+def pretty(body: bytes) -> bytes:
+    return msgspec.json.format(body, indent=2) + b"\n"

@@ -1,0 +1,88 @@
+"""The OpenAPI documents: made on the first request for one, kept, and named by their hash.
+
+``/openapi/v3`` lists the documents with a hash in each address, so that clients may keep them for ever.
+"""
+
+from functools import cached_property
+
+from api.autoscaling import Scale
+from api.core import Binding
+from api.errors import NotAcceptable
+from api.openapi import Served, document_v2, document_v3
+from api.resources import RESOURCES, Resource
+from api.struct import Struct
+from master.apiserver.discovery import Document, conditional, document
+from master.apiserver.http.message import Request, Response
+from master.apiserver.negotiation import clauses
+from master.apiserver.routing import BINDINGS, nowhere, operations_of
+from master.apiserver.version import git_version
+
+_KEPT = "public, immutable"
+_TYPES: dict[str, tuple[type[Struct] | None, tuple[str, str, str]]] = {
+    "scale": (Scale, ("autoscaling", "v1", "Scale")),
+    "binding": (Binding, ("", "v1", "Binding")),
+    "log": (None, ("", "v1", "Pod")),
+    "proxy": (None, ("", "v1", "NodeProxyOptions")),
+}
+
+
+def served_paths(resources: tuple[Resource, ...] = (*RESOURCES, BINDINGS)) -> list[Served]:
+    """Everything that is served, for the schema."""
+    found = []
+    for resource in resources:
+        own = (resource.group, resource.version, resource.kind)
+        for subresource, operations in operations_of(resource).items():
+            kind, gvk = _TYPES.get(subresource, (resource.type, own))
+            found.append(Served(resource, subresource, tuple(operations), kind, gvk))
+    return found
+
+
+class Schemas:
+    """All OpenAPI documents of one server."""
+
+    def __init__(self) -> None:
+        self._served = served_paths()
+        groups = sorted({(one.resource.group, one.resource.version) for one in self._served})
+        self._paths = {
+            f"apis/{group}/{version}" if group else f"api/{version}": (group, version) for group, version in groups
+        }
+        self._documents: dict[str, Document] = {}
+
+    def answer(self, request: Request) -> Response:
+        """Raises NotFound, NotAcceptable."""
+        _, version, *rest = *request.segments, ""
+        path = "/".join(part for part in rest if part)
+        _check_accepted(request)
+        if version == "v2" and not path:
+            return conditional(request, self._v2)
+        if version != "v3" or (path and path not in self._paths):
+            raise nowhere()
+        if not path:
+            return conditional(request, self._index)
+        kept = _KEPT if "hash" in request.query else ""
+        return conditional(request, self._v3(path), cache_control=kept)
+
+    def _v3(self, path: str) -> Document:
+        if path not in self._documents:
+            own = [one for one in self._served if (one.resource.group, one.resource.version) == self._paths[path]]
+            self._documents[path] = document(document_v3(own, version=git_version()))
+        return self._documents[path]
+
+    @cached_property
+    def _v2(self) -> Document:
+        return document(document_v2(self._served, version=git_version()))
+
+    @cached_property
+    def _index(self) -> Document:
+        paths = {
+            path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={self._v3(path).etag.strip(chr(34))}"}
+            for path in self._paths
+        }
+        return document({"paths": paths})
+
+
+def _check_accepted(request: Request) -> None:
+    """Raises NotAcceptable where only protobuf will do."""
+    accept = request.headers.get("accept", "")
+    if accept and not any(c.media in ("application/json", "application/*", "*/*") for c in clauses(accept)):
+        raise NotAcceptable("only the following media types are accepted: application/json")

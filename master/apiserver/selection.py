@@ -1,0 +1,49 @@
+"""Which objects a list, watch or deletecollection is about: namespace, labels and fields."""
+
+from dataclasses import dataclass
+
+from api.errors import BadRequest
+from api.resources import Resource
+from api.selectors import EVERYTHING, FieldTerm, Selector, parse, parse_fields
+from master.apiserver.cache import Item
+from master.apiserver.call import Call
+
+_COMMON = ("metadata.name", "metadata.namespace")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """All three must hold."""
+
+    namespace: str = ""
+    labels: Selector = EVERYTHING
+    fields: tuple[FieldTerm, ...] = ()
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing beside the namespace is asked for."""
+        return not self.labels and not self.fields
+
+    def picks(self, item: Item) -> bool:
+        if self.namespace and item.namespace != self.namespace:
+            return False
+        if self.labels and not self.labels.matches(item.labels):
+            return False
+        return all((item.fields[term.field] == term.value) is term.equal for term in self.fields)
+
+
+def selection_of(call: Call) -> Selection:
+    """Raises BadRequest for a selector that cannot be read, or a field that the resource does not offer."""
+    label_text, field_text = call.option("labelSelector"), call.option("fieldSelector")
+    fields = parse_fields(field_text) if field_text else ()
+    for term in fields:
+        if not _offered(call.target.resource, term.field):
+            raise BadRequest(f'field label not supported: "{term.field}"')
+    labels = parse(label_text) if label_text else EVERYTHING
+    if call.target.name:
+        fields += (FieldTerm("metadata.name", call.target.name),)
+    return Selection(call.target.namespace, labels, fields)
+
+
+def _offered(resource: Resource, field: str) -> bool:
+    return field in _COMMON or field in (resource.fields or ())

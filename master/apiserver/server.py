@@ -1,0 +1,172 @@
+"""One apiserver: its parts, put together and taken apart in the order that loses nothing.
+
+Start: state, cache, what must be there, then the listeners. Stop: no new connections, what is in flight ends, watches
+end cleanly; then the store, which makes every accepted write durable before it closes.
+"""
+
+import asyncio
+import gc
+import logging
+import socket
+from collections.abc import Awaitable
+
+from api.core import Service
+from api.resources import resource_of
+from master.apiserver.allocators import Addresses, Numbers
+from master.apiserver.authentication import MASTERS_GROUP
+from master.apiserver.backend import Backend
+from master.apiserver.bootstrap import bootstrap
+from master.apiserver.cache import Cache
+from master.apiserver.config import Config, node_ports
+from master.apiserver.discovery import Discovery
+from master.apiserver.event_expiry import EventExpiry
+from master.apiserver.handler import Handler
+from master.apiserver.health import Health
+from master.apiserver.http.limits import Limits
+from master.apiserver.http.message import Answer, Peer, Request
+from master.apiserver.http.message import Handler as HttpHandler
+from master.apiserver.http.server import Server
+from master.apiserver.http.tls import TlsFiles
+from master.apiserver.metrics import Metrics
+from master.apiserver.node_client import NodeClient, NodeTls
+from master.apiserver.registry import Registry
+from master.apiserver.schemas import Schemas
+from master.apiserver.service_numbers import ServiceNumbers
+from master.store.contract import StoreError
+from master.store.sqlite import SqliteOptions, SqliteStore
+
+log = logging.getLogger(__name__)
+
+_EXPIRY_ROUND_S = 60.0
+_LOCAL = Peer("system:insecure", (MASTERS_GROUP,))
+
+
+class Apiserver:
+    """Start it, use it, stop it; all on one event loop."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._store = SqliteStore(SqliteOptions(path=config.data_dir / "state.db", watch_queue=config.watch_queue))
+        self.cache = Cache()
+        self._registry = Registry(self._store, self.cache)
+        first, last = node_ports(config.service_node_port_range)
+        numbers = ServiceNumbers(Addresses(config.service_cluster_ip_range), Numbers(first, last))
+        self._backend = Backend(self._registry, numbers, NodeClient(_node_tls(config)), config.watch_queue)
+        self.event_expiry = EventExpiry(self._registry, ttl_s=config.event_ttl_s, round_s=_EXPIRY_ROUND_S)
+        self._http: Server | None = None
+        self._plain: Server | None = None
+        self._state = "starting"
+
+    @property
+    def port(self) -> int:
+        """The TLS port, once started."""
+        assert self._http is not None
+        return self._http.port
+
+    @property
+    def plain_port(self) -> int:
+        """The port without TLS, when there is one."""
+        assert self._plain is not None
+        return self._plain.plain_port
+
+    async def start(self) -> None:
+        """Raises StoreUnusable, OSError; then nothing stays open."""
+        self._config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await self._store.open()
+        try:
+            self._take_over()
+            await self._listen()
+        except BaseException:
+            await self.stop()
+            raise
+        self._state = ""
+        log.info("serving port=%d revision=%d", self.port, self.cache.revision)
+
+    async def stop(self) -> None:
+        """Ends cleanly; may be called after a start that failed."""
+        self._state = "stopping"
+        servers = [server for server in (self._http, self._plain) if server is not None]
+        await asyncio.gather(*(server.stop(self._config.shutdown_grace_s) for server in servers))
+        await self.event_expiry.stop()
+        await self._store.close()
+
+    def _take_over(self) -> None:
+        """The stored state into the cache; no commit can come between, since nothing here waits."""
+        self._store.subscribe(self.cache.apply)
+        self.cache.load(self._store.load, self._store.revision)
+        services = self.cache.table(resource_of(Service))
+        self._backend.numbers.load(services.items())
+        services.followers[self._backend.numbers] = None
+        self.event_expiry.start()
+        # The loaded state lives as long as the process: no collection needs to look at it again.
+        gc.collect()
+        gc.freeze()
+
+    async def _listen(self) -> None:
+        config = self._config
+        address = config.advertise_address or advertised(config.bind_address)
+        handler = self._handler(f"{address}:{config.secure_port}")
+        limits = Limits(max_connections=config.max_connections, body_bytes=config.max_request_bytes)
+        self._http = Server(
+            handler, address=config.bind_address, port=config.secure_port, tls=_tls(config), limits=limits
+        )
+        await self._http.start()
+        if config.insecure_port:
+            self._plain = Server(_with_all_rights(handler), tls=None, plain_port=config.insecure_port, limits=limits)
+            await self._plain.start()
+        await bootstrap(self._backend, address=address, port=self.port)
+
+    def _handler(self, address: str) -> Handler:
+        return Handler(
+            self._backend,
+            discovery=Discovery(address),
+            schemas=Schemas(),
+            health=Health({"ping": lambda: "", "store": self._store_state}, {"serving": lambda: self._state}),
+            metrics=Metrics(self.cache),
+        )
+
+    def _store_state(self) -> str:
+        try:
+            return "" if self._store.revision >= self.cache.revision else "behind the cache"
+        except StoreError as error:
+            return str(error)
+
+
+def advertised(bind_address: str) -> str:
+    """The address by which other hosts reach this one: the bound one, or that of the default route."""
+    if bind_address not in ("0.0.0.0", "::"):
+        return bind_address
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent: the kernel only chooses a route (the address is for documentation, RFC 5737).
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        found: str = probe.getsockname()[0]
+        return found
+
+
+def _tls(config: Config) -> TlsFiles:
+    return TlsFiles(
+        certificate=config.tls_cert_file or config.pki("apiserver.crt"),
+        key=config.tls_private_key_file or config.pki("apiserver.key"),
+        client_ca=config.client_ca_file or config.pki("ca.crt"),
+    )
+
+
+def _node_tls(config: Config) -> NodeTls:
+    return NodeTls(
+        certificate=config.kubelet_client_certificate or config.pki("apiserver-kubelet-client.crt"),
+        key=config.kubelet_client_key or config.pki("apiserver-kubelet-client.key"),
+        ca=config.kubelet_certificate_authority or config.pki("ca.crt"),
+    )
+
+
+def _with_all_rights(handler: Handler) -> HttpHandler:
+    """For the plain port: whoever reaches it is on this host, and the operator asked for it."""
+
+    def handle(request: Request) -> Answer | Awaitable[Answer]:
+        request.peer_certificate = _LOCAL
+        return handler(request)
+
+    return handle

@@ -1,0 +1,198 @@
+"""Completes a service with its cluster address and node ports, and follows the cache to know which are in use."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from api.core import Service
+from api.errors import FieldError, InternalError, invalid, invalid_object
+from master.apiserver.allocators import Addresses, Numbers, NumberTaken, OutOfRange, RangeFull
+from master.apiserver.cache import Event, Item
+
+log = logging.getLogger(__name__)
+
+_WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The numbers that a service has."""
+
+    address: str
+    ports: frozenset[int]
+
+
+def held_by(service: Service) -> Held:
+    spec = service.spec
+    address = spec.cluster_ip if spec.cluster_ip != "None" else ""
+    return Held(address, frozenset(port.node_port for port in spec.ports if port.node_port))
+
+
+class Reservation:
+    """The numbers that one write took; give them back when the write fails."""
+
+    def __init__(self) -> None:
+        self._undo: list[Callable[[], None]] = []
+
+    def on_failure(self, undo: Callable[[], None]) -> None:
+        self._undo.append(undo)
+
+    def give_back(self) -> None:
+        while self._undo:
+            self._undo.pop()()
+
+
+class ServiceNumbers:
+    """The allocators of services. It follows the table of services."""
+
+    def __init__(self, addresses: Addresses, node_ports: Numbers) -> None:
+        self.addresses = addresses
+        self.node_ports = node_ports
+
+    def load(self, items: list[Item]) -> None:
+        """Note what the stored services have."""
+        for item in items:
+            self._hold(_service(item))
+
+    def offer(self, events: list[Event]) -> None:
+        """Follow the commits."""
+        for event in events:
+            before = _service(event.before) if event.before is not None else None
+            after = _service(event.after) if event.after is not None else None
+            if after is not None:
+                self._hold(after)
+            if before is not None:
+                self._let_go(before, held_by(after) if after is not None else Held("", frozenset()))
+
+    def complete(self, new: Service, old: Service | None) -> Reservation:
+        """Give a service the numbers it needs, before it is stored. Raises Invalid naming the field."""
+        reservation = Reservation()
+        try:
+            self._complete_address(new, old, reservation)
+            self._complete_ports(new, old, reservation)
+        except BaseException:
+            reservation.give_back()
+            raise
+        return reservation
+
+    def withdraw(self, reservation: Reservation, stored: Item | None) -> None:
+        """The write failed: give back what it took, except for what the stored service has by now."""
+        reservation.give_back()
+        if stored is not None:
+            self._hold(_service(stored))
+
+    def _hold(self, service: Service) -> None:
+        held = held_by(service)
+        if held.address:
+            self.addresses.hold(held.address, service.metadata.uid)
+        for port in held.ports:
+            self.node_ports.hold(port, service.metadata.uid)
+
+    def _let_go(self, before: Service, kept: Held) -> None:
+        held, owner = held_by(before), before.metadata.uid
+        if held.address and held.address != kept.address:
+            self.addresses.give_back(held.address, owner)
+        for port in held.ports - kept.ports:
+            self.node_ports.give_back(port, owner)
+
+    def _complete_address(self, new: Service, old: Service | None, reservation: Reservation) -> None:
+        spec, owner = new.spec, new.metadata.uid
+        if spec.type == "ExternalName":
+            spec.cluster_ip, spec.cluster_ips = "", []
+            return
+        if spec.cluster_ip not in ("", "None"):
+            if old is None or old.spec.cluster_ip != spec.cluster_ip:
+                self._take_address(new, reservation)
+        elif not spec.cluster_ip:
+            address = self._any_address(owner)
+            reservation.on_failure(lambda: self.addresses.give_back(address, owner))
+            spec.cluster_ip = address
+        spec.cluster_ips = [spec.cluster_ip]
+
+    def _take_address(self, new: Service, reservation: Reservation) -> None:
+        address, owner = new.spec.cluster_ip, new.metadata.uid
+        try:
+            self.addresses.take(address, owner)
+        except OutOfRange as error:
+            why = f"failed to allocate IP {address}: the provided IP is not in the valid range. "
+            why += f"The range of valid IPs is {self.addresses.cidr}"
+            raise _refused(new, _address_error(address, why)) from error
+        except NumberTaken as error:
+            why = f"failed to allocate IP {address}: provided IP is already allocated"
+            raise _refused(new, _address_error(address, why)) from error
+        reservation.on_failure(lambda: self.addresses.give_back(address, owner))
+
+    def _any_address(self, owner: str) -> str:
+        try:
+            return self.addresses.take_any(owner)
+        except RangeFull as error:
+            log.error("service addresses used up range=%s", self.addresses.cidr)
+            raise InternalError("failed to allocate a serviceIP: range is full") from error
+
+    def _complete_ports(self, new: Service, old: Service | None, reservation: Reservation) -> None:
+        kept = held_by(old).ports if old is not None else frozenset()
+        by_number: dict[int, int] = {}  # TCP and UDP of one number share a node port
+        for index, port in enumerate(new.spec.ports):
+            if new.spec.type not in _WITH_NODE_PORTS or new.spec.allocate_load_balancer_node_ports is False:
+                continue
+            if not port.node_port:
+                port.node_port = by_number.get(port.port) or self._any_port(new, reservation)
+            elif port.node_port not in kept:
+                self._take_port(new, index, reservation)
+            by_number.setdefault(port.port, port.node_port)
+
+    def _any_port(self, new: Service, reservation: Reservation) -> int:
+        owner = new.metadata.uid
+        try:
+            port = self.node_ports.take_any(owner)
+        except RangeFull as error:
+            log.error("node ports used up")
+            raise InternalError("failed to allocate a nodePort: range is full") from error
+        reservation.on_failure(lambda: self.node_ports.give_back(port, owner))
+        return port
+
+    def _take_port(self, new: Service, index: int, reservation: Reservation) -> None:
+        number, owner = new.spec.ports[index].node_port, new.metadata.uid
+        path = f"spec.ports[{index}].nodePort"
+        had_it = self.node_ports.owner(number) == owner
+        try:
+            self.node_ports.take(number, owner)
+        except OutOfRange as error:
+            valid = f"{self.node_ports.first}-{self.node_ports.last}"
+            why = f"provided port is not in the valid range. The range of valid ports is {valid}"
+            raise _refused(new, invalid(path, number, why)) from error
+        except NumberTaken as error:
+            raise _refused(new, invalid(path, number, "provided port is already allocated")) from error
+        if not had_it:
+            reservation.on_failure(lambda: self.node_ports.give_back(number, owner))
+
+
+def keep_numbers(new: Service, old: Service) -> None:
+    """What a client left out of an update stays as it was; what the new type has no use for goes."""
+    after, before = new.spec, old.spec
+    if after.type != "ExternalName" and before.type != "ExternalName" and not after.cluster_ip:
+        after.cluster_ip, after.cluster_ips = before.cluster_ip, list(before.cluster_ips)
+    if after.type == "ExternalName" and after.cluster_ip == before.cluster_ip:
+        after.cluster_ip, after.cluster_ips = "", []
+    known = {(port.protocol or "TCP", port.port): port.node_port for port in before.ports}
+    for port in after.ports:
+        if after.type in _WITH_NODE_PORTS and before.type in _WITH_NODE_PORTS:
+            port.node_port = port.node_port or known.get((port.protocol or "TCP", port.port), 0)
+        elif after.type not in _WITH_NODE_PORTS and port.node_port in known.values():
+            port.node_port = 0
+    if after.type not in _WITH_NODE_PORTS and after.external_traffic_policy == before.external_traffic_policy:
+        after.external_traffic_policy = after.external_traffic_policy if after.external_ips else ""
+
+
+def _address_error(address: str, why: str) -> FieldError:
+    return FieldError("spec.clusterIPs", "FieldValueInvalid", f'Invalid value: ["{address}"]: {why}')
+
+
+def _service(item: Item) -> Service:
+    service = item.decode()
+    assert isinstance(service, Service)
+    return service
+
+
+def _refused(service: Service, error: FieldError) -> Exception:
+    return invalid_object("", "Service", service.metadata.name, [error])

@@ -1,0 +1,107 @@
+"""What the server itself sets on an object that is written, kind by kind.
+
+The rule: a client decides over the wanted state, components over the status, the server over identity and history. What
+a write may not change is put back silently where Kubernetes does so; what it must not try is validation's to refuse.
+"""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from api.codec import encode
+from api.core import Namespace, NamespaceStatus, Pod, PodStatus, Service
+from api.errors import Conflict
+from api.meta import Object, ObjectMeta
+from api.qos import qos_class
+from api.resources import Resource
+from api.scalars import now
+from master.apiserver.service_numbers import keep_numbers
+
+_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+_NAME_MAX = 63
+_SUFFIX_LENGTH = 5
+
+
+def generated_name(prefix: str) -> str:
+    """The prefix and five letters or digits that make no words."""
+    number, suffix = uuid.uuid4().int, ""
+    for _ in range(_SUFFIX_LENGTH):
+        number, index = divmod(number, len(_SUFFIX_LETTERS))
+        suffix += _SUFFIX_LETTERS[index]
+    return prefix[: _NAME_MAX - _SUFFIX_LENGTH] + suffix
+
+
+def prepare_create(resource: Resource, new: Object, namespace: str) -> None:
+    """Identity and history of a new object, and the status it begins with."""
+    metadata = new.metadata
+    metadata.namespace = namespace if resource.namespaced else ""
+    metadata.uid = str(uuid.uuid4())
+    metadata.creation_timestamp = now()
+    metadata.deletion_timestamp = None
+    metadata.deletion_grace_period_seconds = None
+    metadata.resource_version = ""
+    metadata.managed_fields = []
+    metadata.generation = 1 if resource.status else 0
+    first_status = _FIRST_STATUS.get(type(new))
+    if first_status is not None:
+        first_status(new)
+    elif resource.status and resource.kind != "Node":
+        # A node registers itself together with its status.
+        _status_of(new, type(_get_status(new))())
+
+
+def _pod(pod: Pod) -> None:
+    pod.status = PodStatus(phase="Pending", qos_class=qos_class(pod.spec))
+
+
+def _namespace(namespace: Namespace) -> None:
+    namespace.status = NamespaceStatus(phase="Active")
+
+
+_FIRST_STATUS: dict[type[Object], Callable[[Any], None]] = {Pod: _pod, Namespace: _namespace}
+
+
+def _get_status(item: Any) -> Any:
+    return item.status
+
+
+def _status_of(item: Any, status: Any) -> None:
+    item.status = status
+
+
+def prepare_update(resource: Resource, new: Object, old: Object) -> None:
+    """A write of the wanted state: the status stays; the generation counts a change of the spec."""
+    _keep_history(new.metadata, old.metadata)
+    if resource.status:
+        _status_of(new, _get_status(old))
+    if isinstance(new, Service) and isinstance(old, Service):
+        keep_numbers(new, old)
+    if isinstance(new, Namespace) and isinstance(old, Namespace):
+        new.spec.finalizers = list(old.spec.finalizers)
+
+
+def prepare_status(new: Any, old: Any) -> None:
+    """A write of the status: the wanted state stays."""
+    _keep_history(new.metadata, old.metadata)
+    new.spec = old.spec
+    new.metadata.finalizers = list(old.metadata.finalizers)
+    new.metadata.owner_references = list(old.metadata.owner_references)
+
+
+def count_generation(resource: Resource, new: Any, old: Any) -> None:
+    """To be called when the new object is complete: a change of the spec is a new generation."""
+    if resource.status and encode(new.spec) != encode(old.spec):
+        new.metadata.generation = old.metadata.generation + 1
+
+
+def _keep_history(new: ObjectMeta, old: ObjectMeta) -> None:
+    if new.uid and new.uid != old.uid:
+        raise Conflict(f"Precondition failed: UID in precondition: {new.uid}, UID in object meta: {old.uid}")
+    new.uid = old.uid
+    new.namespace = new.namespace or old.namespace
+    new.creation_timestamp = old.creation_timestamp
+    new.deletion_timestamp = old.deletion_timestamp
+    new.deletion_grace_period_seconds = old.deletion_grace_period_seconds
+    new.generation = old.generation
+    new.generate_name = new.generate_name or old.generate_name
+    new.managed_fields = []
