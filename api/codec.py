@@ -42,7 +42,8 @@ def decode(data: bytes | str, kind: type[T]) -> T:
 
 def _decode(data: bytes | str, kind: type[T], decoder: msgspec.json.Decoder[T]) -> T:
     try:
-        return decoder.decode(data)
+        result: T = decoder.decode(data)
+        return result
     except msgspec.ValidationError:
         document = msgspec.json.decode(data)
         if not _has_null(document):

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 
 from api.codec import plain
-from api.core import Container, EnvVar, Pod, PodSpec, Probe, Volume
+from api.core import Container, EnvVar, Lifecycle, LifecycleHandler, Pod, PodSpec, Probe, Volume
 from api.defaulting import VOLUME_SOURCES
 from api.errors import FieldError, duplicate, forbidden, invalid, required
 from api.schema import by_wire
 
-_HANDLERS = ("exec", "http_get", "tcp_socket", "grpc")
+_HANDLERS = ("exec", "http_get", "tcp_socket", "grpc", "sleep")
 _IMMUTABLE = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
@@ -70,6 +70,10 @@ def _container_errors(container: Container, volumes: set[str], path: str) -> Ite
     for name, probe in probes:
         if probe is not None:
             yield from _probe_errors(probe, f"{path}.{name}", succeeds_once=name != "readinessProbe")
+    hooks = container.lifecycle or Lifecycle()
+    for name, hook in (("postStart", hooks.post_start), ("preStop", hooks.pre_stop)):
+        if hook is not None:
+            yield from _handler_errors(hook, f"{path}.lifecycle.{name}")
 
 
 def _mount_errors(container: Container, volumes: set[str], path: str) -> Iterator[FieldError]:
@@ -125,16 +129,20 @@ def _resource_errors(container: Container, path: str) -> Iterator[FieldError]:
 
 
 def _probe_errors(probe: Probe, path: str, *, succeeds_once: bool) -> Iterator[FieldError]:
-    given = [handler for handler in _HANDLERS if getattr(probe, handler) is not None]
-    if not given:
-        yield required(path, "must specify a handler type")
-    wires = {field.attribute: wire for wire, field in by_wire(Probe).items()}
-    for extra in given[1:]:
-        yield forbidden(f"{path}.{wires[extra]}", "may not specify more than 1 handler type")
-    if probe.exec is not None and not probe.exec.command:
-        yield required(f"{path}.exec.command")
+    yield from _handler_errors(probe, path)
     if succeeds_once and probe.success_threshold not in (0, 1):
         yield invalid(f"{path}.successThreshold", probe.success_threshold, "must be 1")
+
+
+def _handler_errors(action: Probe | LifecycleHandler, path: str) -> Iterator[FieldError]:
+    given = [handler for handler in _HANDLERS if getattr(action, handler, None) is not None]
+    if not given:
+        yield required(path, "must specify a handler type")
+    wires = {field.attribute: wire for wire, field in by_wire(type(action)).items()}
+    for extra in given[1:]:
+        yield forbidden(f"{path}.{wires[extra]}", "may not specify more than 1 handler type")
+    if action.exec is not None and not action.exec.command:
+        yield required(f"{path}.exec.command")
 
 
 def _host_port_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
