@@ -1,6 +1,6 @@
 """Bodies of requests to typed objects: media type, syntax, type of the object, types of its fields, unknown fields.
 
-Each refusal is one that Kubernetes gives, in its words. Protobuf is refused with 415.
+Each refusal is one that Kubernetes gives, in its words. A protobuf body becomes the JSON it stands for at once.
 """
 
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from api import protobuf
 from api.codec import convert, decode, encode
 from api.errors import BadRequest, UnsupportedMediaType
 from api.strict import duplicate_keys, unknown_fields
@@ -48,16 +49,26 @@ def read_object(request: Request, expected: Expected, kind: type[T], *, validati
 
 
 def json_of(body: bytes, media: str, expected: Expected) -> bytes:
-    """The JSON of a body in JSON or YAML."""
+    """The JSON of a body in JSON, YAML or protobuf."""
     if media in ("", "application/json"):
         return body
+    if media == protobuf.CONTENT_TYPE:
+        return _json_of_protobuf(body, expected)
     if media in _YAML:
         try:
             return encode(yaml_bodies.load(body))
         except (yaml_bodies.YamlError, TypeError, ValueError) as error:
             raise _unreadable(expected, f"error converting YAML to JSON: yaml: {error}", "") from error
-    accepted = "application/json, application/yaml"
+    accepted = f"application/json, application/yaml, {protobuf.CONTENT_TYPE}"
     raise UnsupportedMediaType(_SUPPORTED.format(accepted))
+
+
+def _json_of_protobuf(body: bytes, expected: Expected) -> bytes:
+    """Of a body that holds another kind only the type, for that is what it is refused for. Raises BadRequest."""
+    api_version, kind, raw = protobuf.unwrap(body)
+    fits = (kind, api_version) == (expected.kind, expected.api_version)
+    plain = protobuf.decode(raw, expected.type) if fits else {}
+    return encode(plain | {"apiVersion": api_version, "kind": kind})
 
 
 def typed(data: bytes, expected: Expected, kind: type[T], *, validation: str) -> tuple[T, list[str]]:
