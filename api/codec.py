@@ -35,7 +35,8 @@ def decode(data: bytes | str, kind: type[T]) -> T:
     if decoder is None:
         decoder = _decoders[kind] = msgspec.json.Decoder(kind, dec_hook=decode_scalar)
     try:
-        return _decode(data, kind, decoder)
+        item: T = _decode(data, kind, decoder)
+        return item
     except RecursionError as error:
         raise msgspec.DecodeError("nested too deep") from error
 

@@ -13,9 +13,10 @@ from api.errors import from_status
 from api.meta import DeleteOptions, ListMeta, Object, ObjectMeta, Preconditions, Status
 from api.resources import Resource, resource_of
 from client.kubeconfig import Credentials, load_kubeconfig
-from client.transport import Query, Stream, Transport
+from client.transport import Query, Stream, Transport, Unreachable
 
 T = TypeVar("T", bound=Object)
+S = TypeVar("S", bound=msgspec.Struct)
 
 PATCH_TYPES = {
     "json": "application/json-patch+json",
@@ -61,9 +62,9 @@ class Watch(Generic[T]):
 
     def __iter__(self) -> Iterator[WatchEvent[T]]:
         for line in self._stream.lines():
-            raw = decode(line, _RawEvent)
+            raw = _understood(line, _RawEvent)
             if raw.type == "ERROR":
-                raise from_status(decode(bytes(raw.object), Status))
+                raise from_status(_understood(bytes(raw.object), Status))
             yield WatchEvent(raw.type, _typed(bytes(raw.object), self._kind))
 
     def stop(self) -> None:
@@ -92,7 +93,7 @@ class Client:
     ) -> Listing[T]:
         """All objects of a kind, in one namespace or in all."""
         query = {"labelSelector": labels, "fieldSelector": fields, "resourceVersion": resource_version}
-        raw = decode(self.transport.request("GET", resource_of(kind).path(namespace), query=query), _RawList)
+        raw = _understood(self.transport.request("GET", resource_of(kind).path(namespace), query=query), _RawList)
         return Listing([_typed(bytes(item), kind) for item in raw.items or []], raw.metadata.resource_version)
 
     def watch(
@@ -185,8 +186,16 @@ class Client:
         self.transport.close()
 
 
+def _understood(data: bytes, kind: type[S]) -> S:
+    """A part of an answer. One that is cut short, or not of this kind, is as good as none."""
+    try:
+        return decode(data, kind)
+    except msgspec.MsgspecError as error:
+        raise Unreachable(f"an answer that is no {kind.__name__.lstrip('_')}: {error}") from error
+
+
 def _typed(data: bytes, kind: type[T]) -> T:
-    item = decode(data, kind)
+    item = _understood(data, kind)
     if not item.kind:
         # The items of a list carry no type of their own on other servers.
         resource = resource_of(kind)

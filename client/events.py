@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 _REMEMBERED = 1024
 _QUEUED = 1000
+# 253 characters are a whole name; a dot and sixteen digits follow.
+_NAME_CUT = 253 - 17
 _Identity = tuple[str, str, str, str, str]
 
 
@@ -52,9 +54,7 @@ class EventRecorder:
         moment = now()
         event = Event(
             # Cluster-wide objects have their events in the namespace default, as Kubernetes has it.
-            metadata=ObjectMeta(
-                name=f"{reference.name}.{time.time_ns():x}", namespace=reference.namespace or "default"
-            ),
+            metadata=ObjectMeta(name=_event_name(reference), namespace=reference.namespace or "default"),
             involved_object=reference,
             reason=reason,
             message=message[:1024],
@@ -113,6 +113,11 @@ class EventRecorder:
             return False
         seen.count += 1
         return True
+
+
+def _event_name(about: ObjectReference) -> str:
+    """The object's name, cut so that the whole is a name itself, and the time in nanoseconds."""
+    return f"{about.name[:_NAME_CUT].rstrip('.-')}.{time.time_ns():x}"
 
 
 def reference_to(item: Object) -> ObjectReference:

@@ -7,6 +7,7 @@ state that lasts, and misses nothing for good. While the master is away the copy
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
@@ -23,6 +24,8 @@ Listener = Callable[[T | None, T | None], None]
 
 _FIRST_DELAY_S = 0.2
 _LAST_DELAY_S = 5.0
+# A watch that ends sooner without a word was refused in effect.
+_LASTED_S = 1.0
 _WATCH_S = (300, 600)
 
 
@@ -56,6 +59,7 @@ class Informer(Generic[T]):
         self._stopping = threading.Event()
         self._watch: Watch[T] | None = None
         self._version = ""
+        self._delay_s = _FIRST_DELAY_S
         self._thread = threading.Thread(target=self._run, name=f"informer-{kind.__name__.lower()}", daemon=True)
 
     def add_listener(self, listener: Listener[T]) -> None:
@@ -101,24 +105,29 @@ class Informer(Generic[T]):
             return [self._items[key] for key in self._indexes[name].keys.get(value, ())]
 
     def _run(self) -> None:
-        delay_s = _FIRST_DELAY_S
         while not self._stopping.is_set():
             try:
                 if not self._version:
                     self._list()
-                self._follow()
-                delay_s = _FIRST_DELAY_S
+                if not self._follow():
+                    self._pause("ended at once")
             except (Expired, Gone):
                 log.info("watch expired, listing again kind=%s", self._kind.__name__)
                 self._version = ""
-            except (Unreachable, ApiError) as error:
-                if self._stopping.is_set():
-                    return
-                log.warning("watch broken kind=%s error=%s retry_s=%.1f", self._kind.__name__, error, delay_s)
-                if isinstance(error, ApiError):
-                    self._version = ""
-                self._stopping.wait(delay_s * random.uniform(0.8, 1.2))
-                delay_s = min(delay_s * 2, _LAST_DELAY_S)
+                self._pause("expired")
+            except ApiError as error:
+                self._version = ""
+                self._pause(str(error))
+            except Unreachable as error:
+                self._pause(str(error))
+
+    def _pause(self, why: str) -> None:
+        """Waits longer each time until a watch brings something: a server in trouble must not be stormed."""
+        if self._stopping.is_set():
+            return
+        log.warning("watch broken kind=%s error=%s retry_s=%.1f", self._kind.__name__, why, self._delay_s)
+        self._stopping.wait(self._delay_s * random.uniform(0.8, 1.2))
+        self._delay_s = min(self._delay_s * 2, _LAST_DELAY_S)
 
     def _list(self) -> None:
         listing = self._client.list(self._kind, self._namespace, labels=self._labels, fields=self._fields)
@@ -127,14 +136,16 @@ class Informer(Generic[T]):
         for key, item in fresh.items():
             old = before.get(key)
             if old is None or old.metadata.resource_version != item.metadata.resource_version:
-                self._replace(key, old, item)
+                self._change(key, old, item)
         for key, old in before.items():
             if key not in fresh:
                 self._replace(key, old, None)
         self._version = listing.resource_version
         self._synced.set()
 
-    def _follow(self) -> None:
+    def _follow(self) -> bool:
+        """Takes in changes until the watch ends; whether it brought any, or at least lasted."""
+        began, brought = time.monotonic(), False
         watch = self._client.watch(
             self._kind,
             self._namespace,
@@ -151,16 +162,27 @@ class Informer(Generic[T]):
         try:
             for event in watch:
                 self._take(event.type, event.object)
+                brought, self._delay_s = True, _FIRST_DELAY_S
         finally:
             with self._lock:
                 self._watch = None
             watch.close()
+        return brought or time.monotonic() - began > _LASTED_S
 
     def _take(self, event_type: str, item: T) -> None:
         if event_type != "BOOKMARK":
             key = _key(item)
-            self._replace(key, self._items.get(key), None if event_type == "DELETED" else item)
+            self._change(key, self._items.get(key), None if event_type == "DELETED" else item)
         self._version = item.metadata.resource_version
+
+    def _change(self, key: Key, old: T | None, new: T | None) -> None:
+        if old is None and new is None:
+            return
+        if old is not None and new is not None and old.metadata.uid != new.metadata.uid:
+            # Another object of the same name: that the first one has gone must not be missed.
+            self._replace(key, old, None)
+            old = None
+        self._replace(key, old, new)
 
     def _replace(self, key: Key, old: T | None, new: T | None) -> None:
         with self._lock:
@@ -171,7 +193,11 @@ class Informer(Generic[T]):
             for index in self._indexes.values():
                 index.replace(key, old, new)
         for listener in self._listeners:
-            listener(old, new)
+            try:
+                listener(old, new)
+            except Exception:
+                # The door of this thread: a fault in one listener must not blind all others.
+                log.exception("listener broke kind=%s key=%s/%s", self._kind.__name__, *key)
 
 
 class _Index(Generic[T]):

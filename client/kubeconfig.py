@@ -1,17 +1,22 @@
 """Reads a kubeconfig: which server, whom to trust, and who we are.
 
 Understood are the forms that a component on a host meets: certificates as files or embedded, and bearer tokens. Refused
-by name are the ones that would run a program (``exec``, ``auth-provider``): a daemon must not depend on them.
+by name are the ones that would run a program (``exec``, ``auth-provider``), on which a daemon must not depend, and all
+other settings that would go unheeded.
 """
 
 import base64
 import os
 import ssl
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import yaml
+
+_UNSUPPORTED_USER = ("exec", "auth-provider", "tokenFile", "username", "password", "as", "as-uid", "as-groups")
+_UNSUPPORTED_CLUSTER = ("insecure-skip-tls-verify", "proxy-url", "tls-server-name")
 
 
 class KubeconfigError(Exception):
@@ -37,12 +42,19 @@ class Credentials:
 
 def _load_chain(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
     """OpenSSL reads a chain from a file only: a memory file keeps the key off the disk."""
-    handle = os.memfd_create("client-certificate", os.MFD_CLOEXEC)
+    with _memory_file() as file:
+        file.write(certificate.rstrip() + b"\n" + key)
+        file.flush()
+        # Without a password given, OpenSSL would ask the terminal for that of an encrypted key.
+        context.load_cert_chain(f"/proc/self/fd/{file.fileno()}", password="")
+
+
+def _memory_file() -> BinaryIO:
     try:
-        os.write(handle, certificate.rstrip() + b"\n" + key)
-        context.load_cert_chain(f"/proc/self/fd/{handle}")
-    finally:
-        os.close(handle)
+        return os.fdopen(os.memfd_create("client-certificate", os.MFD_CLOEXEC), "wb")
+    except OSError:
+        # Before Linux 3.17: a file without a name on the memory file system.
+        return cast(BinaryIO, tempfile.TemporaryFile(dir="/dev/shm"))
 
 
 def load_kubeconfig(path: Path) -> Credentials:
@@ -51,30 +63,58 @@ def load_kubeconfig(path: Path) -> Credentials:
         document = yaml.safe_load(path.read_text())
     except FileNotFoundError as error:
         raise KubeconfigError(f"{path}: no such file; `steersman up` writes it") from error
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise KubeconfigError(f"{path}: {error}") from error
     if not isinstance(document, dict):
         raise KubeconfigError(f"{path}: not a kubeconfig")
-    context = _named(document, "contexts", "context", str(document.get("current-context", "")), path)
+    if not document.get("current-context"):
+        raise KubeconfigError(f"{path}: current-context is missing")
+    context = _named(document, "contexts", "context", str(document["current-context"]), path)
     cluster = _named(document, "clusters", "cluster", str(context.get("cluster", "")), path)
     user = _named(document, "users", "user", str(context.get("user", "")), path)
-    for unsupported in ("exec", "auth-provider"):
-        if unsupported in user:
+    for unsupported in _UNSUPPORTED_USER:
+        if user.get(unsupported):
             raise KubeconfigError(f"{path}: users[].user.{unsupported} is not supported; use a certificate or a token")
-    server = str(cluster.get("server", ""))
+    for unsupported in _UNSUPPORTED_CLUSTER:
+        if cluster.get(unsupported):
+            raise KubeconfigError(f"{path}: clusters[].cluster.{unsupported} is not supported")
+    server = str(cluster.get("server") or "")
     if not server:
         raise KubeconfigError(f"{path}: clusters[].cluster.server is missing")
-    return Credentials(
+    if not server.startswith(("https://", "http://")):
+        raise KubeconfigError(f"{path}: clusters[].cluster.server: must begin with https:// or http://")
+    credentials = Credentials(
         server=server,
         ca=_pem(cluster, "certificate-authority", path),
         certificate=_pem(user, "client-certificate", path),
         key=_pem(user, "client-key", path),
-        token=str(user.get("token", "")),
+        token=str(user.get("token") or ""),
     )
+    _check_certificates(credentials, path)
+    return credentials
+
+
+def _check_certificates(credentials: Credentials, path: Path) -> None:
+    """Tells now, and by name, what the first connection would fail on."""
+    if bool(credentials.certificate) != bool(credentials.key):
+        missing = "client-key" if credentials.certificate else "client-certificate"
+        raise KubeconfigError(f"{path}: users[].user.{missing} is missing")
+    try:
+        if credentials.ca:
+            ssl.create_default_context(cadata=credentials.ca.decode())
+    except (ssl.SSLError, ValueError) as error:
+        raise KubeconfigError(f"{path}: certificate-authority: no certificate in PEM form: {error}") from error
+    try:
+        if credentials.certificate:
+            _load_chain(ssl.create_default_context(), credentials.certificate, credentials.key)
+    except (ssl.SSLError, ValueError) as error:
+        wrong = f"{path}: client-certificate, client-key: not a certificate and its key in PEM form: {error}"
+        raise KubeconfigError(wrong) from error
 
 
 def _named(document: dict[str, Any], collection: str, part: str, name: str, path: Path) -> dict[str, Any]:
-    for entry in document.get(collection) or []:
+    entries = document.get(collection)
+    for entry in entries if isinstance(entries, list) else []:
         if isinstance(entry, dict) and entry.get("name") == name and isinstance(entry.get(part), dict):
             found: dict[str, Any] = entry[part]
             return found

@@ -23,7 +23,7 @@ Query = Mapping[str, str | int | bool | None]
 
 
 class Unreachable(Exception):
-    """The API server could not be reached, or the connection broke before its answer was whole."""
+    """The API server could not be reached, the connection broke before its answer was whole, or it made no sense."""
 
 
 class Stream:
@@ -104,7 +104,7 @@ class Transport:
         """An open GET. ``silence_s``: how long nothing may arrive before it counts as broken; None is for ever."""
         try:
             response = self._send("GET", path, query, preload=False, timeout_s=silence_s)
-            if response.status >= 400:
+            if response.status >= 300:
                 response.read(decode_content=True, cache_content=True)
             return Stream(_checked(response))
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -141,7 +141,7 @@ def _encoded(query: Query | None) -> str:
 
 
 def _checked(response: urllib3.BaseHTTPResponse) -> urllib3.BaseHTTPResponse:
-    if response.status < 400:
+    if 200 <= response.status < 300:
         return response
     raise _error(response.status, response.data)
 

@@ -98,7 +98,8 @@ class WorkQueue(Generic[K]):
         key = self._ready.popleft()
         self._queued.discard(key)
         self._busy.add(key)
-        if self._ready:
+        if self._ready or self._waiting:
+            # Whoever is left must see to these: the worker that watched the time is busy now.
             self._changed.notify()
         return key
 
