@@ -25,7 +25,7 @@ _SUBRESOURCE_KINDS = {"scale": _SCALE_KIND, "binding": ("", "v1", "Binding"), "p
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A JSON document and its ETag."""
+    """A document and its ETag."""
 
     body: bytes
     etag: str
@@ -33,7 +33,11 @@ class Document:
 
 
 def document(value: Any, content_type: str = "application/json") -> Document:
-    body = encode(value)
+    """The value as a JSON document."""
+    return document_of(encode(value), content_type)
+
+
+def document_of(body: bytes, content_type: str) -> Document:
     return Document(body, '"' + hashlib.sha256(body).hexdigest().upper() + '"', content_type)
 
 
@@ -162,7 +166,7 @@ def _aggregated(groups: list[tuple[str, str]], resources: tuple[Resource, ...], 
         "metadata": {},
         "items": items,
     }
-    return document(value, f"application/json;g=apidiscovery.k8s.io;v={form};as=APIGroupDiscoveryList")
+    return document_of(encode(value), f"application/json;g=apidiscovery.k8s.io;v={form};as=APIGroupDiscoveryList")
 
 
 def _aggregated_group(group: str, version: str, resources: tuple[Resource, ...]) -> dict[str, Any]:

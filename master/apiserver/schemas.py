@@ -1,6 +1,7 @@
 """The OpenAPI documents: made on the first request for one, kept, and named by their hash.
 
-``/openapi/v3`` lists the documents with a hash in each address, so that clients may keep them for ever.
+``/openapi/v3`` lists the documents with a hash in each address, so that clients may keep them for ever. Version 2 is
+there as JSON and in the protobuf form, the only one of it that kubectl reads.
 """
 
 from functools import cached_property
@@ -9,15 +10,17 @@ from api.autoscaling import Scale
 from api.core import Binding
 from api.errors import NotAcceptable
 from api.openapi import Served, document_v2, document_v3
+from api.protobuf import swagger
 from api.resources import RESOURCES, Resource
 from api.struct import Struct
-from master.apiserver.discovery import Document, conditional, document
+from master.apiserver.discovery import Document, conditional, document, document_of
 from master.apiserver.http.message import Request, Response
 from master.apiserver.negotiation import clauses
 from master.apiserver.routing import BINDINGS, nowhere, operations_of
 from master.apiserver.version import git_version
 
 _KEPT = "public, immutable"
+_JSON = ("application/json", "application/*", "*/*")
 _TYPES: dict[str, tuple[type[Struct] | None, tuple[str, str, str]]] = {
     "scale": (Scale, ("autoscaling", "v1", "Scale")),
     "binding": (Binding, ("", "v1", "Binding")),
@@ -52,9 +55,9 @@ class Schemas:
         """Raises NotFound, NotAcceptable."""
         _, version, *rest = *request.segments, ""
         path = "/".join(part for part in rest if part)
-        _check_accepted(request)
         if version == "v2" and not path:
-            return conditional(request, self._v2)
+            return conditional(request, self._v2_protobuf if _wants_protobuf(request) else self._v2)
+        _check_accepted(request)
         if version != "v3" or (path and path not in self._paths):
             raise nowhere()
         if not path:
@@ -73,6 +76,11 @@ class Schemas:
         return document(document_v2(self._served, version=git_version()))
 
     @cached_property
+    def _v2_protobuf(self) -> Document:
+        body = swagger.encode_document(document_v2(self._served, version=git_version()))
+        return document_of(body, swagger.CONTENT_TYPE.replace("@", "."))  # "@" may not stand in a media type
+
+    @cached_property
     def _index(self) -> Document:
         paths = {
             path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={self._v3(path).etag.strip(chr(34))}"}
@@ -81,8 +89,19 @@ class Schemas:
         return document({"paths": paths})
 
 
+def _wants_protobuf(request: Request) -> bool:
+    """Is it the first of the forms that we have? Raises NotAcceptable when none is wanted."""
+    for clause in clauses(request.headers.get("accept", "")):
+        if clause.media == swagger.CONTENT_TYPE:
+            return True
+        if clause.media in _JSON:
+            return False
+    _check_accepted(request)
+    return False
+
+
 def _check_accepted(request: Request) -> None:
     """Raises NotAcceptable where only protobuf will do."""
     accept = request.headers.get("accept", "")
-    if accept and not any(c.media in ("application/json", "application/*", "*/*") for c in clauses(accept)):
+    if accept and not any(clause.media in _JSON for clause in clauses(accept)):
         raise NotAcceptable("only the following media types are accepted: application/json")
