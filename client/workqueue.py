@@ -98,8 +98,7 @@ class WorkQueue(Generic[K]):
         key = self._ready.popleft()
         self._queued.discard(key)
         self._busy.add(key)
-        if self._ready or self._waiting:
-            # Whoever is left must see to these: the worker that watched the time is busy now.
+        if self._ready:
             self._changed.notify()
         return key
 
