@@ -16,7 +16,8 @@ from master.apiserver.call import Target
 _OPEN_PATHS = ("/healthz", "/livez", "/readyz", "/version")
 _COMMON_PATHS = ("/api", "/apis", "/openapi", *_OPEN_PATHS)
 _READ = frozenset({"get", "list", "watch"})
-_WRITE = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+ANY = "*"
+"""All resources, but not their subresources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,30 +38,13 @@ _LEASES = _rule("get create update patch", "leases.coordination.k8s.io")
 # By user or group.
 POLICY: dict[str, tuple[Rule, ...]] = {
     "system:kube-controller-manager": (
-        _rule(
-            _READ,
-            "pods",
-            "replicationcontrollers",
-            "services",
-            "endpoints",
-            "nodes",
-            "namespaces",
-            "configmaps",
-            "secrets",
-            "serviceaccounts",
-            "events",
-            "leases.coordination.k8s.io",
-            "endpointslices.discovery.k8s.io",
-        ),
-        _rule(_WRITE, "pods", "endpoints", "endpointslices.discovery.k8s.io", "serviceaccounts", "configmaps"),
-        _rule("update patch delete", "replicationcontrollers", "nodes", "services"),
+        # The namespace controller empties a namespace, and the garbage collector clears up, whatever is in it.
+        _rule(_READ | {"delete", "deletecollection"}, ANY),
+        _rule("create update patch", "pods", "endpoints", "endpointslices.discovery.k8s.io", "serviceaccounts"),
+        _rule("update patch", "replicationcontrollers", "nodes", "services", "namespaces", "configmaps"),
         _rule("update patch", "replicationcontrollers/status", "nodes/status", "pods/status", "namespaces/status"),
         _rule("get update patch", "replicationcontrollers/scale"),
         _rule("update", "namespaces/finalize"),
-        _rule("update patch delete deletecollection", "namespaces"),
-        # The namespace controller empties a namespace, whatever is in it.
-        _rule("delete deletecollection", "secrets", "replicationcontrollers", "services", "events"),
-        _rule("delete deletecollection", "leases.coordination.k8s.io"),
         _EVENTS,
         _LEASES,
     ),
@@ -99,7 +83,7 @@ def is_allowed(user: User, verb: str, qualified: str) -> bool:
     if MASTERS_GROUP in user.groups:
         return True
     return any(
-        verb in rule.verbs and qualified in rule.resources
+        verb in rule.verbs and (qualified in rule.resources or (ANY in rule.resources and "/" not in qualified))
         for who in (user.name, *user.groups)
         for rule in POLICY.get(who, ())
     )

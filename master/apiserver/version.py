@@ -1,9 +1,11 @@
 """What this server says it is: the Kubernetes version whose behaviour it has, and its own."""
 
 import platform
+import tomllib
 from functools import cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 KUBERNETES_MAJOR, KUBERNETES_MINOR = "1", "32"
 
@@ -15,10 +17,12 @@ def git_version() -> str:
 
 
 def _own() -> str:
+    """The version of the installed package, or of the checkout this runs from."""
     try:
         return installed_version("steersman")
     except PackageNotFoundError:
-        return "0.0.0"
+        project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+        return str(project["project"]["version"])
 
 
 @cache

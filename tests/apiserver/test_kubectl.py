@@ -34,7 +34,7 @@ def test_a_manifest_is_created_shown_scaled_and_deleted(kubectl: Callable[..., A
     made = kubectl("create", "-f", "-", stdin=RC).stdout
     assert made == "replicationcontroller/frontend created\nservice/frontend created\n"
     header, row = kubectl("get", "rc", "-o", "wide").stdout.splitlines()
-    assert header.split() == "NAME DESIRED CURRENT READY AGE CONTAINERS IMAGES SELECTOR".split()
+    assert header.split() == ["NAME", "DESIRED", "CURRENT", "READY", "AGE", "CONTAINERS", "IMAGES", "SELECTOR"]
     assert row.split()[:4] + row.split()[5:] == ["frontend", "3", "0", "0", "php", "gb-frontend:v4", "app=guestbook"]
     assert "80:30001/TCP" in kubectl("get", "svc", "frontend").stdout
     assert kubectl("scale", "rc", "frontend", "--replicas=5").stdout == "replicationcontroller/frontend scaled\n"

@@ -1,0 +1,230 @@
+"""The life of an object: made, read, changed, deleted."""
+
+from typing import Any
+
+from tests_apiserver import Api, pod
+
+PODS = "/api/v1/namespaces/{}/pods"
+
+
+def test_a_created_object_has_identity_history_and_defaults(admin: Api, namespace: str) -> None:
+    made = admin.post(PODS.format(namespace), pod("web"))
+    assert made.status == 201
+    meta = made.json["metadata"]
+    assert meta["namespace"] == namespace
+    assert meta["uid"]
+    assert meta["creationTimestamp"]
+    assert meta["generation"] == 1
+    assert int(meta["resourceVersion"]) > 0
+    assert made.json["spec"]["restartPolicy"] == "Always"
+    assert made.json["status"]["phase"] == "Pending"
+    assert admin.get(f"{PODS.format(namespace)}/web").data == made.data
+
+
+def test_a_status_in_a_new_pod_is_dropped_and_a_node_keeps_its_own(admin: Api, namespace: str) -> None:
+    made = admin.post(PODS.format(namespace), pod("web") | {"status": {"phase": "Running", "podIP": "10.0.0.9"}})
+    assert made.json["status"] == {"phase": "Pending", "qosClass": "BestEffort"}
+    node = {"metadata": {"name": f"n-{namespace}"}, "status": {"capacity": {"pods": "110"}}}
+    assert admin.post("/api/v1/nodes", node).json["status"]["capacity"] == {"pods": "110"}
+
+
+def test_a_generated_name_has_the_prefix_and_five_more_letters(admin: Api, namespace: str) -> None:
+    body = pod("") | {"metadata": {"generateName": "web-"}}
+    names = {admin.post(PODS.format(namespace), body).json["metadata"]["name"] for _ in range(5)}
+    assert len(names) == 5
+    assert all(name.startswith("web-") and len(name) == 9 for name in names)
+
+
+def test_the_same_name_twice_is_refused(admin: Api, namespace: str) -> None:
+    admin.post(PODS.format(namespace), pod("web"))
+    again = admin.post(PODS.format(namespace), pod("web"))
+    assert again.status == 409
+    assert again.json["reason"] == "AlreadyExists"
+    assert again.json["message"] == 'pods "web" already exists'
+    assert again.json["details"] == {"name": "web", "kind": "pods"}
+
+
+def test_a_namespace_that_is_not_there_takes_nothing(admin: Api) -> None:
+    refused = admin.post(PODS.format("nowhere"), pod("web"))
+    assert refused.status == 404
+    assert refused.json["message"] == 'namespaces "nowhere" not found'
+
+
+def test_an_update_bumps_the_generation_only_when_the_spec_changed(admin: Api, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}/services"
+    body = {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}}
+    made = admin.post(path, body).json
+    made["metadata"]["labels"] = {"a": "b"}
+    labelled = admin.put(f"{path}/s", made).json
+    assert labelled["metadata"]["generation"] == 1
+    labelled["spec"]["ports"][0]["port"] = 81
+    assert admin.put(f"{path}/s", labelled).json["metadata"]["generation"] == 2
+
+
+def test_an_update_from_an_old_version_is_a_conflict(admin: Api, namespace: str) -> None:
+    path = f"{PODS.format(namespace)}/web"
+    first = admin.post(PODS.format(namespace), pod("web")).json
+    first["metadata"]["labels"]["a"] = "1"
+    assert admin.put(path, first).status == 200
+    second = admin.put(path, first)
+    assert second.status == 409
+    assert second.json["message"] == (
+        'Operation cannot be fulfilled on pods "web": the object has been modified; '
+        "please apply your changes to the latest version and try again"
+    )
+
+
+def test_an_update_without_a_version_wins_and_one_that_changes_nothing_is_no_write(admin: Api, namespace: str) -> None:
+    path = f"{PODS.format(namespace)}/web"
+    made = admin.post(PODS.format(namespace), pod("web"))
+    unchanged = admin.put(path, made.json)
+    assert unchanged.json["metadata"]["resourceVersion"] == made.json["metadata"]["resourceVersion"]
+    body: Any = made.json
+    del body["metadata"]["resourceVersion"]
+    body["metadata"]["labels"]["a"] = "2"
+    assert admin.put(path, body).json["metadata"]["labels"]["a"] == "2"
+
+
+def test_a_main_write_keeps_the_status_and_a_status_write_keeps_the_spec(admin: Api, namespace: str) -> None:
+    path = f"{PODS.format(namespace)}/web"
+    body = admin.post(PODS.format(namespace), pod("web")).json
+    body["status"] = {"phase": "Running"}
+    assert admin.put(path, body).json["status"]["phase"] == "Pending"
+    del body["metadata"]["resourceVersion"]
+    body["spec"]["containers"][0]["image"] = "other:1"
+    after = admin.put(f"{path}/status", body).json
+    assert after["status"]["phase"] == "Running"
+    assert after["spec"]["containers"][0]["image"] == "pause:1"
+
+
+def test_each_form_of_patch_changes_the_object(admin: Api, namespace: str) -> None:
+    path = f"{PODS.format(namespace)}/web"
+    admin.post(PODS.format(namespace), pod("web"))
+    step = [{"op": "add", "path": "/metadata/labels/json", "value": "1"}]
+    assert admin.patch(path, step, "json").json["metadata"]["labels"] == {"app": "web", "json": "1"}
+    merge = {"metadata": {"labels": {"json": None, "merge": "1"}}}
+    assert admin.patch(path, merge, "merge").json["metadata"]["labels"] == {"app": "web", "merge": "1"}
+    strategic = {"spec": {"containers": [{"name": "c", "image": "pause:2"}]}}
+    changed = admin.patch(path, strategic).json
+    assert changed["spec"]["containers"][0]["image"] == "pause:2"
+    assert changed["spec"]["containers"][0]["imagePullPolicy"] == "IfNotPresent"
+
+
+def test_a_status_patch_merges_conditions_by_type(admin: Api, namespace: str) -> None:
+    path = f"{PODS.format(namespace)}/web/status"
+    admin.post(PODS.format(namespace), pod("web"))
+    for kind in ("Ready", "Initialized"):
+        admin.patch(path, {"status": {"conditions": [{"type": kind, "status": "True"}]}})
+    conditions = admin.get(path).json["status"]["conditions"]
+    assert sorted(item["type"] for item in conditions) == ["Initialized", "Ready"]
+
+
+def test_a_patch_that_names_an_old_version_is_a_conflict(admin: Api, namespace: str) -> None:
+    path = f"{PODS.format(namespace)}/web"
+    made = admin.post(PODS.format(namespace), pod("web")).json
+    admin.patch(path, {"metadata": {"labels": {"a": "1"}}})
+    stale = {"metadata": {"resourceVersion": made["metadata"]["resourceVersion"], "labels": {"a": "2"}}}
+    assert admin.patch(path, stale, "merge").status == 409
+
+
+def test_an_unbound_pod_goes_at_once_and_a_bound_one_is_given_its_grace(admin: Api, namespace: str) -> None:
+    path = PODS.format(namespace)
+    admin.post(path, pod("free"))
+    assert admin.delete(f"{path}/free").status == 200
+    assert admin.get(f"{path}/free").status == 404
+
+    admin.post(path, pod("bound", nodeName="n1", terminationGracePeriodSeconds=7))
+    marked = admin.delete(f"{path}/bound").json
+    assert marked["metadata"]["deletionTimestamp"]
+    assert marked["metadata"]["deletionGracePeriodSeconds"] == 7
+    again = admin.delete(f"{path}/bound").json
+    assert again["metadata"]["resourceVersion"] == marked["metadata"]["resourceVersion"]
+    assert admin.delete(f"{path}/bound", {"gracePeriodSeconds": 0}).status == 200
+    assert admin.get(f"{path}/bound").status == 404
+
+
+def test_a_second_delete_can_only_shorten_the_grace(admin: Api, namespace: str) -> None:
+    path = PODS.format(namespace)
+    admin.post(path, pod("web", nodeName="n1"))
+    assert admin.delete(f"{path}/web").json["metadata"]["deletionGracePeriodSeconds"] == 30
+    assert admin.delete(f"{path}/web?gracePeriodSeconds=60").json["metadata"]["deletionGracePeriodSeconds"] == 30
+    assert admin.delete(f"{path}/web?gracePeriodSeconds=5").json["metadata"]["deletionGracePeriodSeconds"] == 5
+
+
+def test_finalizers_hold_an_object_back_until_the_last_is_gone(admin: Api, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    admin.post(path, {"metadata": {"name": "c", "finalizers": ["example.com/a"]}})
+    assert admin.delete(f"{path}/c").json["metadata"]["deletionTimestamp"]
+    more = admin.patch(f"{path}/c", {"metadata": {"finalizers": ["example.com/a", "example.com/b"]}}, "merge")
+    assert more.status == 422
+    assert "no new finalizers can be added" in more.json["message"]
+    assert admin.patch(f"{path}/c", {"metadata": {"finalizers": None}}, "merge").status == 200
+    assert admin.get(f"{path}/c").status == 404
+
+
+def test_preconditions_guard_a_delete(admin: Api, namespace: str) -> None:
+    path = PODS.format(namespace)
+    made = admin.post(path, pod("web")).json
+    refused = admin.delete(f"{path}/web", {"preconditions": {"uid": "other"}})
+    assert refused.status == 409
+    assert "Precondition failed: UID in precondition: other, UID in object meta: " in refused.json["message"]
+    assert admin.delete(f"{path}/web", {"preconditions": {"resourceVersion": "1"}}).status == 409
+    assert admin.delete(f"{path}/web", {"preconditions": {"uid": made["metadata"]["uid"]}}).status == 200
+
+
+def test_an_owner_with_dependents_waits_for_the_collector(admin: Api, namespace: str) -> None:
+    configs, pods = f"/api/v1/namespaces/{namespace}/configmaps", PODS.format(namespace)
+    for name, policy, finalizer in (("a", "Orphan", "orphan"), ("b", "Foreground", "foregroundDeletion")):
+        owner = admin.post(configs, {"metadata": {"name": name}}).json["metadata"]
+        reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": owner["uid"]}
+        child = pod(name)
+        child["metadata"]["ownerReferences"] = [reference]
+        admin.post(pods, child)
+        marked = admin.delete(f"{configs}/{name}", {"propagationPolicy": policy}).json
+        assert marked["metadata"]["finalizers"] == [finalizer]
+        admin.post(configs, {"metadata": {"name": f"{name}-alone"}})
+        assert admin.delete(f"{configs}/{name}-alone", {"propagationPolicy": policy}).json["status"] == "Success"
+
+
+def test_a_collection_is_deleted_by_selector(admin: Api, namespace: str) -> None:
+    path = PODS.format(namespace)
+    for name in ("a", "b", "c"):
+        admin.post(path, pod(name))
+    gone = admin.delete(f"{path}?labelSelector=app in (a,b)")
+    assert [item["metadata"]["name"] for item in gone.json["items"]] == ["a", "b"]
+    assert [item["metadata"]["name"] for item in admin.get(path).json["items"]] == ["c"]
+
+
+def test_a_dry_run_answers_and_stores_nothing(admin: Api, namespace: str) -> None:
+    path = PODS.format(namespace)
+    made = admin.post(f"{path}?dryRun=All", pod("web"))
+    assert made.status == 201
+    assert made.json["spec"]["restartPolicy"] == "Always"
+    assert admin.get(f"{path}/web").status == 404
+    before = admin.post(path, pod("web")).json
+    changed = admin.call(
+        "PATCH",
+        f"{path}/web?dryRun=All",
+        {"metadata": {"labels": {"x": "y"}}},
+        Content_Type="application/merge-patch+json",
+    )
+    assert changed.json["metadata"]["labels"]["x"] == "y"
+    assert admin.delete(f"{path}/web?dryRun=All").status == 200
+    assert admin.get(f"{path}/web").json == before
+    assert admin.post(f"{path}?dryRun=Some", pod("web")).status == 400
+
+
+def test_a_namespace_goes_when_its_controller_has_finalized_it(admin: Api) -> None:
+    path = "/api/v1/namespaces/going"
+    admin.post("/api/v1/namespaces", {"metadata": {"name": "going"}})
+    marked = admin.delete(path).json
+    assert marked["status"]["phase"] == "Terminating"
+    refused = admin.post(PODS.format("going"), pod("late"))
+    assert refused.status == 403
+    assert refused.json["message"] == (
+        'pods "late" is forbidden: unable to create new content in namespace going because it is being terminated'
+    )
+    marked["spec"] = {}
+    assert admin.put(f"{path}/finalize", marked).status == 200
+    assert admin.get(path).status == 404
+    assert admin.delete("/api/v1/namespaces/default").status == 403
