@@ -4,8 +4,8 @@ urllib3 is used directly (requests stands on it): it is safe to share between th
 environment, and lets another thread end a blocked read.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -19,6 +19,7 @@ from client.kubeconfig import Credentials
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
 MAX_LINE_BYTES = 16 * 2**20
+T = TypeVar("T")
 Query = Mapping[str, str | int | bool | None]
 
 
@@ -90,25 +91,34 @@ class Transport:
 
         Only a GET is tried a second time: a kept connection may have been closed by the server just then.
         """
-        attempts = 2 if method == "GET" else 1
-        for attempt in range(1, attempts + 1):
-            try:
-                response = self._send(method, path, query, body=body, content_type=content_type, timeout_s=timeout_s)
-                return _checked(response).data
-            except (urllib3.exceptions.HTTPError, OSError) as error:
-                if attempt == attempts:
-                    raise Unreachable(f"{method} {self._root}{path}: {_reason(error)}") from error
-        raise AssertionError("unreachable")
+        return self._tried(
+            method,
+            path,
+            lambda: _checked(
+                self._send(method, path, query, body=body, content_type=content_type, timeout_s=timeout_s)
+            ).data,
+        )
 
     def stream(self, path: str, *, query: Query | None = None, silence_s: float | None = None) -> Stream:
         """An open GET. ``silence_s``: how long nothing may arrive before it counts as broken; None is for ever."""
-        try:
+
+        def begin() -> Stream:
             response = self._send("GET", path, query, preload=False, timeout_s=silence_s)
             if response.status >= 300:
                 response.read(decode_content=True, cache_content=True)
             return Stream(_checked(response))
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unreachable(f"GET {self._root}{path}: {_reason(error)}") from error
+
+        return self._tried("GET", path, begin)
+
+    def _tried(self, method: str, path: str, send: Callable[[], T]) -> T:
+        attempts = 2 if method == "GET" else 1
+        for attempt in range(1, attempts + 1):
+            try:
+                return send()
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                if attempt == attempts:
+                    raise Unreachable(f"{method} {self._root}{path}: {_reason(error)}") from error
+        raise AssertionError("unreachable")
 
     def _send(
         self,
