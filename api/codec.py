@@ -6,6 +6,8 @@ with the type first and the metadata next, which lets the API server put a resou
 decoding them.
 """
 
+import threading
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +18,10 @@ T = TypeVar("T")
 
 _encoder = msgspec.json.Encoder(enc_hook=encode_scalar)
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+# msgspec publishes what it learns of a type before it is whole, and runs Python code in between: a second thread that
+# meets the half-made type ends the process with SIGSEGV. So types are learned by one thread at a time, and only whole
+# ones are used.
+_learning = threading.Lock()
 
 
 def encode(value: Any) -> bytes:
@@ -31,14 +37,27 @@ def decode(data: bytes | str, kind: type[T]) -> T:
     strict first try
     fails, nulls are taken out and it is tried again. Nesting that would exhaust the stack counts as malformed.
     """
-    decoder = _decoders.get(kind)
-    if decoder is None:
-        decoder = _decoders[kind] = msgspec.json.Decoder(kind, dec_hook=decode_scalar)
     try:
-        item: T = _decode(data, kind, decoder)
+        item: T = _decode(data, kind, _decoder(kind))
         return item
     except RecursionError as error:
         raise msgspec.DecodeError("nested too deep") from error
+
+
+def learn(kinds: Iterable[type[Any]]) -> None:
+    """Prepare to decode these types: a process that forks does it once for all its children."""
+    for kind in kinds:
+        _decoder(kind)
+
+
+def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        with _learning:
+            decoder = _decoders.get(kind)
+            if decoder is None:
+                decoder = _decoders[kind] = msgspec.json.Decoder(kind, dec_hook=decode_scalar)
+    return decoder
 
 
 def _decode(data: bytes | str, kind: type[T], decoder: msgspec.json.Decoder[T]) -> T:
@@ -55,6 +74,7 @@ def _decode(data: bytes | str, kind: type[T], decoder: msgspec.json.Decoder[T]) 
 def convert(plain: Any, kind: type[T]) -> T:
     """An object of the given type from plain dicts and lists, as ``decode`` makes it. Raises
     msgspec.ValidationError."""
+    _decoder(kind)
     return msgspec.convert(_without_nulls(plain), kind, dec_hook=decode_scalar)
 
 
