@@ -26,6 +26,7 @@ def serve(name: str, work: Callable[[threading.Event], None]) -> int:
     threading.current_thread().name = name
     threading.excepthook = _log_dead_thread
     if sys.stderr is not None:
+        faulthandler.enable(all_threads=True)  # a crash of the interpreter leaves the stacks in the log
         faulthandler.register(signal.SIGUSR1, all_threads=True, chain=False)
     log.info("starting component=%s pid=%d", name, os.getpid())
     notify("READY=1")

@@ -14,6 +14,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from api.codec import learn
+from api.resources import RESOURCES
 from cli import board, daemon, logs
 from cli.cluster import ENV_PREFIX, Settings, complete, is_installed, load
 from cli.component import effective
@@ -150,7 +152,9 @@ def _ready_programs(settings: Settings, *, background: bool) -> list[Program]:
     made = prepare(settings)
     if made:
         say("certificates and kubeconfig files: " + "; ".join(made))
-    return [_program(one, settings, background=background) for one in COMPONENTS]
+    programs = [_program(one, settings, background=background) for one in COMPONENTS]
+    learn(one.type for one in RESOURCES)  # once here, shared by all components
+    return programs
 
 
 def _program(component: Component, settings: Settings, *, background: bool) -> Program:
