@@ -1,0 +1,54 @@
+"""/metrics/cadvisor: cadvisor_lite's readings of our own containers, taken at the moment of a scrape."""
+
+import threading
+
+from agent.runtime.cache import ContainerCache
+from agent.runtime.records import CONTAINER_NAME, POD_NAME, POD_NAMESPACE, POD_UID, TYPE, ContainerRecord
+from cadvisor_lite.config import Config
+from cadvisor_lite.containers import Container
+from cadvisor_lite.metrics import render_containers, render_machine
+from cadvisor_lite.monitor import Monitor
+
+
+class CadvisorMetrics:
+    """Holds no thread: what is tracked is brought up to date from the cache before each reading."""
+
+    def __init__(self, cache: ContainerCache) -> None:
+        self._cache = cache
+        self._lock = threading.Lock()
+        self._monitor: Monitor | None = None
+
+    def render(self) -> bytes:
+        """Prometheus' text format. One scrape at a time; scrapes within a second share a reading."""
+        with self._lock:
+            if self._monitor is None:
+                self._monitor = Monitor(Config())
+            running = {record.id: record for record in self._cache.all() if record.running and record.pid}
+            known = set(self._monitor.ids())
+            for gone in known - running.keys():
+                self._monitor.drop(gone)
+            for new in running.keys() - known:
+                self._monitor.put(_container(running[new]))
+            snapshot = self._monitor.snapshot()
+        return ("\n".join([*render_containers(snapshot), *render_machine(snapshot.machine)]) + "\n").encode()
+
+
+def _container(record: ContainerRecord) -> Container:
+    labels = {
+        CONTAINER_NAME: record.container,
+        POD_NAME: record.pod_name,
+        POD_NAMESPACE: record.namespace,
+        POD_UID: record.uid,
+        TYPE: "podsandbox" if record.is_sandbox else "container",
+    }
+    name = f"k8s_{record.container}_{record.pod_name}_{record.namespace}_{record.uid}_{record.attempt}"
+    return Container(
+        id=record.id,
+        name=name,
+        image=record.image,
+        labels=labels,
+        pid=record.pid,
+        created_s=record.created_at.timestamp(),
+        started_s=(record.started_at or record.created_at).timestamp(),
+        owns_network=record.is_sandbox and not record.host_network,
+    )

@@ -1,0 +1,240 @@
+"""Puts the agent together and runs it until it is told to stop. Containers stay when it stops."""
+
+import dataclasses
+import logging
+import threading
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry
+
+from agent.cadvisor import CadvisorMetrics
+from agent.config import Config
+from agent.jobs import Jobs
+from agent.metrics import AgentCollector
+from agent.node.facts import node_address, read_machine, read_pressure
+from agent.node.registration import NodeKeeper
+from agent.node.status import NodeObserved
+from agent.pods.docker_config import Host
+from agent.pods.reporter import Reporter
+from agent.pods.store import PodStore
+from agent.pods.surroundings import Surroundings
+from agent.pods.worker import Worker
+from agent.probes.checks import Target
+from agent.probes.prober import Prober
+from agent.runtime.cache import ContainerCache, DockerWatch
+from agent.runtime.docker import DaemonFacts, Docker, ImageFacts
+from agent.runtime.failures import RuntimeFailure
+from agent.runtime.images import Images
+from agent.runtime.logs import LogLinks
+from agent.runtime.network import NetworkNotReady, ensure_network
+from agent.runtime.pause import IMAGE_CHANGES, PAUSE_IMAGE, pause_rootfs
+from agent.server.routes import Routes
+from agent.server.server import AgentServer
+from api.core import Node, Pod, Service
+from client import Client, EventRecorder, Informer, WorkQueue
+
+log = logging.getLogger(__name__)
+
+
+class Agent:
+    """All parts of one agent. ``start``, then ``stop``."""
+
+    def __init__(self, config: Config, client: Client) -> None:
+        self.config = config
+        self.client = client
+        self.docker = Docker(config.docker_host, cluster=config.name, timeout_s=config.docker_timeout_s)
+        self.queue: WorkQueue[str] = WorkQueue(base_s=0.1, cap_s=30.0)
+        self.recorder = EventRecorder(client, "kubelet", host=config.node)
+        self.machine = read_machine(config.data_dir)
+        self.address = config.node_ip or node_address()
+        self.cache = ContainerCache(self.docker, self.queue.add)
+        self.store = PodStore(config.data_dir / "pods", self.queue.add)
+        self._jobs = {
+            "probe": Jobs("probe", threads=config.probe_workers),
+            "pull": Jobs("pull", threads=config.pull_workers),
+            "hook": Jobs("hook", threads=config.hook_workers),
+        }
+        self.images = Images(
+            self.docker, self._jobs["pull"], base_s=config.pull_base_s, cap_s=config.pull_cap_s,
+            on_done=lambda _: self._images_changed(),
+        )  # fmt: skip
+        self.pods = Informer(client, Pod, fields=f"spec.nodeName={config.node}", on_change=self.store.take)
+        self.services = Informer(client, Service)
+        self.nodes = Informer(client, Node, fields=f"metadata.name={config.node}", on_change=self._node_changed)
+        self.around = self._surroundings()
+        self.prober = Prober(self.docker, self._jobs["probe"], on_change=self.queue.add, tell=self._tell_probe)
+        self.reporter = Reporter(client)
+        self.worker = Worker(self.around, self.store, self.reporter, self.prober, self.queue)
+        self.watch = DockerWatch(
+            self.docker, self.cache, relist_s=config.relist_s, on_image=self._images_changed, on_round=self._round
+        )
+        self.keeper = NodeKeeper(
+            config, client, self.recorder, observe=self._observe_node, on_node=self._ensure_network
+        )
+        self.cadvisor = CadvisorMetrics(self.cache)
+        registry = CollectorRegistry()
+        registry.register(AgentCollector(self.store, self.cache, self.queue, config.node))
+        routes = Routes(self.store, self.cache, self.worker, registry=registry, cadvisor=self.cadvisor.render)
+        self.server = AgentServer(config, exact=routes.exact(), prefixes=routes.prefixes())
+        self._pod_cidr = config.pod_cidr
+        self._network_problem = "the pod network has not been looked at yet"
+        self._docker_facts: DaemonFacts | None = None
+        self._images: Sequence[ImageFacts] = ()
+        self._settler = threading.Thread(target=self._settle, name="agent-settle", daemon=True)
+        self._stopping = threading.Event()
+
+    def _surroundings(self) -> Surroundings:
+        config = self.config
+        return Surroundings(
+            config=config,
+            docker=self.docker,
+            client=self.client,
+            cache=self.cache,
+            images=self.images,
+            hooks=self._jobs["hook"],
+            recorder=self.recorder,
+            links=LogLinks(config.container_log_dir, config.pod_log_dir),
+            host=Host(
+                cluster=config.name,
+                network=config.bridge,
+                pause_image=config.pause_image or PAUSE_IMAGE,
+                log_max_size=config.log_max_size,
+                log_max_files=config.log_max_files,
+            ),
+            host_ip=self.address,
+            machine_cpu_millis=self.machine.cpu_count * 1000,
+            machine_memory_bytes=self.machine.memory_bytes,
+            services=lambda: self.services.items() if self.services.synced else None,
+            network_problem=lambda: self._network_problem,
+            wake=self.queue.add,
+        )
+
+    def start(self) -> None:
+        """Docker is looked at before any pod is: a pod that runs already must not be started once more."""
+        self.store.load()
+        self.prober.start()
+        self.reporter.start()
+        self.watch.start()
+        self.server.start()
+        self.keeper.start()
+        for informer in (self.services, self.nodes, self.pods):
+            informer.start()
+        self._settler.start()
+        self.keeper.event("Normal", "Starting", "Starting kubelet.")
+        log.info("agent started node=%s address=%s port=%d", self.config.node, self.address, self.server.port)
+
+    def stop(self) -> None:
+        """Sources first, then the workers, then those who tell; containers stay."""
+        self._stopping.set()
+        for informer in (self.pods, self.services, self.nodes):
+            informer.stop()
+        self.server.stop()
+        self.prober.stop()
+        self.watch.stop()
+        self.worker.stop()
+        self._settler.join(5.0)
+        for jobs in self._jobs.values():
+            jobs.close()
+        self.keeper.stop()
+        self.reporter.stop()
+        self.recorder.close()
+        self.docker.close()
+        self.client.close()
+        log.info("agent stopped node=%s", self.config.node)
+
+    def _settle(self) -> None:
+        """Workers begin when Docker is known; pods are missed when the API is known."""
+        while not self.watch.listed.wait(0.2):
+            if self._stopping.is_set():
+                return
+        self.around.links.remove_stale({record.id for record in self.cache.all()})
+        self.worker.start()
+        for pod in self.store.all():
+            self.queue.add(pod.metadata.uid)
+        while not self.pods.wait_synced(0.2):
+            if self._stopping.is_set():
+                return
+        self.store.settle(self.pods.items())
+        for record in self.cache.all():
+            self.queue.add(record.uid)
+
+    # The node.
+
+    def _round(self) -> None:
+        """After each full look at Docker: what the daemon is, and whether our own image is there."""
+        before = self._docker_facts
+        self._docker_facts = self.docker.facts()
+        self.around.host = _with_api(self.around.host, self._docker_facts)
+        if not self.config.pause_image and self.docker.image(PAUSE_IMAGE) is None:
+            self.docker.import_image(PAUSE_IMAGE, pause_rootfs(self._docker_facts.architecture), changes=IMAGE_CHANGES)
+            log.info("pause image made name=%s", PAUSE_IMAGE)
+        self._images = self.docker.images()
+        self._look_at_network()
+        if before is None:
+            self.keeper.look()
+
+    def _ensure_network(self, node: Node) -> None:
+        self._pod_cidr = self.config.pod_cidr or node.spec.pod_cidr or self._pod_cidr
+        self._look_at_network()
+
+    def _look_at_network(self) -> None:
+        """Until the API has told the CIDR, the network of an earlier run serves."""
+        before = self._network_problem
+        try:
+            ensure_network(self.docker, self.config.bridge, self._pod_cidr)
+            self._network_problem = ""
+        except (NetworkNotReady, RuntimeFailure) as error:
+            self._network_problem = f"pod network: {error}"
+        if before != self._network_problem:
+            self.keeper.look()
+            self.worker.network_changed()
+
+    def _node_changed(self, old: Node | None, new: Node | None) -> None:
+        if new is None:
+            self.keeper.forget()
+        elif old is None or old.spec.pod_cidr != new.spec.pod_cidr:
+            self.keeper.look()
+            self._ensure_network(new)
+
+    def _observe_node(self) -> NodeObserved:
+        facts = self._docker_facts
+        return NodeObserved(
+            machine=self.machine,
+            pressure=read_pressure(self.config.data_dir),
+            address=self.address,
+            port=self.server.port,
+            docker_version=facts.version if facts else "",
+            problems=self._problems(),
+            images=self._images,
+        )
+
+    def _problems(self) -> tuple[str, ...]:
+        runtime = f"container runtime is down: {self.watch.problem}" if self.watch.problem else ""
+        return tuple(problem for problem in (runtime, self._network_problem) if problem)
+
+    # Pods.
+
+    def _images_changed(self) -> None:
+        self.worker.images_changed()
+
+    def _tell_probe(self, target: Target, message: str) -> None:
+        pod = self.store.get(target.record.uid)
+        if pod is not None:
+            self.around.event(pod, "Warning", "Unhealthy", message, container=target.container.name)
+
+
+def _with_api(host: Host, facts: DaemonFacts) -> Host:
+    return dataclasses.replace(host, api_version=facts.api_version)
+
+
+def run(config: Config, stop: threading.Event) -> None:
+    """Blocks until ``stop`` is set. Raises OSError for a port that is taken or a certificate that is missing, and
+    KubeconfigError."""
+    config.data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+    client = Client.from_kubeconfig(config.kubeconfig, user_agent="steersman-agent")
+    agent = Agent(config, client)
+    agent.start()
+    try:
+        stop.wait()
+    finally:
+        agent.stop()

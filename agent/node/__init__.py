@@ -1,0 +1,1 @@
+"""The node itself: its registration, its state and its lease."""

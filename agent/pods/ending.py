@@ -1,0 +1,157 @@
+"""Carries out what a plan wants ended: hooks before and after, the stop signal, KILL, and KILL past Docker."""
+
+import logging
+import os
+import signal
+import threading
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from agent.pods.observed import Hook, Termination
+from agent.pods.plan import Kill, Terminate
+from agent.pods.surroundings import Surroundings
+from agent.probes.checks import Target, run_handler
+from agent.runtime.failures import RuntimeFailure
+from agent.runtime.records import ContainerRecord
+from api.core import Container, LifecycleHandler, Pod
+
+log = logging.getLogger(__name__)
+
+# The kubelet's least time between the end of a pre-stop hook and KILL.
+MIN_GRACE_S = 2.0
+_FOREVER_S = 24 * 3600.0
+
+
+class Ender:
+    """Keeps what was asked to end, and how far hooks are. Thread-safe; forgotten with ``forget``."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._lock = threading.Lock()
+        self._terminations: dict[str, Termination] = {}
+        self._hooks: dict[str, Hook] = {}
+
+    def terminations(self) -> dict[str, Termination]:
+        with self._lock:
+            return dict(self._terminations)
+
+    def hooks(self) -> dict[str, Hook]:
+        with self._lock:
+            return dict(self._hooks)
+
+    def forget(self, container_id: str) -> None:
+        with self._lock:
+            self._terminations.pop(container_id, None)
+            self._hooks.pop(container_id, None)
+
+    def terminate(self, pod: Pod | None, action: Terminate, target: Target | None, now: datetime) -> None:
+        """Asks a container to end. Asked again with less grace, only the time until KILL gets shorter."""
+        record = action.record
+        kill_at = now + timedelta(seconds=action.grace_s)
+        with self._lock:
+            before = self._terminations.get(record.id)
+            hook = _pre_stop(target) if before is None and action.grace_s > 0 else None
+            if before is not None:
+                kill_at = min(kill_at, before.kill_at)
+            running_hook = hook is not None or (before is not None and before.hook)
+            self._terminations[record.id] = Termination(
+                asked_at=before.asked_at if before else now,
+                kill_at=kill_at,
+                grace_s=action.grace_s,
+                hook=running_hook and action.grace_s > 0,
+            )
+        if before is None:
+            log.info(
+                "container is asked to end id=%.12s name=%s grace_s=%d", record.id, record.container, action.grace_s
+            )
+            if pod is not None:
+                self._tell(pod, action)
+        if action.grace_s <= 0:
+            self._around.docker.kill(record.id, "SIGKILL")
+        elif hook is not None and target is not None and pod is not None:
+            self._begin_pre_stop(pod, target, hook, action)
+        elif before is None:
+            self._around.docker.kill(record.id, record.stop_signal)
+
+    def _tell(self, pod: Pod, action: Terminate) -> None:
+        container = action.record.container
+        self._around.event(pod, "Normal", "Killing", action.because, container=container)
+
+    def _begin_pre_stop(self, pod: Pod, target: Target, hook: LifecycleHandler, action: Terminate) -> None:
+        def run() -> None:
+            result = run_handler(self._around.docker, target, hook, timeout_s=float(action.grace_s))
+            if not result.ok:
+                told = f"PreStopHook failed: {result.message}"
+                self._around.event(pod, "Warning", "FailedPreStopHook", told, container=target.container.name)
+            self._stop_after_hook(target.record)
+
+        if not self._around.hooks.submit(("pre-stop", target.record.id), run):
+            self._stop_after_hook(target.record)
+
+    def _stop_after_hook(self, record: ContainerRecord) -> None:
+        least = datetime.now().astimezone() + timedelta(seconds=MIN_GRACE_S)
+        with self._lock:
+            before = self._terminations.get(record.id)
+            if before is not None:
+                self._terminations[record.id] = Termination(
+                    asked_at=before.asked_at, kill_at=max(before.kill_at, least), grace_s=before.grace_s
+                )
+        try:
+            self._around.docker.kill(record.id, record.stop_signal)
+        except RuntimeFailure as error:
+            log.warning("stop signal not sent, KILL follows id=%.12s error=%s", record.id, error)
+        self._around.wake(record.uid)
+
+    def kill(self, pod: Pod | None, action: Kill) -> None:
+        """KILL through Docker; when Docker did not manage that in time, by process id."""
+        record = action.record
+        if not action.by_pid:
+            self._around.docker.kill(record.id, "SIGKILL")
+            return
+        log.warning("docker did not end a container, killing its process id=%.12s pid=%d", record.id, record.pid)
+        if pod is not None:
+            told = f"Container {record.container} did not end on KILL through Docker, killing process {record.pid}"
+            self._around.event(pod, "Warning", "FailedKillPod", told, container=record.container)
+        if record.pid > 1 and _is_process_of(record):
+            os.kill(record.pid, signal.SIGKILL)
+
+    def begin_post_start(self, pod: Pod, target: Target) -> None:
+        """Runs a container's post-start hook in the background; the container is not started before it has ended."""
+        lifecycle = target.container.lifecycle
+        if lifecycle is None or lifecycle.post_start is None:
+            return
+        handler = lifecycle.post_start
+        with self._lock:
+            self._hooks[target.record.id] = Hook.RUNNING
+
+        def run() -> None:
+            result = run_handler(self._around.docker, target, handler, timeout_s=_FOREVER_S)
+            if not result.ok:
+                told = f"PostStartHook failed: {result.message}"
+                self._around.event(pod, "Warning", "FailedPostStartHook", told, container=target.container.name)
+            with self._lock:
+                if target.record.id in self._hooks:
+                    self._hooks[target.record.id] = Hook.DONE if result.ok else Hook.FAILED
+            self._around.wake(target.record.uid)
+
+        if not self._around.hooks.submit(("post-start", target.record.id), run):
+            with self._lock:
+                self._hooks[target.record.id] = Hook.FAILED
+
+
+def _pre_stop(target: Target | None) -> LifecycleHandler | None:
+    if target is None or target.container.lifecycle is None:
+        return None
+    return target.container.lifecycle.pre_stop
+
+
+def _is_process_of(record: ContainerRecord) -> bool:
+    """Whether the process id still belongs to this container: ids are used again."""
+    try:
+        return record.id in Path(f"/proc/{record.pid}/cgroup").read_text()
+    except OSError:
+        return False
+
+
+def container_of(pod: Pod, name: str) -> Container | None:
+    return next((c for c in [*pod.spec.init_containers, *pod.spec.containers] if c.name == name), None)

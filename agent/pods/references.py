@@ -1,0 +1,36 @@
+"""Fetches the config maps and secrets that a pod refers to, when a container of it is started."""
+
+from typing import TypeVar
+
+from agent.pods.environment import ConfigError
+from agent.volumes.preparing import referenced
+from api.core import ConfigMap, Pod, Secret
+from api.errors import ApiError, NotFound
+from api.meta import Object
+from client import Client, Unreachable
+
+T = TypeVar("T", bound=Object)
+
+
+class References:
+    """Asks the API each time: a node may read only what its pods refer to, so there is nothing to watch."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def of(self, pod: Pod) -> tuple[dict[str, ConfigMap | None], dict[str, Secret | None]]:
+        """By name; None for one that does not exist. Raises ConfigError when the API cannot be asked."""
+        config_maps, secrets = referenced(pod)
+        namespace = pod.metadata.namespace
+        return (
+            {name: self._get(ConfigMap, name, namespace) for name in config_maps},
+            {name: self._get(Secret, name, namespace) for name in secrets},
+        )
+
+    def _get(self, kind: type[T], name: str, namespace: str) -> T | None:
+        try:
+            return self._client.get(kind, name, namespace)
+        except NotFound:
+            return None
+        except (ApiError, Unreachable) as error:
+            raise ConfigError(f'{kind.__name__.lower()} "{name}" could not be read: {error}') from error

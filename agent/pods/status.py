@@ -1,0 +1,119 @@
+"""What to say of a pod: from what is observed to its PodStatus. Pure.
+
+The words (phases, conditions, reasons, exit codes) are the kubelet's, since people and programs match on them:
+https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
+"""
+
+from datetime import datetime
+
+from agent.pods.container_status import container_status, phase_of
+from agent.pods.observed import SANDBOX, Observed, init_failed, inits_done, past_deadline
+from agent.pods.qos import qos_class
+from api.core import HostIP, Pod, PodCondition, PodIP, PodStatus
+
+OUR_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+
+
+def status_of(pod: Pod, observed: Observed, now: datetime) -> PodStatus:
+    """The pod's status. Conditions of others (readiness gates) stay; times of unchanged conditions stay."""
+    now = now.replace(microsecond=0)
+    inits = [container_status(pod, container, observed, now) for container in pod.spec.init_containers]
+    mains = [container_status(pod, container, observed, now) for container in pod.spec.containers]
+    status = PodStatus(
+        phase=phase_of(pod, observed, inits, mains),
+        host_ip=observed.host_ip,
+        host_ips=[HostIP(ip=observed.host_ip)] if observed.host_ip else [],
+        start_time=observed.previous.start_time or now,
+        init_container_statuses=inits,
+        container_statuses=mains,
+        qos_class=observed.previous.qos_class or qos_class(pod),
+        nominated_node_name=observed.previous.nominated_node_name,
+        ephemeral_container_statuses=observed.previous.ephemeral_container_statuses,
+        observed_generation=observed.previous.observed_generation,
+    )
+    status.pod_ip = _pod_ip(pod, observed)
+    status.pod_ips = [PodIP(ip=status.pod_ip)] if status.pod_ip else []
+    _tell_why(status, pod, observed, now)
+    status.conditions = _conditions(pod, observed, status, now)
+    return status
+
+
+def _pod_ip(pod: Pod, observed: Observed) -> str:
+    """A finished pod keeps the address that it had, as a record of it."""
+    if pod.spec.host_network:
+        return observed.host_ip if observed.sandbox or observed.previous.pod_ip else ""
+    if observed.sandbox is not None:
+        return observed.sandbox.ip
+    return observed.previous.pod_ip
+
+
+def _tell_why(status: PodStatus, pod: Pod, observed: Observed, now: datetime) -> None:
+    if observed.previous.phase == "Failed" and observed.previous.reason:
+        status.reason, status.message = observed.previous.reason, observed.previous.message
+    elif past_deadline(pod, observed, now) and status.phase != "Succeeded":
+        status.phase = "Failed"
+        status.reason = "DeadlineExceeded"
+        status.message = "Pod was active on the node longer than the specified deadline"
+
+
+def _conditions(pod: Pod, observed: Observed, status: PodStatus, now: datetime) -> list[PodCondition]:
+    containers_ready = _containers_ready(pod, status)
+    wanted = [
+        _condition("PodReadyToStartContainers", _has_sandbox(pod, observed)),
+        _initialized(pod, observed, status),
+        _ready(pod, observed, containers_ready),
+        containers_ready,
+        _condition("PodScheduled", True),
+    ]
+    before = {condition.type: condition for condition in observed.previous.conditions}
+    for condition in wanted:
+        old = before.get(condition.type)
+        unchanged = old is not None and old.status == condition.status
+        condition.last_transition_time = old.last_transition_time if old is not None and unchanged else now
+        if condition.type == "PodScheduled" and old is not None and unchanged:
+            condition.reason, condition.message = old.reason, old.message
+    return [*wanted, *(old for old in observed.previous.conditions if old.type not in OUR_CONDITIONS)]
+
+
+def _condition(kind: str, holds: bool, reason: str = "", message: str = "") -> PodCondition:
+    return PodCondition(type=kind, status="True" if holds else "False", reason=reason, message=message)
+
+
+def _has_sandbox(pod: Pod, observed: Observed) -> bool:
+    sandbox = observed.sandbox
+    return sandbox is not None and bool(sandbox.ip or pod.spec.host_network) and SANDBOX not in observed.failures
+
+
+def _initialized(pod: Pod, observed: Observed, status: PodStatus) -> PodCondition:
+    if status.phase == "Succeeded":
+        return _condition("Initialized", True, "PodCompleted")
+    if (inits_done(pod, observed) or not pod.spec.init_containers) and not init_failed(pod, observed):
+        return _condition("Initialized", True)
+    incomplete = [s.name for s in status.init_container_statuses if not s.ready]
+    message = f"containers with incomplete status: [{' '.join(incomplete)}]"
+    return _condition("Initialized", False, "ContainersNotInitialized", message)
+
+
+def _containers_ready(pod: Pod, status: PodStatus) -> PodCondition:
+    if status.phase == "Succeeded":
+        return _condition("ContainersReady", False, "PodCompleted")
+    if status.phase == "Failed":
+        return _condition("ContainersReady", False, "PodFailed")
+    sidecars = {c.name for c in pod.spec.init_containers if c.restart_policy == "Always"}
+    counted = [*(s for s in status.init_container_statuses if s.name in sidecars), *status.container_statuses]
+    unready = [s.name for s in counted if not s.ready]
+    if not unready:
+        return _condition("ContainersReady", True)
+    message = f"containers with unready status: [{' '.join(unready)}]"
+    return _condition("ContainersReady", False, "ContainersNotReady", message)
+
+
+def _ready(pod: Pod, observed: Observed, containers_ready: PodCondition) -> PodCondition:
+    if containers_ready.status != "True":
+        return _condition("Ready", False, containers_ready.reason, containers_ready.message)
+    held = {condition.type for condition in observed.previous.conditions if condition.status == "True"}
+    missing = [gate.condition_type for gate in pod.spec.readiness_gates if gate.condition_type not in held]
+    if not missing:
+        return _condition("Ready", True)
+    told = ", ".join(f'corresponding condition of pod readiness gate "{gate}" does not exist' for gate in missing)
+    return _condition("Ready", False, "ReadinessGatesNotReady", told)

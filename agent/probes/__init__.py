@@ -1,0 +1,1 @@
+"""Probes: when they are due, how they are run, and what their results mean."""

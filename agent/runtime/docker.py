@@ -1,0 +1,270 @@
+"""The edge to the Docker daemon: each call one method, with a time limit, raising RuntimeFailure.
+
+Only containers with our cluster label are ever listed. Nothing is decided here: what to create is a dict that other
+modules build, what to do next is the plan's business.
+"""
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from docker.api import APIClient
+from docker.types import IPAMConfig, IPAMPool
+
+from agent.runtime.failures import RuntimeRefusal, docker_errors
+from agent.runtime.hijack import hijack
+from agent.runtime.records import CLUSTER, ContainerRecord, record_from_inspect
+
+log = logging.getLogger(__name__)
+
+_CONTAINER_EVENTS = ("create", "start", "die", "oom", "pause", "unpause", "rename", "destroy")
+_IMAGE_EVENTS = ("pull", "tag", "load", "import")
+_PULL_SILENCE_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """An image on this host. ``user`` is the USER of its configuration, ``env`` its variables."""
+
+    id: str
+    user: str = ""
+    env: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonFacts:
+    """Version of the daemon, of its API, and where it keeps its data."""
+
+    version: str
+    api_version: tuple[int, ...]
+    architecture: str
+
+
+class Events:
+    """Docker's event stream; iterate over it. ``close`` may be called from another thread."""
+
+    def __init__(self, stream: Any, client: APIClient) -> None:
+        self._stream = stream
+        self._client = client
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        with docker_errors():
+            yield from self._stream
+
+    def close(self) -> None:
+        self._stream.close()
+        self._client.close()
+
+
+class Docker:
+    """Calls to one daemon on behalf of one cluster. Safe to share between threads."""
+
+    def __init__(self, docker_host: str, *, cluster: str, timeout_s: float) -> None:
+        self._host = docker_host
+        self.cluster = cluster
+        self._timeout_s = timeout_s
+        self._shared: APIClient | None = None
+
+    @property
+    def _client(self) -> APIClient:
+        """Made at the first call, since it asks the daemon for its version, and the daemon may come later."""
+        if self._shared is None:
+            self._shared = self._new_client(self._timeout_s)
+        return self._shared
+
+    def _new_client(self, timeout_s: float) -> APIClient:
+        # docker-py passes the time limit on to requests, which takes fractions; its stubs say int.
+        return APIClient(base_url=self._host, version="auto", timeout=timeout_s, max_pool_size=32)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        if self._shared is not None:
+            self._shared.close()
+
+    def facts(self) -> DaemonFacts:
+        with docker_errors():
+            answer = self._client.version()
+        api = tuple(int(part) for part in answer["ApiVersion"].split("."))
+        return DaemonFacts(answer["Version"], api, answer["Arch"])
+
+    def ping(self) -> None:
+        with docker_errors():
+            self._client.ping()
+
+    # Containers.
+
+    def states(self) -> dict[str, str]:
+        """Id and state ("running", "exited", ...) of all our containers, from one call."""
+        with docker_errors():
+            rows = self._client.containers(all=True, filters={"label": f"{CLUSTER}={self.cluster}"})
+        return {row["Id"]: row.get("State") or _state_from_status(row["Status"]) for row in rows}
+
+    def inspect(self, container_id: str) -> ContainerRecord | None:
+        """None when it is gone, or is not ours."""
+        try:
+            with docker_errors():
+                document = self._client.inspect_container(container_id)
+        except RuntimeRefusal as error:
+            if error.missing:
+                return None
+            raise
+        record = record_from_inspect(document)
+        ours = record is not None and document["Config"]["Labels"].get(CLUSTER) == self.cluster
+        return record if ours else None
+
+    def create(self, name: str, config: Mapping[str, Any]) -> str:
+        """The id of a new container. A leftover of the same name that never ran (a killed start) is replaced."""
+        try:
+            return self._create(name, config)
+        except RuntimeRefusal as error:
+            if not error.conflict or not self._remove_leftover(name):
+                raise
+        return self._create(name, config)
+
+    def _create(self, name: str, config: Mapping[str, Any]) -> str:
+        with docker_errors():
+            identity: str = self._client.create_container_from_config(dict(config), name)["Id"]  # type: ignore[no-untyped-call]
+            return identity
+
+    def _remove_leftover(self, name: str) -> bool:
+        record = self.inspect(name)
+        if record is None or record.running:
+            return False
+        log.warning("replacing a leftover container name=%s id=%.12s state=%s", name, record.id, record.state.value)
+        self.remove(record.id)
+        return True
+
+    def start(self, container_id: str) -> None:
+        with docker_errors():
+            self._client.start(container_id)
+
+    def kill(self, container_id: str, signal: str) -> None:
+        """Sends a signal. One that has ended or is gone already is none the worse."""
+        try:
+            with docker_errors():
+                self._client.kill(container_id, signal)
+        except RuntimeRefusal as error:
+            if not (error.missing or error.conflict or "is not running" in str(error)):
+                raise
+
+    def remove(self, container_id: str) -> None:
+        """Kills it if it runs, and removes it with its anonymous volumes. One that is gone already is no error."""
+        try:
+            with docker_errors():
+                self._client.remove_container(container_id, v=True, force=True)
+        except RuntimeRefusal as error:
+            # 409: another caller is removing it just now.
+            if not (error.missing or (error.conflict and "in progress" in str(error))):
+                raise
+
+    # Processes inside a container.
+
+    def exec_create(self, container_id: str, command: list[str]) -> str:
+        with docker_errors():
+            identity: str = self._client.exec_create(container_id, command)["Id"]
+            return identity
+
+    def exec_run(self, exec_id: str, *, limit_bytes: int, timeout_s: float) -> bytes:
+        """Starts an exec and returns what it wrote, cut at a limit. Raises TimeoutError when it does not end in time.
+
+        On a connection of its own: its time limit is that of the command, not that of a call.
+        """
+        body = json.dumps({"Detach": False, "Tty": False}).encode()
+        with docker_errors(), hijack(self._host, f"/exec/{exec_id}/start", body, timeout_s=timeout_s) as stream:
+            return stream.read_frames(limit_bytes=limit_bytes, timeout_s=timeout_s)
+
+    def exec_result(self, exec_id: str) -> tuple[int | None, int]:
+        """Exit code (None while it runs) and the process id on the host."""
+        with docker_errors():
+            answer = self._client.exec_inspect(exec_id)
+        return (None if answer.get("Running") else answer.get("ExitCode")), answer.get("Pid") or 0
+
+    # Images.
+
+    def image(self, name: str) -> ImageFacts | None:
+        try:
+            with docker_errors():
+                document = self._client.inspect_image(name)  # type: ignore[no-untyped-call]
+        except RuntimeRefusal as error:
+            if error.missing:
+                return None
+            raise
+        config = document.get("Config") or {}
+        return ImageFacts(
+            id=document["Id"], user=config.get("User") or "", env=tuple(config.get("Env") or ()),
+            names=(*(document.get("RepoTags") or ()), *(document.get("RepoDigests") or ())),
+            size_bytes=document.get("Size", 0),
+        )  # fmt: skip
+
+    def images(self) -> list[ImageFacts]:
+        """All images on this host that have a name."""
+        with docker_errors():
+            rows = self._client.images()
+        found = []
+        for row in rows:
+            names = [*(row.get("RepoTags") or ()), *(row.get("RepoDigests") or ())]
+            named = tuple(name for name in names if not name.startswith("<none>"))
+            if named:
+                found.append(ImageFacts(row["Id"], names=named, size_bytes=row.get("Size", 0)))
+        return found
+
+    def pull(self, name: str) -> None:
+        """Returns when the image is here. Raises RuntimeFailure; the registry's refusal comes within the stream."""
+        client = self._new_client(_PULL_SILENCE_S)
+        # Without a tag docker-py asks for "latest"; a digest must stay as it is.
+        try:
+            with docker_errors():
+                for line in client.pull(name, stream=True, decode=True):
+                    if "error" in line:
+                        raise RuntimeRefusal(str(line["error"]), code=500)
+        finally:
+            client.close()
+
+    def import_image(self, name: str, rootfs: bytes, *, changes: tuple[str, ...]) -> None:
+        """Makes an image of one layer from a tar file."""
+        repository, _, tag = name.rpartition(":")
+        with docker_errors():
+            answer = self._client.import_image_from_data(rootfs, repository=repository, tag=tag, changes=list(changes))
+        for line in str(answer).splitlines():
+            if line.strip() and "error" in (told := json.loads(line)):
+                raise RuntimeRefusal(str(told["error"]), code=500)
+
+    # Networks.
+
+    def networks(self, name: str) -> list[dict[str, Any]]:
+        """Inspect documents of the networks of exactly this name."""
+        with docker_errors():
+            rows = self._client.networks(names=[name])
+            return [self._client.inspect_network(row["Id"]) for row in rows if row["Name"] == name]
+
+    def create_network(
+        self, name: str, *, subnet: str, gateway: str, options: dict[str, str], labels: dict[str, str]
+    ) -> None:
+        """A bridge network; raises RuntimeRefusal when its addresses overlap with another's."""
+        ipam = IPAMConfig(pool_configs=[IPAMPool(subnet=subnet, gateway=gateway)])
+        with docker_errors():
+            self._client.create_network(
+                name, driver="bridge", options=options, ipam=ipam, labels=labels, check_duplicate=True
+            )
+
+    def remove_network(self, network_id: str) -> None:
+        with docker_errors():
+            self._client.remove_network(network_id)
+
+    def events(self) -> Events:
+        """Changes of containers (of everyone: the daemon cannot filter two kinds by one label) and images, from now."""
+        client = self._new_client(self._timeout_s)
+        with docker_errors():
+            stream = client.events(
+                decode=True,
+                filters={"type": ["container", "image"], "event": [*_CONTAINER_EVENTS, *_IMAGE_EVENTS]},
+            )
+        return Events(stream, client)
+
+
+def _state_from_status(status: str) -> str:
+    """Docker before 1.13 tells only "Up 3 minutes"."""
+    return "running" if status.startswith("Up") else "exited"

@@ -1,0 +1,176 @@
+"""Logs of containers: the links under which collectors find them, and Docker's json-file format read back.
+
+Docker writes one JSON line a line of output ({"log", "stream", "time"}) and rotates by renaming (log, log.1, ...). It
+is read from its files, so that a reader sees what was rotated away, and follows into the next file.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from agent.runtime.records import ContainerRecord, parse_time
+
+log = logging.getLogger(__name__)
+
+
+class LogLinks:
+    """Makes and removes the links of Kubernetes: <pod>_<ns>_<container>-<id>.log, and a folder a pod."""
+
+    def __init__(self, container_dir: Path, pod_dir: Path) -> None:
+        self._container_dir = container_dir
+        self._pod_dir = pod_dir
+
+    def make(self, record: ContainerRecord) -> None:
+        """/var/log/containers/... -> /var/log/pods/<ns>_<pod>_<uid>/<container>/<attempt>.log -> Docker's file."""
+        if not record.log_path:
+            return
+        middle = self._middle(record)
+        middle.parent.mkdir(parents=True, exist_ok=True)
+        self._container_dir.mkdir(parents=True, exist_ok=True)
+        _link(middle, Path(record.log_path))
+        _link(self._outer(record), middle)
+
+    def remove(self, record: ContainerRecord) -> None:
+        self._outer(record).unlink(missing_ok=True)
+        middle = self._middle(record)
+        middle.unlink(missing_ok=True)
+        for folder in (middle.parent, middle.parent.parent):
+            try:
+                folder.rmdir()
+            except OSError:
+                return  # another container, or another attempt, still has its link there
+
+    def remove_stale(self, alive: set[str]) -> None:
+        """Removes links of ours whose container is not among the ids: it went while no agent ran."""
+        for link in self._container_dir.glob("*_*_*-*.log"):
+            container_id = link.stem.rpartition("-")[2]
+            if container_id in alive or not link.is_symlink():
+                continue
+            middle = link.readlink()
+            if middle.is_relative_to(self._pod_dir) and not middle.exists():
+                link.unlink(missing_ok=True)
+                middle.unlink(missing_ok=True)
+
+    def _middle(self, record: ContainerRecord) -> Path:
+        folder = f"{record.namespace}_{record.pod_name}_{record.uid}"
+        return self._pod_dir / folder / record.container / f"{record.attempt}.log"
+
+    def _outer(self, record: ContainerRecord) -> Path:
+        return self._container_dir / f"{record.pod_name}_{record.namespace}_{record.container}-{record.id}.log"
+
+
+def _link(link: Path, target: Path) -> None:
+    if link.is_symlink() and link.readlink() == target:
+        return
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
+
+
+class _RawLine(msgspec.Struct):
+    log: str = ""
+    stream: str = "stdout"
+    time: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A piece of output, with its line end if it had one; ``time`` as Docker wrote it, RFC 3339 with nanoseconds."""
+
+    text: str
+    stream: str
+    time: str
+
+    @property
+    def when(self) -> datetime | None:
+        return parse_time(self.time)
+
+
+_decoder = msgspec.json.Decoder(_RawLine)
+
+
+def parse_line(line: bytes) -> LogLine | None:
+    """None for what is no line of Docker's: a crash of the host may leave NULs or half a line."""
+    try:
+        raw = _decoder.decode(line.strip(b"\0"))
+    except msgspec.MsgspecError:
+        return None
+    return LogLine(raw.log, raw.stream, raw.time)
+
+
+def log_files(path: Path) -> list[Path]:
+    """The log's files, oldest first."""
+    rotated = [file for file in path.parent.glob(f"{path.name}.*") if file.suffix[1:].isdigit()]
+    return [*sorted(rotated, key=lambda file: -int(file.suffix[1:])), path]
+
+
+def last_output(path: Path, *, limit_bytes: int, limit_lines: int) -> str:
+    """The end of a container's output."""
+    lines: list[str] = []
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 4 * limit_bytes))
+            for raw in file.read().splitlines():
+                line = parse_line(raw)
+                if line is not None:
+                    lines.append(line.text)
+    except OSError as error:
+        log.info("log not read path=%s error=%s", path, error)
+    return "".join(lines[-limit_lines:])[-limit_bytes:]
+
+
+class LogFollower:
+    """Reads a log from its oldest file on, and what is added, across rotation."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._pending = b""
+        self._file = None if not path.exists() else path.open("rb")
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def skip_to_end(self) -> None:
+        if self._file is not None:
+            self._file.seek(0, 2)
+
+    def rotated(self) -> Iterator[LogLine]:
+        """Lines of the rotated files, oldest first."""
+        for file in log_files(self._path)[:-1]:
+            try:
+                with file.open("rb") as handle:
+                    for raw in handle:
+                        if (line := parse_line(raw)) is not None:
+                            yield line
+            except FileNotFoundError:
+                continue  # rotated away meanwhile
+
+    def new_lines(self) -> Iterator[LogLine]:
+        """Whole lines that have come since the last call."""
+        yield from self._read()
+        if self._was_rotated():
+            yield from self._read()
+            self.close()
+            self._file, self._pending = (self._path.open("rb") if self._path.exists() else None), b""
+            yield from self._read()
+
+    def _read(self) -> Iterator[LogLine]:
+        if self._file is None:
+            return
+        while chunk := self._file.read(256 * 1024):
+            *whole, self._pending = (self._pending + chunk).split(b"\n")
+            for raw in whole:
+                if (line := parse_line(raw)) is not None:
+                    yield line
+
+    def _was_rotated(self) -> bool:
+        try:
+            current = self._path.stat().st_ino
+        except FileNotFoundError:
+            return False
+        return self._file is None or current != os.fstat(self._file.fileno()).st_ino

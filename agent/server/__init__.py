@@ -1,0 +1,1 @@
+"""The agent's port: logs, pods, health and metrics, for the API server only."""

@@ -1,0 +1,134 @@
+"""The connection of one client: TLS, who it is, and the answer. Only a certificate of an allowed group gets one.
+
+``/healthz`` too: whoever has no business on this port learns nothing from it.
+"""
+
+import logging
+import ssl
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from api.codec import encode
+from api.errors import ApiError, Forbidden, InternalError, MethodNotAllowed
+
+if TYPE_CHECKING:
+    from agent.server.server import AgentServer
+
+log = logging.getLogger(__name__)
+
+_IDLE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked. ``open``: whether the client still listens, for answers that go on."""
+
+    path: str
+    query: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A body, or pieces of one as they come. Pieces end with the connection or with the iterator."""
+
+    body: bytes | Iterable[bytes] = b""
+    content_type: str = "text/plain; charset=utf-8"
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def groups_of(certificate: Mapping[str, Any]) -> set[str]:
+    """The organizations of a client certificate, as ``SSLSocket.getpeercert`` gives it."""
+    subject = certificate.get("subject", ())
+    return {value for part in subject for name, value in part if name == "organizationName"}
+
+
+class RequestHandler(BaseHTTPRequestHandler):
+    """One connection, in a thread of the server's."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = _IDLE_S
+    server: "AgentServer"
+
+    def setup(self) -> None:
+        """The handshake is made here, in the connection's own thread: a client that dawdles holds up no other."""
+        self.request.settimeout(_IDLE_S)
+        self.request.do_handshake()
+        super().setup()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._send(_told(MethodNotAllowed("this port answers GET only")))
+
+    do_PUT = do_DELETE = do_PATCH = do_POST  # noqa: N815
+
+    def _answer(self) -> None:
+        url = urlsplit(self.path)
+        try:
+            self._authorize()
+            response = self.server.route(Request(unquote(url.path), dict(parse_qsl(url.query))))
+        except ApiError as error:
+            response = _told(error)
+        except Exception as error:
+            log.exception("request failed path=%s", url.path)
+            response = _told(InternalError(f"{type(error).__name__}: {error}"))
+        self._send(response)
+
+    def _authorize(self) -> None:
+        connection = self.connection
+        certificate = connection.getpeercert() if isinstance(connection, ssl.SSLSocket) else None
+        if not groups_of(certificate or {}) & self.server.client_groups:
+            raise Forbidden("the client's certificate is of no group that may use this port")
+
+    def _send(self, response: Response) -> None:
+        self.send_response(response.status)
+        self.send_header("Content-Type", response.content_type)
+        for name, value in response.headers.items():
+            self.send_header(name, value)
+        if isinstance(response.body, bytes):
+            self.send_header("Content-Length", str(len(response.body)))
+            self.end_headers()
+            self.wfile.write(response.body)
+            return
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self._send_pieces(iter(response.body))
+
+    def _send_pieces(self, pieces: Iterator[bytes]) -> None:
+        """An empty piece asks only whether the client is still there."""
+        try:
+            for piece in pieces:
+                if piece:
+                    self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+                elif self._client_has_gone():
+                    self.close_connection = True
+                    return
+            self.wfile.write(b"0\r\n\r\n")
+        finally:
+            close = getattr(pieces, "close", None)
+            if close is not None:
+                close()
+
+    def _client_has_gone(self) -> bool:
+        """A client that follows sends nothing more: what can be read is its end."""
+        self.connection.setblocking(False)
+        try:
+            return not self.connection.recv(1)
+        except (ssl.SSLWantReadError, BlockingIOError):
+            return False
+        except OSError:
+            return True
+        finally:
+            self.connection.settimeout(_IDLE_S)
+
+    def log_message(self, format: str, *args: object) -> None:
+        log.debug("request client=%s line=%s", self.client_address[0], format % args)
+
+
+def _told(error: ApiError) -> Response:
+    return Response(encode(error.status()), "application/json", error.status().code)

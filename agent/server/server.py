@@ -1,0 +1,111 @@
+"""The agent's port: TLS with client certificates, a bounded number of connections, one thread each.
+
+Routes are a table of exact paths and of prefixes; see ``routes``.
+"""
+
+import logging
+import socket
+import socketserver
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from agent.config import Config
+from agent.server.requests import Request, RequestHandler, Response
+from api.errors import NotFound
+
+log = logging.getLogger(__name__)
+
+Route = Callable[[Request], Response]
+
+
+class AgentServer(socketserver.TCPServer):
+    """``exact``: path to route. ``prefixes``: beginning of a path to route."""
+
+    allow_reuse_address = True
+    request_queue_size = 64
+
+    def __init__(self, config: Config, *, exact: dict[str, Route], prefixes: dict[str, Route]) -> None:
+        self.client_groups = frozenset(config.client_groups)
+        self._exact = exact
+        self._prefixes = prefixes
+        self._context = _tls(config)
+        self._free = threading.BoundedSemaphore(config.server_connections)
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self.serve_forever, name="agent-server", daemon=True)
+        if ":" in config.address:
+            self.address_family = socket.AF_INET6
+        super().__init__((config.address, config.port), RequestHandler)
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 3.0) -> None:
+        """No new connections; those open are cut."""
+        self.shutdown()
+        self._thread.join(timeout_s)
+        self.server_close()
+        with self._lock:
+            connections = list(self._open)
+        for connection in connections:
+            _cut(connection)
+        for _ in connections:
+            self._free.acquire(timeout=timeout_s / max(len(connections), 1))
+
+    def route(self, request: Request) -> Response:
+        """Raises NotFound."""
+        if request.path in self._exact:
+            return self._exact[request.path](request)
+        for prefix, route in self._prefixes.items():
+            if request.path.startswith(prefix):
+                return route(request)
+        raise NotFound(f"the agent has no {request.path}")
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Hands a connection to a thread; closes it at once when all are taken."""
+        if not self._free.acquire(blocking=False):
+            log.warning("connection refused, all are taken client=%s", client_address[0])
+            self.shutdown_request(request)
+            return
+        with self._lock:
+            self._open.add(request)
+        name = f"agent-server-{client_address[0]}:{client_address[1]}"
+        threading.Thread(target=self._serve, args=(request, client_address), name=name, daemon=True).start()
+
+    def _serve(self, request: socket.socket, client_address: Any) -> None:
+        secure: socket.socket = request
+        try:
+            secure = self._context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+            with self._lock:
+                self._open.discard(request)
+                self._open.add(secure)
+            self.finish_request(secure, client_address)
+        except OSError as error:  # among them every ssl.SSLError: a client without a certificate, or one that left
+            log.info("connection ended client=%s error=%s", client_address[0], error)
+        finally:
+            with self._lock:
+                self._open.discard(request)
+                self._open.discard(secure)
+            self.shutdown_request(secure)
+            self._free.release()
+
+
+def _cut(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # its own thread was faster
+
+
+def _tls(config: Config) -> ssl.SSLContext:
+    """Raises OSError when a file is missing or is no certificate."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(config.client_ca_file))
+    context.load_cert_chain(str(config.tls_cert_file), str(config.tls_private_key_file))
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context

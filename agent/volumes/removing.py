@@ -1,0 +1,52 @@
+"""Removes a pod's directory, and never anything that is mounted into it.
+
+What we mounted ourselves (tmpfs) is unmounted first. If any mount is left under the directory, nothing is removed: the
+data behind it is not ours.
+"""
+
+import logging
+import shutil
+import subprocess
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_UNMOUNT_TIMEOUT_S = 10
+
+
+def mount_points(mountinfo: Path = Path("/proc/self/mountinfo")) -> dict[str, str]:
+    """Mount point to file system type, as the kernel tells them."""
+    found = {}
+    for line in mountinfo.read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        found[_unescaped(before.split()[4])] = after.split()[0]
+    return found
+
+
+def _unescaped(text: str) -> str:
+    """mountinfo writes space, tab, newline and backslash in octal."""
+    for code in ("\\040", "\\011", "\\012", "\\134"):
+        text = text.replace(code, chr(int(code[1:], 8)))
+    return text
+
+
+def remove_tree(directory: Path) -> bool:
+    """Whether the directory is gone. False when something is mounted in it that is not ours, with a line in the log."""
+    if not directory.exists():
+        return True
+    prefix = f"{directory.resolve()}/"
+    for point, kind in sorted(mount_points().items(), reverse=True):
+        if point.startswith(prefix) and kind == "tmpfs":
+            subprocess.run(["umount", point], timeout=_UNMOUNT_TIMEOUT_S, check=False, capture_output=True)
+    left = [point for point in mount_points() if point.startswith(prefix)]
+    if left:
+        log.error("pod directory kept, still mounted directory=%s mount=%s", directory, left[0])
+        return False
+    try:
+        shutil.rmtree(directory)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        log.warning("pod directory not removed directory=%s error=%s", directory, error)
+        return False
+    return True

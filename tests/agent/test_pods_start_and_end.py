@@ -1,0 +1,101 @@
+"""Pods on a real Docker daemon, from creation to deletion."""
+
+import pytest
+
+from api.core import Pod
+from tests.agent.conftest import Cluster, phase, ready, restarts, wait_until, waiting_reason
+
+pytestmark = pytest.mark.docker
+
+
+def test_a_pod_runs_with_an_address_of_the_pod_network(cluster: Cluster) -> None:
+    cluster.start_agent()
+    cluster.create("web", "exec sleep 1000")
+    pod = cluster.wait_pod("web", ready)
+    assert pod.status.phase == "Running"
+    assert pod.status.pod_ip.startswith(cluster.cidr.rpartition(".")[0] + ".")
+    assert pod.status.host_ip == "127.0.0.1"
+    assert pod.status.qos_class == "BestEffort"
+    names = sorted(row["Names"][0] for row in cluster.containers())
+    assert names == [f"/k8s_POD_web_default_{pod.metadata.uid}_0", f"/k8s_main_web_default_{pod.metadata.uid}_0"]
+    wait_until(lambda: bool(cluster.events("Started")))
+    assert cluster.events("Created") == ["Created container: main"]
+
+
+def test_a_deleted_pod_gets_term_and_is_gone(cluster: Cluster) -> None:
+    cluster.start_agent()
+    cluster.create("web", "trap 'exit 0' TERM; sleep 1000 & wait")
+    pod = cluster.wait_pod("web", ready)
+    cluster.api.delete(Pod, "web", "default")
+    cluster.wait_gone("web", timeout_s=4)
+    assert cluster.containers() == []
+    assert not (cluster.directory / "data/pods" / pod.metadata.uid).exists()
+    assert list((cluster.directory / "log/containers").iterdir()) == []
+
+
+def test_a_container_that_ignores_term_is_killed_after_the_grace(cluster: Cluster) -> None:
+    cluster.start_agent()
+    cluster.create("stubborn", "trap '' TERM; while true; do sleep 0.1; done")
+    cluster.wait_pod("stubborn", ready)
+    cluster.api.delete(Pod, "stubborn", "default", grace_s=1)
+    cluster.wait_gone("stubborn", timeout_s=8)
+    assert cluster.containers() == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "wanted"),
+    [("Never", 0, "Succeeded"), ("Never", 3, "Failed"), ("OnFailure", 0, "Succeeded")],
+)
+def test_a_pod_that_ends_for_good_has_the_right_phase(cluster: Cluster, policy: str, code: int, wanted: str) -> None:
+    cluster.start_agent()
+    cluster.create("job", f"exit {code}", restartPolicy=policy)
+    pod = cluster.wait_pod("job", phase(wanted))
+    state = pod.status.container_statuses[0].state
+    assert state is not None
+    assert state.terminated is not None
+    assert (state.terminated.exit_code, state.terminated.reason) == (code, "Error" if code else "Completed")
+    wait_until(lambda: len(cluster.containers()) == 1)
+
+
+def test_a_container_killed_from_outside_is_started_again_and_counted(cluster: Cluster) -> None:
+    cluster.start_agent()
+    cluster.create("web", "exec sleep 1000")
+    pod = cluster.wait_pod("web", ready)
+    cluster.docker.kill(pod.status.container_statuses[0].container_id.removeprefix("docker://"))
+    pod = cluster.wait_pod("web", lambda pod: restarts(pod) == 1 and ready(pod))
+    last = pod.status.container_statuses[0].last_state
+    assert last is not None
+    assert last.terminated is not None
+    assert last.terminated.exit_code == 137
+
+
+def test_a_sandbox_killed_from_outside_is_made_again(cluster: Cluster) -> None:
+    cluster.start_agent()
+    cluster.create("web", "exec sleep 1000")
+    cluster.wait_pod("web", ready)
+    sandbox = next(row for row in cluster.containers() if "k8s_POD_" in row["Names"][0])
+    cluster.docker.kill(sandbox["Id"])
+    cluster.wait_pod("web", lambda pod: restarts(pod) == 1 and ready(pod))
+    assert len(cluster.containers(all=False)) == 2
+
+
+def test_a_container_that_keeps_failing_waits_with_crash_loop_back_off(cluster: Cluster) -> None:
+    cluster.start_agent(restart_base_s=1.0, restart_cap_s=5.0)
+    cluster.create("crash", "exit 1")
+
+    pod = cluster.wait_pod("crash", lambda pod: waiting_reason(pod) == "CrashLoopBackOff")
+    assert pod.status.phase == "Running"
+    assert not ready(pod)
+    assert len([row for row in cluster.containers() if "k8s_main" in row["Names"][0]]) <= 1
+
+
+def test_a_command_that_is_not_there_shows_run_container_error(cluster: Cluster) -> None:
+    cluster.start_agent()
+    container = {"name": "main", "image": cluster.image, "command": ["/no/such/program"]}
+    cluster.create("typo", containers=[container], restartPolicy="Never")
+    pod = cluster.wait_pod("typo", phase("Failed"))
+    state = pod.status.container_statuses[0].state
+    assert state is not None
+    assert state.terminated is not None
+    assert state.terminated.reason == "ContainerCannotRun"
+    assert "no such file" in state.terminated.message
