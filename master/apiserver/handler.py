@@ -22,6 +22,14 @@ from master.apiserver.schemas import Schemas
 from master.apiserver.version import version_document
 
 _RESOURCE_ROOTS = ("api", "apis")
+# There are no custom resources. kubectl asks for them before it says that it knows no such kind.
+_CUSTOM_RESOURCES = ("apis", "apiextensions.k8s.io", "v1", "customresourcedefinitions")
+_NO_CUSTOM_RESOURCES = {
+    "kind": "CustomResourceDefinitionList",
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "metadata": {"resourceVersion": "0"},
+    "items": [],
+}
 _WATCH_ON = ("", "1", "true", "True", "TRUE", "t", "T")
 _NO_LABELS: Labels = ("", "", "", "", "", "")
 _PATHS = {
@@ -82,7 +90,7 @@ class Handler:
 
     @staticmethod
     def _is_discovery(segments: tuple[str, ...]) -> bool:
-        return segments[0] == "apis" and len(segments) == 3
+        return (segments[0] == "apis" and len(segments) == 3) or segments == _CUSTOM_RESOURCES
 
     def _operate(self, request: Request, user: User, route: Route) -> Answer | Awaitable[Answer]:
         authorize(user, route.verb, route.target)
@@ -101,6 +109,8 @@ class Handler:
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
         if not request.segments:
             return plain_response(_PATHS)
+        if request.segments == _CUSTOM_RESOURCES:
+            return plain_response(_NO_CUSTOM_RESOURCES)
         root = self._roots.get(request.segments[0])
         if root is None:
             raise nowhere()

@@ -1,7 +1,5 @@
 """A whole apiserver for the tests: real TLS sockets, a real SQLite store, real certificates; one for each module."""
 
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,9 +17,7 @@ from master.apiserver.config import Config
 # The folder is no package (tests are imported by path), so what its tests share is found here.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from tests_apiserver import Api, Running
-
-KUBECTL = shutil.which("kubectl", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+from tests_apiserver import KUBECTL, Api, Running
 
 
 def identities() -> list[pki.Identity]:

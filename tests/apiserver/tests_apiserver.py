@@ -2,10 +2,15 @@
 
 import asyncio
 import json
+import os
+import shutil
+import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import urllib3
@@ -16,6 +21,7 @@ from master.apiserver.server import Apiserver
 T = TypeVar("T")
 
 LIMIT_S = 15.0
+KUBECTL = shutil.which("kubectl", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
 
 
 def wait_for(found: Callable[[], T], *, limit_s: float = LIMIT_S) -> T:
@@ -155,3 +161,11 @@ def pod(name: str, **spec: Any) -> dict[str, Any]:
         "metadata": {"name": name, "labels": {"app": name}},
         "spec": {"containers": [{"name": "c", "image": "pause:1"}], **spec},
     }
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,77 @@
+"""Who may do what."""
+
+from collections.abc import Callable
+
+import pytest
+from tests_apiserver import Api, Running, pod
+
+from master.apiserver.authentication import User
+from master.apiserver.authorization import is_allowed
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz", "/version", "/livez/ping"])
+def test_nobody_in_particular_sees_health_and_version(
+    server: Running, as_user: Callable[[Running, str], Api], path: str
+) -> None:
+    assert as_user(server, "").get(path).status == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/api", "/apis", "/api/v1/pods", "/metrics", "/openapi/v3", "/", "/apis/x/v1/y", "/z"]
+)
+def test_nobody_in_particular_sees_nothing_else(
+    server: Running, as_user: Callable[[Running, str], Api], path: str
+) -> None:
+    refused = as_user(server, "").get(path)
+    assert refused.status in (401, 404)
+    if refused.status == 401:
+        assert (refused.json["reason"], refused.json["message"]) == ("Unauthorized", "Unauthorized")
+
+
+def test_a_token_that_is_not_known_is_refused(server: Running, as_user: Callable[[Running, str], Api]) -> None:
+    assert as_user(server, "").get("/version", Authorization="Bearer zzz").status == 401
+
+
+def test_a_component_does_its_work_and_no_more(server: Running, as_user: Callable[[Running, str], Api]) -> None:
+    proxy = as_user(server, "netproxy")
+    assert proxy.get("/api/v1/services").status == 200
+    assert proxy.get("/api").status == 200
+    assert proxy.get("/metrics").status == 403
+    refused = proxy.get("/api/v1/namespaces/default/pods")
+    assert refused.status == 403
+    assert refused.json["message"] == (
+        'pods is forbidden: User "system:kube-proxy" cannot list resource "pods" in API group "" '
+        'in the namespace "default"'
+    )
+    one = as_user(server, "dns").delete("/api/v1/nodes/n1")
+    assert one.json["message"] == (
+        'nodes "n1" is forbidden: User "steersman:dns" cannot delete resource "nodes" in API group "" '
+        "at the cluster scope"
+    )
+    scheduler = as_user(server, "scheduler")
+    assert scheduler.post("/api/v1/namespaces/default/pods", pod("x")).status == 403
+    assert scheduler.get("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/x").status == 404
+
+
+@pytest.mark.parametrize(
+    ("user", "verb", "resource", "allowed"),
+    [
+        ("system:kube-scheduler", "create", "pods/binding", True),
+        ("system:kube-scheduler", "create", "pods", False),
+        ("system:kube-controller-manager", "update", "replicationcontrollers/status", True),
+        ("system:kube-controller-manager", "deletecollection", "leases.coordination.k8s.io", True),
+        ("system:kube-controller-manager", "get", "pods/log", False),
+        ("system:kube-controller-manager", "create", "pods/binding", False),
+        ("steersman:dns", "get", "secrets", False),
+        ("nobody", "get", "pods", False),
+    ],
+)
+def test_the_policy(user: str, verb: str, resource: str, allowed: bool) -> None:
+    assert is_allowed(User(user, frozenset()), verb, resource) is allowed
+
+
+def test_nodes_are_allowed_by_their_group() -> None:
+    node = User("system:node:n1", frozenset({"system:nodes"}))
+    assert is_allowed(node, "patch", "nodes/status")
+    assert not is_allowed(node, "delete", "replicationcontrollers")
+    assert is_allowed(User("anyone", frozenset({"system:masters"})), "delete", "nodes")
