@@ -94,9 +94,11 @@ class Transport:
         return self._tried(
             method,
             path,
-            lambda: _checked(
-                self._send(method, path, query, body=body, content_type=content_type, timeout_s=timeout_s)
-            ).data,
+            lambda: (
+                _checked(
+                    self._send(method, path, query, body=body, content_type=content_type, timeout_s=timeout_s)
+                ).data
+            ),
         )
 
     def stream(self, path: str, *, query: Query | None = None, silence_s: float | None = None) -> Stream:
