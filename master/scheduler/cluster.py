@@ -27,17 +27,27 @@ def _of(container: Container) -> Amounts:
 
 
 def requests(spec: PodSpec) -> Amounts:
-    """What a pod needs: the sum of its containers, or its largest init container where that is more."""
-    total: Amounts = {}
-    for container in spec.containers:
-        for name, value in _of(container).items():
-            total[name] = total.get(name, 0) + value
+    """What a pod needs: the sum of its containers and sidecars, or, where that is more, of an init container and the
+    sidecars started before it. (``PodRequests`` of Kubernetes.)
+    """
+    sidecars: Amounts = {}
+    most: Amounts = {}
     for container in spec.init_containers:
-        for name, value in _of(container).items():
-            total[name] = max(total.get(name, 0), value)
-    for name, quantity in spec.overhead.items():
-        total[name] = total.get(name, 0) + amount(name, quantity.value)
-    return total
+        own = _of(container)
+        if container.restart_policy == "Always":
+            sidecars = own = _sum(sidecars, own)
+        else:
+            own = _sum(sidecars, own)
+        most = {name: max(most.get(name, 0), own.get(name, 0)) for name in most | own}
+    total = sidecars
+    for container in spec.containers:
+        total = _sum(total, _of(container))
+    total = {name: max(total.get(name, 0), most.get(name, 0)) for name in total | most}
+    return _sum(total, {name: amount(name, quantity.value) for name, quantity in spec.overhead.items()})
+
+
+def _sum(one: Amounts, other: Amounts) -> Amounts:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in one | other}
 
 
 def scored_requests(spec: PodSpec) -> tuple[int, int]:
@@ -121,6 +131,10 @@ class Cluster:
         if state is not None:
             state.add(pod)
             self._placed[uid] = node_name
+
+    def is_placed(self, uid: str) -> bool:
+        """Whether a pod is counted on some node."""
+        return uid in self._placed
 
     def remove(self, uid: str) -> None:
         name = self._placed.pop(uid, None)

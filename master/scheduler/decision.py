@@ -34,7 +34,7 @@ def choose(pod: Pod, nodes: Collection[NodeState], *, turn: int = 0) -> Choice:
         else:
             fitting.append(state)
     if not fitting:
-        listed = ", ".join(f"{count} {reason}" for reason, count in sorted(refusals.items()))
+        listed = ", ".join(sorted(f"{count} {reason}" for reason, count in refusals.items()))
         return Choice(reason=f"0/{len(nodes)} nodes are available: {listed}.")
     if len(fitting) == 1:
         return Choice(node=fitting[0].node.metadata.name)

@@ -39,10 +39,13 @@ def unschedulable(wish: Wish, state: NodeState) -> str:
     return "" if tolerated(taint, wish.pod.spec.tolerations) else "node(s) were unschedulable"
 
 
-def ready(_wish: Wish, state: NodeState) -> str:
-    """A node that is not ready, or has no pod addresses yet, cannot start anything."""
+def ready(wish: Wish, state: NodeState) -> str:
+    """A node that is not ready starts nothing but pods that bear just that (those of node daemons do)."""
     condition = next((item for item in state.node.status.conditions if item.type == "Ready"), None)
-    return "" if condition is not None and condition.status == "True" else "node(s) were not ready"
+    if condition is not None and condition.status == "True":
+        return ""
+    taint = Taint(key="node.kubernetes.io/not-ready", effect="NoSchedule")
+    return "" if tolerated(taint, wish.pod.spec.tolerations) else "node(s) were not ready"
 
 
 def taints(wish: Wish, state: NodeState) -> str:

@@ -61,7 +61,9 @@ class Scheduler:
             elif old is not None:
                 self._cluster.remove(old.metadata.uid)
         if new is not None and self._is_waiting(new):
-            self._queue.add((new.metadata.namespace, new.metadata.name))
+            # Its status is what a refusal changes: that is no reason to try again.
+            if old is None or (old.spec, old.metadata.labels) != (new.spec, new.metadata.labels):
+                self._queue.add((new.metadata.namespace, new.metadata.name))
         elif old is not None and old.spec.node_name and (new is None or _ended(new)) and not _ended(old):
             # Room has become free.
             self._wake()
@@ -98,6 +100,9 @@ class Scheduler:
         if pod is None or not self._is_waiting(pod):
             return
         with self._lock:
+            if self._cluster.is_placed(pod.metadata.uid):
+                # Bound a moment ago; the watch has not shown it yet.
+                return
             self._turn += 1
             choice = choose(pod, self._cluster.nodes.values(), turn=self._turn)
             if choice.node:
@@ -140,7 +145,7 @@ class Scheduler:
         condition = {
             "type": "PodScheduled",
             "status": "False",
-            "reason": "Unschedulable",
+            "reason": "SchedulingGated" if pod.spec.scheduling_gates else "Unschedulable",
             "message": choice.reason,
             "lastTransitionTime": now(),
         }
