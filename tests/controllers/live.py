@@ -1,0 +1,76 @@
+"""A whole API server for tests of what lives beside it: real sockets and TLS, a real store, real certificates."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from client import Client
+from master import pki
+from master.apiserver.config import Config
+from master.apiserver.server import Apiserver
+
+LIMIT_S = 20.0
+T = TypeVar("T")
+
+
+def until(found: Callable[[], T], *, limit_s: float = LIMIT_S) -> T:
+    """The first true answer; fails when none comes in time."""
+    end = time.monotonic() + limit_s
+    while not (answer := found()):
+        assert time.monotonic() < end, "never came true"
+        time.sleep(0.01)
+    return answer
+
+
+class Master:
+    """An API server on a loop and a thread of its own; each component reaches it under its own name."""
+
+    def __init__(self, directory: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        server = pki.apiserver_identity(
+            host_name=socket.gethostname(), addresses=["127.0.0.1"], service_ip="10.96.0.1", domain="cluster.local"
+        )
+        components = pki.standard_identities(node_name="n1")
+        self.certificates = pki.ensure(directory / "etc", (server, *components), server=f"https://127.0.0.1:{port}")
+        config = Config(
+            bind_address="127.0.0.1",
+            secure_port=port,
+            config_dir=self.certificates.directory,
+            data_dir=directory / "data",
+            shutdown_grace_s=1.0,
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="apiserver under test")
+        self._thread.start()
+        self._server: Apiserver | None = None
+        try:
+            self._server = asyncio.run_coroutine_threadsafe(self._started(config), self._loop).result(LIMIT_S)
+        except BaseException:
+            self.stop()
+            raise
+
+    async def _started(self, config: Config) -> Apiserver:
+        server = Apiserver(config)
+        await server.start()
+        return server
+
+    def kubeconfig(self, user: str) -> Path:
+        return self.certificates.kubeconfig(user)
+
+    def client(self, user: str) -> Client:
+        return Client.from_kubeconfig(self.kubeconfig(user))
+
+    def stop(self) -> None:
+        try:
+            if self._server is not None:
+                asyncio.run_coroutine_threadsafe(self._server.stop(), self._loop).result(LIMIT_S)
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(LIMIT_S)
+            self._loop.close()

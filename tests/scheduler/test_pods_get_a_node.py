@@ -1,0 +1,153 @@
+"""The whole scheduler against a real API server."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from api.core import Event, Node, Pod
+from api.errors import NotFound
+from client import Client
+from master.scheduler.config import Config
+from master.scheduler.main import run
+from tests.controllers.live import Master, until
+from tests.scheduler.made import node, pod
+
+
+@pytest.fixture
+def scheduling(master: Master) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=run, args=(Config(kubeconfig=master.kubeconfig("scheduler")), stop))
+    thread.start()
+    yield
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+@pytest.fixture(autouse=True)
+def emptied(admin: Client) -> Iterator[None]:
+    yield
+    for one in admin.list(Pod).items:
+        admin.delete(Pod, one.metadata.name, one.metadata.namespace, grace_s=0)
+    for each in admin.list(Node).items:
+        admin.delete(Node, each.metadata.name)
+
+
+def join(admin: Client, made: Node) -> Node:
+    """As a node's agent does: the object, then its status."""
+    status = made.status
+    created = admin.create(made)
+    created.status = status
+    return admin.update_status(created)
+
+
+def node_of(admin: Client, name: str) -> str:
+    return admin.get(Pod, name, "default").spec.node_name
+
+
+def why(admin: Client, name: str) -> str:
+    conditions = admin.get(Pod, name, "default").status.conditions
+    return next((item.message for item in conditions if item.type == "PodScheduled" and item.status == "False"), "")
+
+
+def reasons(admin: Client, name: str) -> list[str]:
+    return sorted(event.reason for event in admin.list(Event, fields=f"involvedObject.name={name}").items)
+
+
+@pytest.mark.usefixtures("scheduling")
+def test_a_waiting_pod_is_bound(admin: Client) -> None:
+    join(admin, node("n1"))
+    admin.create(pod("a"))
+    until(lambda: node_of(admin, "a") == "n1")
+    scheduled = next(item for item in admin.get(Pod, "a", "default").status.conditions if item.type == "PodScheduled")
+    assert scheduled.status == "True"
+    until(lambda: reasons(admin, "a") == ["Scheduled"])
+
+
+@pytest.mark.usefixtures("scheduling")
+def test_many_pods_are_spread_and_no_node_is_overfilled(admin: Client) -> None:
+    for name in ("n1", "n2"):
+        join(admin, node(name, room={"pods": "5"}))
+    for number in range(12):
+        admin.create(pod(f"m{number}"))
+
+    def placed() -> list[str]:
+        return [one.spec.node_name for one in admin.list(Pod).items if one.spec.node_name]
+
+    until(lambda: len(placed()) == 10)
+    until(lambda: sum(bool(why(admin, f"m{number}")) for number in range(12)) == 2)
+    assert sorted(placed()) == ["n1"] * 5 + ["n2"] * 5
+
+
+@pytest.mark.usefixtures("scheduling")
+def test_a_pod_that_fits_nowhere_says_why_and_goes_when_there_is_room(admin: Client) -> None:
+    admin.create(pod("big", cpu="3"))
+    until(lambda: why(admin, "big") == "no nodes available to schedule pods")
+    join(admin, node("n1"))
+    until(lambda: node_of(admin, "big") == "n1")
+    admin.create(pod("next", cpu="3"))
+    until(lambda: why(admin, "next") == "0/1 nodes are available: 1 Insufficient cpu.")
+    until(lambda: "FailedScheduling" in reasons(admin, "next"))
+    admin.delete(Pod, "big", "default", grace_s=0)
+    until(lambda: node_of(admin, "next") == "n1")
+
+
+@pytest.mark.usefixtures("scheduling")
+def test_a_refusal_is_told_once_while_nothing_changes(admin: Client) -> None:
+    admin.create(pod("lonely"))
+    until(lambda: why(admin, "lonely"))
+    until(lambda: reasons(admin, "lonely"))
+    admin.create(pod("after"))
+    until(lambda: why(admin, "after"))
+    (event,) = admin.list(Event, fields="involvedObject.name=lonely").items
+    assert event.count == 1
+
+
+@pytest.mark.usefixtures("scheduling")
+def test_a_cordoned_node_is_used_again_after_uncordon(admin: Client) -> None:
+    join(admin, node("n1", spec={"unschedulable": True}))
+    admin.create(pod("a"))
+    until(lambda: why(admin, "a") == "0/1 nodes are available: 1 node(s) were unschedulable.")
+    admin.patch(Node, "n1", "", {"spec": {"unschedulable": None}}, form="merge")
+    until(lambda: node_of(admin, "a") == "n1")
+
+
+@pytest.mark.usefixtures("scheduling")
+def test_other_schedulers_pods_and_gated_pods_are_left(admin: Client) -> None:
+    join(admin, node("n1"))
+    admin.create(pod("theirs", schedulerName="other"))
+    admin.create(pod("gated", schedulingGates=[{"name": "wait"}]))
+    admin.create(pod("mine"))
+    until(lambda: node_of(admin, "mine") == "n1")
+    until(lambda: "scheduling gates" in why(admin, "gated"))
+    assert node_of(admin, "theirs") == ""
+    admin.patch(Pod, "gated", "default", {"spec": {"schedulingGates": None}}, form="merge")
+    until(lambda: node_of(admin, "gated") == "n1")
+
+
+def test_a_new_scheduler_counts_what_is_bound_already(admin: Client, master: Master) -> None:
+    join(admin, node("n1", room={"cpu": "2"}))
+    admin.create(pod("old", cpu="2"))
+    admin.bind("old", "default", "n1")
+    admin.create(pod("new", cpu="1"))
+    stop = threading.Event()
+    thread = threading.Thread(target=run, args=(Config(kubeconfig=master.kubeconfig("scheduler")), stop))
+    thread.start()
+    try:
+        until(lambda: why(admin, "new") == "0/1 nodes are available: 1 Insufficient cpu.")
+    finally:
+        stop.set()
+        thread.join(10)
+
+
+@pytest.mark.usefixtures("scheduling")
+def test_a_pod_deleted_while_it_waits_is_forgotten(admin: Client) -> None:
+    admin.create(pod("gone"))
+    until(lambda: why(admin, "gone"))
+    admin.delete(Pod, "gone", "default", grace_s=0)
+    join(admin, node("n1"))
+    admin.create(pod("a"))
+    until(lambda: node_of(admin, "a") == "n1")
+    with pytest.raises(NotFound):
+        admin.get(Pod, "gone", "default")
