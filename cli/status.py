@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     say(f"cluster {settings.name}: {'supervised' if alive else 'not running (steersman up starts it)'}")
     whole = alive
     if written is not None:
-        rows = [component_row(one) for one in written.entries]
+        rows = [component_row(one, supervised=alive) for one in written.entries]
         whole = whole and all(row[1] == "running" for row in rows)
         own = ("supervisor", "running" if alive else "gone", *process_cells(written.supervisor if alive else None))
         say(render(("COMPONENT", "STATE", "PID", "SINCE", "MEMORY", "RESTARTS", "LAST EXIT"), [(*own, "", ""), *rows]))
@@ -42,10 +42,11 @@ def main(arguments: list[str]) -> int:
     return 0 if whole and answers else NOT_RUNNING
 
 
-def component_row(entry: board.Entry) -> tuple[str, ...]:
-    """One component as cells."""
+def component_row(entry: board.Entry, *, supervised: bool) -> tuple[str, ...]:
+    """One component as cells. `waiting` is for its next start, `gone` is killed without anyone to start it again."""
     running = entry.process is not None and find(entry.process) is not None
-    state = "running" if running else "waiting" if entry.process is None else "gone"
+    without = "waiting" if supervised else "stopped"
+    state = "running" if running else without if entry.process is None else "gone"
     cells = process_cells(entry.process if running else None)
     return (entry.name, state, *cells, str(entry.restarts), entry.last_exit)
 

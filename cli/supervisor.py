@@ -159,13 +159,14 @@ class Supervisor:
                 continue
             now = time.monotonic()
             ran_s = now - child.started_at
-            child.delay_s = next_delay(child.delay_s, ran_s)
-            child.process, child.since, child.due_at = None, time.time(), now + child.delay_s
-            child.restarts += 1
+            child.process, child.since = None, time.time()
             child.last_exit = explain_exit(status)
             if self._stopping:
                 log.info("stopped component=%s why=%r", child.program.name, child.last_exit)
                 return True
+            child.delay_s = next_delay(child.delay_s, ran_s)
+            child.due_at = now + child.delay_s
+            child.restarts += 1
             log.warning(
                 "component ended component=%s pid=%d why=%r ran_s=%.1f restart_in_s=%g",
                 child.program.name, pid, child.last_exit, ran_s, child.delay_s,
