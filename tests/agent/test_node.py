@@ -1,0 +1,113 @@
+"""The node: what is said of it, and how it stays registered."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from agent.config import Config
+from agent.node.facts import MachineFacts, Pressure, node_address, read_machine, read_pressure
+from agent.node.status import NodeObserved, new_node, node_status, same_but_heartbeat
+from api.coordination import Lease
+from api.core import Node, NodeStatus
+from tests.agent.conftest import NODE, Cluster, ready, wait_until
+
+_NOW = datetime(2026, 1, 1, tzinfo=UTC)
+_MACHINE = MachineFacts(
+    hostname="h", architecture="amd64", kernel_version="6.1", os_image="Debian", machine_id="m", system_uuid="s",
+    boot_id="b", cpu_count=2, memory_bytes=4 * 2**30, disk_bytes=100 * 2**30,
+)  # fmt: skip
+_PLENTY = Pressure(
+    memory_available_bytes=2**30, disk_available_percent=50, inodes_available_percent=50, pid_available_percent=90
+)
+_OBSERVED = NodeObserved(machine=_MACHINE, pressure=_PLENTY, address="10.0.0.5", port=10250, docker_version="20.10.24")
+_CONFIG = Config(node_name="n1", system_reserved_cpu="500m", system_reserved_memory="1Gi")
+
+
+def _condition(status: NodeStatus, kind: str) -> tuple[str, str]:
+    return next((c.status, c.reason) for c in status.conditions if c.type == kind)
+
+
+def test_a_new_node_tells_its_size_and_what_is_left_for_pods() -> None:
+    node = new_node(_CONFIG, _OBSERVED, _NOW)
+    assert node.metadata.labels["kubernetes.io/hostname"] == "n1"
+    assert node.status.capacity == {"cpu": "2", "memory": "4Gi", "pods": "110", "ephemeral-storage": "100Gi"}
+    assert node.status.allocatable["cpu"] == "1500m"
+    assert node.status.allocatable["memory"].units == 3 * 2**30 - 100 * 2**20
+    assert _condition(node.status, "Ready") == ("True", "KubeletReady")
+    assert node.status.node_info is not None
+    assert node.status.node_info.container_runtime_version == "docker://20.10.24"
+    assert node.status.node_info.kubelet_version.startswith("v1.32.0+steersman.")
+
+
+@pytest.mark.parametrize(
+    ("pressure", "kind", "reason"),
+    [
+        ({"memory_available_bytes": 2**20}, "MemoryPressure", "KubeletHasInsufficientMemory"),
+        ({"disk_available_percent": 5.0}, "DiskPressure", "KubeletHasDiskPressure"),
+        ({"inodes_available_percent": 1.0}, "DiskPressure", "KubeletHasDiskPressure"),
+        ({"pid_available_percent": 5.0}, "PIDPressure", "KubeletHasInsufficientPID"),
+    ],
+)
+def test_pressure_is_told(pressure: dict[str, float], kind: str, reason: str) -> None:
+    observed = replace(_OBSERVED, pressure=replace(_PLENTY, **pressure))  # type: ignore[arg-type]
+    status = node_status(_CONFIG, observed, NodeStatus(), _NOW)
+    assert _condition(status, kind) == ("True", reason)
+    others = {"MemoryPressure", "DiskPressure", "PIDPressure"} - {kind}
+    assert all(_condition(status, other)[0] == "False" for other in others)
+
+
+def test_a_node_with_a_problem_is_not_ready_and_tells_since_when() -> None:
+    good = node_status(_CONFIG, _OBSERVED, NodeStatus(), _NOW)
+    later = _NOW + timedelta(minutes=5)
+    bad = node_status(_CONFIG, replace(_OBSERVED, problems=("no Docker",)), good, later)
+    ready_condition = next(c for c in bad.conditions if c.type == "Ready")
+    assert (ready_condition.status, ready_condition.message) == ("False", "no Docker")
+    assert ready_condition.last_transition_time == later
+    memory = next(c for c in bad.conditions if c.type == "MemoryPressure")
+    assert (memory.last_transition_time, memory.last_heartbeat_time) == (_NOW, later)
+    assert not same_but_heartbeat(good, bad)
+    assert same_but_heartbeat(good, node_status(_CONFIG, _OBSERVED, good, later))
+
+
+def test_this_machine_can_be_read() -> None:
+    machine, pressure = read_machine(Path("/var/lib/none/such")), read_pressure(Path("/"))
+    assert machine.cpu_count >= 1
+    assert machine.memory_bytes > 2**20
+    assert machine.kernel_version
+    assert 0 <= pressure.pid_available_percent <= 100
+    assert node_address()
+
+
+@pytest.mark.docker
+def test_the_node_registers_with_a_lease_and_comes_back_when_deleted(cluster: Cluster) -> None:
+    cluster.start_agent(node_labels={"zone": "a"})
+    wait_until(lambda: any(_is_ready(node) for node in cluster.api.items(Node)))
+    node = cluster.api.items(Node)[0]
+    assert node.metadata.name == NODE
+    assert node.metadata.labels["zone"] == "a"
+    assert [(a.type, a.address) for a in node.status.addresses] == [("InternalIP", "127.0.0.1"), ("Hostname", NODE)]
+    wait_until(lambda: bool(cluster.api.items(Lease)))
+    first = cluster.api.items(Lease)[0].spec.renew_time
+    wait_until(lambda: cluster.api.items(Lease)[0].spec.renew_time != first)
+    cluster.api.delete(Node, NODE)
+    wait_until(lambda: any(_is_ready(item) for item in cluster.api.items(Node)))
+    assert cluster.api.items(Node)[0].metadata.uid != node.metadata.uid
+    wait_until(lambda: f"Node {NODE} status is now: NodeReady" in cluster.events("NodeReady"))
+
+
+def _is_ready(node: Node) -> bool:
+    return any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
+
+
+@pytest.mark.docker
+def test_pods_wait_for_the_nodes_pod_cidr(cluster: Cluster) -> None:
+    cluster.start_agent(pod_cidr="")
+    cluster.create("web", "exec sleep 1000")
+    wait_until(lambda: bool(cluster.events("FailedCreatePodSandBox")))
+    node = next(node for node in cluster.api.items(Node))
+    assert not _is_ready(node)
+    cluster.api.patch(Node, NODE, "", {"spec": {"podCIDR": cluster.cidr}}, form="merge")
+    cluster.wait_pod("web", ready)
+    wait_until(lambda: _is_ready(cluster.api.items(Node)[0]))

@@ -1,0 +1,141 @@
+"""The agent's port: who gets an answer, and logs."""
+
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import urllib3
+
+from agent.main import Agent
+from agent.runtime.logs import LogLine
+from agent.server.logs_query import LogsQuery, chosen, parse_query
+from agent.server.requests import groups_of
+from api.errors import BadRequest
+from api.scalars import now
+from tests.agent.certificates import Authority
+from tests.agent.conftest import Cluster, phase, ready, restarts, wait_until
+
+_LINES = [LogLine(f"{number}\n", "stdout", f"2026-01-01T00:00:0{number}.5Z") for number in range(5)]
+
+
+def _texts(query: LogsQuery, lines: list[LogLine] = _LINES) -> list[str]:
+    return [line.text for line in chosen(lines, query)]
+
+
+def test_the_tail_of_a_log_is_its_last_whole_lines() -> None:
+    assert _texts(LogsQuery(tail_lines=2)) == ["3\n", "4\n"]
+    assert _texts(LogsQuery(tail_lines=0)) == []
+    parts = [*_LINES, LogLine("lo", "stdout", ""), LogLine("ng\n", "stdout", "")]
+    assert _texts(LogsQuery(tail_lines=1), parts) == ["lo", "ng\n"]
+
+
+def test_since_leaves_out_what_is_older() -> None:
+    assert _texts(LogsQuery(since=_LINES[3].when)) == ["3\n", "4\n"]
+
+
+@pytest.mark.parametrize("query", [{"tailLines": "-1"}, {"tailLines": "x"}, {"follow": "maybe"}, {"sinceTime": "x"}])
+def test_a_bad_option_is_refused_by_name(query: dict[str, str]) -> None:
+    with pytest.raises(BadRequest, match=next(iter(query))):
+        parse_query(query, now())
+
+
+def test_groups_are_the_organizations_of_the_certificate() -> None:
+    subject = ((("organizationName", "system:masters"),), (("commonName", "x"),), (("organizationName", "b"),))
+    assert groups_of({"subject": subject}) == {"system:masters", "b"}
+
+
+@contextmanager
+def _client(cluster: Cluster, certificate: tuple[object, object] | None) -> Iterator[urllib3.PoolManager]:
+    context = ssl.create_default_context(cafile=str(cluster.authority.ca_file))
+    if certificate is not None:
+        context.load_cert_chain(str(certificate[0]), str(certificate[1]))
+    with urllib3.PoolManager(ssl_context=context, retries=False) as pool:
+        yield pool
+
+
+def _master(cluster: Cluster) -> tuple[object, object]:
+    return cluster.authority.issue("kube-apiserver-kubelet-client", groups=("system:masters",))
+
+
+def _url(agent: Agent, path: str) -> str:
+    return f"https://127.0.0.1:{agent.server.port}{path}"
+
+
+@pytest.mark.docker
+def test_only_a_certificate_of_an_allowed_group_gets_an_answer(
+    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    agent = cluster.start_agent()
+    with _client(cluster, _master(cluster)) as pool:
+        assert pool.request("GET", _url(agent, "/healthz")).data == b"ok"
+        assert pool.request("GET", _url(agent, "/nowhere")).status == 404
+        assert pool.request("POST", _url(agent, "/healthz")).status == 405
+    with _client(cluster, cluster.authority.issue("node", groups=("system:nodes",))) as pool:
+        assert pool.request("GET", _url(agent, "/healthz")).status == 403
+    stranger = Authority(tmp_path_factory.mktemp("other"), "other-ca").issue("x", groups=("system:masters",))
+    for certificate in (None, stranger):
+        with _client(cluster, certificate) as pool, pytest.raises(urllib3.exceptions.HTTPError):
+            pool.request("GET", _url(agent, "/healthz"))
+
+
+@pytest.mark.docker
+def test_pods_metrics_and_logs_are_told(cluster: Cluster) -> None:
+    agent = cluster.start_agent()
+    cluster.create("web", "echo one; echo two; exec sleep 1000")
+    pod = cluster.wait_pod("web", ready)
+    with _client(cluster, _master(cluster)) as pool:
+        listed = pool.request("GET", _url(agent, "/pods")).json()
+        assert [item["status"]["phase"] for item in listed["items"]] == ["Running"]
+        assert b"kubelet_running_pods 1.0" in pool.request("GET", _url(agent, "/metrics")).data
+        usage = pool.request("GET", _url(agent, "/metrics/cadvisor")).data.decode()
+        assert 'pod="web"' in usage
+        path = _url(agent, "/containerLogs/default/web/main")
+        wait_until(lambda: pool.request("GET", path).data == b"one\ntwo\n")
+        assert pool.request("GET", f"{path}?tailLines=1").data == b"two\n"
+        assert pool.request("GET", f"{path}?limitBytes=5").data == b"one\nt"
+        stamped = pool.request("GET", f"{path}?timestamps=true").data.decode()
+        assert stamped.splitlines()[0].endswith("Z one")
+        assert pool.request("GET", f"{path}?previous=true").status == 400
+        assert pool.request("GET", _url(agent, "/containerLogs/default/web/other")).status == 400
+        assert pool.request("GET", _url(agent, "/containerLogs/default/nobody/main")).status == 404
+    link = next((cluster.directory / "log/containers").iterdir())
+    identity = pod.status.container_statuses[0].container_id.removeprefix("docker://")
+    assert link.name == f"web_default_main-{identity}.log"
+    assert "one" in link.read_text()
+
+
+@pytest.mark.docker
+def test_a_followed_log_goes_on_until_the_container_ends(cluster: Cluster) -> None:
+    agent = cluster.start_agent()
+    cluster.create("job", "for i in 1 2 3 4; do echo line $i; sleep 0.3; done", restartPolicy="Never")
+    cluster.wait_pod("job", ready)
+    with _client(cluster, _master(cluster)) as pool:
+        url = _url(agent, "/containerLogs/default/job/main?follow=true")
+        assert pool.request("GET", url, timeout=20).data == b"line 1\nline 2\nline 3\nline 4\n"
+    cluster.wait_pod("job", phase("Succeeded"))
+
+
+@pytest.mark.docker
+def test_a_client_that_leaves_ends_its_follow(cluster: Cluster) -> None:
+    agent = cluster.start_agent()
+    cluster.create("web", "echo here; exec sleep 1000")
+    cluster.wait_pod("web", ready)
+    with _client(cluster, _master(cluster)) as pool:
+        url = _url(agent, "/containerLogs/default/web/main?follow=true")
+        response = pool.request("GET", url, preload_content=False)
+        assert response.read1() == b"here\n"
+        assert any(thread.name.startswith("agent-server-") for thread in threading.enumerate())
+        response.close()
+    wait_until(lambda: not any(thread.name.startswith("agent-server-") for thread in threading.enumerate()))
+
+
+@pytest.mark.docker
+def test_the_log_of_the_run_before_can_be_read(cluster: Cluster) -> None:
+    agent = cluster.start_agent(restart_base_s=30.0, restart_cap_s=60.0)
+    cluster.create("crash", "echo $HOSTNAME fell; exit 1")
+    cluster.wait_pod("crash", lambda pod: restarts(pod) == 1)
+    with _client(cluster, _master(cluster)) as pool:
+        url = _url(agent, "/containerLogs/default/crash/main?previous=true")
+        wait_until(lambda: pool.request("GET", url).data == b"crash fell\n")
