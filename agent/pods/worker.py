@@ -58,6 +58,7 @@ class _Memory:
     messages: dict[str, str] = field(default_factory=dict)
     status: PodStatus | None = None
     saved_version: str = ""
+    pulling: set[str] = field(default_factory=set)  # containers whose image is awaited
 
 
 class Worker:
@@ -97,8 +98,12 @@ class Worker:
                 thread.join(timeout_s)
 
     def images_changed(self) -> None:
-        """An image has appeared: pods that wait for one look again at once."""
+        """An image has appeared, or a pull has ended: pods that wait for either look again at once."""
         self._unblock(lambda _, failure: failure.reason in _IMAGE_REASONS)
+        with self._lock:
+            waiting = [uid for uid, memory in self._memories.items() if memory.pulling]
+        for uid in waiting:
+            self._queue.add(uid)
 
     def network_changed(self) -> None:
         """The pod network has come: sandboxes that failed are tried again at once."""
@@ -309,7 +314,10 @@ class Worker:
 
     def _start(self, pod: Pod, observed: Observed, action: StartContainer, memory: _Memory, now: datetime) -> bool:
         name = action.container.name
+        memory.pulling.add(name)  # before: a pull can end while it is begun
         result = self._starter.start_container(pod, action, observed, now)
+        if result is not False:
+            memory.pulling.discard(name)
         if isinstance(result, Failure):
             self._queue.add_after(pod.metadata.uid, max((result.retry_at - now).total_seconds(), 0.05))
             repeated = memory.failures.get(name)
