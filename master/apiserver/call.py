@@ -86,9 +86,9 @@ class Call:
 
     @property
     def field_validation(self) -> str:
-        """Ignore, Warn or Strict. Raises BadRequest for any other value."""
-        value = self.option("fieldValidation") or "Warn"
-        if value not in FIELD_VALIDATION:
+        """Ignore, Warn, Strict or UNSAID. Raises BadRequest for any other value."""
+        value = self.option("fieldValidation")
+        if value and value not in FIELD_VALIDATION:
             raise BadRequest(
                 f'fieldValidation: Unsupported value: "{value}": supported values: "Ignore", "Strict", "Warn"'
             )

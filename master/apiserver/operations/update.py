@@ -9,7 +9,7 @@ from collections.abc import Callable
 from api import defaulting, validation
 from api.codec import encode
 from api.core import Service
-from api.errors import BadRequest, Conflict, invalid, invalid_object
+from api.errors import BadRequest, Conflict, FieldError, invalid, invalid_object
 from api.meta import Object
 from api.resources import Resource
 from master.apiserver.backend import Backend
@@ -93,23 +93,40 @@ def _check_version(new: Object, item: Item, target: Target) -> bool:
 
 
 async def _store(backend: Backend, item: Item, new: Object, *, status: bool, dry_run: bool) -> bytes:
-    resource, old = item.table.resource, item.decode()
-    _prepare(resource, new, old, status=status)
-    taken = Reservation()
-    if isinstance(new, Service) and isinstance(old, Service) and not status:
-        taken = backend.numbers.complete(new, old)
+    old = item.decode()
+    if status:
+        _prepare_status(item.table.resource, new, old)
+        return await _write(backend, item, new, dry_run=dry_run)
+    taken = _prepare(backend, item.table.resource, new, old)
     try:
-        count_generation(resource, new, old)
         return await _write(backend, item, new, dry_run=dry_run)
     except BaseException:
         backend.numbers.withdraw(taken, item.table.by_key(item.key) if isinstance(new, Service) else None)
         raise
 
 
-def _prepare(resource: Resource, new: Object, old: Object, *, status: bool) -> None:
-    (prepare_status if status else lambda n, o: prepare_update(resource, n, o))(new, old)
+def _prepare_status(resource: Resource, new: Object, old: Object) -> None:
+    prepare_status(new, old)
     defaulting.apply(new)
-    if errors := validation.validate_update(new, old):
+    new.metadata.resource_version = old.metadata.resource_version
+    if new.metadata != old.metadata:
+        # The wanted state is the old one, so only changed metadata could break a rule.
+        _refuse(resource, old, validation.validate_update(new, old))
+
+
+def _prepare(backend: Backend, resource: Resource, new: Object, old: Object) -> Reservation:
+    prepare_update(resource, new, old)
+    defaulting.apply(new)
+    _refuse(resource, old, validation.validate_update(new, old))
+    taken = Reservation()
+    if isinstance(new, Service) and isinstance(old, Service):
+        taken = backend.numbers.complete(new, old)
+    count_generation(resource, new, old)
+    return taken
+
+
+def _refuse(resource: Resource, old: Object, errors: list[FieldError]) -> None:
+    if errors:
         raise invalid_object(resource.group, resource.kind, old.metadata.name, errors)
 
 
