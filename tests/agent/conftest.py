@@ -1,29 +1,15 @@
-"""Fixtures of the agent's tests: an image, a private cluster on Docker, certificates, and the agent itself."""
+"""Fixtures of the agent's tests: an image, certificates, and a private cluster on Docker."""
 
-import io
-import random
-import shutil
-import subprocess
-import tarfile
-import threading
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from docker.api import APIClient
 
-from agent.config import Config
-from agent.main import Agent
-from agent.volumes import remove_tree
-from api.codec import convert
-from api.core import Event, Pod
+from tests.agent.busybox import busybox_rootfs
 from tests.agent.certificates import Authority
-from tests.agent.fake_api import FakeApi
-
-NODE = "node-under-test"
+from tests.agent.cluster import Cluster, free_cidr
 
 
 @pytest.fixture(scope="session")
@@ -35,25 +21,7 @@ def docker_client() -> Iterator[APIClient]:
 
 @pytest.fixture(scope="session")
 def rootfs() -> bytes:
-    """busybox-static with its applets, as a tar file."""
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        for folder in ("bin", "etc", "tmp", "dev"):
-            entry = tarfile.TarInfo(folder)
-            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
-            tar.addfile(entry)
-        tar.add("/bin/busybox", "bin/busybox")
-        applets = subprocess.run(["/bin/busybox", "--list"], capture_output=True, text=True, check=True).stdout.split()
-        for applet in applets:
-            if applet != "busybox":
-                entry = tarfile.TarInfo(f"bin/{applet}")
-                entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
-                tar.addfile(entry)
-        passwd = b"root:x:0:0:root:/:/bin/sh\n"
-        entry = tarfile.TarInfo("etc/passwd")
-        entry.size = len(passwd)
-        tar.addfile(entry, io.BytesIO(passwd))
-    return archive.getvalue()
+    return busybox_rootfs()
 
 
 @pytest.fixture(scope="session")
@@ -83,153 +51,11 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("pki"))
 
 
-@dataclass
-class Cluster:
-    """A private cluster on the shared Docker daemon."""
-
-    name: str
-    bridge: str
-    cidr: str
-    directory: Path
-    docker: APIClient
-    image: str
-    authority: Authority
-    api: FakeApi = field(default_factory=FakeApi)
-    agents: list[Agent] = field(default_factory=list)
-
-    def config(self, **overrides: Any) -> Config:
-        certificate, key = self.authority.issue("agent-server", addresses=("127.0.0.1",), server=True)
-        settings: dict[str, Any] = {
-            "name": self.name,
-            "node_name": NODE,
-            "node_ip": "127.0.0.1",
-            "data_dir": self.directory / "data",
-            "bridge": self.bridge,
-            "pod_cidr": self.cidr,
-            "address": "127.0.0.1",
-            "port": 0,
-            "tls_cert_file": certificate,
-            "tls_private_key_file": key,
-            "client_ca_file": self.authority.ca_file,
-            "container_log_dir": self.directory / "log/containers",
-            "pod_log_dir": self.directory / "log/pods",
-            "restart_base_s": 0.2,
-            "restart_cap_s": 1.0,
-            "pull_base_s": 0.5,
-            "pull_cap_s": 2.0,
-            "lease_s": 4,
-        }
-        return Config(**{**settings, **overrides})
-
-    def start_agent(self, **overrides: Any) -> Agent:
-        agent = Agent(self.config(**overrides), self.api)  # type: ignore[arg-type]
-        agent.start()
-        self.agents.append(agent)
-        return agent
-
-    def stop_agent(self, agent: Agent) -> None:
-        self.agents.remove(agent)
-        agent.stop()
-
-    # Pods.
-
-    def pod(self, name: str, command: str = "", *, containers: Any = None, meta: Any = None, **spec: Any) -> Pod:
-        """A pod of one container ``main`` that runs a shell command, or of the containers given."""
-        if containers is None:
-            containers = [self.container("main", command)]
-        document = {
-            "metadata": {"name": name, "namespace": "default", **(meta or {})},
-            "spec": {"nodeName": NODE, "containers": containers, "terminationGracePeriodSeconds": 5, **spec},
-        }
-        return convert(document, Pod)
-
-    def container(self, name: str, command: str, **more: Any) -> dict[str, Any]:
-        return {"name": name, "image": self.image, "command": ["sh", "-c", command], **more}
-
-    def create(self, *args: Any, **kwargs: Any) -> Pod:
-        created: Pod = self.api.create(self.pod(*args, **kwargs))
-        return created
-
-    def get(self, name: str) -> Pod | None:
-        return next((pod for pod in self.api.items(Pod) if pod.metadata.name == name), None)
-
-    def wait_pod(self, name: str, holds: Callable[[Pod], bool], *, timeout_s: float = 20) -> Pod:
-        found: list[Pod] = []
-
-        def look() -> bool:
-            pod = self.get(name)
-            found[:] = [pod] if pod is not None else []
-            return pod is not None and holds(pod)
-
-        wait_until(look, timeout_s=timeout_s, shown=lambda: str(found[0].status if found else None))
-        return found[0]
-
-    def wait_gone(self, name: str, *, timeout_s: float = 20) -> None:
-        wait_until(lambda: self.get(name) is None, timeout_s=timeout_s)
-
-    def events(self, reason: str) -> list[str]:
-        return [event.message for event in self.api.items(Event) if event.reason == reason]
-
-    # Docker.
-
-    def containers(self, *, all: bool = True) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self.docker.containers(
-            all=all, filters={"label": f"io.steersman.cluster={self.name}"}
-        )
-        return rows
-
-    def clean(self) -> None:
-        for agent in list(self.agents):
-            self.stop_agent(agent)
-        for row in self.containers():
-            self.docker.remove_container(row["Id"], force=True, v=True)
-        for network in self.docker.networks(names=[self.bridge]):
-            self.docker.remove_network(network["Id"])
-        remove_tree(self.directory / "data")
-        shutil.rmtree(self.directory, ignore_errors=True)
-
-
-_SUBNETS = iter(random.sample([f"10.{second}.{third}.0/24" for second in range(201, 250) for third in range(256)], 400))
-_SUBNETS_LOCK = threading.Lock()
-
-
 @pytest.fixture
 def cluster(docker_client: APIClient, image: str, authority: Authority, tmp_path: Path) -> Iterator[Cluster]:
-    with _SUBNETS_LOCK:
-        cidr = next(_SUBNETS)
     unique = uuid.uuid4().hex[:8]
-    made = Cluster(f"test-{unique}", f"st{unique}", cidr, tmp_path / "agent", docker_client, image, authority)
+    made = Cluster(f"test-{unique}", f"st{unique}", free_cidr(), tmp_path / "agent", docker_client, image, authority)
     try:
         yield made
     finally:
         made.clean()
-
-
-def wait_until(holds: Callable[[], bool], *, timeout_s: float = 20, shown: Callable[[], str] = str) -> None:
-    """Looks again and again until the condition holds; fails with what is shown then."""
-    pause = threading.Event()
-    for _ in range(int(timeout_s / 0.02)):
-        if holds():
-            return
-        pause.wait(0.02)
-    raise AssertionError(f"it did not come true within {timeout_s} s: {shown()}")
-
-
-def phase(wanted: str) -> Callable[[Pod], bool]:
-    return lambda pod: pod.status.phase == wanted
-
-
-def ready(pod: Pod) -> bool:
-    return any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions)
-
-
-def restarts(pod: Pod) -> int:
-    return sum(status.restart_count for status in pod.status.container_statuses)
-
-
-def waiting_reason(pod: Pod) -> str:
-    """Why the pod's first container waits; empty when it does not."""
-    for status in [*pod.status.init_container_statuses, *pod.status.container_statuses]:
-        if status.state is not None and status.state.waiting is not None:
-            return status.state.waiting.reason
-    return ""

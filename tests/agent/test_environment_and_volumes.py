@@ -8,7 +8,7 @@ import pytest
 from agent.runtime.records import record_from_inspect
 from api.codec import convert
 from api.core import ConfigMap, Secret, Service
-from tests.agent.conftest import Cluster, phase, ready, wait_until, waiting_reason
+from tests.agent.cluster import Cluster, phase, ready, wait_until, waiting_reason
 
 pytestmark = pytest.mark.docker
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from agent.runtime.images import default_policy
-from tests.agent.conftest import Cluster, ready, wait_until, waiting_reason
+from tests.agent.cluster import Cluster, ready, wait_until, waiting_reason
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from agent.node.facts import MachineFacts, Pressure, node_address, read_machine,
 from agent.node.status import NodeObserved, new_node, node_status, same_but_heartbeat
 from api.coordination import Lease
 from api.core import Node, NodeStatus
-from tests.agent.conftest import NODE, Cluster, ready, wait_until
+from tests.agent.cluster import NODE, Cluster, ready, wait_until
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _MACHINE = MachineFacts(

@@ -12,7 +12,7 @@ from docker.api import APIClient
 
 from agent.node.facts import architecture
 from agent.runtime.pause import IMAGE_CHANGES, pause_program, pause_rootfs
-from tests.agent.conftest import wait_until
+from tests.agent.cluster import wait_until
 
 
 @pytest.mark.parametrize(("name", "machine"), [("amd64", 62), ("arm64", 183)])

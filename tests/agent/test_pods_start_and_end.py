@@ -3,7 +3,7 @@
 import pytest
 
 from api.core import Pod
-from tests.agent.conftest import Cluster, phase, ready, restarts, wait_until, waiting_reason
+from tests.agent.cluster import Cluster, phase, ready, restarts, wait_until, waiting_reason
 
 pytestmark = pytest.mark.docker
 

@@ -3,7 +3,7 @@
 import pytest
 
 from api.core import Pod
-from tests.agent.conftest import Cluster, ready, restarts, wait_until
+from tests.agent.cluster import Cluster, ready, restarts, wait_until
 
 pytestmark = pytest.mark.docker
 

@@ -13,7 +13,7 @@ import pytest
 
 from api.codec import encode
 from api.core import Pod
-from tests.agent.conftest import Cluster, ready, restarts, wait_until
+from tests.agent.cluster import Cluster, ready, restarts, wait_until
 
 pytestmark = pytest.mark.docker
 

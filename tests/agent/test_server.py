@@ -15,7 +15,7 @@ from agent.server.requests import groups_of
 from api.errors import BadRequest
 from api.scalars import now
 from tests.agent.certificates import Authority
-from tests.agent.conftest import Cluster, phase, ready, restarts, wait_until
+from tests.agent.cluster import Cluster, phase, ready, restarts, wait_until
 
 _LINES = [LogLine(f"{number}\n", "stdout", f"2026-01-01T00:00:0{number}.5Z") for number in range(5)]
 
