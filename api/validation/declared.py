@@ -9,6 +9,7 @@ from api.formats import FORMATS, label_value
 from api.meta import Object, ObjectMeta
 from api.schema import FieldSchema, fields_of
 from api.struct import Struct
+from api.validation.quick import checker
 
 _Check = Callable[[Any, str], Iterator[FieldError]]
 # The server owns these; nothing that a client writes there is kept.
@@ -16,6 +17,8 @@ _UNCHECKED = ("apiVersion", "kind", "status")
 
 
 def declared_errors(item: Object) -> list[FieldError]:
+    if checker(type(item), _checked)(item):
+        return []
     return [error for field in _checked(type(item)) for error in _field_errors(item, field, "")]
 
 
