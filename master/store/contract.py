@@ -1,8 +1,10 @@
 """What a store is: the one page that every backend keeps and every user may rely on.
 
 A store maps keys (`/pods/default/web`) to bytes. One revision counter orders everything: each write, a
-delete too, takes exactly one revision, and none is ever used twice, also after kill -9 or a power cut.
-A write returns after it is durable; what a write was refused for is durable by then as well.
+delete too, takes a revision of its own above all before it, and none is ever used twice, also after kill -9
+or a power cut. Writes of one key follow each other as they were called; those of different keys may pass each
+other. A write returns after it is durable; what a write was refused for is durable by then as well. Other
+masters may write to the same store: their changes come in the same order to all.
 The value bytes do not contain their revision: the reader adds it, so that the backend may choose it.
 
 A store belongs to one event loop. It refuses nothing silently: each refusal is one of the errors below.
@@ -107,12 +109,16 @@ class StoreBroken(StoreError):
     """
 
 
-class StoreUnusable(StoreError):
-    """The store cannot be opened: not ours, newer, damaged, or in use."""
+class OutcomeUnknown(StoreBroken):
+    """The write may have been made, or may still be: the backend did not tell in time. Read before trying again."""
 
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"store {path}: {problem}")
-        self.path = path
+
+class StoreUnusable(StoreError):
+    """The store at `place` (a path, or addresses) cannot be opened: not ours, newer, damaged, or in use."""
+
+    def __init__(self, place: Path | str, problem: str) -> None:
+        super().__init__(f"store {place}: {problem}")
+        self.place = place
         self.problem = problem
 
 
@@ -143,10 +149,10 @@ class Store(Protocol):
 
     @property
     def revision(self) -> int:
-        """The last committed revision; 0 for a new store."""
+        """The last committed revision. A store whose counter is its own begins at 0."""
 
     async def create(self, key: str, value: bytes) -> int:
-        """Store a new key. Raises KeyExists, InvalidWrite, StoreBroken, StoreClosed."""
+        """Store a new key. Raises KeyExists, InvalidWrite, StoreBroken, OutcomeUnknown, StoreClosed."""
 
     async def update(self, key: str, value: bytes, *, expected: int | None) -> int:
         """Replace a value; `expected` None takes any revision. Raises KeyMissing, RevisionConflict, as create."""

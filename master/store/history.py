@@ -1,10 +1,10 @@
 """The bounded past from which a watch is replayed.
 
-Every write takes exactly one revision, so the changes held are the revisions `floor + 1 ...` without a hole.
+Changes come in revision order. Their revisions need not be dense: a backend whose counter orders other things
+too leaves holes, so `floor` is the revision up to which changes may have been forgotten.
 """
 
 from collections import deque
-from itertools import islice
 
 from master.store.contract import Change, Compacted, FutureRevision
 
@@ -18,23 +18,31 @@ class History:
 
     def __init__(self, revision: int, *, changes_max: int, bytes_max: int) -> None:
         self.floor = revision
+        self.revision = revision
         self._changes: deque[Change] = deque()
         self._changes_max = changes_max
         self._bytes_max = bytes_max
         self._bytes = 0
 
-    @property
-    def revision(self) -> int:
-        """The revision of the last change held, or of the beginning."""
-        return self.floor + len(self._changes)
-
     def append(self, change: Change) -> None:
-        """Hold one more change, the one after `revision`; forget the oldest beyond the bounds."""
+        """Hold one more change, not below `revision`; forget the oldest beyond the bounds."""
         self._changes.append(change)
+        self.revision = max(self.revision, change.revision)
         self._bytes += _size(change)
         while self._changes and self._over():
-            self._bytes -= _size(self._changes.popleft())
-            self.floor += 1
+            forgotten = self._changes.popleft()
+            self._bytes -= _size(forgotten)
+            self.floor = forgotten.revision
+
+    def advance(self, revision: int) -> None:
+        """Know that up to `revision` nothing else was changed."""
+        self.revision = max(self.revision, revision)
+
+    def restart(self, revision: int) -> None:
+        """Forget all: what happened up to `revision` is not known one by one."""
+        self._changes.clear()
+        self._bytes = 0
+        self.floor = self.revision = revision
 
     def _over(self) -> bool:
         return len(self._changes) > self._changes_max or self._bytes > self._bytes_max
@@ -45,5 +53,11 @@ class History:
             raise Compacted(self.floor)
         if revision > self.revision:
             raise FutureRevision(revision, self.revision)
-        later = islice(self._changes, revision - self.floor, None)
-        return [change for change in later if change.key.startswith(prefix)]
+        found = []
+        for change in reversed(self._changes):
+            if change.revision <= revision:
+                break
+            if change.key.startswith(prefix):
+                found.append(change)
+        found.reverse()
+        return found

@@ -15,11 +15,9 @@ from functools import partial
 from pathlib import Path
 
 from master.store.batch import Batch, check_write, refuse_change, refuse_create
-from master.store.broadcast import Broadcast
 from master.store.contract import Change, Record, StoreBroken, StoreClosed, StoreError, StoreUnusable, Subscription
 from master.store.database import Database, connect
-from master.store.history import History
-from master.store.records import Records
+from master.store.state import Bounds, State
 from master.store.wal import Checkpoints, FrameGauge
 
 log = logging.getLogger(__name__)
@@ -30,22 +28,16 @@ _BATCH_BYTES_MAX = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SqliteOptions:
+class SqliteOptions(Bounds):
     """Where the file is, and every bound of the store. A page is 8 KB."""
 
     path: Path
-    history_changes: int = 10_000
-    history_bytes: int = 64 * 1024 * 1024
-    watch_queue: int = 2_000
-    value_bytes_max: int = 8 * 1024 * 1024
     wal_pages: int = 1_000
     wal_pages_max: int = 4_000
     idle_s: float = 30.0
 
     def __post_init__(self) -> None:
-        for name in ("history_changes", "history_bytes", "watch_queue", "value_bytes_max", "wal_pages", "idle_s"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name}: must be above 0, not {getattr(self, name)}")
+        self.check_positive("wal_pages", "idle_s")
         if self.wal_pages_max <= self.wal_pages:
             raise ValueError(f"wal_pages_max: must be above wal_pages ({self.wal_pages}), not {self.wal_pages_max}")
 
@@ -55,9 +47,7 @@ class _Opened:
 
     def __init__(self, options: SqliteOptions, database: Database) -> None:
         self.database = database
-        self.records = Records(database.take_records())
-        self.history = History(database.revision, changes_max=options.history_changes, bytes_max=options.history_bytes)
-        self.broadcast = Broadcast(queue_max=options.watch_queue)
+        self.state = State(options, database.take_records(), database.revision)
         self.gauge = FrameGauge(database.path)
         self.checkpoints = Checkpoints(
             database.connection,
@@ -69,7 +59,7 @@ class _Opened:
         )
 
     async def close(self) -> None:
-        self.broadcast.close()
+        self.state.broadcast.close()
         await self.checkpoints.close()
         self.database.close()
         self.gauge.close()
@@ -79,17 +69,17 @@ class SqliteStore:
     """The contract's Store on one SQLite file; one at a time, by an exclusive lock."""
 
     def __init__(self, options: SqliteOptions) -> None:
-        self._options = options
+        self.options = options
         self._opened: _Opened | None = None
         self._batch: Batch | None = None
 
     async def open(self) -> None:
         if self._opened is not None:
-            raise StoreUnusable(self._options.path, "is already open here")
+            raise StoreUnusable(self.options.path, "is already open here")
         # Checking and reading take a while for a big file; other start-up work goes on meanwhile.
-        database = await asyncio.to_thread(Database, self._options.path)
+        database = await asyncio.to_thread(Database, self.options.path)
         try:
-            self._opened = _Opened(self._options, database)
+            self._opened = _Opened(self.options, database)
         except BaseException:
             database.close()
             raise
@@ -106,21 +96,19 @@ class SqliteStore:
 
     @property
     def revision(self) -> int:
-        return self._live().database.revision
+        return self._live().state.revision
 
     def get(self, key: str) -> Record | None:
-        return self._live().records.get(key)
+        return self._live().state.records.get(key)
 
     def load(self, prefix: str) -> list[Record]:
-        return self._live().records.load(prefix)
+        return self._live().state.records.load(prefix)
 
     def watch(self, prefix: str, since: int | None) -> Subscription:
-        live = self._live()
-        replay = [] if since is None else live.history.since(since, prefix)
-        return live.broadcast.watch(prefix, replay)
+        return self._live().state.watch(prefix, since)
 
     def subscribe(self, callback: Callable[[list[Change]], None]) -> Callable[[], None]:
-        return self._live().broadcast.listen(callback)
+        return self._live().state.subscribe(callback)
 
     async def create(self, key: str, value: bytes) -> int:
         return await self._write(key, value, refuse_create)
@@ -132,7 +120,7 @@ class SqliteStore:
         return await self._write(key, None, lambda current: refuse_change(key, current, expected))
 
     async def _write(self, key: str, value: bytes | None, refuse: Callable[[Record | None], StoreError | None]) -> int:
-        check_write(key, b"" if value is None else value, value_bytes_max=self._options.value_bytes_max)
+        check_write(key, b"" if value is None else value, value_bytes_max=self.options.value_bytes_max)
         while True:
             if self._live().checkpoints.full:
                 await self._live().checkpoints.room()
@@ -147,13 +135,13 @@ class SqliteStore:
 
     def _live(self) -> _Opened:
         if self._opened is None:
-            raise StoreClosed(f"store {self._options.path} is not open")
+            raise StoreClosed(f"store {self.options.path} is not open")
         return self._opened
 
     def _batch_for_writing(self) -> Batch:
         if self._batch is None:
             live = self._live()
-            self._batch = Batch(live.database.revision, live.records.get)
+            self._batch = Batch(live.state.revision, live.state.records.get)
         return self._batch
 
     def _accept(self, batch: Batch, key: str, value: bytes | None) -> asyncio.Future[int]:
@@ -178,10 +166,7 @@ class SqliteStore:
             log.error("store commit failed writes=%d error=%s", len(batch.changes), error, exc_info=trace)
             batch.fail(partial(_broken, error))
             return
-        for change in batch.changes:
-            live.records.apply(change)
-            live.history.append(change)
-        live.broadcast.publish(batch.changes)
+        live.state.commit(batch.changes, batch.revision)
         batch.succeed()
         live.checkpoints.after_commit()
 

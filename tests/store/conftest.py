@@ -2,7 +2,8 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,10 @@ from typing import Any
 import pytest
 
 from master.store.contract import Store
+from master.store.etcd.options import EtcdOptions
+from master.store.etcd.store import EtcdStore
 from master.store.sqlite import SqliteOptions, SqliteStore
+from tests.store.etcd_members import Members
 
 TEST_LIMIT_S = 60
 
@@ -59,6 +63,12 @@ class Backend:
     """One kind of store over one set of data: each `make` is the next process on the same data."""
 
     make: Callable[..., Store]
+    # How many examples its model test affords: every write of etcd is a transaction of its own.
+    examples: int = 40
+    # Others take revisions of the same counter, so that it does not begin at 0.
+    shared_counter: bool = False
+    # Calls for different keys, made in one turn, get revisions in the order of the calls.
+    calls_in_order: bool = True
 
     def opened(self, **bounds: Any) -> AbstractAsyncContextManager[Store]:
         return _opened(self.make(**bounds))
@@ -73,16 +83,46 @@ async def _opened(store: Store) -> AsyncIterator[Store]:
         await store.close()
 
 
-def _sqlite(folder: Path) -> Backend:
-    return Backend(lambda **bounds: SqliteStore(SqliteOptions(path=folder / "state.db", **bounds)))
+@pytest.fixture(scope="session")
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Members]:
+    """One etcd for all tests of this process; each test has a prefix of its own."""
+    members = Members(tmp_path_factory.mktemp("etcd"))
+    try:
+        members.start()
+        yield members
+    finally:
+        members.stop()
 
 
-BACKENDS: dict[str, Callable[[Path], Backend]] = {"sqlite": _sqlite}
+def new_prefix() -> str:
+    return f"/test-{uuid.uuid4()}"
+
+
+def _sqlite(request: pytest.FixtureRequest) -> Callable[[Path], Backend]:
+    return lambda folder: Backend(lambda **bounds: SqliteStore(SqliteOptions(path=folder / "state.db", **bounds)))
+
+
+def _etcd(request: pytest.FixtureRequest) -> Callable[[Path], Backend]:
+    endpoints = request.getfixturevalue("etcd").endpoints
+
+    def backend(_: Path) -> Backend:
+        prefix = new_prefix()
+        return Backend(
+            lambda **bounds: EtcdStore(EtcdOptions(endpoints=endpoints, prefix=prefix, **bounds)),
+            examples=30,
+            shared_counter=True,
+            calls_in_order=False,
+        )
+
+    return backend
+
+
+BACKENDS = {"sqlite": _sqlite, "etcd": _etcd}
 
 
 @pytest.fixture(params=sorted(BACKENDS))
 def new_backend(request: pytest.FixtureRequest) -> Callable[[Path], Backend]:
-    return BACKENDS[request.param]
+    return BACKENDS[request.param](request)
 
 
 @pytest.fixture
