@@ -122,7 +122,7 @@ def _type_of(data: bytes, expected: Expected) -> str:
     """The kind that a body says it has. Raises BadRequest when it is another one than expected."""
     try:
         given = msgspec.json.decode(data, type=_TypeMeta)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise _misfit(error, data, expected, expected.kind) from error
     kind, version = given.kind or expected.kind, given.api_version or expected.api_version
     if kind != expected.kind:
@@ -139,7 +139,7 @@ def _misfit(error: Exception, data: bytes, expected: Expected, given: str) -> Ba
         return _unreadable(expected, f"json: {error}" if str(error) else "json: nested too deeply", given)
     try:
         plain = msgspec.json.decode(data)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         plain = None
     return _unreadable(expected, explain(error, expected.type, plain), given)
 

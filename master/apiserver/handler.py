@@ -6,7 +6,7 @@ The one door at which errors of the API become answers. What is not an ApiError 
 import time
 from collections.abc import Awaitable, Callable
 
-from api.errors import ApiError, MethodNotAllowed
+from api.errors import ApiError, BadRequest, MethodNotAllowed
 from master.apiserver.authentication import User, authenticate
 from master.apiserver.authorization import authorize, authorize_path
 from master.apiserver.backend import Backend
@@ -82,8 +82,8 @@ class Handler:
             else:
                 labels = (verb_label(request.method.lower()), "", "", "", "", "")
                 answer = self._other(request, user)
-        except ApiError as error:
-            answer = error_response(error)
+        except (ApiError, RecursionError) as error:
+            answer = _refusal(error)
         if isinstance(answer, Awaitable):
             return self._later(answer, labels, started)
         return self._counted(answer, labels, started)
@@ -119,8 +119,8 @@ class Handler:
     async def _later(self, pending: Awaitable[Answer], labels: Labels, started: float) -> Answer:
         try:
             answer = await pending
-        except ApiError as error:
-            answer = error_response(error)
+        except (ApiError, RecursionError) as error:
+            answer = _refusal(error)
         return self._counted(answer, labels, started)
 
     def _counted(self, answer: Answer, labels: Labels, started: float) -> Answer:
@@ -132,6 +132,11 @@ class Handler:
         if request.segments != ("metrics",):
             raise nowhere()
         return Response(200, self._metrics.text(), content_type=CONTENT_TYPE)
+
+
+def _refusal(error: ApiError | RecursionError) -> Response:
+    """Only what a client sends can be nested so deeply that Python gives up."""
+    return error_response(error if isinstance(error, ApiError) else BadRequest("the body is nested too deeply"))
 
 
 def _version(request: Request) -> Response:

@@ -13,7 +13,7 @@ from api.scalars import now
 from master.apiserver.call import Call
 from master.apiserver.http.message import Response
 from master.apiserver.negotiation import Form, Output
-from master.apiserver.responses import Headers, as_yaml, pretty, warning
+from master.apiserver.responses import as_yaml, pretty, warnings
 from master.apiserver.tables import shape_of
 
 _INCLUDED = ("None", "Metadata", "Object")
@@ -38,7 +38,7 @@ def list_answer(call: Call, wires: Sequence[bytes], meta: ListMeta) -> Response:
 
 def answer(call: Call, body: bytes, status: int = 200) -> Response:
     """A JSON document as the client wants to read it."""
-    headers: Headers = [warning(text) for text in call.warnings]
+    headers = warnings(call.warnings)
     if call.output.yaml:
         return Response(status, as_yaml(body), content_type="application/yaml", headers=headers)
     if call.request.raw_query and "pretty" in call.request.query and call.flag("pretty"):

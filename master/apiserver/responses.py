@@ -13,6 +13,7 @@ from api.resources import Resource
 from master.apiserver.http.message import Response
 
 _RETRY_AFTER = {429, 503}
+_WARNING_BYTES = 4096
 Headers = list[tuple[str, str]]
 
 
@@ -43,10 +44,23 @@ def success(resource: Resource, name: str, uid: str = "", *, status: int = 200) 
     return Response(status, encode(Status(status="Success", details=details)))
 
 
-def warning(text: str) -> tuple[str, str]:
-    """A ``Warning`` header, which kubectl prints (RFC 7234, section 5.5)."""
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\r", " ").replace("\n", " ")
-    return "Warning", f'299 - "{quoted}"'
+def warnings(texts: Sequence[str]) -> Headers:
+    """``Warning`` headers, which kubectl prints (RFC 7234, section 5.5); as many as fit into a head."""
+    headers: Headers = []
+    left = _WARNING_BYTES
+    for text in texts:
+        left -= len(text)
+        if left < 0:
+            break
+        headers.append(("Warning", f'299 - "{_quoted(text)}"'))
+    return headers
+
+
+def _quoted(text: str) -> str:
+    plain = "".join(letter if letter >= " " and letter != "\x7f" else " " for letter in text)
+    escaped = plain.replace("\\", "\\\\").replace('"', '\\"')
+    # Headers are written as Latin-1, and Go's clients read them as UTF-8.
+    return escaped.encode("utf-8", errors="replace").decode("latin-1")
 
 
 def as_yaml(body: bytes) -> bytes:

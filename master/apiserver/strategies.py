@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from api.codec import encode
-from api.core import Namespace, NamespaceStatus, Pod, PodStatus, Service
+from api.core import Namespace, NamespaceStatus, Pod, PodStatus, Service, ServiceStatus
 from api.errors import Conflict
 from api.meta import Object, ObjectMeta
 from api.qos import qos_class
@@ -50,6 +50,12 @@ def prepare_create(resource: Resource, new: Object, namespace: str) -> None:
         _status_of(new, type(_get_status(new))())
 
 
+def _service(service: Service) -> None:
+    service.status = ServiceStatus()
+    if service.spec.cluster_ips and not service.spec.cluster_ip:
+        service.spec.cluster_ip = service.spec.cluster_ips[0]
+
+
 def _pod(pod: Pod) -> None:
     pod.status = PodStatus(phase="Pending", qos_class=qos_class(pod.spec))
 
@@ -58,7 +64,11 @@ def _namespace(namespace: Namespace) -> None:
     namespace.status = NamespaceStatus(phase="Active")
 
 
-_FIRST_STATUS: dict[type[Object], Callable[[Any], None]] = {Pod: _pod, Namespace: _namespace}
+_FIRST_STATUS: dict[type[Object], Callable[[Any], None]] = {
+    Pod: _pod,
+    Namespace: _namespace,
+    Service: _service,
+}
 
 
 def _get_status(item: Any) -> Any:

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+# libyaml's composer recurses in C: what is nested too deeply would end the process.
+_DEPTH_MAX = 100
 # An honest manifest repeats a few parts by alias; a bomb passes this with a hundred bytes.
 _VALUES_MAX = 200_000
 
@@ -39,13 +41,26 @@ _Loader.yaml_implicit_resolvers = {
 def load(text: bytes) -> Any:
     """One document as dicts, lists and scalars. Raises YamlError."""
     try:
+        _check_depth(text)
         value = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise YamlError(_said(error)) from error
     except (RecursionError, ValueError) as error:
         raise YamlError(str(error) or "nested too deeply") from error
-    _count(value, {}, 0)
+    _count(value, {})
     return _plain(value)
+
+
+def _check_depth(text: bytes) -> None:
+    """One pass over the events, which are made without recursion."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEPTH_MAX:
+                raise YamlError("nested too deeply")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _said(error: yaml.YAMLError) -> str:
@@ -54,16 +69,15 @@ def _said(error: yaml.YAMLError) -> str:
     return f"line {mark.line + 1}: {problem}" if mark is not None else str(problem)
 
 
-def _count(value: Any, known: dict[int, int], depth: int) -> int:
+def _count(value: Any, known: dict[int, int]) -> int:
     """How many values there are when every alias is written out."""
-    if depth > 200:
-        raise YamlError("nested too deeply")
     if not isinstance(value, dict | list):
         return 1
     if id(value) in known:
         return known[id(value)]
+    known[id(value)] = _VALUES_MAX + 1  # an alias to itself, inside itself, has no end
     inner = value.values() if isinstance(value, dict) else value
-    total = 1 + sum(_count(item, known, depth + 1) for item in inner)
+    total = 1 + sum(_count(item, known) for item in inner)
     if total > _VALUES_MAX:
         raise YamlError("document contains excessive aliasing")
     known[id(value)] = total

@@ -8,7 +8,6 @@ from api.errors import BadRequest, UnsupportedMediaType
 from api.meta import Object
 from api.patching import json_patch, merge_patch, strategic_merge
 from api.struct import Struct
-from master.apiserver import yaml_bodies
 from master.apiserver.backend import Backend
 from master.apiserver.bodies import from_plain, media_type
 from master.apiserver.cache import Item
@@ -51,11 +50,10 @@ def read_patch(call: Call) -> tuple[str, Any]:
         )
     try:
         body = msgspec.json.decode(call.request.body)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        try:
-            body = yaml_bodies.load(call.request.body)
-        except yaml_bodies.YamlError:
-            raise BadRequest(f"error decoding patch: {error}") from error
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise BadRequest(f"error decoding patch: {error}") from error
+    if media == JSON and not isinstance(body, list):
+        raise BadRequest("error decoding patch: json: a JSON patch must be a list of operations")
     if media != JSON and not isinstance(body, dict):
         raise BadRequest("error decoding patch: json: a merge patch must be an object")
     return media, body

@@ -13,7 +13,7 @@ from master.apiserver.call import Call
 from master.apiserver.http.message import Response, Sink, Stream
 from master.apiserver.operations.list import check_reached
 from master.apiserver.rendering import shown
-from master.apiserver.responses import error_response, warning
+from master.apiserver.responses import error_response, warnings
 from master.apiserver.selection import Selection, selection_of
 from master.apiserver.watching import BOOKMARK, Feed, Watcher, bookmark, replay, state
 
@@ -47,7 +47,7 @@ def watch(backend: Backend, call: Call) -> Response | Stream:
         watcher.start()
         await feed.run(sink)
 
-    return Stream(200, produce, headers=[warning(text) for text in call.warnings])
+    return Stream(200, produce, headers=warnings(call.warnings))
 
 
 def _wants_state(call: Call, since: int | None) -> bool:
