@@ -159,14 +159,18 @@ class Client:
         *,
         grace_s: int | None = None,
         uid: str = "",
+        resource_version: str = "",
         propagation: str | None = None,
     ) -> None:
-        """``grace_s`` None is the object's own grace; ``uid`` guards against a new object of the same name."""
+        """``grace_s`` None is the object's own grace; ``uid`` guards against a new object of the same name,
+        ``resource_version`` against any change. Raises Conflict when one of them is not what the object has.
+        """
+        guard = Preconditions(uid=uid or None, resource_version=resource_version or None)
         options = DeleteOptions(
             api_version="v1",
             kind="DeleteOptions",
             grace_period_seconds=grace_s,
-            preconditions=Preconditions(uid=uid) if uid else None,
+            preconditions=guard if uid or resource_version else None,
             propagation_policy=propagation,
         )
         self.transport.request("DELETE", resource_of(kind).path(namespace, name), body=encode(options))

@@ -90,6 +90,11 @@ class Informer(Generic[T]):
     def synced(self) -> bool:
         return self._synced.is_set()
 
+    @property
+    def following(self) -> bool:
+        """Whether a watch is open, so that the copy is as fresh as can be known."""
+        return self._watch is not None
+
     def get(self, namespace: str, name: str) -> T | None:
         """The object as last seen, or None. Treat it as read-only: it is shared."""
         return self._items.get((namespace, name))
