@@ -18,7 +18,7 @@ from api.core import (
     ServicePort,
 )
 from api.discovery import Endpoint, EndpointConditions, EndpointSlice, SlicePort
-from api.errors import AlreadyExists
+from api.errors import AlreadyExists, NotFound
 from api.meta import Object, ObjectMeta
 from api.selectors import from_map
 from client import Client
@@ -47,6 +47,9 @@ def backends(service: Service, pods: Iterable[Pod]) -> dict[_Ports, list[_Placed
             continue
         if selector.matches(pod.metadata.labels):
             ports = tuple(port for port in (_resolved(port, pod) for port in service.spec.ports) if port is not None)
+            if service.spec.ports and not ports:
+                # It has none of the named ports: there is nothing to send it.
+                continue
             groups.setdefault(ports, []).append((pod, unready_too or is_ready(pod)))
     return dict(sorted(groups.items(), key=repr))
 
@@ -141,6 +144,7 @@ class EndpointsController:
         self._services.add_listener(self._service_changed)
         self._pods.add_listener(self._pod_changed)
         self._endpoints.add_listener(self._endpoints_changed)
+        self._slices.add_listener(self._slice_changed)
 
     def _service_changed(self, old: Service | None, new: Service | None) -> None:
         item = new or old
@@ -152,6 +156,12 @@ class EndpointsController:
         item = new or old
         if item is not None and self._services.get(item.metadata.namespace, item.metadata.name) is not None:
             self.loop.queue.add((item.metadata.namespace, item.metadata.name))
+
+    def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
+        item = new or old
+        name = item.metadata.labels.get(SERVICE_LABEL, "") if item is not None else ""
+        if item is not None and self._services.get(item.metadata.namespace, name) is not None:
+            self.loop.queue.add((item.metadata.namespace, name))
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         if old is not None and new is not None and _seen(old) == _seen(new):
@@ -188,7 +198,7 @@ class EndpointsController:
         existing = self._endpoints.get(wanted.metadata.namespace, wanted.metadata.name)
         if existing is None:
             return self._create(wanted)
-        if (existing.subsets, existing.metadata.labels) == (wanted.subsets, wanted.metadata.labels):
+        if _is_same(existing.metadata, wanted.metadata) and existing.subsets == wanted.subsets:
             return False
         wanted.metadata.resource_version = existing.metadata.resource_version
         self._client.update(wanted)
@@ -210,14 +220,27 @@ class EndpointsController:
             before = existing.pop(item.metadata.name, None)
             if before is None:
                 changed |= self._create(item)
-            elif (before.endpoints, before.ports) != (item.endpoints, item.ports):
+            elif not _is_same(before.metadata, item.metadata) or (before.endpoints, before.ports) != (
+                item.endpoints,
+                item.ports,
+            ):
                 item.metadata.resource_version = before.metadata.resource_version
                 self._client.update(item)
                 changed = True
         for left_over in existing.values():
-            metadata = left_over.metadata
-            self._client.delete(EndpointSlice, metadata.name, metadata.namespace, uid=metadata.uid)
+            self._drop(left_over)
         return changed or bool(existing)
+
+    def _drop(self, item: EndpointSlice) -> None:
+        metadata = item.metadata
+        try:
+            self._client.delete(EndpointSlice, metadata.name, metadata.namespace, uid=metadata.uid)
+        except NotFound:
+            return
+
+
+def _is_same(one: ObjectMeta, other: ObjectMeta) -> bool:
+    return (one.labels, one.owner_references) == (other.labels, other.owner_references)
 
 
 def _seen(pod: Pod) -> tuple[object, ...]:

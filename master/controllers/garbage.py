@@ -4,7 +4,8 @@
 which are taken away here once the dependents are free, or gone. Pods of a node that does not exist any more are
 removed as well.
 
-An owner counts as gone only when the API server itself says so: a slow watch must not cost anyone a pod.
+An owner counts as gone, and an object as its dependent, only when the API server itself says so: a slow watch must not
+cost anyone a pod.
 """
 
 from typing import Any
@@ -14,7 +15,7 @@ from api.errors import NotFound
 from api.meta import Object
 from api.resources import find_kind, resource_of
 from client import Client
-from master.controllers.informers import BY_NODE, BY_OWNER, BY_UID, Informers
+from master.controllers.informers import BY_NODE, BY_OWNER, BY_UID, Informers, owner_uids
 from master.controllers.loop import Key, Loop
 
 ORPHAN = "orphan"
@@ -43,11 +44,16 @@ class GarbageCollector:
             self.loop.queue.add((_UID, item.metadata.uid))
         # An owner may have gone before its dependent was made; one that stands by a foreground deletion waits for it
         # to go.
-        if old is None or new is None:
-            for owner in item.metadata.owner_references:
-                self.loop.queue.add((_UID, owner.uid))
-        if old is None and isinstance(new, Pod) and new.spec.node_name:
-            self.loop.queue.add_after((_NODE, new.spec.node_name), 60.0)
+        if old is None or new is None or owner_uids(old) != owner_uids(new):
+            for uid in owner_uids(item):
+                self.loop.queue.add((_UID, uid))
+        if isinstance(new, Pod) and new.spec.node_name and (old is None or not old.spec.node_name):
+            self._pod_bound(new.spec.node_name)
+
+    def _pod_bound(self, node_name: str) -> None:
+        """The node may have gone before this was seen; while it is known, its own going will be told."""
+        if self._informers.nodes.get("", node_name) is None:
+            self.loop.queue.add((_NODE, node_name))
 
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
         if old is not None and new is None:
@@ -78,14 +84,23 @@ class GarbageCollector:
 
     def _collect(self, uid: str, dependents: list[Object]) -> str:
         staying = [item for item in dependents if item.metadata.deletion_timestamp is None]
-        if not staying or self._exists(uid, staying[0]):
-            return ""
-        for item in staying:
+        # One object may name its owner wrongly; that must not cost the others.
+        orphans = [live for item in staying if (live := self._live(item, uid)) and not self._exists(uid, live)]
+        for item in orphans:
             if len(item.metadata.owner_references) > 1:
                 self._disown(item, uid)
             else:
                 self._delete(item)
-        return f"freed or deleted {len(staying)} dependents"
+        return f"freed or deleted {len(orphans)} dependents" if orphans else ""
+
+    def _live(self, item: Object, uid: str) -> Object | None:
+        """The object as the API server has it, if it still depends on that owner: it may just have been freed."""
+        metadata = item.metadata
+        try:
+            live = self._client.get(type(item), metadata.name, metadata.namespace)
+        except NotFound:
+            return None
+        return live if live.metadata.uid == metadata.uid and uid in owner_uids(live) else None
 
     def _exists(self, uid: str, dependent: Object) -> bool:
         """Whether the API server has that very owner. A kind that is not served here is none of our business."""
@@ -103,14 +118,21 @@ class GarbageCollector:
         metadata = item.metadata
         try:
             self._client.delete(
-                type(item), metadata.name, metadata.namespace, uid=metadata.uid, propagation="Background"
+                type(item),
+                metadata.name,
+                metadata.namespace,
+                uid=metadata.uid,
+                resource_version=metadata.resource_version,
+                propagation="Background",
             )
         except NotFound:
             return
 
     def _disown(self, item: Object, uid: str) -> None:
         metadata = item.metadata
-        patch = {"metadata": {"uid": metadata.uid, "ownerReferences": [{"$patch": "delete", "uid": uid}]}}
+        # The version guards against two owners being taken off at the same time, which would leave it to nobody.
+        guard = {"uid": metadata.uid, "resourceVersion": metadata.resource_version}
+        patch = {"metadata": {**guard, "ownerReferences": [{"$patch": "delete", "uid": uid}]}}
         try:
             self._client.patch(type(item), metadata.name, metadata.namespace, patch)
         except NotFound:
@@ -146,9 +168,15 @@ class GarbageCollector:
             self._client.get(Node, name)
         except NotFound:
             for pod in pods:
-                self._client.delete(Pod, pod.metadata.name, pod.metadata.namespace, grace_s=0, uid=pod.metadata.uid)
+                self._remove(pod)
             return f"removed {len(pods)} pods of a node that is gone"
         return ""
+
+    def _remove(self, pod: Pod) -> None:
+        try:
+            self._client.delete(Pod, pod.metadata.name, pod.metadata.namespace, grace_s=0, uid=pod.metadata.uid)
+        except NotFound:
+            return
 
 
 def _blocks(item: Object, uid: str) -> bool:

@@ -44,7 +44,11 @@ class NamespaceController:
 
     def _empty(self, resource: Resource, namespace: str) -> int:
         """Deletes all objects of one kind; returns how many were there."""
-        items = self._client.list(resource.type, namespace).items
+        try:
+            items = self._client.list(resource.type, namespace).items
+        except NotFound:
+            # Another API server may not serve this kind.
+            return 0
         for item in items:
             if item.metadata.deletion_timestamp is not None:
                 continue
@@ -59,4 +63,7 @@ class NamespaceController:
         rest = [name for name in namespace.spec.finalizers if name != FINALIZER]
         spec = msgspec.structs.replace(namespace.spec, finalizers=rest)
         path = f"/api/v1/namespaces/{namespace.metadata.name}/finalize"
-        self._client.transport.request("PUT", path, body=encode(msgspec.structs.replace(namespace, spec=spec)))
+        try:
+            self._client.transport.request("PUT", path, body=encode(msgspec.structs.replace(namespace, spec=spec)))
+        except NotFound:
+            return

@@ -1,7 +1,8 @@
 """Node controller: gives each node a range of pod addresses, and says so when a node falls silent.
 
 A heartbeat is a change of the node's Lease or of its status, by this controller's own clock from the moment it saw
-it: clocks of nodes need not agree, and after an absence of its own every node has the whole grace period again.
+it: clocks of nodes need not agree. While the master is away, or this controller is, nobody can be heard: afterwards
+every node has the whole grace period again. And before a node is called silent, the API server itself is asked.
 """
 
 import ipaddress
@@ -27,11 +28,20 @@ CONDITIONS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 
 def free_range(cluster: str, prefix: int, taken: Collection[str]) -> str | None:
     """The first range of the given prefix length in ``cluster`` that overlaps none of the taken ones."""
-    used = [ipaddress.ip_network(cidr) for cidr in taken]
+    used = [network for cidr in taken if (network := _network(cidr)) is not None]
     for candidate in ipaddress.ip_network(cluster).subnets(new_prefix=prefix):
         if not any(candidate.overlaps(other) for other in used if other.version == candidate.version):
             return str(candidate)
     return None
+
+
+def _network(cidr: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """None for a range that someone wrote wrongly: it must not keep other nodes from theirs."""
+    try:
+        return ipaddress.ip_network(cidr, strict=False)
+    except ValueError:
+        log.warning("not a range cidr=%s", cidr)
+        return None
 
 
 def unknown_conditions(node: Node) -> list[NodeCondition]:
@@ -72,9 +82,20 @@ class Heartbeats:
             return 0.0
         return self._clock() - before[1]
 
+    def forget(self) -> None:
+        """Every node has its whole grace period again."""
+        self._heard.clear()
+
     def keep_only(self, nodes: Iterable[str]) -> None:
         alive = set(nodes)
         self._heard = {node: seen for node, seen in self._heard.items() if node in alive}
+
+
+def _sign(node: Node, lease: Lease | None) -> tuple[object, ...]:
+    """Whatever a heartbeat changes."""
+    ready = next((item for item in node.status.conditions if item.type == "Ready"), None)
+    beat = ready.last_heartbeat_time if ready is not None else None
+    return node.metadata.uid, lease.spec.renew_time if lease is not None else None, beat
 
 
 class NodeController:
@@ -131,23 +152,39 @@ class NodeController:
 
     def _watch_heartbeats(self) -> None:
         while not self._stopping.wait(self._config.node_monitor_period_s):
+            if not (self._nodes.following and self._leases.following):
+                self._heartbeats.forget()
+                continue
             nodes = self._nodes.items()
             self._heartbeats.keep_only(node.metadata.name for node in nodes)
             for node in nodes:
                 try:
                     self._judge(node)
-                except (ApiError, Unreachable) as error:
+                except NotFound:
+                    continue
+                except Unreachable as error:
+                    log.warning("nodes not judged, no answer error=%s", error)
+                    self._heartbeats.forget()
+                    break
+                except ApiError as error:
                     log.warning("node not judged node=%s error=%s", node.metadata.name, error)
+
+    def _is_silent(self, node: Node) -> bool:
+        grace_s, name = self._config.node_monitor_grace_period_s, node.metadata.name
+        if self._heartbeats.silence_s(name, _sign(node, self._leases.get(NODE_LEASES, name))) <= grace_s:
+            return False
+        # A watch may hang without being broken.
+        return self._heartbeats.silence_s(name, _sign(self._client.get(Node, name), self._live_lease(name))) > grace_s
+
+    def _live_lease(self, name: str) -> Lease | None:
+        try:
+            return self._client.get(Lease, name, NODE_LEASES)
+        except NotFound:
+            return None
 
     def _judge(self, node: Node) -> None:
         name = node.metadata.name
-        ready = next((item for item in node.status.conditions if item.type == "Ready"), None)
-        lease: Lease | None = self._leases.get(NODE_LEASES, name)
-        sign = (
-            lease.spec.renew_time if lease is not None else None,
-            ready.last_heartbeat_time if ready is not None else node.metadata.uid,
-        )
-        if self._heartbeats.silence_s(name, sign) <= self._config.node_monitor_grace_period_s:
+        if not self._is_silent(node):
             return
         conditions = unknown_conditions(node)
         if conditions:

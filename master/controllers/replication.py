@@ -1,13 +1,14 @@
 """Replication controller: keeps as many pods as ``spec.replicas`` says.
 
 The rule: never more than wanted because a watch is slow. What was created or deleted but not yet seen through the
-watch is remembered (``_Expected``) and counted as done.
+watch is remembered (``_Expected``) and counted as done. What the watch does not show for a while is looked
+up: a pod may have come and gone between two looks.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,7 +19,7 @@ from api.errors import ApiError, NotFound
 from api.meta import ObjectMeta
 from api.scalars import now
 from api.selectors import from_map
-from client import Client, EventRecorder
+from client import Client, EventRecorder, Unreachable
 from master.controllers.informers import BY_NAMESPACE, BY_OWNER, Informers
 from master.controllers.loop import Key, Loop
 from master.controllers.ownership import controller_of, reference
@@ -26,7 +27,7 @@ from master.controllers.pods import is_active, is_ready, ready_seconds
 
 log = logging.getLogger(__name__)
 
-_FORGET_AFTER_S = 300.0
+_CONFIRM_AFTER_S = 1.0
 _BURST = 500
 
 
@@ -46,12 +47,15 @@ class _Expected:
     created: dict[str, float] = field(default_factory=dict)
     deleted: dict[str, float] = field(default_factory=dict)
 
-    def observe(self, pods: Iterable[Pod], moment: float) -> None:
+    def observe(self, pods: Iterable[Pod]) -> None:
         names = {pod.metadata.name for pod in pods}
         uids = {pod.metadata.uid for pod in pods if pod.metadata.deletion_timestamp is None}
-        oldest = moment - _FORGET_AFTER_S
-        self.created = {name: at for name, at in self.created.items() if name not in names and at > oldest}
-        self.deleted = {uid: at for uid, at in self.deleted.items() if uid in uids and at > oldest}
+        self.created = {name: at for name, at in self.created.items() if name not in names}
+        self.deleted = {uid: at for uid, at in self.deleted.items() if uid in uids}
+
+    def overdue(self, moment: float) -> list[str]:
+        """Names of pods that were created a while ago and have not been seen."""
+        return [name for name, at in self.created.items() if at <= moment - _CONFIRM_AFTER_S]
 
 
 def decide(wanted: int, pods: Sequence[Pod], *, coming: int = 0, going: Iterable[str] = ()) -> Decision:
@@ -147,7 +151,8 @@ class ReplicationManager:
             return ""
         pods = [pod for pod in self._claim(controller) if is_active(pod)]
         expected = self._expectations(controller.metadata.uid)
-        expected.observe(self._pods.indexed(BY_OWNER, controller.metadata.uid), time.monotonic())
+        expected.observe(list(self._pods.indexed(BY_OWNER, controller.metadata.uid)))
+        self._look_up(controller, expected)
         said = ""
         if controller.metadata.deletion_timestamp is None:
             wanted = controller.spec.replicas or 0
@@ -155,6 +160,26 @@ class ReplicationManager:
             said = self._act(controller, decision, expected)
         self._report(controller, pods)
         return said
+
+    def _look_up(self, controller: ReplicationController, expected: _Expected) -> None:
+        """Forgets pods that came and went unseen; looks again while any is awaited."""
+        for name in expected.overdue(time.monotonic()):
+            if self._is_there(controller, name):
+                expected.created[name] = time.monotonic()
+            else:
+                del expected.created[name]
+        if expected.created:
+            self._later(controller, _CONFIRM_AFTER_S)
+
+    def _is_there(self, controller: ReplicationController, name: str) -> bool:
+        try:
+            owner = controller_of(self._client.get(Pod, name, controller.metadata.namespace))
+        except NotFound:
+            return False
+        return owner is not None and owner.uid == controller.metadata.uid
+
+    def _later(self, controller: ReplicationController, seconds: float) -> None:
+        self.loop.queue.add_after((controller.metadata.namespace, controller.metadata.name), seconds)
 
     def _expectations(self, uid: str) -> _Expected:
         with self._lock:
@@ -168,30 +193,44 @@ class ReplicationManager:
         selector = from_map(controller.spec.selector)
         mine: list[Pod] = []
         for pod in self._pods.indexed(BY_OWNER, controller.metadata.uid):
+            owner = controller_of(pod)
+            if owner is None or owner.uid != controller.metadata.uid:
+                # It depends on this controller, but is not one of its replicas.
+                continue
             if selector.matches(pod.metadata.labels):
                 mine.append(pod)
             elif pod.metadata.deletion_timestamp is None:
-                self._release(pod, controller)
+                self._try(self._release, pod, controller)
         if controller.metadata.deletion_timestamp is not None:
             return mine
         for pod in self._pods.indexed(BY_NAMESPACE, controller.metadata.namespace):
             if controller_of(pod) is None and selector.matches(pod.metadata.labels) and is_active(pod):
-                mine.append(self._adopt(pod, controller))
+                mine.extend(self._try(self._adopt, pod, controller))
         return mine
+
+    @staticmethod
+    def _try(step: Callable[[Pod, ReplicationController], Pod], pod: Pod, owner: ReplicationController) -> list[Pod]:
+        """The pod after the step; nothing when it has gone meanwhile."""
+        try:
+            return [step(pod, owner)]
+        except NotFound:
+            return []
 
     def _adopt(self, pod: Pod, controller: ReplicationController) -> Pod:
         patch = {"metadata": {"uid": pod.metadata.uid, "ownerReferences": [reference(controller)]}}
         return self._client.patch(Pod, pod.metadata.name, pod.metadata.namespace, patch)
 
-    def _release(self, pod: Pod, controller: ReplicationController) -> None:
+    def _release(self, pod: Pod, controller: ReplicationController) -> Pod:
         gone = {"$patch": "delete", "uid": controller.metadata.uid}
         patch = {"metadata": {"uid": pod.metadata.uid, "ownerReferences": [gone]}}
-        self._client.patch(Pod, pod.metadata.name, pod.metadata.namespace, patch)
+        return self._client.patch(Pod, pod.metadata.name, pod.metadata.namespace, patch)
 
     def _act(self, controller: ReplicationController, decision: Decision, expected: _Expected) -> str:
         for _ in range(decision.create):
             pod = self._create(controller)
             expected.created[pod.metadata.name] = time.monotonic()
+        if decision.create:
+            self._later(controller, _CONFIRM_AFTER_S)
         for pod in decision.delete:
             expected.deleted[pod.metadata.uid] = time.monotonic()
             self._delete(controller, pod, expected)
@@ -227,16 +266,18 @@ class ReplicationManager:
             self._client.delete(Pod, pod.metadata.name, pod.metadata.namespace, uid=pod.metadata.uid)
         except NotFound:
             return
-        except ApiError:
+        except (ApiError, Unreachable):
             expected.deleted.pop(pod.metadata.uid, None)
             raise
         self._recorder.event(controller, "Normal", "SuccessfulDelete", f"Deleted pod: {pod.metadata.name}")
 
     def _report(self, controller: ReplicationController, pods: Sequence[Pod]) -> None:
         status, wait_s = status_of(controller, pods, now())
-        key = (controller.metadata.namespace, controller.metadata.name)
         if wait_s > 0:
-            self.loop.queue.add_after(key, wait_s)
+            self._later(controller, wait_s)
         if status == controller.status:
             return
-        self._client.update_status(msgspec.structs.replace(controller, status=status))
+        try:
+            self._client.update_status(msgspec.structs.replace(controller, status=status))
+        except NotFound:
+            return
