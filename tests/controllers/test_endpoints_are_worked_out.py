@@ -1,0 +1,114 @@
+"""Endpoints, purely: which pods stand behind a service, on which ports."""
+
+from typing import Any
+
+from api.core import Endpoints, Pod, Service
+from master.controllers.endpoints import SLICE_SIZE, backends, slices, subsets
+from tests.controllers.made import pod, service
+
+
+def told(of: Service, *pods: Pod) -> list[tuple[list[str], list[str], list[tuple[str, int]]]]:
+    """Ready addresses, those not ready, and ports, of each subset."""
+    return [
+        (
+            [address.ip for address in subset.addresses],
+            [address.ip for address in subset.not_ready_addresses],
+            [(port.name, port.port) for port in subset.ports],
+        )
+        for subset in subsets(backends(of, pods), of.metadata.name)
+    ]
+
+
+def test_ready_and_not_ready_pods_are_told_apart() -> None:
+    pods = [pod("a", ip="10.0.0.2", ready=True), pod("b", ip="10.0.0.1", ready=True), pod("c", ip="10.0.0.3")]
+    assert told(service(), *pods) == [(["10.0.0.1", "10.0.0.2"], ["10.0.0.3"], [("", 80)])]
+
+
+def test_pods_that_cannot_serve_are_left_out() -> None:
+    others = [
+        pod("no address", ready=True),
+        pod("other labels", ip="10.0.0.4", ready=True, labels={"app": "other"}),
+        pod("succeeded", ip="10.0.0.5", phase="Succeeded"),
+        pod("failed", ip="10.0.0.6", phase="Failed"),
+        pod("terminating", ip="10.0.0.7", ready=True, going=True),
+    ]
+    assert told(service(), *others) == []
+
+
+def test_all_are_published_on_request() -> None:
+    pods = [pod("a", ip="10.0.0.1"), pod("b", ip="10.0.0.2", ready=True, going=True)]
+    assert told(service(publishNotReadyAddresses=True), *pods) == [(["10.0.0.1", "10.0.0.2"], [], [("", 80)])]
+
+
+def offering(name: str, port: int, protocol: str = "TCP") -> dict[str, Any]:
+    ports = [{"name": name, "containerPort": port, "protocol": protocol}]
+    return {"containers": [{"name": "c", "image": "web:1", "ports": ports}]}
+
+
+def test_a_named_port_is_each_pods_own() -> None:
+    named = service({"name": "http", "port": 80, "targetPort": "web"})
+    pods = [
+        pod("a", ip="10.0.0.1", ready=True, **offering("web", 8080)),
+        pod("b", ip="10.0.0.2", ready=True, **offering("web", 9090)),
+        pod("c", ip="10.0.0.3", ready=True, **offering("web", 8080)),
+        pod("d", ip="10.0.0.4", ready=True, **offering("other", 8080)),
+        pod("e", ip="10.0.0.5", ready=True, **offering("web", 8080, "UDP")),
+    ]
+    assert told(named, *pods) == [
+        (["10.0.0.1", "10.0.0.3"], [], [("http", 8080)]),
+        (["10.0.0.2"], [], [("http", 9090)]),
+    ]
+
+
+def test_of_several_ports_a_pod_serves_those_it_has() -> None:
+    two = service({"name": "a", "port": 80, "targetPort": 8080}, {"name": "b", "port": 81, "targetPort": "web"})
+    pods = [pod("x", ip="10.0.0.1", ready=True), pod("y", ip="10.0.0.2", ready=True, **offering("web", 9))]
+    assert sorted(told(two, *pods)) == [
+        (["10.0.0.1"], [], [("a", 8080)]),
+        (["10.0.0.2"], [], [("a", 8080), ("b", 9)]),
+    ]
+
+
+def test_a_headless_service_may_have_no_ports_at_all() -> None:
+    headless = service(clusterIP="None")
+    headless.spec.ports = []
+    assert told(headless, pod("a", ip="10.0.0.1", ready=True)) == [(["10.0.0.1"], [], [])]
+
+
+def test_host_names_are_published_under_the_subdomain_of_the_service() -> None:
+    pods = [
+        pod("a", ip="10.0.0.1", ready=True, hostname="first", subdomain="web", nodeName="n1"),
+        pod("b", ip="10.0.0.2", ready=True, hostname="second", subdomain="other"),
+    ]
+    first, second = subsets(backends(service(), pods), "web")[0].addresses
+    assert (first.hostname, first.node_name, second.hostname, second.node_name) == ("first", "n1", "", None)
+    assert first.target_ref is not None
+    assert (first.target_ref.kind, first.target_ref.name, first.target_ref.uid) == ("Pod", "a", "uid-a")
+
+
+def test_slices_say_ready_serving_and_terminating() -> None:
+    of = service(publishNotReadyAddresses=True)
+    pods = [pod("a", ip="10.0.0.1", ready=True), pod("b", ip="10.0.0.2"), pod("c", ip="10.0.0.3", going=True)]
+    (made,) = slices(of, backends(of, pods))
+    assert made.metadata.labels["kubernetes.io/service-name"] == "web"
+    assert made.metadata.labels["of"] == "test"
+    assert made.metadata.owner_references[0].kind == "Service"
+    conditions = [item.conditions for item in made.endpoints]
+    assert [(c.ready, c.serving, c.terminating) for c in conditions if c is not None] == [
+        (True, True, False),
+        (True, False, False),
+        (True, False, True),
+    ]
+
+
+def test_slices_are_bounded_and_keep_their_names() -> None:
+    pods = [pod(f"p{number}", ip=f"10.0.{number // 200}.{number % 200 + 1}", ready=True) for number in range(250)]
+    first = slices(service(), backends(service(), pods))
+    assert [len(item.endpoints) for item in first] == [SLICE_SIZE, SLICE_SIZE, 50]
+    assert len({item.metadata.name for item in first}) == 3
+    again = slices(service(), backends(service(), reversed(pods)))
+    assert [item.metadata.name for item in again] == [item.metadata.name for item in first]
+
+
+def test_nobody_is_no_subset() -> None:
+    assert subsets(backends(service(), []), "web") == Endpoints().subsets

@@ -1,0 +1,227 @@
+"""Nodes and endpoints beside a real API server: ranges, silence, readiness."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from api.coordination import Lease
+from api.core import Endpoints, Node, Pod, Service
+from api.discovery import EndpointSlice
+from api.errors import AlreadyExists, NotFound
+from api.meta import ObjectMeta
+from api.scalars import now, now_micro
+from client import Client
+from tests.controllers.conftest import Start
+from tests.controllers.live import until
+from tests.controllers.made import node, pod, service
+
+LEASES = "kube-node-lease"
+
+
+@pytest.fixture(autouse=True)
+def nodes_removed(admin: Client) -> Iterator[None]:
+    yield
+    for item in admin.list(Node).items:
+        admin.delete(Node, item.metadata.name)
+
+
+def join(admin: Client, name: str) -> None:
+    status = node(name).status
+    made = admin.create(node(name))
+    made.status = status
+    admin.update_status(made)
+
+
+def backend(admin: Client, name: str, namespace: str, ip: str, *, on: str = "", ready: bool = True) -> None:
+    """A pod that its node reports as running."""
+    made = pod(name, ready=ready, ip=ip)
+    made.metadata.namespace = namespace
+    status = made.status
+    created = admin.create(made)
+    if on:
+        admin.bind(name, namespace, on)
+        created = admin.get(Pod, name, namespace)
+    created.status = status
+    admin.update_status(created)
+
+
+def say_ready(admin: Client, name: str, namespace: str, *, ready: bool) -> None:
+    changed = {"type": "Ready", "status": "True" if ready else "False", "lastTransitionTime": now()}
+    admin.patch(Pod, name, namespace, {"status": {"conditions": [changed]}}, subresource="status")
+
+
+def addresses(admin: Client, namespace: str) -> tuple[list[str], list[str]]:
+    """Ready ones and others."""
+    try:
+        found = admin.get(Endpoints, "web", namespace).subsets
+    except NotFound:
+        return ["none"], ["none"]
+    return (
+        [address.ip for subset in found for address in subset.addresses],
+        [address.ip for subset in found for address in subset.not_ready_addresses],
+    )
+
+
+def sliced(admin: Client, namespace: str) -> list[tuple[str, bool | None]]:
+    return sorted(
+        (endpoint.addresses[0], endpoint.conditions.ready if endpoint.conditions else None)
+        for item in admin.list(EndpointSlice, namespace, labels="kubernetes.io/service-name=web").items
+        for endpoint in item.endpoints
+    )
+
+
+def test_endpoints_follow_readiness(admin: Client, namespace: str, controllers: Start) -> None:
+    controllers()
+    admin.create(service(namespace=namespace))
+    until(lambda: addresses(admin, namespace) == ([], []))
+    backend(admin, "a", namespace, "10.0.0.1")
+    backend(admin, "b", namespace, "10.0.0.2", ready=False)
+    until(lambda: addresses(admin, namespace) == (["10.0.0.1"], ["10.0.0.2"]))
+    say_ready(admin, "b", namespace, ready=True)
+    until(lambda: addresses(admin, namespace) == (["10.0.0.1", "10.0.0.2"], []))
+    until(lambda: sliced(admin, namespace) == [("10.0.0.1", True), ("10.0.0.2", True)])
+    say_ready(admin, "a", namespace, ready=False)
+    until(lambda: addresses(admin, namespace) == (["10.0.0.2"], ["10.0.0.1"]))
+    until(lambda: sliced(admin, namespace) == [("10.0.0.1", False), ("10.0.0.2", True)])
+    admin.delete(Pod, "b", namespace, grace_s=0)
+    until(lambda: addresses(admin, namespace) == ([], ["10.0.0.1"]))
+    admin.patch(Pod, "a", namespace, {"metadata": {"labels": {"app": "other"}}})
+    until(lambda: addresses(admin, namespace) == ([], []))
+    until(lambda: sliced(admin, namespace) == [])
+
+
+def test_endpoints_follow_the_service(admin: Client, namespace: str, controllers: Start) -> None:
+    controllers()
+    backend(admin, "a", namespace, "10.0.0.1")
+    admin.create(service(namespace=namespace))
+    until(lambda: addresses(admin, namespace)[0] == ["10.0.0.1"])
+    admin.patch(Service, "web", namespace, {"spec": {"selector": {"app": "none"}}}, form="merge")
+    until(lambda: addresses(admin, namespace) == ([], []))
+    admin.patch(Service, "web", namespace, {"spec": {"selector": {"app": "web"}}}, form="merge")
+    admin.patch(Service, "web", namespace, {"spec": {"ports": [{"port": 90, "targetPort": 9090}]}}, form="merge")
+    until(lambda: ports(admin, namespace) == [9090])
+
+
+def ports(admin: Client, namespace: str) -> list[int]:
+    return [port.port for subset in admin.get(Endpoints, "web", namespace).subsets for port in subset.ports]
+
+
+def test_what_someone_removed_or_changed_is_put_right(admin: Client, namespace: str, controllers: Start) -> None:
+    controllers()
+    backend(admin, "a", namespace, "10.0.0.1")
+    admin.create(service(namespace=namespace))
+    until(lambda: sliced(admin, namespace) == [("10.0.0.1", True)])
+    until(lambda: addresses(admin, namespace)[0] == ["10.0.0.1"])
+    admin.delete(Endpoints, "web", namespace)
+    (one,) = admin.list(EndpointSlice, namespace).items
+    admin.delete(EndpointSlice, one.metadata.name, namespace)
+    until(lambda: addresses(admin, namespace)[0] == ["10.0.0.1"])
+    until(lambda: sliced(admin, namespace) == [("10.0.0.1", True)])
+    admin.patch(Endpoints, "web", namespace, {"subsets": None}, form="merge")
+    until(lambda: addresses(admin, namespace)[0] == ["10.0.0.1"])
+
+
+def test_endpoints_made_by_hand_are_left_alone(admin: Client, namespace: str, controllers: Start) -> None:
+    controllers()
+    by_hand = service(namespace=namespace, selector={})
+    admin.create(by_hand)
+    admin.create(Endpoints(metadata=ObjectMeta(name="web", namespace=namespace, labels={"by": "hand"})))
+    other = service(name="other", namespace=namespace)
+    admin.create(other)
+    until(lambda: admin.get(Endpoints, "other", namespace) if _is_there(admin, namespace) else None)
+    assert admin.get(Endpoints, "web", namespace).metadata.labels == {"by": "hand"}
+
+
+def _is_there(admin: Client, namespace: str) -> bool:
+    return "other" in [item.metadata.name for item in admin.list(Endpoints, namespace).items]
+
+
+def test_each_node_gets_a_range_of_its_own(admin: Client, controllers: Start) -> None:
+    join(admin, "early")
+    stop = controllers()
+    for number in range(5):
+        join(admin, f"n{number}")
+
+    def ranges() -> list[str]:
+        return [item.spec.pod_cidr for item in admin.list(Node).items if item.spec.pod_cidr]
+
+    until(lambda: len(ranges()) == 6)
+    first = {item.metadata.name: item.spec.pod_cidr for item in admin.list(Node).items}
+    assert len(set(first.values())) == 6
+    assert all(item.spec.pod_cidrs == [item.spec.pod_cidr] for item in admin.list(Node).items)
+    stop.set()
+    controllers()
+    join(admin, "late")
+    until(lambda: len(set(ranges())) == 7)
+    assert {name: admin.get(Node, name).spec.pod_cidr for name in first} == first, "a new start changes nothing"
+
+
+class Beats(threading.Thread):
+    """A node's agent: renews the lease, as often as is usual for the test's short grace."""
+
+    def __init__(self, admin: Client, name: str) -> None:
+        super().__init__(name=f"beats-{name}")
+        self._admin, self._node = admin, name
+        self._ending = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while not self._ending.wait(0.05):
+            try:
+                lease = self._admin.get(Lease, self._node, LEASES)
+                lease.spec.renew_time = now_micro()
+                self._admin.update(lease)
+            except NotFound:
+                try:
+                    self._admin.create(Lease(metadata=ObjectMeta(name=self._node, namespace=LEASES)))
+                except AlreadyExists:
+                    continue
+
+    def end(self) -> None:
+        self._ending.set()
+        self.join(10)
+
+
+def ready_of(admin: Client, name: str) -> tuple[str, str]:
+    found = next(item for item in admin.get(Node, name).status.conditions if item.type == "Ready")
+    return found.status, found.reason
+
+
+def test_a_silent_node_becomes_unknown_and_its_pods_leave_their_services(
+    admin: Client, namespace: str, controllers: Start
+) -> None:
+    for name in ("loud", "silent"):
+        join(admin, name)
+    loud, silent = Beats(admin, "loud"), Beats(admin, "silent")
+    try:
+        controllers(node_monitor_period_s=0.1, node_monitor_grace_period_s=1.5)
+        admin.create(service(namespace=namespace))
+        backend(admin, "a", namespace, "10.0.0.1", on="loud")
+        backend(admin, "b", namespace, "10.0.0.2", on="silent")
+        until(lambda: addresses(admin, namespace) == (["10.0.0.1", "10.0.0.2"], []))
+        silent.end()
+        fell_silent = time.monotonic()
+        until(lambda: ready_of(admin, "silent") == ("Unknown", "NodeStatusUnknown"))
+        assert time.monotonic() - fell_silent > 1
+        until(lambda: addresses(admin, namespace) == (["10.0.0.1"], ["10.0.0.2"]))
+        assert ready_of(admin, "loud")[0] == "True"
+        types = [item.type for item in admin.get(Node, "silent").status.conditions if item.status == "Unknown"]
+        assert sorted(types) == ["DiskPressure", "MemoryPressure", "PIDPressure", "Ready"]
+    finally:
+        loud.end()
+        silent.end()
+
+
+def test_a_node_is_asked_about_before_it_is_called_silent(admin: Client, controllers: Start) -> None:
+    """Its heartbeats arrive, but the watch that should show them hangs."""
+    join(admin, "loud")
+    loud = Beats(admin, "loud")
+    try:
+        controllers(node_monitor_period_s=0.05, node_monitor_grace_period_s=0.3)
+        watched = time.monotonic()
+        until(lambda: time.monotonic() - watched > 1.5)
+        assert ready_of(admin, "loud")[0] == "True"
+    finally:
+        loud.end()

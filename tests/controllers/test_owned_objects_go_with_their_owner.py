@@ -1,0 +1,185 @@
+"""The garbage collector and the namespace controller beside a real API server."""
+
+import pytest
+
+from api.core import ConfigMap, Endpoints, Namespace, Node, Pod, ReplicationController, Secret, Service, ServiceAccount
+from api.errors import NotFound
+from api.meta import Object, ObjectMeta, OwnerReference
+from client import Client
+from tests.controllers.conftest import Start
+from tests.controllers.live import until
+from tests.controllers.made import controller, node, pod, service
+
+
+@pytest.fixture(autouse=True)
+def running(controllers: Start) -> None:
+    controllers()
+
+
+def exists(admin: Client, kind: type[Object], name: str, namespace: str = "") -> bool:
+    try:
+        admin.get(kind, name, namespace)
+    except NotFound:
+        return False
+    return True
+
+
+def pods(admin: Client, namespace: str) -> list[Pod]:
+    return admin.list(Pod, namespace).items
+
+
+def owned(name: str, namespace: str, *owners: Object) -> Pod:
+    item = pod(name, labels={})
+    item.metadata.namespace = namespace
+    item.metadata.owner_references = [
+        OwnerReference(api_version="v1", kind=type(owner).__name__, name=owner.metadata.name, uid=owner.metadata.uid)
+        for owner in owners
+    ]
+    return item
+
+
+def three(admin: Client, namespace: str) -> ReplicationController:
+    made: ReplicationController = admin.create(controller(namespace=namespace, replicas=3))
+    until(lambda: len(pods(admin, namespace)) == 3)
+    return made
+
+
+def test_in_the_background_dependents_follow(admin: Client, namespace: str) -> None:
+    three(admin, namespace)
+    admin.delete(ReplicationController, "web", namespace, propagation="Background")
+    assert not exists(admin, ReplicationController, "web", namespace)
+    until(lambda: not pods(admin, namespace))
+
+
+def test_in_the_foreground_dependents_go_first(admin: Client, namespace: str) -> None:
+    three(admin, namespace)
+    held = pods(admin, namespace)[0].metadata.name
+    admin.patch(Pod, held, namespace, {"metadata": {"finalizers": ["test/hold"]}})
+    admin.delete(ReplicationController, "web", namespace, propagation="Foreground")
+    until(lambda: [one.metadata.name for one in pods(admin, namespace)] == [held])
+    assert exists(admin, ReplicationController, "web", namespace), "it waits for the last one"
+    admin.patch(Pod, held, namespace, {"metadata": {"$deleteFromPrimitiveList/finalizers": ["test/hold"]}})
+    until(lambda: not exists(admin, ReplicationController, "web", namespace))
+    assert pods(admin, namespace) == []
+
+
+def test_orphans_stay_and_belong_to_nobody(admin: Client, namespace: str) -> None:
+    three(admin, namespace)
+    before = {one.metadata.uid for one in pods(admin, namespace)}
+    admin.delete(ReplicationController, "web", namespace, propagation="Orphan")
+    until(lambda: not exists(admin, ReplicationController, "web", namespace))
+    until(lambda: all(one.metadata.owner_references == [] for one in pods(admin, namespace)))
+    # A later owner is collected after all that the orphans' one may have stirred up.
+    other = admin.create(controller("other", namespace=namespace, replicas=1))
+    until(lambda: len(pods(admin, namespace)) == 4)
+    admin.delete(ReplicationController, "other", namespace)
+    until(lambda: len(pods(admin, namespace)) == 3)
+    assert {one.metadata.uid for one in pods(admin, namespace)} == before
+    assert other.metadata.uid not in before
+
+
+def test_orphans_can_be_adopted_again(admin: Client, namespace: str) -> None:
+    three(admin, namespace)
+    before = {one.metadata.uid for one in pods(admin, namespace)}
+    admin.delete(ReplicationController, "web", namespace, propagation="Orphan")
+    until(lambda: not exists(admin, ReplicationController, "web", namespace))
+    second = admin.create(controller(namespace=namespace, replicas=3))
+
+    def adopted() -> bool:
+        return all([owner.uid for owner in one.metadata.owner_references] == [second.metadata.uid] for one in found())
+
+    def found() -> list[Pod]:
+        return pods(admin, namespace)
+
+    until(adopted)
+    assert {one.metadata.uid for one in found()} == before
+
+
+def test_a_dependent_stays_while_one_owner_does(admin: Client, namespace: str) -> None:
+    one, two = (admin.create(controller(name, namespace=namespace, replicas=0)) for name in ("one", "two"))
+    admin.create(owned("shared", namespace, one, two))
+    admin.delete(ReplicationController, "one", namespace)
+
+    def owners() -> list[str]:
+        return [owner.name for owner in admin.get(Pod, "shared", namespace).metadata.owner_references]
+
+    until(lambda: owners() == ["two"])
+    admin.delete(ReplicationController, "two", namespace)
+    until(lambda: not exists(admin, Pod, "shared", namespace))
+
+
+def test_an_owner_that_never_was_is_gone(admin: Client, namespace: str) -> None:
+    ghost = controller("ghost", namespace=namespace)
+    ghost.metadata.uid = "00000000-0000-0000-0000-000000000000"
+    admin.create(owned("child", namespace, ghost))
+    until(lambda: not exists(admin, Pod, "child", namespace))
+
+
+def test_a_wrong_name_of_an_owner_costs_only_whoever_wrote_it(admin: Client, namespace: str) -> None:
+    real = admin.create(ConfigMap(metadata=ObjectMeta(name="real", namespace=namespace)))
+    wrong = ConfigMap(metadata=ObjectMeta(name="wrong", namespace=namespace, uid=real.metadata.uid))
+    admin.create(owned("right", namespace, real))
+    admin.create(owned("mistaken", namespace, wrong))
+    until(lambda: not exists(admin, Pod, "mistaken", namespace))
+    assert exists(admin, Pod, "right", namespace)
+
+
+def test_an_owner_of_a_kind_that_is_not_served_is_left_alone(admin: Client, namespace: str) -> None:
+    child = owned("child", namespace)
+    child.metadata.owner_references = [
+        OwnerReference(api_version="batch.example/v1", kind="Job", name="j", uid="11111111-0000-0000-0000-000000000000")
+    ]
+    admin.create(child)
+    ghost = controller("ghost", namespace=namespace)
+    ghost.metadata.uid = "22222222-0000-0000-0000-000000000000"
+    admin.create(owned("after", namespace, ghost))
+    until(lambda: not exists(admin, Pod, "after", namespace))
+    assert exists(admin, Pod, "child", namespace)
+
+
+def test_a_services_endpoints_go_with_it(admin: Client, namespace: str) -> None:
+    admin.create(service(namespace=namespace))
+    until(lambda: exists(admin, Endpoints, "web", namespace))
+    admin.delete(Service, "web", namespace)
+    until(lambda: not exists(admin, Endpoints, "web", namespace))
+
+
+def test_pods_of_a_node_that_is_gone_are_removed(admin: Client, namespace: str) -> None:
+    admin.create(node("leaving"))
+    stuck = owned("stuck", namespace)
+    admin.create(stuck)
+    admin.bind("stuck", namespace, "leaving")
+    until(lambda: admin.get(Pod, "stuck", namespace).spec.node_name == "leaving")
+    admin.delete(Node, "leaving")
+    until(lambda: not exists(admin, Pod, "stuck", namespace))
+
+
+def test_a_namespace_is_emptied_and_goes(admin: Client, namespace: str) -> None:
+    three(admin, namespace)
+    admin.create(service(namespace=namespace))
+    admin.create(ConfigMap(metadata=ObjectMeta(name="c", namespace=namespace)))
+    admin.create(Secret(metadata=ObjectMeta(name="s", namespace=namespace)))
+    admin.delete(Namespace, namespace)
+    until(lambda: not exists(admin, Namespace, namespace))
+    for kind in (Pod, ReplicationController, Service, Endpoints, ConfigMap, Secret, ServiceAccount):
+        assert admin.list(kind, namespace).items == []
+
+
+def test_a_namespace_waits_for_what_does_not_go_yet(admin: Client, namespace: str) -> None:
+    admin.create(ConfigMap(metadata=ObjectMeta(name="held", namespace=namespace, finalizers=["test/hold"])))
+    admin.create(ConfigMap(metadata=ObjectMeta(name="free", namespace=namespace)))
+    admin.delete(Namespace, namespace)
+    until(lambda: not exists(admin, ConfigMap, "free", namespace))
+    assert admin.get(Namespace, namespace).status.phase == "Terminating"
+    patch = {"metadata": {"$deleteFromPrimitiveList/finalizers": ["test/hold"]}}
+    admin.patch(ConfigMap, "held", namespace, patch)
+    until(lambda: not exists(admin, Namespace, namespace))
+
+
+def test_every_namespace_has_a_default_account(admin: Client, namespace: str) -> None:
+    until(lambda: exists(admin, ServiceAccount, "default", namespace))
+    first = admin.get(ServiceAccount, "default", namespace).metadata.uid
+    admin.delete(ServiceAccount, "default", namespace)
+    until(lambda: exists(admin, ServiceAccount, "default", namespace))
+    assert admin.get(ServiceAccount, "default", namespace).metadata.uid != first
+    assert exists(admin, ServiceAccount, "default", "default")
