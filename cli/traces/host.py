@@ -33,12 +33,16 @@ def mounts(settings: Settings) -> list[Trace]:
 def log_links(settings: Settings, containers: Iterable[str], *, alone: bool) -> list[Trace]:
     """Links to the logs of our containers. `alone`: no other cluster is here, so links that lead nowhere go too."""
     ours = frozenset(containers)
-    return [
+    folders = (settings.container_log_dir, settings.pod_log_dir)
+    links = [
         removed(f"link {link}", _link_remover(link, folder))
-        for folder in (settings.container_log_dir, settings.pod_log_dir)
+        for folder in folders
         for link in _links_below(folder)
         if _is_of(link, ours, alone=alone)
     ]
+    # With its last link a folder goes too; here those whose last link went before, with the last pod.
+    empty = [folder for folder in folders if folder.is_dir() and not any(folder.iterdir())]
+    return links + [removed(f"directory {folder}", folder.rmdir) for folder in empty]
 
 
 def _links_below(folder: Path) -> list[Path]:

@@ -42,6 +42,8 @@ class PrivateDocker:
         inside = ("ip", "-n", self.name)
         _run(*inside, "link", "set", "lo", "up")
         _run(*inside, "link", "add", "eth0", "type", "veth", "peer", "name", "uplink")
+        for end in ("eth0", "uplink"):
+            _run(*inside, "link", "set", end, "addrgenmode", "none")  # no IPv6 address that comes some seconds later
         _run(*inside, "link", "set", "uplink", "up")
         _run(*inside, "addr", "add", f"{ADDRESS}/24", "dev", "eth0")
         _run(*inside, "link", "set", "eth0", "up")
