@@ -5,6 +5,7 @@ The newest status of a pod wins; while the master is away it is tried again with
 
 import logging
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,17 +17,20 @@ from client import Client, Unreachable, WorkQueue
 log = logging.getLogger(__name__)
 
 _THREADS = 2
+# A status in the API that is not ours this long after we sent ours was put there by another, and is put right.
+REPAIR_S = 5.0
 
 
 @dataclass(slots=True)
 class _Report:
-    """What is to be told of a pod. ``before``: the status that the API has, as far as is known."""
+    """What is to be told of a pod. ``before``: the status that the API has, as far as is known, since ``sent_s``."""
 
     name: str
     namespace: str
     before: PodStatus
     status: PodStatus
     delete: bool = False
+    sent_s: float = 0.0
 
 
 class Reporter:
@@ -60,7 +64,10 @@ class Reporter:
             if known is None:
                 known = _Report(pod.metadata.name, pod.metadata.namespace, pod.status, pod.status)
                 self._reports[uid] = known
-            if known.status == status and (known.before == status or status == pod.status):
+            if pod.status != status and known.before == status and time.monotonic() - known.sent_s > REPAIR_S:
+                known.before = pod.status
+            if known.before == status:
+                known.status = status
                 return
             known.status = status
         self._queue.add(uid)
@@ -113,4 +120,4 @@ class Reporter:
     def _patch(self, report: _Report, patch: dict[str, Any], status: PodStatus) -> None:
         self._client.patch(Pod, report.name, report.namespace, patch, subresource="status", form="merge")
         with self._lock:
-            report.before = status
+            report.before, report.sent_s = status, time.monotonic()

@@ -28,7 +28,7 @@ from api.core import Container, Pod
 
 log = logging.getLogger(__name__)
 
-_CONFIG_RETRY_S = 5.0
+_CONFIG_RETRY_S = 2.0
 _CREATE_RETRY_S = 5.0
 _SANDBOX_RETRY_S = 2.0
 _SANDBOX_RETRY_CAP_S = 30.0

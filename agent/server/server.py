@@ -17,6 +17,7 @@ from api.errors import NotFound
 
 log = logging.getLogger(__name__)
 
+_ACCEPT_RETRY_S = 0.2
 Route = Callable[[Request], Response]
 
 
@@ -34,7 +35,8 @@ class AgentServer(socketserver.TCPServer):
         self._free = threading.BoundedSemaphore(config.server_connections)
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self.serve_forever, name="agent-server", daemon=True)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._accept_always, name="agent-server", daemon=True)
         if ":" in config.address:
             self.address_family = socket.AF_INET6
         super().__init__((config.address, config.port), RequestHandler)
@@ -48,7 +50,8 @@ class AgentServer(socketserver.TCPServer):
 
     def stop(self, timeout_s: float = 3.0) -> None:
         """No new connections; those open are cut."""
-        self.shutdown()
+        self._stopping.set()
+        _cut(self.socket)
         self._thread.join(timeout_s)
         self.server_close()
         with self._lock:
@@ -57,6 +60,17 @@ class AgentServer(socketserver.TCPServer):
             _cut(connection)
         for _ in connections:
             self._free.acquire(timeout=timeout_s / max(len(connections), 1))
+
+    def _accept_always(self) -> None:
+        """Blocks in accept: serve_forever of the base class would wake twice a second for nothing."""
+        while not self._stopping.is_set():
+            try:
+                request, client_address = self.get_request()
+            except OSError as error:
+                if not self._stopping.wait(_ACCEPT_RETRY_S):
+                    log.warning("no connection accepted error=%s", error)
+                continue
+            self.process_request(request, client_address)
 
     def route(self, request: Request) -> Response:
         """Raises NotFound."""

@@ -165,9 +165,8 @@ def test_what_failed_is_tried_again_when_its_time_has_come(name: str, records: t
 
 
 def test_a_failed_liveness_probe_ends_the_container_with_the_probes_grace() -> None:
-    probes = {
-        "c0-0": ProbeView(restart_because="Container c0 failed liveness probe, will be restarted", restart_grace_s=3)
-    }
+    because = "Container c0 failed liveness probe, will be restarted"
+    probes = {"c0-0": ProbeView(restart_because=because, restart_grace_s=3)}
     actions = plan(pod(), observed(sandbox(), record("c0"), probes=probes), NOW).actions
     assert _shown(actions) == ["terminate c0-0 3"]
     assert isinstance(actions[0], Terminate)

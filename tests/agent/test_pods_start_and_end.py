@@ -1,6 +1,11 @@
 """Pods on a real Docker daemon, from creation to deletion."""
 
+import os
+import signal
+import socket
+
 import pytest
+import urllib3
 
 from api.core import Pod
 from tests.agent.cluster import Cluster, phase, ready, restarts, wait_until, waiting_reason
@@ -71,7 +76,7 @@ def test_a_container_killed_from_outside_is_started_again_and_counted(cluster: C
 
 def test_a_sandbox_killed_from_outside_is_made_again(cluster: Cluster) -> None:
     cluster.start_agent()
-    cluster.create("web", "exec sleep 1000")
+    cluster.create("web", "exec sleep 1000", terminationGracePeriodSeconds=1)
     cluster.wait_pod("web", ready)
     sandbox = next(row for row in cluster.containers() if "k8s_POD_" in row["Names"][0])
     cluster.docker.kill(sandbox["Id"])
@@ -86,7 +91,8 @@ def test_a_container_that_keeps_failing_waits_with_crash_loop_back_off(cluster: 
     pod = cluster.wait_pod("crash", lambda pod: waiting_reason(pod) == "CrashLoopBackOff")
     assert pod.status.phase == "Running"
     assert not ready(pod)
-    assert len([row for row in cluster.containers() if "k8s_main" in row["Names"][0]]) <= 1
+    dead = {"label": f"io.steersman.cluster={cluster.name}", "status": "exited"}
+    wait_until(lambda: len(cluster.docker.containers(all=True, filters=dead)) <= 1)
 
 
 def test_a_command_that_is_not_there_shows_run_container_error(cluster: Cluster) -> None:
@@ -99,3 +105,73 @@ def test_a_command_that_is_not_there_shows_run_container_error(cluster: Cluster)
     assert state.terminated is not None
     assert state.terminated.reason == "ContainerCannotRun"
     assert "no such file" in state.terminated.message
+
+
+def test_a_frozen_container_ends_by_kill_and_delays_no_other(cluster: Cluster) -> None:
+    cluster.start_agent(workers=1)
+    cluster.create("frozen", "exec sleep 1000", terminationGracePeriodSeconds=2)
+    pod = cluster.wait_pod("frozen", ready)
+    identity = pod.status.container_statuses[0].container_id.removeprefix("docker://")
+    os.kill(cluster.docker.inspect_container(identity)["State"]["Pid"], signal.SIGSTOP)
+    cluster.api.delete(Pod, "frozen", "default")
+    cluster.create("other", "exec sleep 1000")
+    cluster.wait_pod("other", ready, timeout_s=8)
+    cluster.wait_gone("frozen", timeout_s=10)
+
+
+def test_hooks_run_after_the_start_and_before_the_end(cluster: Cluster) -> None:
+    cluster.start_agent()
+    hooks = {
+        "postStart": {"exec": {"command": ["sh", "-c", "echo started > /shared/first"]}},
+        "preStop": {"exec": {"command": ["sh", "-c", "echo ending > /shared/last"]}},
+    }
+    shared = {"name": "shared", "hostPath": {"path": str(cluster.directory / "shared"), "type": "DirectoryOrCreate"}}
+    container = cluster.container(
+        "main",
+        "trap 'exit 0' TERM; sleep 1000 & wait",
+        lifecycle=hooks,
+        volumeMounts=[{"name": "shared", "mountPath": "/shared"}],
+    )
+    cluster.create("hooked", containers=[container], volumes=[shared])
+    cluster.wait_pod("hooked", ready)
+    assert (cluster.directory / "shared/first").read_text() == "started\n"
+    cluster.api.delete(Pod, "hooked", "default")
+    cluster.wait_gone("hooked")
+    assert (cluster.directory / "shared/last").read_text() == "ending\n"
+
+
+def test_a_failed_post_start_hook_ends_the_container(cluster: Cluster) -> None:
+    cluster.start_agent()
+    hooks = {"postStart": {"exec": {"command": ["false"]}}}
+    container = cluster.container("main", "trap 'exit 0' TERM; sleep 1000 & wait", lifecycle=hooks)
+    cluster.create("hooked", containers=[container], restartPolicy="Never")
+    cluster.wait_pod("hooked", lambda pod: pod.status.phase in ("Succeeded", "Failed"))
+    wait_until(lambda: bool(cluster.events("FailedPostStartHook")))
+
+
+def test_a_port_of_the_host_leads_to_the_pod(cluster: Cluster) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    cluster.start_agent()
+    ports = [{"containerPort": 8080, "hostPort": port, "hostIP": "127.0.0.1"}]
+    command = "mkdir -p /tmp/www; echo hello > /tmp/www/index.html; exec httpd -f -p 8080 -h /tmp/www"
+    cluster.create("web", containers=[cluster.container("main", command, ports=ports)])
+    cluster.wait_pod("web", ready)
+    wait_until(lambda: _answer(port) == b"hello\n")
+
+
+def _answer(port: int) -> bytes:
+    try:
+        return bytes(urllib3.request("GET", f"http://127.0.0.1:{port}/", retries=False, timeout=2).data)
+    except urllib3.exceptions.HTTPError:
+        return b""
+
+
+def test_a_status_that_somebody_else_overwrote_is_put_right(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.pods.reporter.REPAIR_S", 0.0)
+    cluster.start_agent()
+    cluster.create("web", "exec sleep 1000")
+    pod = cluster.wait_pod("web", ready)
+    cluster.api.patch(Pod, "web", "default", {"status": {"phase": "Failed"}}, subresource="status", form="merge")
+    assert cluster.wait_pod("web", phase("Running")).status.pod_ip == pod.status.pod_ip

@@ -155,7 +155,7 @@ def test_another_user_than_root_is_let_in() -> None:
         (
             {
                 "dnsPolicy": "None",
-                "dnsConfig": {"nameservers": ["8.8.8.8"], "options": [{"name": "ndots", "value": "2"}]},
+                "dnsConfig": {"nameservers": ["8.8.8.8"], "options": [{"name": "rotate"}]},
             },
             "nameserver 8.8.8.8\noptions rotate\n",
         ),
