@@ -48,6 +48,11 @@ def splice(value: bytes, offset: int, revision: int) -> bytes:
     return b'%b"resourceVersion":"%d",%b' % (value[:offset], revision, value[offset:])
 
 
+def watch_line(kind: str, body: bytes) -> bytes:
+    """One line of a watch."""
+    return b'{"type":"%b","object":%b}\n' % (kind.encode(), body)
+
+
 class Item:
     """One object at one revision; never changes."""
 
@@ -97,13 +102,26 @@ class Item:
 class Event:
     """One commit of one object: created (no ``before``), changed, or gone (no ``after``)."""
 
-    __slots__ = ("_gone", "after", "before", "revision")
+    __slots__ = ("_gone", "_lines", "after", "before", "revision")
 
     def __init__(self, before: Item | None, after: Item | None, revision: int) -> None:
         self.before = before
         self.after = after
         self.revision = revision
         self._gone: bytes | None = None
+        self._lines: dict[str, bytes] = {}
+
+    def line(self, kind: str, body: bytes) -> bytes:
+        """The event as a watch sends it: made once for all watchers that see it as this kind of change."""
+        line = self._lines.get(kind)
+        if line is None:
+            line = self._lines[kind] = watch_line(kind, body)
+        return line
+
+    def settle(self) -> None:
+        """All followers have it: the history needs no lines."""
+        self._lines.clear()
+        self._gone = None
 
     @property
     def gone(self) -> bytes:
@@ -247,3 +265,5 @@ class Cache:
         for table, events in grouped.items():
             for follower in tuple(table.followers):
                 follower.offer(events)
+            for event in events:
+                event.settle()

@@ -11,13 +11,15 @@ from collections import deque
 from collections.abc import Callable
 
 from api.errors import Expired
-from master.apiserver.cache import Cache, Event, Table
+from master.apiserver.cache import Cache, Event, Table, watch_line
 from master.apiserver.http.message import Sink
 from master.apiserver.selection import Selection
 
 log = logging.getLogger(__name__)
 
 ADDED, MODIFIED, DELETED, BOOKMARK = "ADDED", "MODIFIED", "DELETED", "BOOKMARK"
+LINE = ""
+"""In the place of a type: what is queued is a whole line already."""
 QUEUE_MAX = 2000
 BOOKMARK_S = 60.0
 _CHUNK_LINES = 500
@@ -41,19 +43,21 @@ def change_of(event: Event, selection: Selection) -> tuple[str, bytes] | None:
 class Watcher:
     """The queue between the commits and one client."""
 
-    def __init__(self, table: Table, selection: Selection, *, queue_max: int = QUEUE_MAX) -> None:
-        self._table = table
+    def __init__(self, table: Table, selection: Selection, *, queue_max: int = QUEUE_MAX, whole: bool = False) -> None:
+        """``whole``: the client wants the objects as they are, so that it can be sent the lines all others get."""
+        self.table = table
         self._selection = selection
+        self._whole = whole
         self._queue: deque[tuple[str, bytes]] = deque()
         self._queue_max = queue_max
         self._wake = asyncio.Event()
         self.dropped = False
 
     def start(self) -> None:
-        self._table.followers[self] = None
+        self.table.followers[self] = None
 
     def stop(self) -> None:
-        self._table.followers.pop(self, None)
+        self.table.followers.pop(self, None)
         self._queue.clear()
         self._wake.set()
 
@@ -64,11 +68,15 @@ class Watcher:
 
     def offer(self, events: list[Event]) -> None:
         """Called with each commit."""
-        seen = [change for event in events if (change := change_of(event, self._selection)) is not None]
+        seen = []
+        for event in events:
+            change = change_of(event, self._selection)
+            if change is not None:
+                seen.append((LINE, event.line(*change)) if self._whole else change)
         if not seen:
             return
         if len(self._queue) + len(seen) > self._queue_max:
-            log.info("slow watcher dropped resource=%s queued=%d", self._table.resource.qualified, len(self._queue))
+            log.info("slow watcher dropped resource=%s queued=%d", self.table.resource.qualified, len(self._queue))
             self.dropped = True
             self.stop()
             return
@@ -91,10 +99,6 @@ class Watcher:
         return [self._queue.popleft() for _ in range(min(_CHUNK_LINES, len(self._queue)))]
 
 
-def line(kind: str, body: bytes) -> bytes:
-    return b'{"type":"%b","object":%b}\n' % (kind.encode(), body)
-
-
 class Feed:
     """Writes one watch to one client until its time is over."""
 
@@ -109,27 +113,26 @@ class Feed:
         """The producer of the stream."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self._seconds
-        bookmark = loop.time() + BOOKMARK_S
+        marked = loop.time() + BOOKMARK_S
         closing = loop.create_task(sink.closing.wait(), name="watch closing")
         closing.add_done_callback(lambda _: self._watcher.stop())
         try:
             while not sink.closing.is_set() and not self._watcher.dropped and loop.time() < end:
                 await self._write(sink)
-                if self._bookmarks and loop.time() >= bookmark:
-                    bookmark = loop.time() + BOOKMARK_S
-                    await sink.write(line(BOOKMARK, self._shown(self.bookmark())))
-                await self._watcher.wait(min(end, bookmark if self._bookmarks else end) - loop.time())
+                if self._bookmarks and loop.time() >= marked:
+                    marked = loop.time() + BOOKMARK_S
+                    await sink.write(self._line(BOOKMARK, bookmark(self._watcher.table, self._cache.revision)))
+                await self._watcher.wait(min(end, marked if self._bookmarks else end) - loop.time())
         finally:
             closing.cancel()
             self._watcher.stop()
 
     async def _write(self, sink: Sink) -> None:
         while lines := self._watcher.take():
-            await sink.write(b"".join([line(kind, self._shown(body)) for kind, body in lines]))
+            await sink.write(b"".join([self._line(kind, body) for kind, body in lines]))
 
-    def bookmark(self, *, initial_end: bool = False) -> bytes:
-        """An object that says nothing but up to which version the client has seen all."""
-        return bookmark(self._watcher._table, self._cache.revision, initial_end=initial_end)
+    def _line(self, kind: str, body: bytes) -> bytes:
+        return body if kind == LINE else watch_line(kind, self._shown(body))
 
 
 def bookmark(table: Table, revision: int, *, initial_end: bool = False) -> bytes:

@@ -1,5 +1,8 @@
 """Starting, stopping, coming back: what was acknowledged is there, and events do not pile up."""
 
+import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -120,6 +123,54 @@ def _answers(pool: urllib3.PoolManager, url: str) -> bool:
         return pool.request("GET", url, timeout=5).status == 200
     except urllib3.exceptions.HTTPError:
         return False
+
+
+_PROCESS = """
+import sys, threading
+from pathlib import Path
+from master.apiserver.config import Config
+from master.apiserver.main import run
+secure, plain, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+run(Config(bind_address="127.0.0.1", secure_port=secure, insecure_port=plain, data_dir=folder / "data",
+           config_dir=folder / "etc"), threading.Event())
+"""
+
+
+def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+    """Three rounds of writing until the process is killed; then all that was answered with 201 is there."""
+    plain, accepted = free_port(), []
+    url = f"http://127.0.0.1:{plain}"
+
+    def write(worker: str) -> None:
+        for n in range(10_000):
+            name = f"{worker}-{n}"
+            try:
+                made = pool.request("POST", f"{url}{CONFIGS}", body=json.dumps({"metadata": {"name": name}}))
+            except urllib3.exceptions.HTTPError:
+                return
+            if made.status == 201:
+                accepted.append(name)
+
+    def found() -> set[str]:
+        items = pool.request("GET", f"{url}{CONFIGS}").json()["items"]
+        return {item["metadata"]["name"] for item in items}
+
+    with urllib3.PoolManager(maxsize=8, retries=False) as pool:
+        for life in range(3):
+            arguments = [sys.executable, "-c", _PROCESS, str(free_port()), str(plain), str(tmp_path)]
+            process = subprocess.Popen(arguments, cwd=Path(__file__).parents[2])
+            try:
+                wait_for(lambda: _answers(pool, f"{url}/readyz"))
+                assert set(accepted) <= found()
+                goal = len(accepted) + 100
+                with ThreadPoolExecutor(4) as writers:
+                    for worker in range(4):
+                        writers.submit(write, f"c-{life}-{worker}")
+                    wait_for(lambda least=goal: len(accepted) >= least)
+                    process.kill()
+            finally:
+                process.kill()
+                process.wait(10)
 
 
 def test_settings_that_make_no_sense_are_named(certificates: pki.Pki, tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import random
 
 from api.errors import ApiError, Expired, Invalid
 from master.apiserver.backend import Backend
-from master.apiserver.cache import Table
+from master.apiserver.cache import Table, watch_line
 from master.apiserver.call import Call
 from master.apiserver.http.message import Response, Sink, Stream
+from master.apiserver.negotiation import Form
 from master.apiserver.operations.list import check_reached
 from master.apiserver.rendering import shown
 from master.apiserver.responses import error_response, warnings
@@ -33,7 +34,9 @@ def watch(backend: Backend, call: Call) -> Response | Stream:
     if not initial and since is not None and since < table.replay_from:
         # Both forms of 410 are read by clients; before the stream begins, the plain one is the clearer.
         raise Expired(f"too old resource version: {since} ({table.replay_from})")
-    watcher = Watcher(table, selection, queue_max=backend.watch_queue)
+    watcher = Watcher(
+        table, selection, queue_max=backend.watch_queue, whole=call.output.form is Form.OBJECT and not call.output.yaml
+    )
     seconds = min(call.number("timeoutSeconds") or _default_seconds(), _LONGEST_S)
     feed = Feed(watcher, cache, shown=_shown(call), seconds=seconds, bookmarks=bookmarks)
 
@@ -42,7 +45,7 @@ def watch(backend: Backend, call: Call) -> Response | Stream:
         try:
             watcher.begin(_first(call, table, selection, since, initial=initial, revision=cache.revision))
         except ApiError as error:
-            await sink.write(b'{"type":"ERROR","object":%b}\n' % error_response(error).body)
+            await sink.write(watch_line("ERROR", error_response(error).body))
             return
         watcher.start()
         await feed.run(sink)
