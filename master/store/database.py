@@ -40,7 +40,7 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _lock(path: Path) -> int:
+def lock(path: Path) -> int:
     """Take the lock that keeps a second master out; it ends with the process. Returns its descriptor.
 
     It is a file of its own: SQLite's locks on the database are POSIX locks, which vanish when any
@@ -58,14 +58,19 @@ def _lock(path: Path) -> int:
     return fd
 
 
-def _make_file(path: Path) -> None:
-    """Make an empty file that only its owner may read; its log and index take over the mode."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _make_file(path: Path) -> None:
+    """Make an empty file that only its owner may read; its log and index take over the mode."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    sync_folder(path.parent)
 
 
 def _narrow_modes(path: Path) -> None:
@@ -75,7 +80,7 @@ def _narrow_modes(path: Path) -> None:
             name.chmod(0o600)
 
 
-def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
+def is_new(connection: sqlite3.Connection, path: Path) -> bool:
     """True for an empty database, also one whose making was cut short. Raises StoreUnusable for foreign ones."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -86,7 +91,7 @@ def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
     raise StoreUnusable(path, "is a database of something else, not a store of Steersman")
 
 
-def _make_tables(connection: sqlite3.Connection) -> None:
+def make_tables(connection: sqlite3.Connection) -> None:
     """All in one transaction: a start cut short leaves an empty database."""
     connection.execute("BEGIN IMMEDIATE")
     for statement in _TABLES:
@@ -96,7 +101,7 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> int:
+def check(connection: sqlite3.Connection, path: Path) -> int:
     """Check version and structure; returns the revision. Raises StoreUnusable."""
     head = connection.execute("SELECT schema, revision FROM head").fetchone()
     if head is None:
@@ -134,18 +139,18 @@ class Database:
             self._undo = undo.pop_all()
 
     def _open(self, undo: ExitStack) -> None:
-        undo.callback(os.close, _lock(self.path))
+        undo.callback(os.close, lock(self.path))
         if not self.path.exists():
             _make_file(self.path)
         self.connection = undo.enter_context(closing(connect(self.path)))
-        new = _is_new(self.connection, self.path)
+        new = is_new(self.connection, self.path)
         _narrow_modes(self.path)
         if new:
             self.connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
             _use_wal(self.connection, self.path)
-            _make_tables(self.connection)
+            make_tables(self.connection)
         _use_wal(self.connection, self.path)
-        self.revision = _check(self.connection, self.path)
+        self.revision = check(self.connection, self.path)
         self._records = self._load()
 
     def _load(self) -> list[Record]:

@@ -95,6 +95,8 @@ async def read_content(client: EtcdClient, layout: Layout, deadline: float) -> C
         content.revision, content.cluster_id = page.header.revision, page.header.cluster_id
         if marker is None:  # it sorts before all records, but for other keys of ours
             found = [pair for pair in page.kvs if pair.key == layout.marker]
+            if not page.kvs:
+                raise Foreign("is empty: no store was ever opened here")
             marker = read_marker(found[0] if found else None)
             content.offset, content.marker = marker.offset, found[0].value
         for pair in page.kvs:
