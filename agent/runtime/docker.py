@@ -213,7 +213,8 @@ class Docker:
 
     def pull(self, name: str) -> None:
         """Returns when the image is here. Raises RuntimeFailure; the registry's refusal comes within the stream."""
-        client = self._new_client(_PULL_SILENCE_S)
+        with docker_errors():
+            client = self._new_client(_PULL_SILENCE_S)
         # Without a tag docker-py asks for "latest"; a digest must stay as it is.
         try:
             with docker_errors():
@@ -256,8 +257,8 @@ class Docker:
 
     def events(self) -> Events:
         """Changes of containers (of everyone: the daemon cannot filter two kinds by one label) and images, from now."""
-        client = self._new_client(self._timeout_s)
         with docker_errors():
+            client = self._new_client(self._timeout_s)  # asks the daemon for its version, which may be away
             stream = client.events(
                 decode=True,
                 filters={"type": ["container", "image"], "event": [*_CONTAINER_EVENTS, *_IMAGE_EVENTS]},
