@@ -189,7 +189,8 @@ def _renew_sandbox(draft: _Draft, pod: Pod, observed: Observed) -> None:
     if failure is not None and draft.now < failure.retry_at:
         draft.wake(failure.retry_at)
         return
-    attempts = [record.attempt for record in observed.sandboxes]
+    # One that never ran, since an earlier agent ended in the midst of its start, is not counted.
+    attempts = [record.attempt for record in observed.sandboxes if record.state is State.EXITED]
     draft.actions += [Remove(record=record) for record in observed.sandboxes]
     draft.actions.append(CreateSandbox(attempt=max(attempts, default=-1) + 1))
 
