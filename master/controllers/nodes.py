@@ -9,7 +9,7 @@ import ipaddress
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from api.coordination import Lease
 from api.core import Node, NodeCondition, Pod
@@ -111,6 +111,7 @@ class NodeController:
         self._recorder = recorder
         self._config = config
         self._heartbeats = Heartbeats()
+        self._asked = Heartbeats()
         self._given: dict[str, str] = {}
         self._stopping = threading.Event()
         self._monitor = threading.Thread(target=self._watch_heartbeats, name="node-monitor", daemon=True)
@@ -153,28 +154,37 @@ class NodeController:
     def _watch_heartbeats(self) -> None:
         while not self._stopping.wait(self._config.node_monitor_period_s):
             if not (self._nodes.following and self._leases.following):
-                self._heartbeats.forget()
+                self._forget()
                 continue
-            nodes = self._nodes.items()
-            self._heartbeats.keep_only(node.metadata.name for node in nodes)
-            for node in nodes:
-                try:
-                    self._judge(node)
-                except NotFound:
-                    continue
-                except Unreachable as error:
-                    log.warning("nodes not judged, no answer error=%s", error)
-                    self._heartbeats.forget()
-                    break
-                except ApiError as error:
-                    log.warning("node not judged node=%s error=%s", node.metadata.name, error)
+            try:
+                self._judge_all(self._nodes.items())
+            except Unreachable as error:
+                log.warning("nodes not judged, no answer error=%s", error)
+                self._forget()
+
+    def _forget(self) -> None:
+        self._heartbeats.forget()
+        self._asked.forget()
+
+    def _judge_all(self, nodes: Sequence[Node]) -> None:
+        for heartbeats in (self._heartbeats, self._asked):
+            heartbeats.keep_only(node.metadata.name for node in nodes)
+        for node in nodes:
+            try:
+                self._judge(node)
+            except NotFound:
+                continue
+            except ApiError as error:
+                log.warning("node not judged node=%s error=%s", node.metadata.name, error)
 
     def _is_silent(self, node: Node) -> bool:
         grace_s, name = self._config.node_monitor_grace_period_s, node.metadata.name
-        if self._heartbeats.silence_s(name, _sign(node, self._leases.get(NODE_LEASES, name))) <= grace_s:
+        sign = _sign(node, self._leases.get(NODE_LEASES, name))
+        if self._heartbeats.silence_s(name, sign) <= grace_s:
             return False
-        # A watch may hang without being broken.
-        return self._heartbeats.silence_s(name, _sign(self._client.get(Node, name), self._live_lease(name))) > grace_s
+        live = _sign(self._client.get(Node, name), self._live_lease(name))
+        # A watch may hang without being broken; then only what the API server says itself counts.
+        return live == sign or self._asked.silence_s(name, live) > grace_s
 
     def _live_lease(self, name: str) -> Lease | None:
         try:

@@ -38,7 +38,7 @@ class Master:
         )
         components = pki.standard_identities(node_name="n1")
         self.certificates = pki.ensure(directory / "etc", (server, *components), server=f"https://127.0.0.1:{port}")
-        config = Config(
+        self._config = Config(
             bind_address="127.0.0.1",
             secure_port=port,
             config_dir=self.certificates.directory,
@@ -50,13 +50,23 @@ class Master:
         self._thread.start()
         self._server: Apiserver | None = None
         try:
-            self._server = asyncio.run_coroutine_threadsafe(self._started(config), self._loop).result(LIMIT_S)
+            self.rise()
         except BaseException:
             self.stop()
             raise
 
-    async def _started(self, config: Config) -> Apiserver:
-        server = Apiserver(config)
+    def rise(self) -> None:
+        """Serve; on the state that is there."""
+        self._server = asyncio.run_coroutine_threadsafe(self._started(), self._loop).result(LIMIT_S)
+
+    def fall(self) -> None:
+        """Serve no more; the state stays."""
+        server, self._server = self._server, None
+        if server is not None:
+            asyncio.run_coroutine_threadsafe(server.stop(), self._loop).result(LIMIT_S)
+
+    async def _started(self) -> Apiserver:
+        server = Apiserver(self._config)
         await server.start()
         return server
 
@@ -68,8 +78,7 @@ class Master:
 
     def stop(self) -> None:
         try:
-            if self._server is not None:
-                asyncio.run_coroutine_threadsafe(self._server.stop(), self._loop).result(LIMIT_S)
+            self.fall()
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(LIMIT_S)

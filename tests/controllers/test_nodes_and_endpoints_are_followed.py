@@ -9,12 +9,15 @@ import pytest
 from api.coordination import Lease
 from api.core import Endpoints, Node, Pod, Service
 from api.discovery import EndpointSlice
-from api.errors import AlreadyExists, NotFound
+from api.errors import NotFound
 from api.meta import ObjectMeta
 from api.scalars import now, now_micro
-from client import Client
+from client import Client, EventRecorder, Unreachable
+from master.controllers.config import Config
+from master.controllers.informers import Informers
+from master.controllers.nodes import NodeController
 from tests.controllers.conftest import Start
-from tests.controllers.live import until
+from tests.controllers.live import Master, until
 from tests.controllers.made import node, pod, service
 
 LEASES = "kube-node-lease"
@@ -170,14 +173,18 @@ class Beats(threading.Thread):
     def run(self) -> None:
         while not self._ending.wait(0.05):
             try:
-                lease = self._admin.get(Lease, self._node, LEASES)
-                lease.spec.renew_time = now_micro()
-                self._admin.update(lease)
-            except NotFound:
-                try:
-                    self._admin.create(Lease(metadata=ObjectMeta(name=self._node, namespace=LEASES)))
-                except AlreadyExists:
-                    continue
+                self._beat()
+            except Unreachable:
+                continue
+
+    def _beat(self) -> None:
+        try:
+            lease = self._admin.get(Lease, self._node, LEASES)
+        except NotFound:
+            self._admin.create(Lease(metadata=ObjectMeta(name=self._node, namespace=LEASES)))
+            return
+        lease.spec.renew_time = now_micro()
+        self._admin.update(lease)
 
     def end(self) -> None:
         self._ending.set()
@@ -214,14 +221,55 @@ def test_a_silent_node_becomes_unknown_and_its_pods_leave_their_services(
         silent.end()
 
 
-def test_a_node_is_asked_about_before_it_is_called_silent(admin: Client, controllers: Start) -> None:
-    """Its heartbeats arrive, but the watch that should show them hangs."""
+def test_a_node_is_asked_about_before_it_is_called_silent(admin: Client, master: Master) -> None:
+    """Its heartbeats arrive, but the watches that should show them hang."""
+    join(admin, "loud")
+    client = master.client("controller-manager")
+    recorder, informers = EventRecorder(client, "test"), Informers(client)
+    for informer in (informers.nodes, informers.leases):
+        informer._take = lambda _type, _item: None  # type: ignore[method-assign]
+    config = Config(node_monitor_period_s=0.05, node_monitor_grace_period_s=1)
+    controller = NodeController(client, informers, recorder, config)
+    loud = Beats(admin, "loud")
+    informers.start()
+    try:
+        assert informers.wait_synced(threading.Event())
+        controller.start()
+        began = time.monotonic()
+        until(lambda: time.monotonic() - began > 3 or ready_of(admin, "loud")[0] != "True")
+        assert ready_of(admin, "loud")[0] == "True"
+        loud.end()
+        until(lambda: ready_of(admin, "loud")[0] == "Unknown")
+    finally:
+        loud.end()
+        controller.stop()
+        informers.stop()
+        recorder.close()
+        client.close()
+
+
+def test_nobody_is_called_silent_for_the_masters_absence(
+    admin: Client, namespace: str, controllers: Start, master: Master
+) -> None:
     join(admin, "loud")
     loud = Beats(admin, "loud")
     try:
-        controllers(node_monitor_period_s=0.05, node_monitor_grace_period_s=0.3)
-        watched = time.monotonic()
-        until(lambda: time.monotonic() - watched > 1.5)
-        assert ready_of(admin, "loud")[0] == "True"
+        controllers(node_monitor_period_s=0.05, node_monitor_grace_period_s=1)
+        admin.create(service(namespace=namespace))
+        backend(admin, "a", namespace, "10.0.0.1", on="loud")
+        until(lambda: addresses(admin, namespace) == (["10.0.0.1"], []))
+        master.fall()
+        away = time.monotonic()
+        until(lambda: time.monotonic() - away > 2)
+        master.rise()
+        back = time.monotonic()
+        seen: set[tuple[str, str]] = set()
+
+        def looked() -> bool:
+            seen.add((ready_of(admin, "loud")[0], addresses(admin, namespace)[0][0]))
+            return time.monotonic() - back > 2
+
+        until(looked)
+        assert seen == {("True", "10.0.0.1")}
     finally:
         loud.end()
