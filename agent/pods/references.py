@@ -27,6 +27,20 @@ class References:
             {name: self._get(Secret, name, namespace) for name in secrets},
         )
 
+    def pull_secrets(self, pod: Pod) -> tuple[list[Secret], list[str]]:
+        """The secrets with registry credentials, and the names of those that could not be had: the pull goes on."""
+        found, missing = [], []
+        for reference in pod.spec.image_pull_secrets:
+            try:
+                secret = self._get(Secret, reference.name, pod.metadata.namespace)
+            except ConfigError:
+                secret = None
+            if secret is None:
+                missing.append(reference.name)
+            else:
+                found.append(secret)
+        return found, missing
+
     def _get(self, kind: type[T], name: str, namespace: str) -> T | None:
         try:
             return self._client.get(kind, name, namespace)

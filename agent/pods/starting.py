@@ -19,6 +19,7 @@ from agent.pods.qos import limits
 from agent.pods.references import References
 from agent.pods.resolving import hosts_file, resolv_conf
 from agent.pods.surroundings import Surroundings
+from agent.runtime.credentials import credentials_for
 from agent.runtime.failures import RuntimeRefusal
 from agent.runtime.images import ImageFailed, ImageHere, ImagePending
 from agent.runtime.records import SANDBOX_CONTAINER, ContainerRecord, container_name
@@ -69,7 +70,12 @@ class Starter:
     def start_container(self, pod: Pod, action: StartContainer, observed: Observed, now: datetime) -> Failure | bool:
         """True when it runs, False when it waits for an image, a Failure otherwise."""
         container = action.container
-        image = self._around.images.ensure(container.image, container.image_pull_policy, now)
+        image = self._around.images.ensure(
+            container.image,
+            container.image_pull_policy,
+            now,
+            credentials=lambda: self._credentials(pod, container),
+        )
         if not isinstance(image, ImageHere):
             return self._without_image(pod, container, image)
         self._tell_pulled(pod, container, image)
@@ -81,6 +87,13 @@ class Starter:
         except ConfigError as error:
             return self._failed(pod, container, "CreateContainerConfigError", str(error), now)
         return self._run(pod, action, config, now)
+
+    def _credentials(self, pod: Pod, container: Container) -> dict[str, str] | None:
+        secrets, missing = self._references.pull_secrets(pod)
+        if missing:
+            told = f"Unable to retrieve some image pull secrets ({', '.join(missing)}); the pull may not succeed."
+            self._around.event(pod, "Warning", "FailedToRetrieveImagePullSecret", told)
+        return credentials_for(container.image, secrets)
 
     def _without_image(self, pod: Pod, container: Container, image: ImagePending | ImageFailed) -> Failure | bool:
         around = self._around

@@ -77,8 +77,12 @@ class Docker:
         return self._shared
 
     def _new_client(self, timeout_s: float) -> APIClient:
-        # docker-py passes the time limit on to requests, which takes fractions; its stubs say int.
-        return APIClient(base_url=self._host, version="auto", timeout=timeout_s, max_pool_size=32)  # type: ignore[arg-type]
+        """Raises RuntimeUnreachable: it asks the daemon for its version.
+
+        docker-py's stubs say that the limit is an int; requests, to which it is handed, takes fractions.
+        """
+        with docker_errors():
+            return APIClient(base_url=self._host, version="auto", timeout=timeout_s, max_pool_size=32)  # type: ignore[arg-type]
 
     def close(self) -> None:
         if self._shared is not None:
@@ -211,14 +215,14 @@ class Docker:
                 found.append(ImageFacts(row["Id"], names=named, size_bytes=row.get("Size", 0)))
         return found
 
-    def pull(self, name: str) -> None:
+    def pull(self, name: str, credentials: Mapping[str, str] | None = None) -> None:
         """Returns when the image is here. Raises RuntimeFailure; the registry's refusal comes within the stream."""
         with docker_errors():
             client = self._new_client(_PULL_SILENCE_S)
         # Without a tag docker-py asks for "latest"; a digest must stay as it is.
         try:
             with docker_errors():
-                for line in client.pull(name, stream=True, decode=True):
+                for line in client.pull(name, stream=True, decode=True, auth_config=dict(credentials or {}) or None):
                     if "error" in line:
                         raise RuntimeRefusal(str(line["error"]), code=500)
         finally:

@@ -7,7 +7,7 @@ image has appeared on the host.
 import logging
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,6 +16,8 @@ from agent.runtime.docker import Docker, ImageFacts
 from agent.runtime.failures import RuntimeFailure
 
 log = logging.getLogger(__name__)
+
+Credentials = Callable[[], Mapping[str, str] | None]
 
 _REFERENCE = re.compile(
     r"(?:[a-zA-Z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
@@ -74,8 +76,13 @@ class Images:
         self._lock = threading.Lock()
         self._pulls: dict[str, _Pull] = {}
 
-    def ensure(self, image: str, policy: str, now: datetime) -> ImageHere | ImagePending | ImageFailed:
-        """Whether the image can be used now. Raises RuntimeFailure when Docker does not answer."""
+    def ensure(
+        self, image: str, policy: str, now: datetime, *, credentials: Credentials = lambda: None
+    ) -> ImageHere | ImagePending | ImageFailed:
+        """Whether the image can be used now. Raises RuntimeFailure when Docker does not answer.
+
+        ``credentials`` is asked only when a pull begins.
+        """
         if not _REFERENCE.fullmatch(image):
             message = f'Failed to apply default image tag "{image}": couldn\'t parse image name "{image}"'
             return ImageFailed("InvalidImageName", message, now + timedelta(seconds=self._cap_s), fresh=True)
@@ -88,14 +95,14 @@ class Images:
         if policy == "Never":
             message = f'Container image "{image}" is not present with pull policy of Never'
             return ImageFailed("ErrImageNeverPull", message, now + timedelta(seconds=self._base_s), fresh=True)
-        return self._pull(image, now)
+        return self._pull(image, now, credentials)
 
     def _just_pulled(self, image: str) -> bool:
         with self._lock:
             pull = self._pulls.get(image)
             return pull is not None and pull.pulled_s is not None
 
-    def _pull(self, image: str, now: datetime) -> ImagePending | ImageFailed:
+    def _pull(self, image: str, now: datetime, credentials: Credentials) -> ImagePending | ImageFailed:
         with self._lock:
             pull = self._pulls.setdefault(image, _Pull())
             if pull.running:
@@ -107,16 +114,17 @@ class Images:
                 message = f'Back-off pulling image "{image}"'
                 return ImageFailed("ImagePullBackOff", message, pull.retry_at)
             pull.running = True
-        if not self._jobs.submit(("pull", image), lambda: self._run(image)):
+        known = credentials()
+        if not self._jobs.submit(("pull", image), lambda: self._run(image, known)):
             pull.running = False
             return ImageFailed("ErrImagePull", "too many pulls are waiting", now + timedelta(seconds=self._base_s))
         return ImagePending(began=True)
 
-    def _run(self, image: str) -> None:
+    def _run(self, image: str, credentials: Mapping[str, str] | None) -> None:
         began = datetime.now().astimezone()
         error = ""
         try:
-            self._docker.pull(image)
+            self._docker.pull(image, credentials)
         except RuntimeFailure as failure:
             error = str(failure)
             log.warning("pull failed image=%s error=%s", image, error)

@@ -37,13 +37,7 @@ class LogLinks:
 
     def remove(self, record: ContainerRecord) -> None:
         self._outer(record).unlink(missing_ok=True)
-        middle = self._middle(record)
-        middle.unlink(missing_ok=True)
-        for folder in (middle.parent, middle.parent.parent):
-            try:
-                folder.rmdir()
-            except OSError:
-                return  # another container, or another attempt, still has its link there
+        _remove_with_folders(self._middle(record))
 
     def remove_stale(self, alive: set[str]) -> None:
         """Removes links of ours whose container is not among the ids: it went while no agent ran."""
@@ -54,7 +48,7 @@ class LogLinks:
             middle = link.readlink()
             if middle.is_relative_to(self._pod_dir) and not middle.exists():
                 link.unlink(missing_ok=True)
-                middle.unlink(missing_ok=True)
+                _remove_with_folders(middle)
 
     def _middle(self, record: ContainerRecord) -> Path:
         folder = f"{record.namespace}_{record.pod_name}_{record.uid}"
@@ -62,6 +56,15 @@ class LogLinks:
 
     def _outer(self, record: ContainerRecord) -> Path:
         return self._container_dir / f"{record.pod_name}_{record.namespace}_{record.container}-{record.id}.log"
+
+
+def _remove_with_folders(middle: Path) -> None:
+    middle.unlink(missing_ok=True)
+    for folder in (middle.parent, middle.parent.parent):
+        try:
+            folder.rmdir()
+        except OSError:
+            return  # another container, or another attempt, still has its link there
 
 
 def _link(link: Path, target: Path) -> None:

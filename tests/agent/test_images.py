@@ -1,11 +1,19 @@
 """Images that are there, that cannot be had, and that appear later. No registry answers here: a pull fails."""
 
+import base64
+import http.server
+import json
+import threading
 import uuid
 from collections.abc import Callable
+from typing import ClassVar
 
 import pytest
 
+from agent.runtime.credentials import credentials_for, registry_of
 from agent.runtime.images import default_policy
+from api.codec import convert
+from api.core import Secret
 from tests.agent.cluster import Cluster, ready, wait_until, waiting_reason
 
 
@@ -58,3 +66,71 @@ def test_a_malformed_image_name_says_so_and_stops_at_itself(cluster: Cluster) ->
     wait_until(lambda: len(cluster.containers(all=False)) == 2)
     pod = cluster.wait_pod("bad", lambda pod: waiting_reason(pod) == "InvalidImageName")
     assert [status.name for status in pod.status.container_statuses] == ["main", "good"]
+
+
+@pytest.mark.parametrize(
+    ("image", "registry"),
+    [
+        ("redis", "docker.io"),
+        ("library/redis:7", "docker.io"),
+        ("gcr.io/a/b", "gcr.io"),
+        ("localhost:5/a", "localhost:5"),
+    ],
+)
+def test_the_registry_is_read_from_the_image_name(image: str, registry: str) -> None:
+    assert registry_of(image) == registry
+
+
+def _secret(name: str, registry: str, entry: dict[str, str]) -> Secret:
+    data = base64.b64encode(json.dumps({"auths": {registry: entry}}).encode()).decode()
+    return convert({"metadata": {"name": name, "namespace": "default"}, "data": {".dockerconfigjson": data}}, Secret)
+
+
+def test_credentials_are_those_of_the_images_registry() -> None:
+    encoded = base64.b64encode(b"me:secret").decode()
+    secrets = [
+        _secret("a", "https://index.docker.io/v1/", {"auth": encoded}),
+        _secret("b", "gcr.io", {"username": "u"}),
+    ]
+    assert credentials_for("redis", secrets) == {"username": "me", "password": "secret"}
+    assert credentials_for("gcr.io/a/b:1", secrets) == {"username": "u", "password": ""}
+    assert credentials_for("quay.io/a/b:1", secrets) is None
+    assert credentials_for("quay.io/a", [convert({"data": {".dockerconfigjson": "eA=="}}, Secret)]) is None
+
+
+class _Registry(http.server.BaseHTTPRequestHandler):
+    """Refuses everybody, and remembers what was said."""
+
+    said: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.said.append(self.headers.get("Authorization", ""))
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", 'Basic realm="test"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_HEAD = do_GET  # noqa: N815  the name that http.server calls
+
+    def log_message(self, *_: object) -> None:
+        return None
+
+
+@pytest.mark.docker
+def test_a_pull_uses_the_pods_pull_secret(cluster: Cluster) -> None:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Registry)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        registry = f"127.0.0.1:{server.server_address[1]}"
+        cluster.api.create(_secret("keys", registry, {"username": "me", "password": "secret"}))
+        cluster.start_agent()
+        container = {"name": "main", "image": f"{registry}/private:v1"}
+        cluster.create("private", containers=[container], imagePullSecrets=[{"name": "keys"}, {"name": "gone"}])
+        cluster.wait_pod("private", lambda pod: waiting_reason(pod) in ("ErrImagePull", "ImagePullBackOff"))
+        assert "Basic " + base64.b64encode(b"me:secret").decode() in _Registry.said
+        wait_until(lambda: bool(cluster.events("FailedToRetrieveImagePullSecret")))
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)

@@ -111,3 +111,19 @@ def test_pods_wait_for_the_nodes_pod_cidr(cluster: Cluster) -> None:
     cluster.api.patch(Node, NODE, "", {"spec": {"podCIDR": cluster.cidr}}, form="merge")
     cluster.wait_pod("web", ready)
     wait_until(lambda: _is_ready(cluster.api.items(Node)[0]))
+
+
+@pytest.mark.docker
+def test_a_docker_that_comes_later_makes_the_node_ready(cluster: Cluster) -> None:
+    socket = cluster.directory / "docker.sock"
+    socket.parent.mkdir(parents=True)
+    cluster.start_agent(docker_host=f"unix://{socket}")
+    cluster.create("web", "exec sleep 1000")
+    wait_until(lambda: any("container runtime is down" in _ready_message(node) for node in cluster.api.items(Node)))
+    socket.symlink_to("/var/run/docker.sock")
+    cluster.wait_pod("web", ready)
+    wait_until(lambda: _is_ready(cluster.api.items(Node)[0]))
+
+
+def _ready_message(node: Node) -> str:
+    return next((c.message for c in node.status.conditions if c.type == "Ready"), "")

@@ -13,12 +13,12 @@ from agent.pods.qos import Limits, limits, qos_class
 from agent.pods.resolving import hosts_file, resolv_conf
 from agent.probes.schedule import Kind, counts, failed_for_good, first_due_s, first_state, next_state
 from agent.runtime.docker import ImageFacts
-from agent.runtime.logs import LogFollower, parse_line
+from agent.runtime.logs import LogFollower, LogLinks, parse_line
 from agent.runtime.records import container_name, parse_time, record_from_inspect
 from agent.volumes import remove_tree
 from api.codec import convert
 from api.core import ConfigMap, Container, Pod, Probe, Service
-from tests.agent.facts import pod
+from tests.agent.facts import pod, record
 
 _HOST = Host(cluster="c", network="steer0", pause_image="pause", log_max_size="10m", log_max_files=5)
 
@@ -278,3 +278,17 @@ def test_a_bad_setting_is_named(setting: str, value: object) -> None:
     problems = Config(**settings).check()  # type: ignore[arg-type]
     assert len(problems) == 1
     assert problems[0].startswith(f"{setting}: ")
+
+
+def test_links_of_containers_that_went_while_no_agent_ran_are_removed(tmp_path: Path) -> None:
+    links = LogLinks(tmp_path / "containers", tmp_path / "pods")
+    gone = record("c0", id="a" * 64, log_path=str(tmp_path / "gone-json.log"))
+    here = record("c1", id="b" * 64, log_path=str(tmp_path / "here-json.log"))
+    Path(here.log_path).write_text("")
+    links.make(gone)
+    links.make(here)
+    links.remove_stale({here.id})
+    assert [path.name for path in (tmp_path / "containers").iterdir()] == [f"p_ns_c1-{here.id}.log"]
+    assert [path.name for path in (tmp_path / "pods/ns_p_uid-1").iterdir()] == ["c1"]
+    links.remove(here)
+    assert list((tmp_path / "pods").iterdir()) == []
