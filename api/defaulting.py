@@ -11,15 +11,19 @@ from typing import Any
 
 import msgspec
 
+from api.apps import Deployment, DeploymentStrategy, ReplicaSet, RollingUpdateDeployment
 from api.core import (
     ClientIPConfig,
     Container,
     EmptyDirVolumeSource,
     Namespace,
     Node,
+    PersistentVolume,
+    PersistentVolumeClaim,
     Pod,
     PodSecurityContext,
     PodSpec,
+    PodTemplate,
     ReplicationController,
     ResourceRequirements,
     Secret,
@@ -89,6 +93,8 @@ def _pod(pod: Pod) -> None:
 def _pod_spec(spec: PodSpec) -> None:
     for container in [*spec.init_containers, *spec.containers]:
         _container(container, host_network=spec.host_network)
+    for ephemeral in spec.ephemeral_containers:
+        _pull_policy(ephemeral)
     for volume in spec.volumes:
         if not any(getattr(volume, source) is not None for source in VOLUME_SOURCES):
             volume.empty_dir = EmptyDirVolumeSource()
@@ -102,14 +108,18 @@ VOLUME_SOURCES = tuple(field.attribute for field in fields_of(Volume) if field.a
 
 
 def _container(container: Container, *, host_network: bool) -> None:
-    if not container.image_pull_policy:
-        container.image_pull_policy = "Always" if _tag(container.image) == "latest" else "IfNotPresent"
+    _pull_policy(container)
     for port in container.ports:
         if host_network and not port.host_port:
             port.host_port = port.container_port
     resources = container.resources = container.resources or ResourceRequirements()
     for name, limit in resources.limits.items():
         resources.requests.setdefault(name, limit)
+
+
+def _pull_policy(container: Container) -> None:
+    if not container.image_pull_policy:
+        container.image_pull_policy = "Always" if _tag(container.image) == "latest" else "IfNotPresent"
 
 
 def _tag(image: str) -> str:
@@ -127,6 +137,36 @@ def _replication_controller(controller: ReplicationController) -> None:
     controller.spec.selector = controller.spec.selector or dict(template.metadata.labels)
     controller.metadata.labels = controller.metadata.labels or dict(template.metadata.labels)
     _pod_spec(template.spec)
+
+
+def _replica_set(replica_set: ReplicaSet) -> None:
+    template = replica_set.spec.template
+    if template is None:
+        return
+    replica_set.metadata.labels = replica_set.metadata.labels or dict(template.metadata.labels)
+    _pod_spec(template.spec)
+
+
+def _deployment(deployment: Deployment) -> None:
+    spec = deployment.spec
+    strategy = spec.strategy = spec.strategy or DeploymentStrategy()
+    if strategy.type in ("", "RollingUpdate"):
+        strategy.rolling_update = strategy.rolling_update or RollingUpdateDeployment()
+    if spec.template is not None:
+        _pod_spec(spec.template.spec)
+
+
+def _pod_template(template: PodTemplate) -> None:
+    if template.template is not None:
+        _pod_spec(template.template.spec)
+
+
+def _volume(volume: PersistentVolume) -> None:
+    volume.status.phase = volume.status.phase or "Pending"
+
+
+def _claim(claim: PersistentVolumeClaim) -> None:
+    claim.status.phase = claim.status.phase or "Pending"
 
 
 def _service(service: Service) -> None:
@@ -173,9 +213,14 @@ def _secret(secret: Secret) -> None:
 
 
 _RULES: dict[type[Object], Callable[[Any], None]] = {
+    Deployment: _deployment,
     Namespace: _namespace,
     Node: _node,
+    PersistentVolume: _volume,
+    PersistentVolumeClaim: _claim,
     Pod: _pod,
+    PodTemplate: _pod_template,
+    ReplicaSet: _replica_set,
     ReplicationController: _replication_controller,
     Secret: _secret,
     Service: _service,

@@ -16,6 +16,9 @@ from api.struct import F, Struct
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 _PACKAGES = {
     "api.meta": _META,
+    "api.apps": "io.k8s.api.apps.v1",
+    "api.events": "io.k8s.api.events.v1",
+    "api.policy": "io.k8s.api.policy.v1",
     "api.autoscaling": "io.k8s.api.autoscaling.v1",
     "api.coordination": "io.k8s.api.coordination.v1",
     "api.discovery": "io.k8s.api.discovery.v1",

@@ -4,14 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from api import events
+from api.apps import Deployment, ReplicaSet
 from api.coordination import Lease
 from api.core import (
+    ComponentStatus,
     ConfigMap,
     Endpoints,
     Event,
     Namespace,
     Node,
+    PersistentVolume,
+    PersistentVolumeClaim,
     Pod,
+    PodTemplate,
     ReplicationController,
     Secret,
     Service,
@@ -21,6 +27,7 @@ from api.discovery import EndpointSlice
 from api.meta import Object
 
 T = TypeVar("T", bound=Object)
+_Kind = type[Object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,8 @@ class Resource:
     plural: the name in paths, as ``pods``. short_names: what people type, as ``po``. categories: as ``all``.
     status: whether ``/status`` is a subresource of its own. scale: whether ``/scale`` is.
     fields: field selectors offered beside metadata.name and metadata.namespace, with their attribute paths.
+    stored_as: the kind whose objects these are in another form; they are kept in its form only.
+    computed: worked out when asked for, never stored; can be read and listed.
     """
 
     type: type[Object]
@@ -42,6 +51,8 @@ class Resource:
     status: bool = False
     scale: bool = False
     fields: Mapping[str, str] | None = None
+    stored_as: _Kind | None = None
+    computed: bool = False
 
     @property
     def kind(self) -> str:
@@ -155,8 +166,53 @@ RESOURCES: tuple[Resource, ...] = (
     Resource(ConfigMap, "", "v1", "configmaps", short_names=("cm",)),
     Resource(Secret, "", "v1", "secrets", fields={"type": "type"}),
     Resource(ServiceAccount, "", "v1", "serviceaccounts", short_names=("sa",)),
+    Resource(PodTemplate, "", "v1", "podtemplates"),
+    Resource(PersistentVolume, "", "v1", "persistentvolumes", namespaced=False, short_names=("pv",), status=True),
+    Resource(PersistentVolumeClaim, "", "v1", "persistentvolumeclaims", short_names=("pvc",), status=True),
+    Resource(ComponentStatus, "", "v1", "componentstatuses", namespaced=False, short_names=("cs",), computed=True),
     Resource(Lease, "coordination.k8s.io", "v1", "leases"),
     Resource(EndpointSlice, "discovery.k8s.io", "v1", "endpointslices"),
+    Resource(
+        Deployment,
+        "apps",
+        "v1",
+        "deployments",
+        short_names=("deploy",),
+        categories=_ALL,
+        status=True,
+        scale=True,
+    ),
+    Resource(
+        ReplicaSet,
+        "apps",
+        "v1",
+        "replicasets",
+        short_names=("rs",),
+        categories=_ALL,
+        status=True,
+        scale=True,
+        fields={"status.replicas": "status.replicas"},
+    ),
+    Resource(
+        events.Event,
+        "events.k8s.io",
+        "v1",
+        "events",
+        short_names=("ev",),
+        stored_as=Event,
+        fields={
+            "regarding.kind": "regarding.kind",
+            "regarding.namespace": "regarding.namespace",
+            "regarding.name": "regarding.name",
+            "regarding.uid": "regarding.uid",
+            "regarding.apiVersion": "regarding.api_version",
+            "regarding.resourceVersion": "regarding.resource_version",
+            "regarding.fieldPath": "regarding.field_path",
+            "reason": "reason",
+            "reportingController": "reporting_controller",
+            "type": "type",
+        },
+    ),
 )
 
 _BY_TYPE: dict[type[Object], Resource] = {resource.type: resource for resource in RESOURCES}

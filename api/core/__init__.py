@@ -26,6 +26,7 @@ from api.core.affinity import (
     TopologySpreadConstraint,
     WeightedPodAffinityTerm,
 )
+from api.core.componentstatus import ComponentCondition, ComponentStatus
 from api.core.config import ConfigMap, Secret, ServiceAccount
 from api.core.container import (
     Container,
@@ -83,6 +84,7 @@ from api.core.service import (
     ServiceStatus,
     SessionAffinityConfig,
 )
+from api.core.storage import PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeSpec
 from api.core.volume import (
     DownwardAPIVolumeFile,
     EmptyDirVolumeSource,
@@ -94,6 +96,7 @@ from api.core.volume import (
     VolumeMount,
 )
 from api.core.workload import (
+    PodTemplate,
     ReplicationController,
     ReplicationControllerCondition,
     ReplicationControllerSpec,
@@ -105,6 +108,8 @@ __all__ = [
     "Binding",
     "Capabilities",
     "ClientIPConfig",
+    "ComponentCondition",
+    "ComponentStatus",
     "ConfigMap",
     "Container",
     "ContainerImage",
@@ -157,6 +162,10 @@ __all__ = [
     "NodeSystemInfo",
     "ObjectFieldSelector",
     "ObjectReference",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "PersistentVolumeClaimSpec",
+    "PersistentVolumeSpec",
     "Pod",
     "PodAffinity",
     "PodAffinityTerm",
@@ -167,6 +176,7 @@ __all__ = [
     "PodSecurityContext",
     "PodSpec",
     "PodStatus",
+    "PodTemplate",
     "PodTemplateSpec",
     "PreferredSchedulingTerm",
     "Probe",

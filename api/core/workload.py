@@ -1,4 +1,4 @@
-"""ReplicationController: keeps a number of alike pods running."""
+"""ReplicationController: keeps a number of alike pods running. PodTemplate: what such pods look like, on its own."""
 
 from typing import Annotated
 
@@ -51,3 +51,9 @@ class ReplicationController(Object):
     status: Annotated[ReplicationControllerStatus, F(3, "How many there are.")] = msgspec.field(
         default_factory=ReplicationControllerStatus
     )
+
+
+class PodTemplate(Object):
+    """What pods look like, kept for others to copy."""
+
+    template: Annotated[PodTemplateSpec | None, F(2, "What the pods look like.")] = None

@@ -52,5 +52,10 @@ def decode(raw: bytes, kind: type[Struct]) -> dict[str, Any]:
 
 def encode(item: Struct, api_version: str, kind: str) -> bytes:
     """A whole body: magic, type and object."""
+    return enveloped(encode_part(item), api_version, kind)
+
+
+def enveloped(raw: bytes, api_version: str, kind: str) -> bytes:
+    """A whole body of an object that is encoded already."""
     type_meta = length_delimited(1, api_version.encode()) + length_delimited(2, kind.encode())
-    return MAGIC + length_delimited(1, type_meta) + length_delimited(2, encode_part(item))
+    return MAGIC + length_delimited(1, type_meta) + length_delimited(2, raw)

@@ -7,41 +7,80 @@ several fields stands in the file of the kind.
 from collections.abc import Callable
 from typing import Any
 
-from api.core import Event, Namespace, Pod, ReplicationController, Service
+from api.apps import Deployment, ReplicaSet
+from api.core import (
+    Event,
+    Namespace,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    Pod,
+    PodTemplate,
+    ReplicationController,
+    Service,
+)
 from api.errors import FieldError
 from api.meta import Object
 from api.validation.declared import declared_errors, immutable_errors
 from api.validation.metadata import metadata_errors, metadata_update_errors
 from api.validation.namespace import namespace_name_errors
-from api.validation.pod import pod_errors, pod_update_errors
+from api.validation.pod import ephemeral_update_errors, pod_create_errors, pod_errors, pod_update_errors
 from api.validation.service import service_errors, service_update_errors
-from api.validation.workload import replication_controller_errors
+from api.validation.storage import claim_errors, claim_update_errors, volume_errors, volume_update_errors
+from api.validation.workload import (
+    deployment_errors,
+    pod_template_errors,
+    replica_set_errors,
+    replication_controller_errors,
+    selector_update_errors,
+)
 
 _CREATE: dict[type[Object], Callable[[Any], list[FieldError]]] = {
+    Deployment: deployment_errors,
     Namespace: namespace_name_errors,
+    PersistentVolume: volume_errors,
+    PersistentVolumeClaim: claim_errors,
     Pod: pod_errors,
+    PodTemplate: pod_template_errors,
+    ReplicaSet: replica_set_errors,
     ReplicationController: replication_controller_errors,
     Service: service_errors,
 }
 _UPDATE: dict[type[Object], Callable[[Any, Any], list[FieldError]]] = {
+    Deployment: selector_update_errors,
+    PersistentVolume: volume_update_errors,
+    PersistentVolumeClaim: claim_update_errors,
     Pod: pod_update_errors,
+    ReplicaSet: selector_update_errors,
     Service: service_update_errors,
 }
 
 
+_NEW: dict[type[Object], Callable[[Any], list[FieldError]]] = {Pod: pod_create_errors}
+
+
 def validate_create(item: Object) -> list[FieldError]:
     """What is wrong with a new object; empty when nothing is. Defaults have been applied."""
-    # Events are written by machines by the thousand; Kubernetes checks no more of them either.
-    declared = [] if isinstance(item, Event) else declared_errors(item)
-    rule = _CREATE.get(type(item))
-    return _once(metadata_errors(item) + declared + (rule(item) if rule else []))
+    rule = _NEW.get(type(item))
+    return _once(_state_errors(item) + (rule(item) if rule else []))
 
 
 def validate_update(new: Object, old: Object) -> list[FieldError]:
     """What is wrong with a changed object; empty when nothing is."""
     rule = _UPDATE.get(type(new))
     changes = metadata_update_errors(new, old) + immutable_errors(new, old) + (rule(new, old) if rule else [])
-    return _once(validate_create(new) + changes)
+    return _once(_state_errors(new) + changes)
+
+
+def validate_ephemeral_containers(new: Pod, old: Pod) -> list[FieldError]:
+    """What is wrong with a pod to which containers were added; nothing else in it has changed."""
+    return _once(_state_errors(new) + metadata_update_errors(new, old) + ephemeral_update_errors(new, old))
+
+
+def _state_errors(item: Object) -> list[FieldError]:
+    # Events are written by machines by the thousand; Kubernetes checks no more of them either.
+    declared = [] if isinstance(item, Event) else declared_errors(item)
+    rule = _CREATE.get(type(item))
+    return metadata_errors(item) + declared + (rule(item) if rule else [])
 
 
 def _once(errors: list[FieldError]) -> list[FieldError]:

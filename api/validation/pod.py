@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from api.codec import plain
-from api.core import Container, EnvVar, Lifecycle, LifecycleHandler, Pod, PodSpec, Probe, Volume
+from api.core import Container, EnvVar, EphemeralContainer, Lifecycle, LifecycleHandler, Pod, PodSpec, Probe, Volume
 from api.defaulting import VOLUME_SOURCES
 from api.errors import FieldError, duplicate, forbidden, invalid, required
 from api.schema import by_wire
@@ -17,7 +17,59 @@ _IMMUTABLE = (
 
 
 def pod_errors(pod: Pod) -> list[FieldError]:
-    return list(pod_spec_errors(pod.spec, "spec"))
+    return [*pod_spec_errors(pod.spec, "spec"), *_ephemeral_errors(pod.spec)]
+
+
+_NOT_FOR_EPHEMERAL = (
+    "ports",
+    "liveness_probe",
+    "readiness_probe",
+    "startup_probe",
+    "lifecycle",
+    "resize_policy",
+    "restart_policy",
+)
+
+
+def _ephemeral_errors(spec: PodSpec) -> Iterator[FieldError]:
+    """Containers added to a running pod: names of their own, and nothing that only the pod's start could honour."""
+    names = [item.name for item in (*spec.init_containers, *spec.containers)]
+    path, added = "spec.ephemeralContainers", spec.ephemeral_containers
+    yield from _duplicates((item.name for item in added), path, "name", taken=names)
+    wires = {field.attribute: wire for wire, field in by_wire(EphemeralContainer).items()}
+    volumes = {volume.name for volume in spec.volumes}
+    for index, container in enumerate(added):
+        at = f"{path}[{index}]"
+        for field in _NOT_FOR_EPHEMERAL:
+            if getattr(container, field):
+                yield forbidden(f"{at}.{wires[field]}", f"{wires[field]} may not be set for an Ephemeral Container")
+        resources = container.resources
+        if resources is not None and (resources.limits or resources.requests or resources.claims):
+            yield forbidden(f"{at}.resources", "resources may not be set for an Ephemeral Container")
+        target = container.target_container_name
+        if target and target not in names:
+            yield FieldError(f"{at}.targetContainerName", "FieldValueNotFound", f'Not found: "{target}"')
+        yield from _container_errors(container, volumes, at)
+
+
+def pod_create_errors(pod: Pod) -> list[FieldError]:
+    """Faults that only a new pod can have."""
+    added = pod.spec.ephemeral_containers
+    return [forbidden("spec.ephemeralContainers", "cannot be set on create")] if added else []
+
+
+def ephemeral_update_errors(new: Pod, old: Pod) -> list[FieldError]:
+    """What was added once stays, unchanged."""
+    path, known = "spec.ephemeralContainers", {item.name: item for item in new.spec.ephemeral_containers}
+    errors = []
+    for index, before in enumerate(old.spec.ephemeral_containers):
+        if before.name not in known:
+            detail = f"existing ephemeral containers {{{before.name}}} may not be removed"
+            errors.append(forbidden(path, detail))
+        elif known[before.name] != before:
+            detail = f"existing ephemeral containers {{{before.name}}} may not be changed"
+            errors.append(forbidden(f"{path}[{index}]", detail))
+    return errors
 
 
 def pod_spec_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:

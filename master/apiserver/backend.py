@@ -1,9 +1,10 @@
 """What every operation works with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from master.apiserver.allocators import Addresses
 from master.apiserver.node_client import NodeClient
+from master.apiserver.presence import Presence
 from master.apiserver.registry import Registry
 from master.apiserver.service_numbers import ServiceNumbers
 
@@ -16,6 +17,7 @@ class Backend:
     numbers: ServiceNumbers
     nodes: NodeClient
     watch_queue: int
+    presence: Presence = field(default_factory=Presence)
 
     @property
     def service_addresses(self) -> Addresses:

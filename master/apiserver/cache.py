@@ -239,11 +239,17 @@ class Cache:
 
     def __init__(self, resources: Iterable[Resource] = RESOURCES) -> None:
         self.revision = 0
-        self._tables = {resource.qualified: Table(resource) for resource in resources}
-        self._by_segment = {table.prefix.strip("/"): table for table in self._tables.values()}
+        served = tuple(resources)
+        own = [Table(one) for one in served if one.stored_as is None and not one.computed]
+        by_kind = {table.resource.type: table for table in own}
+        # A kind that is another form of a stored one shares its table.
+        shared = {one.qualified: by_kind[one.stored_as] for one in served if one.stored_as is not None}
+        self._tables = {table.resource.qualified: table for table in own} | shared
+        self._by_segment = {table.prefix.strip("/"): table for table in own}
 
     def __iter__(self) -> Iterator[Table]:
-        return iter(self._tables.values())
+        """The tables, each once."""
+        return iter(self._by_segment.values())
 
     def table(self, resource: Resource) -> Table:
         return self._tables[resource.qualified]

@@ -20,7 +20,12 @@ _AGGREGATED_VERSIONS = ("v2", "v2beta1")
 _SCALE_KIND = ("autoscaling", "v1", "Scale")
 _VERB_ORDER = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 # What a subresource takes or gives, where it is not the kind itself.
-_SUBRESOURCE_KINDS = {"scale": _SCALE_KIND, "binding": ("", "v1", "Binding"), "proxy": ("", "v1", "NodeProxyOptions")}
+_SUBRESOURCE_KINDS = {
+    "scale": _SCALE_KIND,
+    "binding": ("", "v1", "Binding"),
+    "eviction": ("policy", "v1", "Eviction"),
+    "proxy": ("", "v1", "NodeProxyOptions"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ _NO_CUSTOM_RESOURCES = {
     "metadata": {"resourceVersion": "0"},
     "items": [],
 }
+# Answered by a node, in whatever form it has.
+_NOT_OURS = ("log", "proxy")
 _WATCH_ON = ("", "1", "true", "True", "TRUE", "t", "T")
 _NO_LABELS: Labels = ("", "", "", "", "", "")
 _PATHS = {
@@ -83,9 +85,9 @@ class Handler:
                 labels = (verb_label(request.method.lower()), "", "", "", "", "")
                 answer = self._other(request, user)
         except (ApiError, RecursionError) as error:
-            answer = _refusal(error)
+            answer = _refusal(request, error)
         if isinstance(answer, Awaitable):
-            return self._later(answer, labels, started)
+            return self._later(request, answer, labels, started)
         return self._counted(answer, labels, started)
 
     @staticmethod
@@ -94,12 +96,9 @@ class Handler:
 
     def _operate(self, request: Request, user: User, route: Route) -> Answer | Awaitable[Answer]:
         authorize(user, route.verb, route.target)
-        output = (
-            output_of(request.headers.get("accept", "")) if route.target.subresource not in ("log", "proxy") else None
-        )
         call = Call(request, user, route.verb, route.target)
-        if output is not None:
-            call.output = output
+        if route.target.subresource not in _NOT_OURS:
+            call.output = output_of(request.headers.get("accept", ""), stream=route.verb == "watch")
         return route.operation(self._backend, call)
 
     def _other(self, request: Request, user: User) -> Response:
@@ -116,11 +115,11 @@ class Handler:
             raise nowhere()
         return root(request)
 
-    async def _later(self, pending: Awaitable[Answer], labels: Labels, started: float) -> Answer:
+    async def _later(self, request: Request, pending: Awaitable[Answer], labels: Labels, started: float) -> Answer:
         try:
             answer = await pending
         except (ApiError, RecursionError) as error:
-            answer = _refusal(error)
+            answer = _refusal(request, error)
         return self._counted(answer, labels, started)
 
     def _counted(self, answer: Answer, labels: Labels, started: float) -> Answer:
@@ -134,9 +133,10 @@ class Handler:
         return Response(200, self._metrics.text(), content_type=CONTENT_TYPE)
 
 
-def _refusal(error: ApiError | RecursionError) -> Response:
+def _refusal(request: Request, error: ApiError | RecursionError) -> Response:
     """Only what a client sends can be nested so deeply that Python gives up."""
-    return error_response(error if isinstance(error, ApiError) else BadRequest("the body is nested too deeply"))
+    told = error if isinstance(error, ApiError) else BadRequest("the body is nested too deeply")
+    return error_response(request, told)
 
 
 def _version(request: Request) -> Response:

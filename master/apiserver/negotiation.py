@@ -1,18 +1,21 @@
-"""In which form a client wants its answer: JSON or YAML; the object itself, a Table, or its metadata alone.
+"""In which form a client wants its answer: JSON, YAML or protobuf; the object itself, a Table, or its metadata alone.
 
-The rule: the first clause by quality that we can serve wins; protobuf is passed over, since every client that asks
-for it takes JSON too. Nothing acceptable is 406.
+The rule: the first clause by quality that we can serve wins; nothing acceptable is 406. As in Kubernetes a Table is
+never protobuf, and a watch never YAML.
 """
 
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
+from api import protobuf
 from api.errors import NotAcceptable
 
 _JSON = ("application/json", "application/*", "*/*", "")
 _YAML = ("application/yaml", "application/x-yaml", "text/yaml")
-_ACCEPTED = "only the following media types are accepted: application/json, application/yaml"
+_ACCEPTED = "only the following media types are accepted: {}"
+_STREAMED = f"application/json, {protobuf.CONTENT_TYPE}"
+_WHOLE = f"application/json, application/yaml, {protobuf.CONTENT_TYPE}"
 
 
 class Form(Enum):
@@ -26,15 +29,17 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """How to answer. ``version`` is the one of meta.k8s.io for tables and metadata."""
+    """How to answer. ``version`` is the one of meta.k8s.io for tables and metadata. JSON unless told otherwise."""
 
     form: Form = Form.OBJECT
     yaml: bool = False
+    protobuf: bool = False
     version: str = "v1"
 
     @property
-    def content_type(self) -> str:
-        return "application/yaml" if self.yaml else "application/json"
+    def stream_type(self) -> str:
+        """The Content-Type of a watch."""
+        return f"{protobuf.CONTENT_TYPE};stream=watch" if self.protobuf else "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +53,15 @@ PLAIN = Output()
 
 
 @lru_cache(maxsize=256)
-def output_of(accept: str) -> Output:
+def output_of(accept: str, *, stream: bool = False) -> Output:
     """The answer's form for an Accept header; an empty header accepts JSON. Raises NotAcceptable."""
     if not accept:
         return PLAIN
     for clause in clauses(accept):
         output = _served(clause)
-        if output is not None:
+        if output is not None and not (stream and output.yaml):
             return output
-    raise NotAcceptable(_ACCEPTED)
+    raise NotAcceptable(_ACCEPTED.format(_STREAMED if stream else _WHOLE))
 
 
 def clauses(accept: str) -> list[_Clause]:
@@ -82,16 +87,17 @@ def _quality(text: str) -> float:
 
 
 def _served(clause: _Clause) -> Output | None:
-    yaml = clause.media in _YAML
-    if not yaml and clause.media not in _JSON:
+    yaml, binary = clause.media in _YAML, clause.media == protobuf.CONTENT_TYPE
+    if not yaml and not binary and clause.media not in _JSON:
         return None
     shape = clause.parameters.get("as", "")
     if not shape:
-        return Output(yaml=yaml)
+        return Output(yaml=yaml, protobuf=binary)
     group, version = clause.parameters.get("g", ""), clause.parameters.get("v", "")
     if group != "meta.k8s.io" or version not in ("v1", "v1beta1"):
         return None
     try:
-        return Output(Form(shape), yaml=yaml, version=version)
+        form = Form(shape)
     except ValueError:
         return None
+    return None if binary and form is Form.TABLE else Output(form, yaml=yaml, protobuf=binary, version=version)

@@ -1,19 +1,22 @@
-"""Objects and lists in the form the client asked for: themselves, a Table, or their metadata."""
+"""Objects and lists in the form the client asked for: themselves, a Table, their metadata; JSON, YAML or protobuf."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from api import protobuf
 from api.codec import decode, encode
 from api.errors import BadRequest
-from api.meta import ListMeta
+from api.meta import ListMeta, Object, Status
 from api.resources import Resource
 from api.scalars import now
+from master.apiserver.binary import list_bytes, metadata_bytes, object_bytes
 from master.apiserver.call import Call
+from master.apiserver.forms import served, stored_resource
 from master.apiserver.http.message import Response
 from master.apiserver.negotiation import Form, Output
-from master.apiserver.responses import as_yaml, pretty, warnings
+from master.apiserver.responses import as_yaml, pretty, wants_pretty, warnings
 from master.apiserver.tables import shape_of
 
 _INCLUDED = ("None", "Metadata", "Object")
@@ -36,43 +39,55 @@ def list_answer(call: Call, wires: Sequence[bytes], meta: ListMeta) -> Response:
     return answer(call, _list(call, wires, meta))
 
 
+def struct_answer(call: Call, item: Object | Status, status: int = 200) -> Response:
+    """What is not an object of the called resource: a Scale, a Status."""
+    body = protobuf.encode(item, item.api_version, item.kind) if call.output.protobuf else encode(item)
+    return answer(call, body, status)
+
+
 def answer(call: Call, body: bytes, status: int = 200) -> Response:
-    """A JSON document as the client wants to read it."""
+    """A body as the client wants to read it: protobuf is ready to go, JSON may have to become YAML or be indented."""
     headers = warnings(call.warnings)
+    if call.output.protobuf:
+        return Response(status, body, content_type=protobuf.CONTENT_TYPE, headers=headers)
     if call.output.yaml:
         return Response(status, as_yaml(body), content_type="application/yaml", headers=headers)
-    if call.request.raw_query and "pretty" in call.request.query and call.flag("pretty"):
-        body = pretty(body)
-    return Response(status, body, headers=headers)
+    return Response(status, pretty(body) if wants_pretty(call.request) else body, headers=headers)
 
 
 def shown(call: Call, wire: bytes, *, headers: bool) -> bytes:
     """One object in the wanted form; ``headers`` says whether a Table names its columns."""
-    match call.output.form:
+    resource, output = call.target.resource, call.output
+    match output.form:
         case Form.OBJECT:
-            return wire
+            return object_bytes(resource, wire) if output.protobuf else served(resource, wire)
         case Form.TABLE:
             version = _version_of(wire)
             return encode(_table(call, [wire], ListMeta(resource_version=version), headers=headers))
         case _:
-            return encode(_partial(call.output, wire))
+            return metadata_bytes(output.version, wire) if output.protobuf else encode(_partial(output, wire))
 
 
 def _list(call: Call, wires: Sequence[bytes], meta: ListMeta) -> bytes:
-    match call.output.form:
+    output = call.output
+    if output.protobuf:
+        return list_bytes(call.target.resource, output, wires, meta)
+    match output.form:
         case Form.OBJECT:
             return list_of(call.target.resource, wires, meta)
         case Form.TABLE:
             return encode(_table(call, wires, meta, headers=True))
         case _:
-            items = [_partial(call.output, wire) for wire in wires]
-            kind, version = Form.METADATA_LIST.value, f"meta.k8s.io/{call.output.version}"
+            items = [_partial(output, wire) for wire in wires]
+            kind, version = Form.METADATA_LIST.value, f"meta.k8s.io/{output.version}"
             return encode({"kind": kind, "apiVersion": version, "metadata": meta, "items": items})
 
 
 def list_of(resource: Resource, wires: Sequence[bytes], meta: ListMeta) -> bytes:
     """The list of a kind: the stored bytes, joined."""
     head = f'{{"kind":"{resource.kind}List","apiVersion":"{resource.api_version}","metadata":'.encode()
+    if resource.stored_as is not None:
+        wires = [served(resource, wire) for wire in wires]
     return b"".join((head, encode(meta), b',"items":[', b",".join(wires), b"]}"))
 
 
@@ -83,7 +98,8 @@ def _partial(output: Output, wire: bytes) -> dict[str, Any]:
 
 def _table(call: Call, wires: Sequence[bytes], meta: ListMeta, *, headers: bool) -> dict[str, Any]:
     resource = call.target.resource
-    shape = shape_of(resource.type)
+    kept = stored_resource(resource).type
+    shape = shape_of(kept)
     included = call.option("includeObject") or "Metadata"
     if included not in _INCLUDED:
         raise BadRequest(
@@ -91,12 +107,13 @@ def _table(call: Call, wires: Sequence[bytes], meta: ListMeta, *, headers: bool)
         )
     moment, rows = now(), []
     for wire in wires:
-        item = decode(wire, resource.type)
+        item = decode(wire, kept)
         row: dict[str, Any] = {"cells": shape.cells(item, moment)}
         if shape.conditions is not None and (conditions := shape.conditions(item)):
             row["conditions"] = conditions
         if included != "None":
-            row["object"] = msgspec.Raw(wire) if included == "Object" else _partial(call.output, wire)
+            whole = included == "Object"
+            row["object"] = msgspec.Raw(served(resource, wire)) if whole else _partial(call.output, wire)
         rows.append(row)
     return {
         "kind": "Table",

@@ -6,11 +6,13 @@ from typing import Any
 import msgspec
 import yaml
 
+from api import protobuf
 from api.codec import encode
-from api.errors import ApiError
+from api.errors import ApiError, NotAcceptable
 from api.meta import Status, StatusDetails
 from api.resources import Resource
-from master.apiserver.http.message import Response
+from master.apiserver.http.message import Request, Response
+from master.apiserver.negotiation import PLAIN, Output, output_of
 
 _RETRY_AFTER = {429, 503}
 _WARNING_BYTES = 4096
@@ -30,18 +32,34 @@ def text_response(text: str, status: int = 200) -> Response:
     return Response(status, text.encode(), content_type="text/plain; charset=utf-8")
 
 
-def error_response(error: ApiError) -> Response:
+def error_response(request: Request, error: ApiError) -> Response:
+    """A refusal, in the form the client wants; in JSON when it wants none that we have."""
     headers: Headers = []
     if error.code in _RETRY_AFTER:
         seconds = error.details.retry_after_seconds if error.details is not None else 0
         headers.append(("Retry-After", str(seconds or 1)))
-    return Response(error.code, encode(error.status()), headers=headers)
+    output = _accepted(request)
+    status = error.status()
+    if output.protobuf:
+        body = protobuf.encode(status, status.api_version, status.kind)
+        return Response(error.code, body, content_type=protobuf.CONTENT_TYPE, headers=headers)
+    if output.yaml:
+        return Response(error.code, as_yaml(encode(status)), content_type="application/yaml", headers=headers)
+    body = encode(status)
+    return Response(error.code, pretty(body) if wants_pretty(request) else body, headers=headers)
 
 
-def success(resource: Resource, name: str, uid: str = "", *, status: int = 200) -> Response:
+def _accepted(request: Request) -> Output:
+    try:
+        return output_of(request.headers.get("accept", ""))
+    except NotAcceptable:
+        return PLAIN
+
+
+def success(resource: Resource, name: str, uid: str = "") -> Status:
     """The Status of a call that worked and has no object to show."""
     details = StatusDetails(name=name, group=resource.group, kind=resource.plural, uid=uid)
-    return Response(status, encode(Status(status="Success", details=details)))
+    return Status(status="Success", details=details)
 
 
 def warnings(texts: Sequence[str]) -> Headers:
@@ -67,6 +85,18 @@ def as_yaml(body: bytes) -> bytes:
     """The YAML of a JSON document."""
     text: str = yaml.dump(msgspec.json.decode(body), Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False)
     return text.encode()
+
+
+# Go's strconv.ParseBool.
+_TRUE = ("1", "t", "T", "true", "TRUE", "True")
+_FOR_PEOPLE = ("curl", "Wget", "Mozilla/5.0")
+
+
+def wants_pretty(request: Request) -> bool:
+    """Whether JSON is to be indented: when asked for, or for programs in front of which people sit."""
+    if request.raw_query and "pretty" in request.query:
+        return request.query["pretty"][0] in _TRUE
+    return request.headers.get("user-agent", "").startswith(_FOR_PEOPLE)
 
 
 def pretty(body: bytes) -> bytes:

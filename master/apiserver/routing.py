@@ -13,10 +13,11 @@ from api.resources import RESOURCES, Resource
 from master.apiserver.backend import Backend
 from master.apiserver.call import Call, Target
 from master.apiserver.http.message import Answer
-from master.apiserver.operations import scale
+from master.apiserver.operations import component_status, scale
 from master.apiserver.operations.bind import bind
 from master.apiserver.operations.create import create
 from master.apiserver.operations.delete import delete, delete_collection
+from master.apiserver.operations.evict import evict
 from master.apiserver.operations.finalize import finalize
 from master.apiserver.operations.get import get
 from master.apiserver.operations.list import list_objects
@@ -43,6 +44,10 @@ _MAIN: dict[str, Operation] = {
 }
 _STATUS: dict[str, Operation] = {"get": get, "update": update, "patch": patch}
 _SCALE: dict[str, Operation] = {"get": scale.get, "update": scale.update, "patch": scale.patch}
+_CHANGE: dict[str, Operation] = {"get": get, "update": update, "patch": patch}
+_COMPUTED: dict[str, dict[str, Operation]] = {
+    "ComponentStatus": {"get": component_status.get, "list": component_status.list_objects},
+}
 _BINDING: dict[str, Operation] = {"create": bind}
 
 _COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection", "HEAD": "list"}
@@ -54,6 +59,8 @@ def operations_of(resource: Resource) -> dict[str, dict[str, Operation]]:
     """Verbs and operations of a resource ("") and of each of its subresources."""
     if resource is BINDINGS:
         return {"": _BINDING}
+    if resource.computed:
+        return {"": _COMPUTED[resource.kind]}
     found = {"": _MAIN}
     if resource.status:
         found["status"] = _STATUS
@@ -63,7 +70,7 @@ def operations_of(resource: Resource) -> dict[str, dict[str, Operation]]:
 
 
 _SPECIAL: dict[str, dict[str, dict[str, Operation]]] = {
-    "Pod": {"binding": _BINDING, "log": {"get": log}},
+    "Pod": {"binding": _BINDING, "ephemeralcontainers": _CHANGE, "eviction": {"create": evict}, "log": {"get": log}},
     "Node": {"proxy": {"get": node_proxy}},
     "Namespace": {"finalize": {"update": finalize}},
 }

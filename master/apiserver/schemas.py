@@ -10,6 +10,7 @@ from api.autoscaling import Scale
 from api.core import Binding
 from api.errors import NotAcceptable
 from api.openapi import Served, document_v2, document_v3
+from api.policy import Eviction
 from api.protobuf import swagger
 from api.resources import RESOURCES, Resource
 from api.struct import Struct
@@ -24,6 +25,7 @@ _JSON = ("application/json", "application/*", "*/*")
 _TYPES: dict[str, tuple[type[Struct] | None, tuple[str, str, str]]] = {
     "scale": (Scale, ("autoscaling", "v1", "Scale")),
     "binding": (Binding, ("", "v1", "Binding")),
+    "eviction": (Eviction, ("policy", "v1", "Eviction")),
     "log": (None, ("", "v1", "Pod")),
     "proxy": (None, ("", "v1", "NodeProxyOptions")),
 }

@@ -7,6 +7,7 @@ from api.resources import Resource
 from api.selectors import EVERYTHING, FieldTerm, Selector, parse, parse_fields
 from master.apiserver.cache import Item
 from master.apiserver.call import Call
+from master.apiserver.forms import stored_field
 
 _COMMON = ("metadata.name", "metadata.namespace")
 
@@ -39,6 +40,7 @@ def selection_of(call: Call) -> Selection:
     for term in fields:
         if not _offered(call.target.resource, term.field):
             raise BadRequest(f'field label not supported: "{term.field}"')
+    fields = tuple(FieldTerm(stored_field(call.target.resource, t.field), t.value, t.equal) for t in fields)
     labels = parse(label_text) if label_text else EVERYTHING
     if call.target.name:
         fields += (FieldTerm("metadata.name", call.target.name),)

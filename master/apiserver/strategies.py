@@ -8,6 +8,9 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
+from api.apps import Deployment
 from api.codec import encode
 from api.core import Namespace, NamespaceStatus, Pod, PodStatus, Service, ServiceStatus
 from api.errors import Conflict
@@ -98,9 +101,18 @@ def prepare_status(new: Any, old: Any) -> None:
     new.metadata.owner_references = list(old.metadata.owner_references)
 
 
+def prepare_ephemeral(new: Pod, old: Pod) -> None:
+    """A write of the ephemeral containers: all else stays."""
+    new.spec = replace(old.spec, ephemeral_containers=new.spec.ephemeral_containers)
+    new.status, new.metadata = old.status, replace(old.metadata)
+
+
 def count_generation(resource: Resource, new: Any, old: Any) -> None:
     """To be called when the new object is complete: a change of the spec is a new generation."""
-    if resource.status and encode(new.spec) != encode(old.spec):
+    changed = resource.status and encode(new.spec) != encode(old.spec)
+    # A deployment's controller copies its annotations to its replica sets.
+    noted = isinstance(new, Deployment) and new.metadata.annotations != old.metadata.annotations
+    if changed or noted:
         new.metadata.generation = old.metadata.generation + 1
 
 

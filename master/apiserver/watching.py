@@ -1,4 +1,5 @@
-"""One open watch: takes the events of a table, keeps those the client asked for, and writes them as JSON lines.
+"""One open watch: takes the events of a table, keeps those the client asked for, and writes them as JSON lines
+or frames of protobuf.
 
 The rule: a watcher never delays a commit. Its queue is bounded; when the client reads too slowly the watch ends, and
 the client comes back with the last version it saw. Events go out in the order of their revisions, none twice, none
@@ -11,13 +12,13 @@ from collections import deque
 from collections.abc import Callable
 
 from api.errors import Expired
-from master.apiserver.cache import Cache, Event, Table, watch_line
+from master.apiserver.cache import Cache, Event, Table
 from master.apiserver.http.message import Sink
 from master.apiserver.selection import Selection
 
 log = logging.getLogger(__name__)
 
-ADDED, MODIFIED, DELETED, BOOKMARK = "ADDED", "MODIFIED", "DELETED", "BOOKMARK"
+ADDED, MODIFIED, DELETED, BOOKMARK, ERROR = "ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"
 LINE = ""
 """In the place of a type: what is queued is a whole line already."""
 QUEUE_MAX = 2000
@@ -26,6 +27,9 @@ _CHUNK_LINES = 500
 
 Shown = Callable[[bytes], bytes]
 """The object of an event in the form that the client asked for."""
+
+Framed = Callable[[str, bytes], bytes]
+"""An event, from its type and object: a line of JSON, or a frame of protobuf."""
 
 
 def change_of(event: Event, selection: Selection) -> tuple[str, bytes] | None:
@@ -102,10 +106,13 @@ class Watcher:
 class Feed:
     """Writes one watch to one client until its time is over."""
 
-    def __init__(self, watcher: Watcher, cache: Cache, *, shown: Shown, seconds: float, bookmarks: bool) -> None:
+    def __init__(
+        self, watcher: Watcher, cache: Cache, *, shown: Shown, framed: Framed, seconds: float, bookmarks: bool
+    ) -> None:
         self._watcher = watcher
         self._cache = cache
         self._shown = shown
+        self._framed = framed
         self._seconds = seconds
         self._bookmarks = bookmarks
 
@@ -132,7 +139,7 @@ class Feed:
             await sink.write(b"".join([self._line(kind, body) for kind, body in lines]))
 
     def _line(self, kind: str, body: bytes) -> bytes:
-        return body if kind == LINE else watch_line(kind, self._shown(body))
+        return body if kind == LINE else self._framed(kind, self._shown(body))
 
 
 def bookmark(table: Table, revision: int, *, initial_end: bool = False) -> bytes:

@@ -107,7 +107,7 @@ def test_media_types_that_are_not_understood_are_refused(admin: Api, namespace: 
     assert admin.call("PATCH", f"{path}/web", {}, Content_Type="application/json").status == 415
     assert admin.get(path, Accept="image/png").status == 406
     both = admin.get(path, Accept="application/vnd.kubernetes.protobuf,application/json")
-    assert both.headers["Content-Type"] == "application/json"
+    assert both.headers["Content-Type"] == "application/vnd.kubernetes.protobuf"
 
 
 @pytest.mark.parametrize(

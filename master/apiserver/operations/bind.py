@@ -14,7 +14,7 @@ from master.apiserver.call import Call, Target
 from master.apiserver.http.message import Response
 from master.apiserver.operations.create import check_namespace
 from master.apiserver.registry import conflict
-from master.apiserver.responses import plain_response
+from master.apiserver.rendering import struct_answer
 
 _TRIES = 16
 _BINDING = Expected(Binding, "v1", "Binding")
@@ -36,7 +36,7 @@ async def bind(backend: Backend, call: Call) -> Response:
             break
     else:
         raise conflict(_PODS, name, subresource="binding")
-    return plain_response(Status(status="Success", code=201), 201)
+    return struct_answer(call, Status(status="Success", code=201), 201)
 
 
 async def _stored(backend: Backend, item: Item, pod: Object) -> bool:

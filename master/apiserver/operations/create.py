@@ -11,6 +11,7 @@ from api.resources import Resource, resource_of
 from master.apiserver.backend import Backend
 from master.apiserver.bodies import read_object
 from master.apiserver.call import Call
+from master.apiserver.forms import stored
 from master.apiserver.http.message import Response
 from master.apiserver.registry import already_exists, not_found
 from master.apiserver.rendering import object_answer
@@ -30,6 +31,7 @@ async def create(backend: Backend, call: Call) -> Response:
     dry_run = call.dry_run
     check_namespace(new, target.namespace)
     check_space(backend, target.resource, target.namespace, new.metadata.name or new.metadata.generate_name)
+    new = stored(target.resource, new, None)
     prepare_create(target.resource, new, target.namespace)
     wire = await _store(backend, target.resource, new, dry_run=dry_run)
     return object_answer(call, wire, 201)

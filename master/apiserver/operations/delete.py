@@ -24,7 +24,7 @@ from master.apiserver.decode_errors import explain
 from master.apiserver.http.message import Response
 from master.apiserver.operations.update import is_released
 from master.apiserver.registry import conflict
-from master.apiserver.rendering import answer, list_of, object_answer
+from master.apiserver.rendering import list_answer, object_answer, struct_answer
 from master.apiserver.responses import success
 from master.apiserver.selection import selection_of
 
@@ -43,7 +43,7 @@ async def delete(backend: Backend, call: Call) -> Response:
     item = backend.registry.find(target.resource, target.namespace, target.name)
     wire, gone = await delete_one(backend, item, options)
     if gone and target.resource.kind not in _SHOWN_WHEN_GONE:
-        return success(target.resource, target.name, item.decode().metadata.uid)
+        return struct_answer(call, success(target.resource, target.name, item.decode().metadata.uid))
     return object_answer(call, wire)
 
 
@@ -56,7 +56,7 @@ async def delete_collection(backend: Backend, call: Call) -> Response:
         deletions = [_delete_if_there(backend, item, options) for item in items[start : start + _AT_ONCE]]
         await asyncio.gather(*deletions)
     meta = ListMeta(resource_version=str(backend.registry.cache.revision))
-    return answer(call, list_of(target.resource, [item.wire for item in items], meta))
+    return list_answer(call, [item.wire for item in items], meta)
 
 
 async def _delete_if_there(backend: Backend, item: Item, options: DeleteOptions) -> None:

@@ -12,6 +12,7 @@ from master.apiserver.backend import Backend
 from master.apiserver.bodies import from_plain, media_type
 from master.apiserver.cache import Item
 from master.apiserver.call import Call
+from master.apiserver.forms import served, stored
 from master.apiserver.http.message import Response
 from master.apiserver.operations.update import change, check_identity
 from master.apiserver.rendering import object_answer
@@ -28,14 +29,15 @@ async def patch(backend: Backend, call: Call) -> Response:
 
     def wanted(item: Item) -> Object:
         target = call.target
-        document = applied(media, msgspec.json.decode(item.wire), body, target.resource.type)
+        before = msgspec.json.decode(served(target.resource, item.wire))
+        document = applied(media, before, body, target.resource.type)
         new, warnings = from_plain(document, target.expected, target.resource.type, validation=validation)
         call.warnings[:] = warnings
         if not names_version:
             # The version came from the object, not from the client: a conflict is ours to solve.
             new.metadata.resource_version = ""
         check_identity(new, target)
-        return new
+        return stored(target.resource, new, item)
 
     return object_answer(call, await change(backend, call, wanted))
 

@@ -1,4 +1,4 @@
-"""GET, PUT and PATCH of ``/scale``: the size of a replication controller, as ``autoscaling/v1`` Scale."""
+"""GET, PUT and PATCH of ``/scale``: the size of whatever runs a number of pods, as ``autoscaling/v1`` Scale."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ import msgspec
 from api.autoscaling import Scale, ScaleSpec, ScaleStatus
 from api.codec import decode, encode
 from api.errors import BadRequest, invalid, invalid_object
-from api.meta import Object, ObjectMeta
-from api.selectors import from_map
+from api.meta import LabelSelector, Object, ObjectMeta
+from api.selectors import Selector, from_label_selector, from_map
 from master.apiserver.backend import Backend
 from master.apiserver.bodies import Expected, from_plain, read_object
 from master.apiserver.cache import Item
@@ -16,7 +16,7 @@ from master.apiserver.call import Call
 from master.apiserver.http.message import Response
 from master.apiserver.operations.patch import applied, read_patch
 from master.apiserver.operations.update import change
-from master.apiserver.rendering import answer
+from master.apiserver.rendering import struct_answer
 
 _SCALE = Expected(Scale, "autoscaling/v1", "Scale")
 
@@ -25,7 +25,7 @@ def get(backend: Backend, call: Call) -> Response:
     """Raises NotFound."""
     target = call.target
     item = backend.registry.find(target.resource, target.namespace, target.name)
-    return answer(call, encode(_scale_of(item.decode())))
+    return struct_answer(call, _scale_of(item.decode()))
 
 
 async def update(backend: Backend, call: Call) -> Response:
@@ -57,7 +57,7 @@ async def _change(backend: Backend, call: Call, wanted: Any) -> Response:
         return _resize(item.decode(), scale)
 
     wire = await change(backend, call, resized)
-    return answer(call, encode(_scale_of(decode(wire, call.target.resource.type))))
+    return struct_answer(call, _scale_of(decode(wire, call.target.resource.type)))
 
 
 def _check(scale: Scale, call: Call) -> None:
@@ -76,6 +76,11 @@ def _resize(item: Any, scale: Scale) -> Object:
     return sized
 
 
+def _selector(selector: dict[str, str] | LabelSelector | None) -> Selector:
+    """Of a replication controller, which has a map, or of a newer kind."""
+    return from_map(selector) if isinstance(selector, dict) else from_label_selector(selector)
+
+
 def _scale_of(item: Any) -> Scale:
     meta = item.metadata
     return Scale(
@@ -89,5 +94,5 @@ def _scale_of(item: Any) -> Scale:
             creation_timestamp=meta.creation_timestamp,
         ),
         spec=ScaleSpec(replicas=item.spec.replicas or 0),
-        status=ScaleStatus(replicas=item.status.replicas, selector=str(from_map(item.spec.selector))),
+        status=ScaleStatus(replicas=item.status.replicas, selector=str(_selector(item.spec.selector))),
     )

@@ -5,6 +5,7 @@ conflict; who names none gets his change computed again from the newer version.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from api import defaulting, validation
 from api.codec import encode
@@ -16,12 +17,13 @@ from master.apiserver.backend import Backend
 from master.apiserver.bodies import read_object
 from master.apiserver.cache import Item
 from master.apiserver.call import Call, Target
+from master.apiserver.forms import stored
 from master.apiserver.http.message import Response
 from master.apiserver.operations.create import check_namespace
 from master.apiserver.registry import conflict
 from master.apiserver.rendering import object_answer
 from master.apiserver.service_numbers import Reservation
-from master.apiserver.strategies import count_generation, prepare_status, prepare_update
+from master.apiserver.strategies import count_generation, prepare_ephemeral, prepare_status, prepare_update
 
 _TRIES = 16
 # Kinds that Kubernetes does not let be replaced blindly.
@@ -40,7 +42,11 @@ async def update(backend: Backend, call: Call) -> Response:
         raise invalid_object(target.resource.group, target.resource.kind, target.name, [error])
     # A change alters the object it stores, so a second try starts from the body again.
     prepared = [wanted]
-    wire = await change(backend, call, lambda _: prepared.pop() if prepared else _read(call))
+
+    def to_stored(item: Item) -> Object:
+        return stored(target.resource, prepared.pop() if prepared else _read(call), item)
+
+    wire = await change(backend, call, to_stored)
     return object_answer(call, wire)
 
 
@@ -72,7 +78,7 @@ async def change(backend: Backend, call: Call, wanted: Change) -> bytes:
         new = wanted(item)
         locked = _check_version(new, item, target)
         try:
-            return await _store(backend, item, new, status=target.subresource == "status", dry_run=call.dry_run)
+            return await _store(backend, item, new, subresource=target.subresource, dry_run=call.dry_run)
         except Conflict:
             if locked or backend.registry.cache.table(target.resource).by_key(item.key) is item:
                 raise
@@ -92,10 +98,10 @@ def _check_version(new: Object, item: Item, target: Target) -> bool:
     return int(named) != 0
 
 
-async def _store(backend: Backend, item: Item, new: Object, *, status: bool, dry_run: bool) -> bytes:
+async def _store(backend: Backend, item: Item, new: Object, *, subresource: str, dry_run: bool) -> bytes:
     old = item.decode()
-    if status:
-        _prepare_status(item.table.resource, new, old)
+    if prepare := _PREPARE.get(subresource):
+        prepare(item.table.resource, new, old)
         return await _write(backend, item, new, dry_run=dry_run)
     taken = _prepare(backend, item.table.resource, new, old)
     try:
@@ -112,6 +118,20 @@ def _prepare_status(resource: Resource, new: Object, old: Object) -> None:
     if new.metadata != old.metadata:
         # The wanted state is the old one, so only changed metadata could break a rule.
         _refuse(resource, old, validation.validate_update(new, old))
+
+
+def _prepare_ephemeral(resource: Resource, new: Any, old: Any) -> None:
+    prepare_ephemeral(new, old)
+    defaulting.apply(new)
+    _refuse(resource, old, validation.validate_ephemeral_containers(new, old))
+    count_generation(resource, new, old)
+
+
+_PREPARE: dict[str, Callable[[Resource, Any, Any], None]] = {
+    "status": _prepare_status,
+    "ephemeralcontainers": _prepare_ephemeral,
+}
+"""What a write of a subresource changes, and what it leaves."""
 
 
 def _prepare(backend: Backend, resource: Resource, new: Object, old: Object) -> Reservation:

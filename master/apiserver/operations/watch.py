@@ -6,17 +6,19 @@ bookmark with the annotation ``k8s.io/initial-events-end`` ends it.
 
 import random
 
+from api.codec import encode
 from api.errors import ApiError, Expired, Invalid
 from master.apiserver.backend import Backend
+from master.apiserver.binary import frame, status_bytes
 from master.apiserver.cache import Table, watch_line
 from master.apiserver.call import Call
 from master.apiserver.http.message import Response, Sink, Stream
 from master.apiserver.negotiation import Form
 from master.apiserver.operations.list import check_reached
 from master.apiserver.rendering import shown
-from master.apiserver.responses import error_response, warnings
+from master.apiserver.responses import warnings
 from master.apiserver.selection import Selection, selection_of
-from master.apiserver.watching import BOOKMARK, Feed, Watcher, bookmark, replay, state
+from master.apiserver.watching import BOOKMARK, ERROR, Feed, Watcher, bookmark, replay, state
 
 _DEFAULT_S = 1800
 _LONGEST_S = 24 * 3600
@@ -34,23 +36,33 @@ def watch(backend: Backend, call: Call) -> Response | Stream:
     if not initial and since is not None and since < table.replay_from:
         # Both forms of 410 are read by clients; before the stream begins, the plain one is the clearer.
         raise Expired(f"too old resource version: {since} ({table.replay_from})")
-    watcher = Watcher(
-        table, selection, queue_max=backend.watch_queue, whole=call.output.form is Form.OBJECT and not call.output.yaml
-    )
+    watcher = Watcher(table, selection, queue_max=backend.watch_queue, whole=_is_whole(call))
     seconds = min(call.number("timeoutSeconds") or _default_seconds(), _LONGEST_S)
-    feed = Feed(watcher, cache, shown=_shown(call), seconds=seconds, bookmarks=bookmarks)
+    framed = frame if call.output.protobuf else watch_line
+    feed = Feed(watcher, cache, shown=_shown(call), framed=framed, seconds=seconds, bookmarks=bookmarks)
 
     async def produce(sink: Sink) -> None:
         # The stream may never begin; only from here on is there somebody to stop the watcher.
         try:
             watcher.begin(_first(call, table, selection, since, initial=initial, revision=cache.revision))
         except ApiError as error:
-            await sink.write(watch_line("ERROR", error_response(error).body))
+            await sink.write(framed(ERROR, _told(call, error)))
             return
         watcher.start()
-        await feed.run(sink)
+        with backend.presence.watching(call.user.name):
+            await feed.run(sink)
 
-    return Stream(200, produce, headers=warnings(call.warnings))
+    return Stream(200, produce, content_type=call.output.stream_type, headers=warnings(call.warnings))
+
+
+def _is_whole(call: Call) -> bool:
+    """Whether the client takes the stored bytes as they are."""
+    return call.output.form is Form.OBJECT and not call.output.protobuf and call.target.resource.stored_as is None
+
+
+def _told(call: Call, error: ApiError) -> bytes:
+    status = error.status()
+    return status_bytes(status) if call.output.protobuf else encode(status)
 
 
 def _wants_state(call: Call, since: int | None) -> bool:

@@ -3,14 +3,19 @@
 A kind without a line here is shown with its name and age.
 """
 
+from api.apps import Deployment, ReplicaSet
 from api.coordination import Lease
 from api.core import (
+    ComponentStatus,
     ConfigMap,
     Endpoints,
     Event,
     Namespace,
     Node,
+    PersistentVolume,
+    PersistentVolumeClaim,
     Pod,
+    PodTemplate,
     ReplicationController,
     Secret,
     Service,
@@ -18,19 +23,25 @@ from api.core import (
 )
 from api.discovery import EndpointSlice
 from api.meta import Object
-from master.apiserver.tables import event, node, others, pod, service
+from master.apiserver.tables import event, node, others, pod, service, storage, workload
 from master.apiserver.tables.column import TableShape
 
 _SHAPES: dict[type[Object], TableShape] = {
+    ComponentStatus: others.COMPONENT_STATUS,
     ConfigMap: others.CONFIG_MAP,
+    Deployment: workload.DEPLOYMENT,
     Endpoints: service.ENDPOINTS,
     EndpointSlice: service.ENDPOINT_SLICE,
     Event: event.SHAPE,
     Lease: others.LEASE,
     Namespace: others.NAMESPACE,
     Node: node.SHAPE,
+    PersistentVolume: storage.VOLUME,
+    PersistentVolumeClaim: storage.CLAIM,
     Pod: pod.SHAPE,
-    ReplicationController: others.CONTROLLER,
+    PodTemplate: workload.TEMPLATE,
+    ReplicaSet: workload.REPLICA_SET,
+    ReplicationController: workload.CONTROLLER,
     Secret: others.SECRET,
     Service: service.SERVICE,
     ServiceAccount: others.SERVICE_ACCOUNT,

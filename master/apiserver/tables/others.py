@@ -4,25 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from api.coordination import Lease
-from api.core import ConfigMap, Namespace, ReplicationController, Secret, ServiceAccount
+from api.core import ComponentStatus, ConfigMap, Namespace, Secret, ServiceAccount
 from api.meta import Object
-from master.apiserver.tables.cells import age, selector
-from master.apiserver.tables.column import AGE, NAME, Column, TableShape, wide
-
-
-def _controller(controller: ReplicationController, now: datetime) -> list[Any]:
-    spec, status = controller.spec, controller.status
-    containers = spec.template.spec.containers if spec.template is not None else []
-    return [
-        controller.metadata.name,
-        spec.replicas or 0,
-        status.replicas,
-        status.ready_replicas,
-        age(controller.metadata.creation_timestamp, now),
-        ",".join(item.name for item in containers),
-        ",".join(item.image for item in containers),
-        selector(spec.selector),
-    ]
+from master.apiserver.tables.cells import age
+from master.apiserver.tables.column import AGE, NAME, Column, TableShape
 
 
 def _namespace(namespace: Namespace, now: datetime) -> list[Any]:
@@ -46,25 +31,20 @@ def _lease(lease: Lease, now: datetime) -> list[Any]:
     return [lease.metadata.name, lease.spec.holder_identity or "", age(lease.metadata.creation_timestamp, now)]
 
 
+def _component(component: ComponentStatus, _: datetime) -> list[Any]:
+    words = {"True": "Healthy", "False": "Unhealthy"}
+    healthy = next((item for item in component.conditions if item.type == "Healthy"), None)
+    if healthy is None:
+        return [component.metadata.name, "Unknown", "", ""]
+    return [component.metadata.name, words.get(healthy.status, "Unknown"), healthy.message, healthy.error]
+
+
 def _any(item: Object, now: datetime) -> list[Any]:
     return [item.metadata.name, age(item.metadata.creation_timestamp, now)]
 
 
 _NUMBER = "integer"
 
-CONTROLLER = TableShape(
-    (
-        NAME,
-        Column("Desired", "How many pods are wanted.", type=_NUMBER),
-        Column("Current", "How many pods there are.", type=_NUMBER),
-        Column("Ready", "How many pods are ready.", type=_NUMBER),
-        AGE,
-        wide("Containers", "Names of the containers of a pod."),
-        wide("Images", "Images of the containers of a pod."),
-        wide("Selector", "Labels of the pods."),
-    ),
-    _controller,
-)
 NAMESPACE = TableShape((NAME, Column("Status", "Active or Terminating."), AGE), _namespace)
 CONFIG_MAP = TableShape((NAME, Column("Data", "Number of keys.", type=_NUMBER), AGE), _config_map)
 SECRET = TableShape(
@@ -76,4 +56,13 @@ SERVICE_ACCOUNT = TableShape(
     _service_account,
 )
 LEASE = TableShape((NAME, Column("Holder", "Who holds it."), AGE), _lease)
+COMPONENT_STATUS = TableShape(
+    (
+        NAME,
+        Column("Status", "Healthy or Unhealthy."),
+        Column("Message", "What the component said."),
+        Column("Error", "What is wrong with it."),
+    ),
+    _component,
+)
 ANY = TableShape((NAME, AGE), _any)

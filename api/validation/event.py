@@ -1,0 +1,55 @@
+"""Events in the newer form. Those in the core group's form are taken as they come, as Kubernetes does."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from api.codec import plain
+from api.errors import FieldError, forbidden, invalid, not_supported, required
+from api.events import Event
+from api.formats import qualified_name
+
+_NOTE_MAX = 1024
+_WORD_MAX = 128
+_TYPES = ("Normal", "Warning")
+_FORMER = ("deprecatedSource", "deprecatedFirstTimestamp", "deprecatedLastTimestamp", "deprecatedCount")
+# All but the series: an event that is seen again is counted, not rewritten.
+_KEPT = (
+    *("regarding", "related", "reason", "note", "type", "eventTime", "action"),
+    *("reportingController", "reportingInstance", *_FORMER),
+)
+
+
+def event_errors(event: Event) -> list[FieldError]:
+    """Faults of a new event (Kubernetes' ``validateV1EventSeries`` and ``ValidateEventCreate``)."""
+    errors = [required("eventTime")] if event.event_time is None else []
+    errors += _word_errors("reportingInstance", event.reporting_instance)
+    errors += _word_errors("action", event.action)
+    errors += _word_errors("reason", event.reason)
+    if not event.reporting_controller:
+        errors.append(required("reportingController"))
+    elif wrong := qualified_name(event.reporting_controller):
+        errors.append(invalid("reportingController", event.reporting_controller, wrong))
+    if event.type not in _TYPES:
+        errors.append(not_supported("type", event.type, _TYPES))
+    if len(event.note) > _NOTE_MAX:
+        errors.append(invalid("note", "", f"can have at most {_NOTE_MAX} characters"))
+    document = plain(event)
+    return [*errors, *(forbidden(name, "needs to be unset") for name in _FORMER if document.get(name))]
+
+
+def _word_errors(path: str, value: str) -> list[FieldError]:
+    if not value:
+        return [required(path)]
+    return [invalid(path, "", f"can have at most {_WORD_MAX} characters")] if len(value) > _WORD_MAX else []
+
+
+def event_update_errors(new: Event, old: Event) -> list[FieldError]:
+    """Faults of a change: only the series, labels and annotations may be others."""
+    after, before = plain(new), plain(old)
+    return list(_changed(after, before))
+
+
+def _changed(after: dict[str, Any], before: dict[str, Any]) -> Iterator[FieldError]:
+    for name in _KEPT:
+        if after.get(name) != before.get(name):
+            yield invalid(name, after.get(name), "field is immutable")
