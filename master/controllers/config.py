@@ -10,7 +10,7 @@ class Config:
     """What ``steersman controllers`` can be told."""
 
     kubeconfig: Path = field(
-        default=Path("/etc/steersman/controllers.kubeconfig"),
+        default=Path("/etc/steersman/controller-manager.kubeconfig"),
         metadata={"help": "kubeconfig with which to reach the API server"},
     )
     cluster_cidr: str = field(
