@@ -4,6 +4,7 @@ import asyncio
 import datetime
 import ipaddress
 import itertools
+import shutil
 import signal
 
 import pytest
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from master.store.contract import StoreUnusable
+from master.store.contract import StoreBroken, StoreUnusable
 from master.store.etcd.options import EtcdOptions
 from master.store.etcd.store import EtcdStore
 from tests.store.etcd_members import Members
@@ -151,6 +152,33 @@ async def test_without_a_quorum_writes_wait_for_it(three):
                 await asyncio.sleep(0.01)
     finally:
         await asyncio.gather(*(store.close() for store in stores))
+
+
+@pytest.mark.parametrize("noticed_by", ["write", "probe"])
+async def test_an_etcd_that_lost_its_data_gets_no_more_writes(tmp_path, noticed_by):
+    members = Members(tmp_path / "etcd")
+    members.folder.mkdir()
+    [member] = members.members
+    try:
+        members.start()
+        probe_s = 0.2 if noticed_by == "probe" else 60.0
+        store = EtcdStore(EtcdOptions(endpoints=members.endpoints, probe_s=probe_s, request_timeout_s=1.0))
+        await store.open()
+        for n in range(10):
+            await store.create(f"/pods/{n}", b"")
+        watch = store.watch("", None)
+        member.kill()
+        shutil.rmtree(members.folder / member.name)
+        member.start()
+        await asyncio.to_thread(members.wait)
+        if noticed_by == "probe":
+            assert [batch async for batch in watch] == []
+        for _ in range(2):
+            with pytest.raises(StoreBroken, match="went back from revision"):
+                await store.create("/pods/new", b"")
+        await store.close()
+    finally:
+        members.stop()
 
 
 def certificate(folder, name, issuer=None):

@@ -20,8 +20,8 @@ next member, until `write_timeout_s`. What came of it is told by three facts, in
 
 1. an answer that it succeeded: written at that revision;
 2. its id: each value and each tombstone carries the id of its write, and the watch, which brings every change in
-   order, looks for ids that are waited for. Once local state has reached the revision of an answer that the compare
-   failed, an earlier sending of ours that was applied has been seen: written at that revision;
+   order, looks for ids that are waited for. After an answer that the compare failed, key and tombstone are read; once
+   local state has reached their revisions, an earlier sending that was applied has been seen: written at that one;
 3. neither: the compare failed for good, nothing was written and no copy under way can be. It is decided afresh.
 
 Only when time runs out after a sending, or when etcd compacted the very changes that would have told, OutcomeUnknown

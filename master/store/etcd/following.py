@@ -49,8 +49,8 @@ class Follower:
         self._tombs = content.tombs
         self._marker = content.marker
         self._cluster_id = content.cluster_id
-        # etcd's revisions: up to which all is applied, and what etcd has answered at most.
-        self._applied = content.revision
+        # etcd's revision up to which all is applied here.
+        self.applied = content.revision
         self._tickets: dict[bytes, int] = {}
         self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = count()
@@ -106,7 +106,7 @@ class Follower:
         """
         if self.broken is not None:
             raise StoreBroken(self.broken)
-        if revision <= self._applied:
+        if revision <= self.applied:
             return
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
@@ -128,15 +128,18 @@ class Follower:
 
     async def _follow(self) -> None:
         while self.broken is None:
+            reloading = self._compacted
             try:
-                if self._compacted:
+                if reloading:
                     await self._reload()
                 await self._watch()
             except (OSError, TimeoutError, Refused, Unanswered) as error:
-                if not self._compacted:
-                    log.warning("etcd watch ended problem=%s next=%s", error, self._client.after(self._member))
-                    self._member = self._client.after(self._member)
-                    await asyncio.sleep(_PAUSE_S)
+                if self._compacted and not reloading:
+                    continue
+                problem, left = str(error) or "did not answer in time", self._member
+                self._member = self._client.after(left)
+                log.warning("etcd watch ended member=%s problem=%s next=%s", left, problem, self._member)
+                await asyncio.sleep(_PAUSE_S)
             except Foreign as problem:
                 self._break(f"the prefix {self._options.prefix} {problem}")
 
@@ -147,7 +150,7 @@ class Follower:
         create = {
             "key": self._layout.first,
             "range_end": self._layout.end,
-            "start_revision": self._applied + 1,
+            "start_revision": self.applied + 1,
         }
         body = msgspec.json.encode({"create_request": create})
         try:
@@ -189,7 +192,7 @@ class Follower:
             elif (change := self._change(event, after)) is not None:
                 changes.append(change)
         last = events[-1].kv.mod_revision
-        self._applied = max(self._applied, last)
+        self.applied = max(self.applied, last)
         self.state.commit(changes, last + self.offset)
         self._wake()
 
@@ -227,13 +230,13 @@ class Follower:
     async def _reload(self) -> None:
         deadline = asyncio.get_running_loop().time() + self._options.open_timeout_s
         content = await read_content(self._client, self._layout, deadline)
-        self._same_etcd(content.cluster_id, content.revision, self._applied)
+        self.same_etcd(content.cluster_id, content.revision, self.applied)
         if self.broken is not None:
             return
         self._compacted = False
         if content.last_change + self.offset > self.state.revision:
             self._catch_up(content)
-        self._applied = content.revision
+        self.applied = content.revision
         self._wake()
 
     def _catch_up(self, content: Content) -> None:
@@ -266,13 +269,13 @@ class Follower:
     async def _probe_once(self, member: Endpoint) -> None:
         request = {"key": self._layout.marker, "keys_only": True}
         # As of now: the watch may overtake the answer, but the read is not older than its question.
-        applied = self._applied
+        applied = self.applied
         try:
             answer = await self._client.probe(member, "/v3/kv/range", request, RangeAnswer)
         except (OSError, TimeoutError, Refused, Unanswered) as error:
             self._abandon(member, str(error) or "did not answer in time")
             return
-        self._same_etcd(answer.header.cluster_id, answer.header.revision, applied)
+        self.same_etcd(answer.header.cluster_id, answer.header.revision, applied)
 
     def _abandon(self, member: Endpoint, problem: str) -> None:
         """Let the watch go on at another member."""
@@ -280,7 +283,8 @@ class Follower:
             log.warning("etcd member left member=%s problem=%s", member, problem)
             self._connection.close()
 
-    def _same_etcd(self, cluster_id: int, revision: int, applied: int) -> None:
+    def same_etcd(self, cluster_id: int, revision: int, applied: int) -> None:
+        """Break if an answer to what was asked when `applied` was reached shows another etcd, or an older one."""
         if cluster_id != self._cluster_id:
             self._break("etcd is another cluster than before")
         elif revision < applied:
@@ -299,7 +303,7 @@ class Follower:
             self._wake_all(StoreBroken(self.broken))
 
     def _wake(self) -> None:
-        while self._waiters and self._waiters[0][0] <= self._applied:
+        while self._waiters and self._waiters[0][0] <= self.applied:
             waiter = heappop(self._waiters)[2]
             if not waiter.done():
                 waiter.set_result(None)

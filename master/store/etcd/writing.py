@@ -1,7 +1,7 @@
 """One write: what is sent, and what came of it. The rule is in the package's docstring."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,6 +10,8 @@ from master.store.etcd.client import EtcdClient, Refused, Unanswered
 from master.store.etcd.following import Follower
 from master.store.etcd.layout import Layout, WriteIds, seal
 from master.store.etcd.messages import TxnAnswer, delete, put, read_revision, unchanged
+
+_MAYBE, _NOTHING = "it may have been written", "nothing was written"
 
 Refuse = Callable[[Record | None], StoreError | None]
 
@@ -66,26 +68,40 @@ class Writer:
                 if revision is not None:
                     return revision + self._follower.offset
             else:
-                await self._confirm(key, deadline)
+                await self._catch_up(key, deadline, _NOTHING)
             confirmed = True
 
-    async def _confirm(self, key: str, deadline: float) -> None:
-        """Let local state catch up with what etcd's members agree the key to be at now."""
-        request = {"success": self._reads(key)}
-        answer, _ = await _answered(self._client.call("/v3/kv/txn", request, TxnAnswer, deadline=deadline), reads=True)
-        await self._reach(_newest(answer), deadline, "nothing was written")
+    async def _catch_up(self, key: str, deadline: float, outcome: str) -> None:
+        """Let local state reach what etcd's members agree the key to be at now, its deletes included.
+
+        `outcome` is what is known of the write when that fails.
+        """
+        request = {"success": [read_revision(self._layout.key(key)), read_revision(self._layout.tomb(key))]}
+        try:
+            answer, _ = await self._client.call("/v3/kv/txn", request, TxnAnswer, deadline=deadline)
+        except (Refused, Unanswered) as error:
+            kind = OutcomeUnknown if outcome == _MAYBE else StoreBroken
+            raise kind(f"{outcome}, and etcd did not tell more: {error}") from error
+        newest = max((pair.mod_revision for pair in answer.read()), default=0)
+        await self._reach(newest, deadline, outcome)
 
     async def _attempt(self, key: str, value: bytes | None, current: Record | None, deadline: float) -> int | None:
         """etcd's revision of the write; None when it was not made and never will be."""
-        write_id, gaps = self._ids.next(), self._follower.gaps
+        write_id, gaps, applied = self._ids.next(), self._follower.gaps, self._follower.applied
         request = self._transaction(key, value, current, write_id)
         self._follower.expect(write_id)
         try:
-            answer, repeated = await _answered(self._client.call("/v3/kv/txn", request, TxnAnswer, deadline=deadline))
+            try:
+                answer, repeated = await self._client.call("/v3/kv/txn", request, TxnAnswer, deadline=deadline)
+            except (Refused, Unanswered) as error:
+                if seen := self._follower.seen(write_id):
+                    return seen
+                raise _failed(error) from error
+            self._follower.same_etcd(answer.header.cluster_id, answer.header.revision, applied)
             if answer.succeeded:
                 await self._reach(answer.header.revision, deadline, "it was written")
                 return answer.header.revision
-            await self._reach(_newest(answer), deadline, "it may have been written" if repeated else "not written")
+            await self._catch_up(key, deadline, _MAYBE if repeated else _NOTHING)
             seen = self._follower.seen(write_id)
             if not seen and repeated and self._follower.gaps != gaps:
                 raise OutcomeUnknown(f"key {key}: etcd compacted the changes that would tell whether it was written")
@@ -99,28 +115,19 @@ class Writer:
         if current is None:
             compare.append(unchanged(tomb, self._follower.tomb(key)))
         success = [delete(stored), put(tomb, write_id)] if value is None else [put(stored, seal(value, write_id))]
-        return {"compare": compare, "success": success, "failure": self._reads(key)}
-
-    def _reads(self, key: str) -> list[dict[str, Any]]:
-        return [read_revision(self._layout.key(key)), read_revision(self._layout.tomb(key))]
+        # What there is instead is read only when it failed: reads here cost etcd a sixth of each write.
+        return {"compare": compare, "success": success}
 
     async def _reach(self, revision: int, deadline: float, outcome: str) -> None:
         try:
             await self._follower.reach(revision, deadline)
-        except TimeoutError as error:
-            raise OutcomeUnknown(f"{outcome}, but {error}") from error
+        except (TimeoutError, StoreBroken) as error:
+            kind = StoreBroken if outcome == _NOTHING else OutcomeUnknown
+            raise kind(f"{outcome}, but {error}") from error
 
 
-def _newest(answer: TxnAnswer) -> int:
-    """The last revision at which the key, or its shard by a delete, was changed."""
-    return max((pair.mod_revision for pair in answer.read()), default=0)
-
-
-async def _answered(call: Awaitable[tuple[TxnAnswer, bool]], *, reads: bool = False) -> tuple[TxnAnswer, bool]:
-    """Turn what etcd refused or left unanswered into the contract's errors."""
-    try:
-        return await call
-    except (Refused, Unanswered) as error:
-        if error.sent and not reads:
-            raise OutcomeUnknown(f"etcd did not tell whether it was written: {error}") from error
-        raise StoreBroken(f"etcd did not take the write: {error}") from error
+def _failed(error: Refused | Unanswered) -> StoreBroken:
+    """What to tell of a write that etcd refused or left unanswered, and that was not seen."""
+    if error.sent:
+        return OutcomeUnknown(f"etcd did not tell whether it was written: {error}")
+    return StoreBroken(f"etcd did not take the write: {error}")
