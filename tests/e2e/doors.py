@@ -144,8 +144,9 @@ class Api:
         return [one for one in self.items("events", namespace) if one["involvedObject"]["name"] == name]
 
     def addresses(self, service: str, namespace: str = "default") -> set[str]:
-        """The ready addresses of a service's endpoints."""
-        subsets = self.get(f"/api/v1/namespaces/{namespace}/endpoints/{service}").get("subsets") or []
+        """The ready addresses of a service's endpoints; none while there are no endpoints of that name."""
+        answer = self.call("GET", f"/api/v1/namespaces/{namespace}/endpoints/{service}")
+        subsets = answer.json().get("subsets") or [] if answer.status_code == 200 else []
         return {one["ip"] for subset in subsets for one in subset.get("addresses") or []}
 
 

@@ -160,7 +160,7 @@ def test_describe_controller_tells_its_pods(kubectl: Kubectl, created: str) -> N
     said = kubectl("describe", "rc", "frontend")
     assert re.search(r"Replicas: +3 current / 3 desired", said), said
     assert re.search(r"Pods Status: +3 Running / 0 Waiting / 0 Succeeded / 0 Failed", said), said
-    assert len(re.findall(r"SuccessfulCreate .*Created pod: frontend-", said)) == 3, said
+    assert len(re.findall(r"SuccessfulCreate .*Created pod: frontend-", said)) >= 3, said
 
 
 def test_describe_service_tells_its_endpoints(kubectl: Kubectl, cluster: Cluster, created: str) -> None:
