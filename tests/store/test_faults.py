@@ -102,6 +102,7 @@ async def look(path, acknowledged, used):
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
+@pytest.mark.timeout(60 + 3 * ROUNDS)
 def test_kill_9_loses_nothing_acknowledged_and_repeats_no_revision(tmp_path):
     path, acknowledged, used = tmp_path / "state.db", {}, set()
     for _ in range(ROUNDS):
