@@ -53,9 +53,21 @@ _PLAIN: dict[str, dict[str, Any]] = {
     "bytes": {"type": "string", "format": "byte"},
     "any": {"type": "object"},
 }
-_ZERO: dict[str, Any] = {"string": "", "integer": 0, "boolean": False, "quantity": "", "struct": {}}
+_ZERO: dict[str, Any] = {"string": "", "integer": 0, "boolean": False, "quantity": ""}
 _PATCHES = ("application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json")
 _JSON = "application/json"
+_OBJECTS = (_JSON, "application/yaml", "application/vnd.kubernetes.protobuf")
+_STREAMS = ("application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch")
+_BEARER = {
+    "BearerToken": {
+        "description": "Bearer Token authentication: Bearer TOKEN",
+        "in": "header",
+        "name": "authorization",
+        "type": "apiKey",
+    }
+}
+_PATCH_NAME = f"{_META}.Patch"
+_PATCH_SCHEMA = {"description": "The change, in the form that the Content-Type says.", "type": "object"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +113,8 @@ def document_v3(served: Sequence[Served], *, version: str) -> dict[str, Any]:
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": version},
         "paths": _paths(served, dialect),
-        "components": {"schemas": schemas(served, dialect.version)},
+        "components": {"schemas": schemas(served, dialect.version), "securitySchemes": _BEARER},
+        "security": [{name: []} for name in _BEARER],
     }
 
 
@@ -113,13 +126,15 @@ def document_v2(served: Sequence[Served], *, version: str) -> dict[str, Any]:
         "info": {"title": "Kubernetes", "version": version},
         "paths": _paths(served, dialect),
         "definitions": schemas(served, dialect.version),
+        "security": [{name: []} for name in _BEARER],
+        "securityDefinitions": _BEARER,
     }
 
 
 def schemas(served: Iterable[Served], version: int) -> dict[str, Any]:
     """The schemas of all kinds and their parts."""
     dialect = _Dialect(version)
-    found: dict[str, Any] = dict(_SCALARS.values())
+    found: dict[str, Any] = {**dict(_SCALARS.values()), _PATCH_NAME: _PATCH_SCHEMA}
     roots: list[type[Struct]] = [Status, DeleteOptions, ListMeta]
     for one in served:
         roots.append(one.type or one.resource.type)
@@ -188,7 +203,7 @@ def _property(field: FieldSchema, dialect: _Dialect) -> dict[str, Any]:
     extra: dict[str, Any] = {"description": spec.text}
     if spec.default is not None:
         extra["default"] = spec.default
-    elif spec.required and field.shape.form in _ZERO and dialect.version == 3:
+    elif spec.required and field.shape.form in _ZERO and dialect.version == 3 and not (spec.enum or spec.minimum):
         extra["default"] = _ZERO[field.shape.form]
     extra |= _bounds(spec, field.shape) | _merging(spec)
     return _shaped(field.shape, dialect, extra)
@@ -197,7 +212,7 @@ def _property(field: FieldSchema, dialect: _Dialect) -> dict[str, Any]:
 def _bounds(spec: F, shape: Shape) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if spec.enum and shape.form == "string":
-        found["enum"] = [value for value in spec.enum if value]
+        found["enum"] = [value for value in spec.enum if value or spec.default == ""]
     if spec.minimum is not None:
         found["minimum"] = spec.minimum
     if spec.maximum is not None:
@@ -245,6 +260,8 @@ def _shaped(shape: Shape, dialect: _Dialect, extra: Mapping[str, Any]) -> dict[s
 _METHODS = {"get": "get", "list": "get", "create": "post", "update": "put", "patch": "patch"}
 _METHODS |= {"delete": "delete", "deletecollection": "delete"}
 _ACTIONS = _METHODS | {"get": "get", "list": "list", "deletecollection": "deletecollection"}
+# Subresources whose answer only says that it is done.
+_TELLING = ("binding", "eviction")
 _COLLECTION = ("list", "create", "deletecollection")
 _TEXTS = {
     "get": "read the specified",
@@ -356,7 +373,7 @@ def _operation(one: Served, verb: str, dialect: _Dialect, *, everywhere: bool = 
     operation["parameters"] = parameters
     operation["responses"] = _responses(one, verb, dialect)
     if dialect.version == 2:
-        operation["produces"] = [_JSON, "application/yaml"]
+        operation["produces"] = list(_media(one, verb))
         operation["consumes"] = list(_PATCHES) if verb == "patch" else ["*/*"]
     return operation
 
@@ -376,11 +393,11 @@ def _add_body(
 ) -> None:
     media: tuple[str, ...]
     if verb in ("create", "update") and one.type is not None:
-        schema, media = dialect.reference(schema_name(one.type)), (_JSON, "application/yaml")
+        schema, media = dialect.reference(schema_name(one.type)), _OBJECTS
     elif verb == "patch":
-        schema, media = {"type": "object"}, _PATCHES
+        schema, media = dialect.reference(_PATCH_NAME), _PATCHES
     elif verb in ("delete", "deletecollection"):
-        schema, media = dialect.reference(schema_name(DeleteOptions)), (_JSON,)
+        schema, media = dialect.reference(schema_name(DeleteOptions)), _OBJECTS
     else:
         return
     needed = verb in ("create", "update", "patch")
@@ -390,19 +407,26 @@ def _add_body(
         parameters.append({"name": "body", "in": "body", "required": needed, "schema": schema})
 
 
+def _media(one: Served, verb: str) -> tuple[str, ...]:
+    """In which forms there is an answer, the first by default."""
+    if one.type is None:
+        return ("text/plain",)
+    return (*_OBJECTS, *_STREAMS) if verb == "list" else _OBJECTS
+
+
 def _responses(one: Served, verb: str, dialect: _Dialect) -> dict[str, Any]:
     if one.type is None:
         schema: dict[str, Any] = {"type": "string"}
     elif verb == "list":
         schema = dialect.reference(_list_name(one.resource))
-    elif verb in ("delete", "deletecollection") or one.subresource == "binding":
+    elif verb in ("delete", "deletecollection") or one.subresource in _TELLING:
         schema = dialect.reference(schema_name(Status))
     else:
         schema = dialect.reference(schema_name(one.type))
     codes = {"200": "OK"} | ({"201": "Created"} if verb in ("create", "update", "patch") else {})
-    media = "text/plain" if one.type is None else _JSON
+    content = {media: {"schema": schema} for media in _media(one, verb)}
     return {
-        code: {"description": text, "content": {media: {"schema": schema}}}
+        code: {"description": text, "content": content}
         if dialect.version == 3
         else {"description": text, "schema": schema}
         for code, text in codes.items()

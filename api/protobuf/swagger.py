@@ -77,6 +77,21 @@ def _inside(name: str) -> _Encode:
     return lambda number, value: length_delimited(number, _of(name)(1, value))
 
 
+def _requirements(number: int, values: list[Mapping[str, list[str]]]) -> bytes:
+    """Each a map of a definition's name to its scopes."""
+    named = (
+        (_text(1, name) + length_delimited(2, _texts(1, scopes)) for name, scopes in one.items()) for one in values
+    )
+    return b"".join(length_delimited(number, b"".join(length_delimited(1, pair) for pair in pairs)) for pairs in named)
+
+
+def _definitions(number: int, entries: Mapping[str, Any]) -> bytes:
+    """SecurityDefinitions; of the kinds of item there is only ApiKeySecurity, the second."""
+    items = ((name, length_delimited(2, _message(_API_KEY, value))) for name, value in entries.items())
+    pairs = (_text(1, name) + length_delimited(2, item) for name, item in items)
+    return length_delimited(number, b"".join(length_delimited(1, pair) for pair in pairs))
+
+
 def _responses(number: int, entries: Mapping[str, Any]) -> bytes:
     pairs = (_text(1, code) + _inside("response")(2, value) for code, value in entries.items())
     return length_delimited(number, b"".join(length_delimited(1, pair) for pair in pairs))
@@ -178,6 +193,12 @@ def _simple(first_type: int, unique: int, extensions: int) -> dict[str, tuple[in
     }
 
 
+_API_KEY: dict[str, tuple[int, _Encode]] = {
+    "type": (1, _text),
+    "name": (2, _text),
+    "in": (3, _text),
+    "description": (4, _text),
+}
 _INFO: dict[str, tuple[int, _Encode]] = {
     "title": (1, _text),
     "version": (2, _text),
@@ -199,5 +220,7 @@ _DOCUMENT: dict[str, tuple[int, _Encode]] = {
     "info": (2, _of("info")),
     "paths": (8, _named("path item", 2)),
     "definitions": (9, _named("schema")),
+    "security": (12, _requirements),
+    "securityDefinitions": (13, _definitions),
     "x-": (16, _any),
 }

@@ -14,7 +14,7 @@ from master.apiserver.authentication import MASTERS_GROUP, User
 from master.apiserver.call import Target
 
 _OPEN_PATHS = ("/healthz", "/livez", "/readyz", "/version")
-_COMMON_PATHS = ("/api", "/apis", "/openapi", *_OPEN_PATHS)
+_COMMON_PATHS = ("/api", "/apis", "/openapi", "/swagger-ui", *_OPEN_PATHS)
 _READ = frozenset({"get", "list", "watch"})
 ANY = "*"
 """All resources, but not their subresources."""

@@ -12,7 +12,7 @@ from typing import Any
 from api.codec import encode
 from api.errors import NotAcceptable
 from api.resources import RESOURCES, Resource
-from master.apiserver.http.message import Request, Response
+from master.apiserver.http.message import Headers, Request, Response
 from master.apiserver.negotiation import clauses
 from master.apiserver.routing import BINDINGS, nowhere, operations_of
 
@@ -35,6 +35,10 @@ class Document:
     body: bytes
     etag: str
     content_type: str = "application/json"
+
+    @property
+    def hash(self) -> str:
+        return self.etag.strip('"')
 
 
 def document(value: Any, content_type: str = "application/json") -> Document:
@@ -76,14 +80,12 @@ class Discovery:
         return conditional(request, self._aggregated.get((segments[0], form), found) if len(segments) == 1 else found)
 
 
-def conditional(request: Request, found: Document, *, cache_control: str = "") -> Response:
+def conditional(request: Request, found: Document, *, headers: Headers = ()) -> Response:
     """The document, or 304 when the client has it."""
-    headers = [("ETag", found.etag), ("Vary", "Accept")]
-    if cache_control:
-        headers.append(("Cache-Control", cache_control))
+    told = [("ETag", found.etag), ("Vary", "Accept"), *headers]
     if found.etag in request.headers.get("if-none-match", ""):
-        return Response(304, b"", headers=headers)
-    return Response(200, found.body, content_type=found.content_type, headers=headers)
+        return Response(304, b"", headers=told)
+    return Response(200, found.body, content_type=found.content_type, headers=told)
 
 
 def _wanted_form(accept: str) -> str:

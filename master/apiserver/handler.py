@@ -19,6 +19,7 @@ from master.apiserver.negotiation import output_of
 from master.apiserver.responses import error_response, plain_response
 from master.apiserver.routing import Route, Router, nowhere
 from master.apiserver.schemas import Schemas
+from master.apiserver.swagger_ui import ROOT, SwaggerUi
 from master.apiserver.version import version_document
 
 _RESOURCE_ROOTS = ("api", "apis")
@@ -45,6 +46,7 @@ _PATHS = {
         "/openapi/v2",
         "/openapi/v3",
         "/readyz",
+        "/swagger-ui/",
         "/version",
     ]
 }
@@ -64,6 +66,7 @@ class Handler:
             "api": discovery.answer,
             "apis": discovery.answer,
             "openapi": schemas.answer,
+            ROOT: SwaggerUi(schemas.groups).answer,
             "healthz": health.answer,
             "livez": health.answer,
             "readyz": health.answer,

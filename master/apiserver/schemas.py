@@ -4,6 +4,8 @@
 there as JSON and in the protobuf form, the only one of it that kubectl reads.
 """
 
+import time
+from email.utils import formatdate
 from functools import cached_property
 
 from api.autoscaling import Scale
@@ -53,6 +55,11 @@ class Schemas:
         }
         self._documents: dict[str, Document] = {}
 
+    @property
+    def groups(self) -> list[str]:
+        """Paths of the documents of version 3."""
+        return list(self._paths)
+
     def answer(self, request: Request) -> Response:
         """Raises NotFound, NotAcceptable."""
         _, version, *rest = *request.segments, ""
@@ -64,8 +71,14 @@ class Schemas:
             raise nowhere()
         if not path:
             return conditional(request, self._index)
-        kept = _KEPT if "hash" in request.query else ""
-        return conditional(request, self._v3(path), cache_control=kept)
+        found = self._v3(path)
+        wanted = request.query.get("hash", [""])[0]
+        if not wanted:
+            return conditional(request, found)
+        if wanted != found.hash:
+            # Old addresses lead to the present document, and are not kept as it.
+            return Response(301, b"", headers=[("Location", _address(path, found))])
+        return conditional(request, found, headers=[("Cache-Control", _KEPT), ("Expires", _in_a_year())])
 
     def _v3(self, path: str) -> Document:
         if path not in self._documents:
@@ -84,11 +97,16 @@ class Schemas:
 
     @cached_property
     def _index(self) -> Document:
-        paths = {
-            path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={self._v3(path).etag.strip(chr(34))}"}
-            for path in self._paths
-        }
+        paths = {path: {"serverRelativeURL": _address(path, self._v3(path))} for path in self._paths}
         return document({"paths": paths})
+
+
+def _address(path: str, found: Document) -> str:
+    return f"/openapi/v3/{path}?hash={found.hash}"
+
+
+def _in_a_year() -> str:
+    return formatdate(time.time() + 365 * 24 * 3600, usegmt=True)
 
 
 def _wants_protobuf(request: Request) -> bool:
