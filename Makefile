@@ -31,6 +31,7 @@ test: venv ## all tests, with real Docker, iptables and clusters (root)
 	@scripts/setup-host --tests
 	@scripts/test-images
 	@examples/guestbook/images.sh
+	@scripts/test-clients
 	@scripts/test
 
 bench: venv ## measure
