@@ -5,7 +5,7 @@ is answered. The stored value has no resourceVersion; it is spliced in right beh
 commit, and get, list and watch hand out the same bytes. Nothing here decodes an object unless a selector asks for it.
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
@@ -15,6 +15,7 @@ import msgspec
 from api.codec import decode
 from api.meta import Object
 from api.resources import RESOURCES, Resource, field_value
+from master.apiserver.indexes import Indexes, Place
 from master.store.contract import Change, Record
 
 # Bounds of what a watch can replay, for each resource.
@@ -159,6 +160,7 @@ class Table:
         self._keys: list[str] = []
         self._history: deque[Event] = deque()
         self._history_bytes = 0
+        self._indexes: Indexes[Item] = Indexes()
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -191,6 +193,13 @@ class Table:
         found = self._items
         return [found[key] for key in self._keys[first:last]]
 
+    def having(self, place: Place, values: Iterable[str], *, after: str = "") -> list[Item] | None:
+        """The objects with one of the values of a label or field; None when that is not indexed."""
+        keys = self._indexes.keys(place, values, self._items.values())
+        if keys is None:
+            return None
+        return [self._items[key] for key in (keys[bisect_right(keys, after) :] if after else keys)]
+
     def load(self, records: Iterable[Record], revision: int) -> None:
         """Take over the committed state at the start."""
         for record in records:
@@ -210,6 +219,7 @@ class Table:
             after = self._items[change.key] = Item(self, change.key, change.value, change.revision)
             if before is None:
                 insort(self._keys, change.key)
+        self._indexes.replace(before, after)
         self.changed = change.revision
         event = Event(before, after, change.revision)
         self._remember(event)

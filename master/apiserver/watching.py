@@ -159,5 +159,5 @@ def replay(table: Table, since: int, selection: Selection) -> list[tuple[str, by
 
 def state(table: Table, selection: Selection) -> list[tuple[str, bytes]]:
     """Everything that is there now, as if it had just come."""
-    items = table.items(selection.namespace)
+    items = selection.candidates(table)
     return [(ADDED, item.wire) for item in items if selection.is_everything or selection.picks(item)]

@@ -51,7 +51,7 @@ async def delete_collection(backend: Backend, call: Call) -> Response:
     """All that the selection picks; answers with what was there."""
     target, options, selection = call.target, read_options(call), selection_of(call)
     table = backend.registry.cache.table(target.resource)
-    items = [item for item in table.items(selection.namespace) if selection.picks(item)]
+    items = [item for item in selection.candidates(table) if selection.picks(item)]
     for start in range(0, len(items), _AT_ONCE):
         deletions = [_delete_if_there(backend, item, options) for item in items[start : start + _AT_ONCE]]
         await asyncio.gather(*deletions)

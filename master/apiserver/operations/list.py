@@ -40,7 +40,7 @@ def list_objects(backend: Backend, call: Call) -> Response:
         _check_version(call, backend.registry.cache, table)
     start = token.start if token is not None else ""
     revision = token.rv if token is not None else backend.registry.cache.revision
-    items = table.items(selection.namespace, after=start)
+    items = selection.candidates(table, after=start)
     picked, rest = _pick(items, selection, limit)
     meta = ListMeta(resource_version=str(revision))
     if rest:
