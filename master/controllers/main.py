@@ -20,13 +20,15 @@ log = logging.getLogger(__name__)
 def run(config: Config, stop: threading.Event) -> None:
     """Controls until ``stop`` is set."""
     client = Client.from_kubeconfig(config.kubeconfig, user_agent="steersman-controllers")
-    recorder = EventRecorder(client, "controller-manager")
+    # The names under which Kubernetes' controllers report.
+    replication_events = EventRecorder(client, "replication-controller")
+    node_events = EventRecorder(client, "node-controller")
     informers = Informers(client)
     workers = config.concurrent_syncs
-    nodes = NodeController(client, informers, recorder, config)
+    nodes = NodeController(client, informers, node_events, config)
     # The one list of controllers.
     loops: list[Loop] = [
-        ReplicationManager(client, informers, recorder, workers=workers).loop,
+        ReplicationManager(client, informers, replication_events, workers=workers).loop,
         EndpointsController(client, informers, workers=workers).loop,
         NamespaceController(client, informers).loop,
         ServiceAccountController(client, informers).loop,
@@ -46,5 +48,6 @@ def run(config: Config, stop: threading.Event) -> None:
         for loop in loops:
             loop.stop()
         informers.stop()
-        recorder.close()
+        replication_events.close()
+        node_events.close()
         client.close()
