@@ -34,6 +34,7 @@ from api.core import (
 )
 from api.meta import Object
 from api.qos import qos_class
+from api.rbac import GROUP, ClusterRoleBinding, RoleBinding
 from api.schema import fields_of
 from api.struct import Struct
 
@@ -212,7 +213,15 @@ def _secret(secret: Secret) -> None:
     secret.string_data = {}
 
 
+def _role_binding(binding: RoleBinding | ClusterRoleBinding) -> None:
+    for subject in binding.subjects:
+        if subject.kind in ("User", "Group"):
+            subject.api_group = subject.api_group or GROUP
+
+
 _RULES: dict[type[Object], Callable[[Any], None]] = {
+    ClusterRoleBinding: _role_binding,
+    RoleBinding: _role_binding,
     Deployment: _deployment,
     Namespace: _namespace,
     Node: _node,

@@ -56,6 +56,14 @@ def dns_subdomain(value: str) -> str:
     return ""
 
 
+def path_segment(value: str) -> str:
+    """What may stand between two slashes: the names of roles and bindings."""
+    if value in (".", ".."):
+        return f"may not be '{value}'"
+    found = next((sign for sign in ("/", "%") if sign in value), "")
+    return f"may not contain '{found}'" if found else ""
+
+
 def qualified_name(value: str) -> str:
     prefix, slash, name = value.rpartition("/")
     if slash and (not prefix or "/" in prefix):

@@ -20,6 +20,9 @@ _PACKAGES = {
     "api.events": "io.k8s.api.events.v1",
     "api.policy": "io.k8s.api.policy.v1",
     "api.autoscaling": "io.k8s.api.autoscaling.v1",
+    "api.authentication": "io.k8s.api.authentication.v1",
+    "api.authorization": "io.k8s.api.authorization.v1",
+    "api.rbac": "io.k8s.api.rbac.v1",
     "api.coordination": "io.k8s.api.coordination.v1",
     "api.discovery": "io.k8s.api.discovery.v1",
 }

@@ -60,7 +60,7 @@ class RoleBinding(Object):
     """Gives a role within one namespace."""
 
     subjects: Annotated[list[Subject], F(2, "To whom.")] = []
-    role_ref: Annotated[RoleRef, F(3, "Which role.", required=True, immutable=True)] = msgspec.field(
+    role_ref: Annotated[RoleRef, F(3, "Which role; cannot change.", required=True)] = msgspec.field(
         default_factory=RoleRef
     )
 
@@ -69,6 +69,6 @@ class ClusterRoleBinding(Object):
     """Gives a role in the whole cluster."""
 
     subjects: Annotated[list[Subject], F(2, "To whom.")] = []
-    role_ref: Annotated[RoleRef, F(3, "Which role.", required=True, immutable=True)] = msgspec.field(
+    role_ref: Annotated[RoleRef, F(3, "Which role; cannot change.", required=True)] = msgspec.field(
         default_factory=RoleRef
     )

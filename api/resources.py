@@ -25,6 +25,7 @@ from api.core import (
 )
 from api.discovery import EndpointSlice
 from api.meta import Object
+from api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 
 T = TypeVar("T", bound=Object)
 _Kind = type[Object]
@@ -166,6 +167,10 @@ RESOURCES: tuple[Resource, ...] = (
     Resource(ConfigMap, "", "v1", "configmaps", short_names=("cm",)),
     Resource(Secret, "", "v1", "secrets", fields={"type": "type"}),
     Resource(ServiceAccount, "", "v1", "serviceaccounts", short_names=("sa",)),
+    Resource(Role, "rbac.authorization.k8s.io", "v1", "roles"),
+    Resource(ClusterRole, "rbac.authorization.k8s.io", "v1", "clusterroles", namespaced=False),
+    Resource(RoleBinding, "rbac.authorization.k8s.io", "v1", "rolebindings"),
+    Resource(ClusterRoleBinding, "rbac.authorization.k8s.io", "v1", "clusterrolebindings", namespaced=False),
     Resource(PodTemplate, "", "v1", "podtemplates"),
     Resource(PersistentVolume, "", "v1", "persistentvolumes", namespaced=False, short_names=("pv",), status=True),
     Resource(PersistentVolumeClaim, "", "v1", "persistentvolumeclaims", short_names=("pvc",), status=True),

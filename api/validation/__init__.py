@@ -20,10 +20,18 @@ from api.core import (
 )
 from api.errors import FieldError
 from api.meta import Object
+from api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from api.validation.declared import declared_errors, immutable_errors
 from api.validation.metadata import metadata_errors, metadata_update_errors
 from api.validation.namespace import namespace_name_errors
 from api.validation.pod import ephemeral_update_errors, pod_create_errors, pod_errors, pod_update_errors
+from api.validation.rbac import (
+    binding_errors,
+    binding_update_errors,
+    cluster_binding_errors,
+    cluster_role_errors,
+    role_errors,
+)
 from api.validation.service import service_errors, service_update_errors
 from api.validation.storage import claim_errors, claim_update_errors, volume_errors, volume_update_errors
 from api.validation.workload import (
@@ -35,6 +43,10 @@ from api.validation.workload import (
 )
 
 _CREATE: dict[type[Object], Callable[[Any], list[FieldError]]] = {
+    ClusterRole: cluster_role_errors,
+    ClusterRoleBinding: cluster_binding_errors,
+    Role: role_errors,
+    RoleBinding: binding_errors,
     Deployment: deployment_errors,
     Namespace: namespace_name_errors,
     PersistentVolume: volume_errors,
@@ -46,6 +58,8 @@ _CREATE: dict[type[Object], Callable[[Any], list[FieldError]]] = {
     Service: service_errors,
 }
 _UPDATE: dict[type[Object], Callable[[Any, Any], list[FieldError]]] = {
+    ClusterRoleBinding: binding_update_errors,
+    RoleBinding: binding_update_errors,
     Deployment: selector_update_errors,
     PersistentVolume: volume_update_errors,
     PersistentVolumeClaim: claim_update_errors,

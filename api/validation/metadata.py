@@ -4,11 +4,19 @@ from collections.abc import Callable
 
 from api.core import Namespace, Service
 from api.errors import FieldError, forbidden, invalid, required
-from api.formats import dns_1035_label, dns_label, dns_subdomain
+from api.formats import dns_1035_label, dns_label, dns_subdomain, path_segment
 from api.meta import Object, ObjectMeta
+from api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 
 _ANNOTATION_BYTES = 256 * 1024
-_NAME_RULES: dict[type[Object], Callable[[str], str]] = {Namespace: dns_label, Service: dns_1035_label}
+_NAME_RULES: dict[type[Object], Callable[[str], str]] = {
+    ClusterRole: path_segment,
+    ClusterRoleBinding: path_segment,
+    Namespace: dns_label,
+    Role: path_segment,
+    RoleBinding: path_segment,
+    Service: dns_1035_label,
+}
 
 
 def metadata_errors(item: Object) -> list[FieldError]:

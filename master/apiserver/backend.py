@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from master.apiserver.admission.chain import Chain
 from master.apiserver.allocators import Addresses
+from master.apiserver.authorization.authorizer import Authorizer
 from master.apiserver.node_client import NodeClient
 from master.apiserver.presence import Presence
 from master.apiserver.registry import Registry
@@ -16,6 +18,8 @@ class Backend:
     registry: Registry
     numbers: ServiceNumbers
     nodes: NodeClient
+    access: Authorizer
+    admission: Chain
     watch_queue: int
     presence: Presence = field(default_factory=Presence)
 

@@ -5,12 +5,13 @@ The one door at which errors of the API become answers. What is not an ApiError 
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from api.errors import ApiError, BadRequest, MethodNotAllowed
+from api.selectors import FieldTerm, parse_fields
 from master.apiserver.authentication import User, authenticate
-from master.apiserver.authorization import authorize, authorize_path
 from master.apiserver.backend import Backend
-from master.apiserver.call import Call
+from master.apiserver.call import Call, Target
 from master.apiserver.discovery import Discovery
 from master.apiserver.health import Health
 from master.apiserver.http.message import Answer, Request, Response, Upgrade
@@ -31,6 +32,7 @@ _NO_CUSTOM_RESOURCES = {
     "metadata": {"resourceVersion": "0"},
     "items": [],
 }
+_OF_MANY = ("list", "watch", "deletecollection")
 # Answered by a node, in whatever form it has.
 _NOT_OURS = ("log", "proxy")
 _WATCH_ON = ("", "1", "true", "True", "TRUE", "t", "T")
@@ -98,7 +100,7 @@ class Handler:
         return (segments[0] == "apis" and len(segments) == 3) or segments == _CUSTOM_RESOURCES
 
     def _operate(self, request: Request, user: User, route: Route) -> Answer | Awaitable[Answer]:
-        authorize(user, route.verb, route.target)
+        self._backend.access.authorize(user, route.verb, _asked_for(request, route))
         call = Call(request, user, route.verb, route.target)
         if route.target.subresource not in _NOT_OURS:
             call.output = output_of(request.headers.get("accept", ""), stream=route.verb == "watch")
@@ -106,7 +108,7 @@ class Handler:
 
     def _other(self, request: Request, user: User) -> Response:
         """Discovery, schemas, health, version, metrics."""
-        authorize_path(user, request.path)
+        self._backend.access.authorize_path(user, request.method.lower(), request.path)
         if request.method not in ("GET", "HEAD"):
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
         if not request.segments:
@@ -150,6 +152,17 @@ def _version(request: Request) -> Response:
 
 def _is_watch(request: Request) -> bool:
     return "watch" in request.raw_query and request.query.get("watch", ["0"])[0] in _WATCH_ON
+
+
+def _asked_for(request: Request, route: Route) -> Target:
+    """What is asked for; a field selector by name makes a list one of a single object, as in Kubernetes."""
+    target = route.target
+    if target.name or route.verb not in _OF_MANY or "fieldSelector" not in request.raw_query:
+        return target
+    match parse_fields(request.query.get("fieldSelector", [""])[0]):
+        case (FieldTerm(field="metadata.name", value=name, equal=True),):
+            return replace(target, name=name)
+    return target
 
 
 def _labels(route: Route) -> Labels:

@@ -12,8 +12,13 @@ from collections.abc import Awaitable
 
 from api.core import Service
 from api.resources import resource_of
+from master.apiserver.admission.steps import chain_of
 from master.apiserver.allocators import Addresses, Numbers
-from master.apiserver.authentication import MASTERS_GROUP
+from master.apiserver.authentication.user import MASTERS_GROUP
+from master.apiserver.authorization.aggregation import Aggregation
+from master.apiserver.authorization.authorizer import Authorizer
+from master.apiserver.authorization.grants import Grants
+from master.apiserver.authorization.reconciling import reconcile
 from master.apiserver.backend import Backend
 from master.apiserver.bootstrap import bootstrap
 from master.apiserver.cache import Cache
@@ -51,7 +56,17 @@ class Apiserver:
         self._registry = Registry(self._store, self.cache)
         first, last = node_ports(config.service_node_port_range)
         numbers = ServiceNumbers(Addresses(config.service_cluster_ip_range), Numbers(first, last))
-        self._backend = Backend(self._registry, numbers, NodeClient(_node_tls(config)), config.watch_queue)
+        self._grants = Grants(self.cache)
+        self._aggregation = Aggregation(self._registry)
+        self.access = Authorizer(self._grants)
+        self._backend = Backend(
+            self._registry,
+            numbers,
+            NodeClient(_node_tls(config)),
+            self.access,
+            chain_of(self.access),
+            config.watch_queue,
+        )
         self.event_expiry = EventExpiry(self._registry, ttl_s=config.event_ttl_s, round_s=_EXPIRY_ROUND_S)
         self._http: Server | None = None
         self._plain: Server | None = None
@@ -75,6 +90,8 @@ class Apiserver:
         await self._store.open()
         try:
             self._take_over()
+            await reconcile(self._registry)
+            self._aggregation.start()
             await self._listen()
         except BaseException:
             await self.stop()
@@ -87,6 +104,7 @@ class Apiserver:
         self._state = "stopping"
         servers = [server for server in (self._http, self._plain) if server is not None]
         await asyncio.gather(*(server.stop(self._config.shutdown_grace_s) for server in servers))
+        await self._aggregation.stop()
         await self.event_expiry.stop()
         await self._store.close()
 
@@ -97,6 +115,7 @@ class Apiserver:
         services = self.cache.table(resource_of(Service))
         self._backend.numbers.load(services.items())
         services.followers[self._backend.numbers] = None
+        self._grants.load()
         self.event_expiry.start()
         # The loaded state lives as long as the process: no collection needs to look at it again.
         gc.collect()

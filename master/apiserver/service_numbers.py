@@ -64,16 +64,15 @@ class ServiceNumbers:
             if before is not None:
                 self._let_go(before, held_by(after) if after is not None else Held("", frozenset()))
 
-    def complete(self, new: Service, old: Service | None) -> Reservation:
-        """Give a service the numbers it needs, before it is stored. Raises Invalid naming the field."""
-        reservation = Reservation()
+    def complete(self, new: Service, old: Service | None, reservation: Reservation) -> None:
+        """Give a service the numbers it needs, before it is stored. Raises Invalid naming the field; then all that
+        was reserved is given back."""
         try:
             self._complete_address(new, old, reservation)
             self._complete_ports(new, old, reservation)
         except BaseException:
             reservation.give_back()
             raise
-        return reservation
 
     def withdraw(self, reservation: Reservation, stored: Item | None) -> None:
         """The write failed: give back what it took, except for what the stored service has by now."""

@@ -5,9 +5,6 @@ from collections.abc import Callable
 import pytest
 from tests_apiserver import Api, Running, pod
 
-from master.apiserver.authentication import User
-from master.apiserver.authorization import is_allowed
-
 
 @pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz", "/version", "/livez/ping"])
 def test_nobody_in_particular_sees_health_and_version(
@@ -51,27 +48,3 @@ def test_a_component_does_its_work_and_no_more(server: Running, as_user: Callabl
     scheduler = as_user(server, "scheduler")
     assert scheduler.post("/api/v1/namespaces/default/pods", pod("x")).status == 403
     assert scheduler.get("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/x").status == 404
-
-
-@pytest.mark.parametrize(
-    ("user", "verb", "resource", "allowed"),
-    [
-        ("system:kube-scheduler", "create", "pods/binding", True),
-        ("system:kube-scheduler", "create", "pods", False),
-        ("system:kube-controller-manager", "update", "replicationcontrollers/status", True),
-        ("system:kube-controller-manager", "deletecollection", "leases.coordination.k8s.io", True),
-        ("system:kube-controller-manager", "get", "pods/log", False),
-        ("system:kube-controller-manager", "create", "pods/binding", False),
-        ("steersman:dns", "get", "secrets", False),
-        ("nobody", "get", "pods", False),
-    ],
-)
-def test_the_policy(user: str, verb: str, resource: str, allowed: bool) -> None:
-    assert is_allowed(User(user, frozenset()), verb, resource) is allowed
-
-
-def test_nodes_are_allowed_by_their_group() -> None:
-    node = User("system:node:n1", frozenset({"system:nodes"}))
-    assert is_allowed(node, "patch", "nodes/status")
-    assert not is_allowed(node, "delete", "replicationcontrollers")
-    assert is_allowed(User("anyone", frozenset({"system:masters"})), "delete", "nodes")

@@ -8,6 +8,7 @@ from api.core import Namespace, Service
 from api.errors import AlreadyExists, BadRequest, Forbidden, invalid_object
 from api.meta import Object, StatusCause, StatusDetails
 from api.resources import Resource, resource_of
+from master.apiserver.admission.chain import Write
 from master.apiserver.backend import Backend
 from master.apiserver.bodies import read_object
 from master.apiserver.call import Call
@@ -33,7 +34,10 @@ async def create(backend: Backend, call: Call) -> Response:
     check_space(backend, target.resource, target.namespace, new.metadata.name or new.metadata.generate_name)
     new = stored(target.resource, new, None)
     prepare_create(target.resource, new, target.namespace)
-    wire = await _store(backend, target.resource, new, dry_run=dry_run)
+    defaulting.apply(new)
+    write = Write(call.user, target.resource, new, namespace=target.namespace, dry_run=dry_run)
+    backend.admission.complete(write)
+    wire = await _store(backend, write)
     return object_answer(call, wire, 201)
 
 
@@ -66,29 +70,33 @@ def check_space(backend: Backend, resource: Resource, namespace: str, name: str)
         raise Forbidden(f'{resource.qualified} "{name}" is forbidden: {why}', details=details)
 
 
-async def _store(backend: Backend, resource: Resource, new: Object, *, dry_run: bool) -> bytes:
+async def _store(backend: Backend, write: Write) -> bytes:
     """A name that the server chose is chosen again when it is taken."""
+    new = write.new
     if new.metadata.name or not new.metadata.generate_name:
-        return await _store_named(backend, resource, new, dry_run=dry_run)
+        return await _store_named(backend, write)
     for _ in range(_NAME_TRIES - 1):
         new.metadata.name = generated_name(new.metadata.generate_name)
         try:
-            return await _store_named(backend, resource, new, dry_run=dry_run)
+            return await _store_named(backend, write)
         except AlreadyExists:
             log.debug("generated name taken name=%s", new.metadata.name)
     new.metadata.name = generated_name(new.metadata.generate_name)
-    return await _store_named(backend, resource, new, dry_run=dry_run)
+    return await _store_named(backend, write)
 
 
-async def _store_named(backend: Backend, resource: Resource, new: Object, *, dry_run: bool) -> bytes:
-    defaulting.apply(new)
+async def _store_named(backend: Backend, write: Write) -> bytes:
+    resource, new = write.resource, write.new
     if errors := validation.validate_create(new):
         raise invalid_object(resource.group, resource.kind, new.metadata.name, errors)
     registry = backend.registry
     if registry.cache.table(resource).get(new.metadata.namespace, new.metadata.name) is not None:
         raise already_exists(resource, new.metadata.name)
-    taken = backend.numbers.complete(new, None) if isinstance(new, Service) else Reservation()
-    if dry_run:
+    taken = Reservation()
+    backend.admission.check(write, taken)
+    if isinstance(new, Service):
+        backend.numbers.complete(new, None, taken)
+    if write.dry_run:
         taken.give_back()
         new.api_version, new.kind = resource.api_version, resource.kind
         return encode(new)

@@ -13,6 +13,7 @@ from api.core import Service
 from api.errors import BadRequest, Conflict, FieldError, invalid, invalid_object
 from api.meta import Object
 from api.resources import Resource
+from master.apiserver.admission.chain import Write
 from master.apiserver.backend import Backend
 from master.apiserver.bodies import read_object
 from master.apiserver.cache import Item
@@ -78,7 +79,7 @@ async def change(backend: Backend, call: Call, wanted: Change) -> bytes:
         new = wanted(item)
         locked = _check_version(new, item, target)
         try:
-            return await _store(backend, item, new, subresource=target.subresource, dry_run=call.dry_run)
+            return await _store(backend, item, new, call)
         except Conflict:
             if locked or backend.registry.cache.table(target.resource).by_key(item.key) is item:
                 raise
@@ -98,17 +99,20 @@ def _check_version(new: Object, item: Item, target: Target) -> bool:
     return int(named) != 0
 
 
-async def _store(backend: Backend, item: Item, new: Object, *, subresource: str, dry_run: bool) -> bytes:
-    old = item.decode()
-    if prepare := _PREPARE.get(subresource):
+async def _store(backend: Backend, item: Item, new: Object, call: Call) -> bytes:
+    old, dry_run = item.decode(), call.dry_run
+    if prepare := _PREPARE.get(call.target.subresource):
         prepare(item.table.resource, new, old)
         return await _write(backend, item, new, dry_run=dry_run)
-    taken = _prepare(backend, item.table.resource, new, old)
+    write = Write(call.user, item.table.resource, new, old, item.namespace, item.name, dry_run)
+    taken, stored = _prepare(backend, write, old), False
     try:
-        return await _write(backend, item, new, dry_run=dry_run)
-    except BaseException:
-        backend.numbers.withdraw(taken, item.table.by_key(item.key) if isinstance(new, Service) else None)
-        raise
+        wire = await _write(backend, item, new, dry_run=dry_run)
+        stored = not dry_run
+        return wire
+    finally:
+        if not stored:
+            backend.numbers.withdraw(taken, item.table.by_key(item.key) if isinstance(new, Service) else None)
 
 
 def _prepare_status(resource: Resource, new: Object, old: Object) -> None:
@@ -134,13 +138,15 @@ _PREPARE: dict[str, Callable[[Resource, Any, Any], None]] = {
 """What a write of a subresource changes, and what it leaves."""
 
 
-def _prepare(backend: Backend, resource: Resource, new: Object, old: Object) -> Reservation:
+def _prepare(backend: Backend, write: Write, old: Object) -> Reservation:
+    resource, new = write.resource, write.new
     prepare_update(resource, new, old)
     defaulting.apply(new)
     _refuse(resource, old, validation.validate_update(new, old))
     taken = Reservation()
+    backend.admission.check(write, taken)
     if isinstance(new, Service) and isinstance(old, Service):
-        taken = backend.numbers.complete(new, old)
+        backend.numbers.complete(new, old, taken)
     count_generation(resource, new, old)
     return taken
 

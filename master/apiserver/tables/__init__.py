@@ -23,10 +23,15 @@ from api.core import (
 )
 from api.discovery import EndpointSlice
 from api.meta import Object
-from master.apiserver.tables import event, node, others, pod, service, storage, workload
+from api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
+from master.apiserver.tables import access, event, node, others, pod, service, storage, workload
 from master.apiserver.tables.column import TableShape
 
 _SHAPES: dict[type[Object], TableShape] = {
+    ClusterRole: access.ROLE,
+    ClusterRoleBinding: access.BINDING,
+    Role: access.ROLE,
+    RoleBinding: access.BINDING,
     ComponentStatus: others.COMPONENT_STATUS,
     ConfigMap: others.CONFIG_MAP,
     Deployment: workload.DEPLOYMENT,

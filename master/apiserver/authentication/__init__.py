@@ -5,29 +5,13 @@ request holds nothing for it, and raises Unauthorized when what it holds is wron
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 
 from api.errors import Unauthorized
+from master.apiserver.authentication.user import ANONYMOUS, AUTHENTICATED_GROUP, MASTERS_GROUP, User
 from master.apiserver.http.message import Peer, Request
 
-AUTHENTICATED_GROUP = "system:authenticated"
-MASTERS_GROUP = "system:masters"
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Whom a request comes from."""
-
-    name: str
-    groups: frozenset[str]
-
-    @property
-    def is_anonymous(self) -> bool:
-        return self.name == "system:anonymous"
-
-
-ANONYMOUS = User("system:anonymous", frozenset({"system:unauthenticated"}))
+__all__ = ["ANONYMOUS", "AUTHENTICATED_GROUP", "MASTERS_GROUP", "User", "authenticate"]
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,88 @@
+"""What happens to a write between the client's wish and the store, step by step.
+
+The rule: a step completes new objects before they are validated, or checks any write just before it is stored, and may
+do both. Steps are asked in the order of the one list in ``steps.py``; the first refusal ends the write. What a check
+takes, it gives back when the write fails. A step sees only the kinds it names, so that it costs the others nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from api.errors import Forbidden
+from api.meta import Object, StatusCause, StatusDetails
+from api.resources import Resource
+from master.apiserver.authentication.user import User
+from master.apiserver.service_numbers import Reservation
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A write under way: ``old`` is None for a new object; ``name`` is the one in the path, empty for a new object."""
+
+    user: User
+    resource: Resource
+    new: Object
+    old: Object | None = None
+    namespace: str = ""
+    name: str = ""
+    dry_run: bool = False
+
+
+class Step:
+    """One step; does nothing by itself. ``kinds`` is None for every kind."""
+
+    name: str
+    kinds: frozenset[type[Object]] | None = None
+
+    def complete(self, write: Write) -> None:
+        """Changes a new object in place. Raises ApiError."""
+
+    def check(self, write: Write, taken: Reservation) -> None:
+        """Raises ApiError for a write that may not be. What it takes is noted in ``taken``."""
+
+
+class Chain:
+    """The steps, sorted by kind once."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self.steps = tuple(steps)
+        self._completing: dict[type[Object], tuple[Step, ...]] = {}
+        self._checking: dict[type[Object], tuple[Step, ...]] = {}
+
+    def complete(self, write: Write) -> None:
+        """To be asked for new objects only, after the defaults and before validation."""
+        kind = type(write.new)
+        steps = self._completing.get(kind)
+        if steps is None:
+            steps = self._completing[kind] = self._of(kind, "complete")
+        for step in steps:
+            step.complete(write)
+
+    def check(self, write: Write, taken: Reservation) -> None:
+        """Whatever fails, ``taken`` is given back before the error goes on."""
+        kind = type(write.new)
+        steps = self._checking.get(kind)
+        if steps is None:
+            steps = self._checking[kind] = self._of(kind, "check")
+        try:
+            for step in steps:
+                step.check(write, taken)
+        except BaseException:
+            taken.give_back()
+            raise
+
+    def _of(self, kind: type[Object], phase: str) -> tuple[Step, ...]:
+        """The steps that look at a kind and have something to do in this phase."""
+        return tuple(
+            step
+            for step in self.steps
+            if (step.kinds is None or kind in step.kinds) and getattr(type(step), phase) is not getattr(Step, phase)
+        )
+
+
+def forbidden(write: Write, why: str, causes: Sequence[StatusCause] = ()) -> Forbidden:
+    """The refusal of a write, in Kubernetes' form."""
+    resource, metadata = write.resource, write.new.metadata
+    name = metadata.name or metadata.generate_name
+    details = StatusDetails(name=name, group=resource.group, kind=resource.plural, causes=list(causes))
+    return Forbidden(f'{resource.qualified} "{name}" is forbidden: {why}', details=details)
