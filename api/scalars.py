@@ -7,6 +7,7 @@ malformed one.
 import re
 from datetime import UTC, datetime
 from decimal import Context, Decimal
+from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
@@ -77,6 +78,8 @@ def _parse(text: str) -> tuple[Decimal, str]:
     return _EXACT.scaleb(Decimal(number), _DECIMAL[decimal]), "decimal"
 
 
+# The same few amounts stand in nearly all pods. Bounded, since clients choose the text.
+@lru_cache(maxsize=4096)
 def _canonical(text: str) -> str:
     value, family = _parse(text)
     value = max(-_MOST, min(_MOST, value)).quantize(_NANO, rounding="ROUND_UP", context=_EXACT)

@@ -7,6 +7,7 @@ from api.core import Container, EnvVar, EphemeralContainer, Lifecycle, Lifecycle
 from api.defaulting import VOLUME_SOURCES
 from api.errors import FieldError, duplicate, forbidden, invalid, required
 from api.schema import by_wire
+from api.struct import wire_name
 
 _HANDLERS = ("exec", "http_get", "tcp_socket", "grpc", "sleep")
 _IMMUTABLE = (
@@ -99,9 +100,8 @@ def _duplicates(values: Iterable[str], path: str, field: str, *, taken: Iterable
 
 def _volume_errors(volume: Volume, path: str) -> Iterator[FieldError]:
     given = [source for source in VOLUME_SOURCES if getattr(volume, source) is not None]
-    wires = {field.attribute: wire for wire, field in by_wire(Volume).items()}
     for extra in given[1:]:
-        yield forbidden(f"{path}.{wires[extra]}", "may not specify more than 1 volume type")
+        yield forbidden(f"{path}.{wire_name(extra)}", "may not specify more than 1 volume type")
     if volume.host_path is not None and ".." in volume.host_path.path.split("/"):
         yield invalid(f"{path}.hostPath.path", volume.host_path.path, "must not contain '..'")
 
@@ -190,9 +190,8 @@ def _handler_errors(action: Probe | LifecycleHandler, path: str) -> Iterator[Fie
     given = [handler for handler in _HANDLERS if getattr(action, handler, None) is not None]
     if not given:
         yield required(path, "must specify a handler type")
-    wires = {field.attribute: wire for wire, field in by_wire(type(action)).items()}
     for extra in given[1:]:
-        yield forbidden(f"{path}.{wires[extra]}", "may not specify more than 1 handler type")
+        yield forbidden(f"{path}.{wire_name(extra)}", "may not specify more than 1 handler type")
     if action.exec is not None and not action.exec.command:
         yield required(f"{path}.exec.command")
 
