@@ -1,0 +1,71 @@
+"""The kubectls under test, and how a test runs one."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+OLD, MIDDLE, NEW = "1.20", "1.32", "newest"
+GENERATIONS = (OLD, MIDDLE, NEW)
+_LIMIT_S = 60
+
+
+def clients() -> Path:
+    """Where scripts/test-clients unpacks."""
+    return Path(os.environ.get("STEERSMAN_TEST_CLIENTS") or Path(sys.prefix) / "test-clients")
+
+
+def binary(generation: str) -> str:
+    """Fails the test when it is not there: a client that is never tried is not known to work."""
+    name = "kubectl" if generation == NEW else str(clients() / f"kubectl-{generation}")
+    found = shutil.which(name, path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+    assert found is not None, f"{name} is not there; run scripts/test-clients"
+    return found
+
+
+@dataclass
+class Kubectl:
+    """One kubectl, with no flag but where the server is."""
+
+    generation: str
+    path: str
+    kubeconfig: Path
+    namespace: str
+    scratch: Path
+
+    def command(self, *arguments: str) -> list[str]:
+        return [
+            self.path,
+            f"--kubeconfig={self.kubeconfig}",
+            f"--cache-dir={self.scratch / 'cache'}",
+            f"--namespace={self.namespace}",
+            *arguments,
+        ]
+
+    def done(self, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT_S,
+            env={**os.environ, "HOME": str(self.scratch), **environment},
+        )
+
+    def __call__(self, *arguments: str, stdin: str = "", **environment: str) -> str:
+        """What it printed; it must have succeeded."""
+        done = self.done(*arguments, stdin=stdin, **environment)
+        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def refused(self, *arguments: str, stdin: str = "") -> str:
+        """What it complained of; it must have failed."""
+        done = self.done(*arguments, stdin=stdin)
+        assert done.returncode != 0, f"{arguments}: {done.stdout}"
+        return done.stderr
+
+    @property
+    def is_old(self) -> bool:
+        return self.generation == OLD
