@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from master.apiserver.admission.chain import Chain
 from master.apiserver.allocators import Addresses
+from master.apiserver.authentication import Authenticator
 from master.apiserver.authorization.authorizer import Authorizer
 from master.apiserver.node_client import NodeClient
 from master.apiserver.presence import Presence
@@ -18,6 +19,7 @@ class Backend:
     registry: Registry
     numbers: ServiceNumbers
     nodes: NodeClient
+    authenticate: Authenticator
     access: Authorizer
     admission: Chain
     watch_queue: int

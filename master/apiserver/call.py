@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from api.errors import BadRequest
 from api.resources import Resource
-from master.apiserver.authentication import User
+from master.apiserver.authentication.user import User
 from master.apiserver.bodies import FIELD_VALIDATION, Expected
 from master.apiserver.http.message import Request
 from master.apiserver.negotiation import PLAIN, Output

@@ -24,6 +24,9 @@ class Config:
     )
     tls_cert_file: Path | None = field(default=None, metadata={"help": "certificate; CONFIG_DIR/pki/apiserver.crt"})
     tls_private_key_file: Path | None = field(default=None, metadata={"help": "its key; CONFIG_DIR/pki/apiserver.key"})
+    service_account_key_file: Path | None = field(
+        default=None, metadata={"help": "key that signs tokens of service accounts; CONFIG_DIR/pki/sa.key"}
+    )
     client_ca_file: Path | None = field(
         default=None, metadata={"help": "CA of client certificates; CONFIG_DIR/pki/ca.crt"}
     )

@@ -9,12 +9,14 @@ from dataclasses import replace
 
 from api.errors import ApiError, BadRequest, MethodNotAllowed
 from api.selectors import FieldTerm, parse_fields
-from master.apiserver.authentication import User, authenticate
+from master.apiserver.authentication.impersonation import impersonated
+from master.apiserver.authentication.user import User
 from master.apiserver.backend import Backend
 from master.apiserver.call import Call, Target
 from master.apiserver.discovery import Discovery
 from master.apiserver.health import Health
 from master.apiserver.http.message import Answer, Request, Response, Upgrade
+from master.apiserver.identity import OpenIdDocuments
 from master.apiserver.metrics import CONTENT_TYPE, Labels, Metrics, verb_label
 from master.apiserver.negotiation import output_of
 from master.apiserver.responses import error_response, plain_response
@@ -39,6 +41,7 @@ _WATCH_ON = ("", "1", "true", "True", "TRUE", "t", "T")
 _NO_LABELS: Labels = ("", "", "", "", "", "")
 _PATHS = {
     "paths": [
+        "/.well-known/openid-configuration",
         "/api",
         "/api/v1",
         "/apis",
@@ -47,6 +50,7 @@ _PATHS = {
         "/metrics",
         "/openapi/v2",
         "/openapi/v3",
+        "/openid/v1/jwks",
         "/readyz",
         "/swagger-ui/",
         "/version",
@@ -58,7 +62,14 @@ class Handler:
     """All that a request can ask for."""
 
     def __init__(
-        self, backend: Backend, *, discovery: Discovery, schemas: Schemas, health: Health, metrics: Metrics
+        self,
+        backend: Backend,
+        *,
+        discovery: Discovery,
+        identity: OpenIdDocuments,
+        schemas: Schemas,
+        health: Health,
+        metrics: Metrics,
     ) -> None:
         self._backend = backend
         self._router = Router()
@@ -73,6 +84,7 @@ class Handler:
             "livez": health.answer,
             "readyz": health.answer,
             "version": _version,
+            **dict.fromkeys((".well-known", "openid"), identity.answer),
             "metrics": self._metrics_text,
         }
 
@@ -80,7 +92,7 @@ class Handler:
         started = time.perf_counter()
         labels = _NO_LABELS
         try:
-            user = authenticate(request)
+            user = impersonated(request, self._backend.authenticate(request), self._backend.access)
             segments = request.segments
             if len(segments) > 2 and segments[0] in _RESOURCE_ROOTS and not self._is_discovery(segments):
                 route = self._router.route(request.method, segments, watch=_is_watch(request))

@@ -14,6 +14,10 @@ from api.core import Service
 from api.resources import resource_of
 from master.apiserver.admission.steps import chain_of
 from master.apiserver.allocators import Addresses, Numbers
+from master.apiserver.authentication import Authenticator
+from master.apiserver.authentication.bootstrap_tokens import BootstrapTokens
+from master.apiserver.authentication.jwt import SigningKey
+from master.apiserver.authentication.service_accounts import ServiceAccountTokens
 from master.apiserver.authentication.user import MASTERS_GROUP
 from master.apiserver.authorization.aggregation import Aggregation
 from master.apiserver.authorization.authorizer import Authorizer
@@ -32,6 +36,7 @@ from master.apiserver.http.message import Answer, Peer, Request
 from master.apiserver.http.message import Handler as HttpHandler
 from master.apiserver.http.server import Server
 from master.apiserver.http.tls import TlsFiles
+from master.apiserver.identity import OpenIdDocuments
 from master.apiserver.metrics import Metrics
 from master.apiserver.node_client import NodeClient, NodeTls
 from master.apiserver.registry import Registry
@@ -59,10 +64,12 @@ class Apiserver:
         self._grants = Grants(self.cache)
         self._aggregation = Aggregation(self._registry)
         self.access = Authorizer(self._grants)
+        self.tokens = ServiceAccountTokens(self.cache, _signing_key(config), issuer=_issuer(config))
         self._backend = Backend(
             self._registry,
             numbers,
             NodeClient(_node_tls(config)),
+            Authenticator(self.tokens, BootstrapTokens(self.cache)),
             self.access,
             chain_of(self.access),
             config.watch_queue,
@@ -139,6 +146,7 @@ class Apiserver:
         return Handler(
             self._backend,
             discovery=Discovery(address),
+            identity=OpenIdDocuments(self.tokens, address),
             schemas=Schemas(),
             health=Health({"ping": lambda: "", "store": self._store_state}, {"serving": lambda: self._state}),
             metrics=Metrics(self.cache),
@@ -163,6 +171,19 @@ def advertised(bind_address: str) -> str:
             return "127.0.0.1"
         found: str = probe.getsockname()[0]
         return found
+
+
+def _issuer(config: Config) -> str:
+    return f"https://kubernetes.default.svc.{config.cluster_domain}"
+
+
+def _signing_key(config: Config) -> SigningKey:
+    """Raises OSError when it cannot be read, ValueError when it is no key."""
+    path = config.service_account_key_file or config.pki("sa.key")
+    try:
+        return SigningKey.from_pem(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"service_account_key_file: {path}: {error}") from error
 
 
 def _tls(config: Config) -> TlsFiles:

@@ -1,17 +1,21 @@
-"""Who asks. A verified client certificate names a user and its groups; without one the user is anonymous.
+"""Who asks: a client certificate, or a bearer token, or nobody in particular.
 
-Another way to prove who one is (tokens) is one more function in AUTHENTICATORS: it returns the user, or None when the
-request holds nothing for it, and raises Unauthorized when what it holds is wrong.
+The rule: a proof that does not hold is refused, never passed over; only a request that holds none is anonymous. Another
+kind of token is one more line in ``Authenticator.judge``.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Sequence
 from functools import lru_cache
 
 from api.errors import Unauthorized
-from master.apiserver.authentication.user import ANONYMOUS, AUTHENTICATED_GROUP, MASTERS_GROUP, User
+from master.apiserver.authentication.bootstrap_tokens import BootstrapTokens
+from master.apiserver.authentication.jwt import BadTokenError
+from master.apiserver.authentication.service_accounts import Proof, ServiceAccountTokens
+from master.apiserver.authentication.user import ANONYMOUS, AUTHENTICATED_GROUP, User
 from master.apiserver.http.message import Peer, Request
 
-__all__ = ["ANONYMOUS", "AUTHENTICATED_GROUP", "MASTERS_GROUP", "User", "authenticate"]
+log = logging.getLogger(__name__)
 
 
 @lru_cache(maxsize=4096)
@@ -19,26 +23,38 @@ def _of_certificate(peer: Peer) -> User:
     return User(peer.common_name, frozenset(peer.organizations) | {AUTHENTICATED_GROUP})
 
 
-def by_certificate(request: Request) -> User | None:
-    """The subject of the client certificate: its common name is the user, its organizations are the groups."""
-    peer = request.peer_certificate
-    return _of_certificate(peer) if peer is not None and peer.common_name else None
+class Authenticator:
+    """All ways to prove who one is."""
 
+    def __init__(self, accounts: ServiceAccountTokens, bootstrap: BootstrapTokens) -> None:
+        self.accounts = accounts
+        self._bootstrap = bootstrap
 
-def no_tokens(request: Request) -> User | None:
-    """No bearer token is known here, so any is wrong."""
-    if "authorization" in request.headers:
-        raise Unauthorized("Unauthorized")
-    return None
+    def __call__(self, request: Request) -> User:
+        """Raises Unauthorized for a proof that does not hold."""
+        peer = request.peer_certificate
+        if peer is not None and peer.common_name:
+            return _of_certificate(peer)
+        if "authorization" not in request.headers:
+            return ANONYMOUS
+        token = request.bearer_token
+        proof = self._judged(token) if token is not None else None
+        if proof is None:
+            raise Unauthorized("Unauthorized")
+        return proof.user
 
+    def judge(self, token: str, audiences: Sequence[str] = ()) -> Proof | None:
+        """Whose token it is; None when it is of no kind known here. Raises BadTokenError."""
+        proof = self.accounts.judge(token, audiences)
+        if proof is not None:
+            return proof
+        user = self._bootstrap.judge(token)
+        own = self.accounts.audience
+        return Proof(user, (own,)) if user is not None and own in (*audiences, *(() if audiences else (own,))) else None
 
-AUTHENTICATORS: tuple[Callable[[Request], User | None], ...] = (by_certificate, no_tokens)
-
-
-def authenticate(request: Request) -> User:
-    """Raises Unauthorized for a proof that does not hold."""
-    for authenticator in AUTHENTICATORS:
-        user = authenticator(request)
-        if user is not None:
-            return user
-    return ANONYMOUS
+    def _judged(self, token: str) -> Proof | None:
+        try:
+            return self.judge(token)
+        except BadTokenError as error:
+            log.info("token refused error=%s", error)
+            return None

@@ -56,8 +56,9 @@ class Grants:
         self._roles: dict[_RoleKey, tuple[PolicyRule, ...]] = {}
         self._bindings: dict[str, Binding] = {}
         self._by_subject: dict[_Who, dict[str, Binding]] = {}
-        self._kept: dict[tuple[User, str, str, str], Decision] = {}
-        self._paths: dict[User, tuple[PolicyRule, ...]] = {}
+        # By name and groups alone: what else a token says of a user gives no rights.
+        self._kept: dict[tuple[str, frozenset[str], str, str, str], Decision] = {}
+        self._everywhere: dict[tuple[str, frozenset[str]], tuple[PolicyRule, ...]] = {}
 
     def load(self) -> None:
         """Take over what is stored, and follow it."""
@@ -74,10 +75,10 @@ class Grants:
             if event.after is not None:
                 self._take(event.after)
         self._kept.clear()
-        self._paths.clear()
+        self._everywhere.clear()
 
     def decision(self, user: User, verb: str, group: str, resource: str) -> Decision:
-        key = (user, verb, group, resource)
+        key = (user.name, user.groups, verb, group, resource)
         found = self._kept.get(key)
         if found is None:
             if len(self._kept) >= _MOST_KEPT:
@@ -87,12 +88,13 @@ class Grants:
 
     def cluster_rules(self, user: User) -> tuple[PolicyRule, ...]:
         """What a user holds in the whole cluster."""
-        found = self._paths.get(user)
+        key = (user.name, user.groups)
+        found = self._everywhere.get(key)
         if found is None:
-            if len(self._paths) >= _MOST_KEPT:
-                self._paths.clear()
+            if len(self._everywhere) >= _MOST_KEPT:
+                self._everywhere.clear()
             held = [rule for one in self.bindings_of(user) if not one.namespace for rule in self.rules_of(one.role)]
-            found = self._paths[user] = tuple(held)
+            found = self._everywhere[key] = tuple(held)
         return found
 
     def rules_in(self, user: User, namespace: str) -> list[PolicyRule]:
