@@ -90,7 +90,7 @@ def from_map(labels: Mapping[str, str]) -> Selector:
     return Selector(tuple(Term(key, "in", frozenset((value,))) for key, value in sorted(labels.items())))
 
 
-_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
+OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
 
 
 def from_label_selector(selector: LabelSelector | None) -> Selector:
@@ -98,7 +98,7 @@ def from_label_selector(selector: LabelSelector | None) -> Selector:
     if selector is None:
         return NOTHING
     expressions = tuple(
-        Term(item.key, _OPERATORS[item.operator], frozenset(item.values)) for item in selector.match_expressions
+        Term(item.key, OPERATORS[item.operator], frozenset(item.values)) for item in selector.match_expressions
     )
     return Selector(from_map(selector.match_labels).terms + expressions)
 

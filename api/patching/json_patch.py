@@ -106,7 +106,8 @@ def _get(root: dict[str, Any], path: list[str]) -> Any:
 
 
 def _index(step: str, last: int, path: list[str]) -> int:
-    if not (step.isascii() and step.isdigit()) or (step != "0" and step.startswith("0")) or int(step) > last:
+    digits = step.isascii() and step.isdigit() and len(step) < 10
+    if not digits or (step != "0" and step.startswith("0")) or int(step) > last:
         raise _missing(path)
     return int(step)
 

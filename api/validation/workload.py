@@ -9,12 +9,12 @@ from api.codec import plain
 from api.core import PodTemplate, PodTemplateSpec, ReplicationController
 from api.errors import FieldError, forbidden, invalid, not_supported, required
 from api.meta import LabelSelector
-from api.selectors import Selector, from_label_selector, from_map
+from api.selectors import OPERATORS, Selector, from_label_selector, from_map
 from api.validation.declared import template_metadata_errors
 from api.validation.pod import pod_spec_errors
 from api.validation.selectors import selector_errors
 
-_PERCENT = re.compile("[0-9]+%")
+_PERCENT = re.compile("[0-9]{1,9}%")
 _NO_PERCENT = (
     "a valid percent string must be a numeric string followed by an ending '%' "
     "(e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"
@@ -69,7 +69,10 @@ def _selector_errors(selector: LabelSelector | None, kind: str) -> list[FieldErr
 
 
 def _chosen(selector: LabelSelector | None) -> Selector | None:
+    """None for a selector that is at fault itself, so that nothing can be said of what it picks."""
     if selector is None or not (selector.match_labels or selector.match_expressions):
+        return None
+    if any(term.operator not in OPERATORS for term in selector.match_expressions):
         return None
     return from_label_selector(selector)
 

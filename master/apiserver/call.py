@@ -103,8 +103,12 @@ def is_dry_run(values: list[str] | None) -> bool:
     return bool(values)
 
 
+def is_natural(text: str) -> bool:
+    """Whether a text is a number as Go reads an unsigned one: int() takes more, and refuses very long ones."""
+    return text.isascii() and text.isdigit() and len(text) <= 20
+
+
 def _natural(text: str) -> int:
-    number = int(text)
-    if number < 0 or not text.isascii() or len(text) > 20:
+    if not is_natural(text):
         raise ValueError(text)
-    return number
+    return int(text)

@@ -17,7 +17,7 @@ from master.apiserver.admission.chain import Write
 from master.apiserver.backend import Backend
 from master.apiserver.bodies import read_object
 from master.apiserver.cache import Item
-from master.apiserver.call import Call, Target
+from master.apiserver.call import Call, Target, is_natural
 from master.apiserver.forms import stored
 from master.apiserver.http.message import Response
 from master.apiserver.operations.create import check_namespace
@@ -91,7 +91,7 @@ def _check_version(new: Object, item: Item, target: Target) -> bool:
     named = new.metadata.resource_version
     if not named:
         return False
-    if not named.isdigit():
+    if not is_natural(named):
         error = invalid("metadata.resourceVersion", named, "must be a number")
         raise invalid_object(target.resource.group, target.resource.kind, target.name, [error])
     if int(named) not in (0, item.revision):
