@@ -60,6 +60,13 @@ class Config:
         default=("system:masters",), metadata={"help": "groups (O of the certificate) that may use the agent's port"}
     )
     server_connections: int = field(default=64, metadata={"help": "clients served at once on the agent's port"})
+    stream_connections: int = field(
+        default=40, metadata={"help": "exec, attach and port-forward at once, out of server_connections"}
+    )
+    stream_idle_s: float = field(
+        default=4 * 3600.0, metadata={"help": "seconds without data after which such a stream is ended"}
+    )
+    stream_ping_s: float = field(default=10.0, metadata={"help": "seconds between signs of life on such a stream"})
     workers: int = field(default=4, metadata={"help": "pods worked on at once"})
     probe_workers: int = field(default=8, metadata={"help": "probes under way at once"})
     pull_workers: int = field(default=3, metadata={"help": "images pulled at once"})
@@ -137,6 +144,7 @@ def _check_addresses(config: Config) -> list[str]:
 
 _AT_LEAST_ONE = [
     "server_connections",
+    "stream_connections",
     "workers",
     "probe_workers",
     "pull_workers",
@@ -145,12 +153,23 @@ _AT_LEAST_ONE = [
     "max_pods",
     "log_max_files",
 ]
-_POSITIVE = ["docker_timeout_s", "restart_base_s", "restart_reset_s", "pull_base_s", "relist_s", "status_s"]
+_POSITIVE = [
+    "docker_timeout_s",
+    "restart_base_s",
+    "restart_reset_s",
+    "pull_base_s",
+    "relist_s",
+    "status_s",
+    "stream_idle_s",
+    "stream_ping_s",
+]
 
 
 def _check_numbers(config: Config) -> list[str]:
     problems = [f"{name}: must be at least 1" for name in _AT_LEAST_ONE if getattr(config, name) < 1]
     problems += [f"{name}: must be greater than 0" for name in _POSITIVE if not getattr(config, name) > 0]
+    if config.stream_connections >= config.server_connections:
+        problems.append("stream_connections: must be less than server_connections")
     if not 0 <= config.port <= 65535:
         problems.append(f"port: {config.port} is not within 0-65535")
     for base, cap in (("restart_base_s", "restart_cap_s"), ("pull_base_s", "pull_cap_s")):

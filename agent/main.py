@@ -30,6 +30,7 @@ from agent.runtime.network import NetworkNotReady, ensure_network
 from agent.runtime.pause import IMAGE_CHANGES, PAUSE_IMAGE, pause_rootfs
 from agent.server.routes import Routes
 from agent.server.server import AgentServer
+from agent.server.streaming.routes import StreamRoutes
 from api.core import Node, Pod, Service
 from client import Client, EventRecorder, Informer, WorkQueue
 
@@ -75,7 +76,8 @@ class Agent:
         registry = CollectorRegistry()
         registry.register(AgentCollector(self.store, self.cache, self.queue, config.node))
         routes = Routes(self.store, self.cache, self.worker, registry=registry, cadvisor=self.cadvisor.render)
-        self.server = AgentServer(config, exact=routes.exact(), prefixes=routes.prefixes())
+        streams = StreamRoutes(config, self.docker, self.store, self.cache)
+        self.server = AgentServer(config, exact=routes.exact(), prefixes=routes.prefixes(), streams=streams.prefixes())
         self._pod_cidr = config.pod_cidr
         self._network_problem = "the pod network has not been looked at yet"
         self._docker_facts: DaemonFacts | None = None

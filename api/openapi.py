@@ -361,6 +361,9 @@ def _parameter(name: str, place: str, kind: str, text: str, dialect: _Dialect) -
     return {"name": name, "in": place, "description": text, **shape}
 
 
+_CONNECTED = ("attach", "exec", "portforward", "proxy")
+
+
 def _operation(one: Served, verb: str, dialect: _Dialect, *, everywhere: bool = False) -> dict[str, Any]:
     resource, (group, version, kind) = one.resource, one.kind
     names = _LOG if one.subresource == "log" else _BY_VERB[verb]
@@ -369,7 +372,7 @@ def _operation(one: Served, verb: str, dialect: _Dialect, *, everywhere: bool = 
         "description": f"{_TEXTS[verb]} {resource.kind}" + (f" {one.subresource}" if one.subresource else ""),
         "operationId": _operation_id(one, verb, everywhere=everywhere),
         "tags": [f"{(resource.group or 'core').partition('.')[0]}_{resource.version}"],
-        "x-kubernetes-action": "connect" if one.subresource == "proxy" else _ACTIONS[verb],
+        "x-kubernetes-action": "connect" if one.subresource in _CONNECTED else _ACTIONS[verb],
         "x-kubernetes-group-version-kind": _gvk(group, version, kind),
     }
     _add_body(operation, parameters, one, verb, dialect)

@@ -6,9 +6,11 @@ modules build, what to do next is the plan's business.
 
 import json
 import logging
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from docker.api import APIClient
 from docker.types import IPAMConfig, IPAMPool
@@ -22,6 +24,8 @@ log = logging.getLogger(__name__)
 _CONTAINER_EVENTS = ("create", "start", "die", "oom", "pause", "unpause", "rename", "destroy")
 _IMAGE_EVENTS = ("pull", "tag", "load", "import")
 _PULL_SILENCE_S = 300.0
+# Docker ends a terminal's stream at ctrl-p ctrl-q by default, and so swallows each ctrl-p. Nobody types this.
+_NO_DETACH_KEYS = "ctrl-@,ctrl-^,ctrl-],ctrl-_,ctrl-@,ctrl-^,ctrl-],ctrl-_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,40 @@ class Docker:
         with docker_errors():
             answer = self._client.exec_inspect(exec_id)
         return (None if answer.get("Running") else answer.get("ExitCode")), answer.get("Pid") or 0
+
+    def open_exec(
+        self, container_id: str, command: list[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool
+    ) -> str:
+        """An exec whose streams somebody will use."""
+        with docker_errors():
+            identity: str = self._client.exec_create(
+                container_id, command, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty, detach_keys=_NO_DETACH_KEYS
+            )["Id"]
+            return identity
+
+    def exec_streams(self, exec_id: str, *, tty: bool) -> tuple[socket.socket, bytes]:
+        """Starts an exec; its streams as a socket of the caller's, and what came on it already."""
+        body = json.dumps({"Detach": False, "Tty": tty}).encode()
+        with docker_errors():
+            return hijack(self._host, f"/exec/{exec_id}/start", body, timeout_s=self._timeout_s).release()
+
+    def attach_streams(
+        self, container_id: str, *, stdin: bool, stdout: bool, stderr: bool
+    ) -> tuple[socket.socket, bytes]:
+        """The streams of a container's own process, from now on."""
+        wanted = {"stream": 1, "stdin": int(stdin), "stdout": int(stdout), "stderr": int(stderr)}
+        query = urlencode(wanted | {"detachKeys": _NO_DETACH_KEYS})
+        path = f"/containers/{container_id}/attach?{query}"
+        with docker_errors():
+            return hijack(self._host, path, b"", timeout_s=self._timeout_s).release()
+
+    def exec_resize(self, exec_id: str, *, width: int, height: int) -> None:
+        with docker_errors():
+            self._client.exec_resize(exec_id, height=height, width=width)
+
+    def resize(self, container_id: str, *, width: int, height: int) -> None:
+        with docker_errors():
+            self._client.resize(container_id, height=height, width=width)
 
     # Images.
 

@@ -33,6 +33,10 @@ class HijackedStream:
     ) -> None:
         self._connection.close()
 
+    def release(self) -> tuple[socket.socket, bytes]:
+        """The connection, which is the caller's to close from now on, and what came on it already."""
+        return self._connection, self._pending
+
     def read_frames(self, *, limit_bytes: int, timeout_s: float) -> bytes:
         """All that the process wrote, cut at a limit (the rest is read and dropped, so that it can go on writing).
 

@@ -4,12 +4,13 @@
 """
 
 import logging
+import socket
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from api.codec import encode
 from api.errors import ApiError, Forbidden, InternalError, MethodNotAllowed
@@ -24,10 +25,13 @@ _IDLE_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked. ``open``: whether the client still listens, for answers that go on."""
+    """What was asked. Names of headers are in lower case; ``every``: all values of each query parameter."""
 
     path: str
     query: Mapping[str, str]
+    method: str = "GET"
+    every: Mapping[str, list[str]] = field(default_factory=dict)
+    headers: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,16 @@ class Response:
     content_type: str = "text/plain; charset=utf-8"
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """Answer 101 and give the connection, and what was read of it already, to ``session``; ``done`` is called at the
+    end, also when it never came to a session."""
+
+    session: Callable[[socket.socket, bytes], None]
+    headers: Mapping[str, str]
+    done: Callable[[], None]
 
 
 def groups_of(certificate: Mapping[str, Any]) -> set[str]:
@@ -62,22 +76,52 @@ class RequestHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer()
 
-    def do_POST(self) -> None:
-        self._send(_told(MethodNotAllowed("this port answers GET only")))
+    def do_PUT(self) -> None:
+        self._send(_told(MethodNotAllowed("this port answers GET, and POST for streams")))
 
-    do_PUT = do_DELETE = do_PATCH = do_POST  # noqa: N815
+    do_POST = do_GET  # noqa: N815
+    do_DELETE = do_PATCH = do_PUT  # noqa: N815
 
     def _answer(self) -> None:
-        url = urlsplit(self.path)
+        response: Response | Takeover
         try:
             self._authorize()
-            response = self.server.route(Request(unquote(url.path), dict(parse_qsl(url.query))))
+            response = self.server.route(self._request())
         except ApiError as error:
             response = _told(error)
         except Exception as error:
-            log.exception("request failed path=%s", url.path)
+            log.exception("request failed path=%s", self.path)
             response = _told(InternalError(f"{type(error).__name__}: {error}"))
-        self._send(response)
+        if isinstance(response, Takeover):
+            self._hand_over(response)
+        else:
+            self._send(response)
+
+    def _request(self) -> Request:
+        url = urlsplit(self.path)
+        every = parse_qs(url.query, keep_blank_values=True)
+        headers = {name.lower(): self.headers.get_all(name, []) for name in self.headers}
+        return Request(unquote(url.path), dict(parse_qsl(url.query)), self.command, every, headers)
+
+    def _hand_over(self, takeover: Takeover) -> None:
+        """From the 101 on the connection speaks another protocol, and is closed after it."""
+        self.close_connection = True
+        try:
+            self.send_response(101)
+            for name, value in takeover.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            takeover.session(self.connection, self._read_already())
+        finally:
+            takeover.done()
+
+    def _read_already(self) -> bytes:
+        """What the client sent behind its request; never waits."""
+        self.connection.setblocking(False)
+        try:
+            return self.rfile.peek()  # type: ignore[attr-defined, no-any-return]
+        except (ssl.SSLWantReadError, BlockingIOError):
+            return b""
 
     def _authorize(self) -> None:
         connection = self.connection

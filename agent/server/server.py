@@ -12,23 +12,33 @@ from collections.abc import Callable
 from typing import Any
 
 from agent.config import Config
-from agent.server.requests import Request, RequestHandler, Response
-from api.errors import NotFound
+from agent.server.requests import Request, RequestHandler, Response, Takeover
+from api.errors import MethodNotAllowed, NotFound
 
 log = logging.getLogger(__name__)
 
 _ACCEPT_RETRY_S = 0.2
 Route = Callable[[Request], Response]
+StreamRoute = Callable[[Request], Response | Takeover]
 
 
 class AgentServer(socketserver.TCPServer):
-    """``exact``: path to route. ``prefixes``: beginning of a path to route."""
+    """``exact``: path to route. ``prefixes``: beginning of a path to route; ``streams`` the same, for connections that
+    go over to another protocol."""
 
     allow_reuse_address = True
     request_queue_size = 64
 
-    def __init__(self, config: Config, *, exact: dict[str, Route], prefixes: dict[str, Route]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        exact: dict[str, Route],
+        prefixes: dict[str, Route],
+        streams: dict[str, StreamRoute],
+    ) -> None:
         self.client_groups = frozenset(config.client_groups)
+        self._streams = streams
         self._exact = exact
         self._prefixes = prefixes
         self._context = _tls(config)
@@ -72,8 +82,13 @@ class AgentServer(socketserver.TCPServer):
                 continue
             self.process_request(request, client_address)
 
-    def route(self, request: Request) -> Response:
-        """Raises NotFound."""
+    def route(self, request: Request) -> Response | Takeover:
+        """Raises NotFound, MethodNotAllowed."""
+        for prefix, stream in self._streams.items():
+            if request.path.startswith(prefix):
+                return stream(request)
+        if request.method != "GET":
+            raise MethodNotAllowed("this path answers GET only")
         if request.path in self._exact:
             return self._exact[request.path](request)
         for prefix, route in self._prefixes.items():

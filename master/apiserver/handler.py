@@ -19,6 +19,7 @@ from master.apiserver.http.message import Answer, Request, Response, Upgrade
 from master.apiserver.identity import OpenIdDocuments
 from master.apiserver.metrics import CONTENT_TYPE, Labels, Metrics, verb_label
 from master.apiserver.negotiation import output_of
+from master.apiserver.operations.list import check_reached
 from master.apiserver.responses import error_response, plain_response
 from master.apiserver.routing import Route, Router, nowhere
 from master.apiserver.schemas import Schemas
@@ -34,9 +35,10 @@ _NO_CUSTOM_RESOURCES = {
     "metadata": {"resourceVersion": "0"},
     "items": [],
 }
+_READS = ("get", "list", "watch")
 _OF_MANY = ("list", "watch", "deletecollection")
 # Answered by a node, in whatever form it has.
-_NOT_OURS = ("log", "proxy")
+_NOT_OURS = ("attach", "exec", "log", "portforward", "proxy")
 _WATCH_ON = ("", "1", "true", "True", "TRUE", "t", "T")
 _NO_LABELS: Labels = ("", "", "", "", "", "")
 _PATHS = {
@@ -116,7 +118,19 @@ class Handler:
         call = Call(request, user, route.verb, route.target)
         if route.target.subresource not in _NOT_OURS:
             call.output = output_of(request.headers.get("accept", ""), stream=route.verb == "watch")
+        if route.verb in _READS and "resourceVersion" in request.raw_query:
+            wanted = call.revision() or 0
+            if wanted > self._backend.registry.cache.revision:
+                return self._when_reached(route, call, wanted)
         return route.operation(self._backend, call)
+
+    async def _when_reached(self, route: Route, call: Call, wanted: int) -> Answer:
+        """The client has seen more than this master: another one told it."""
+        registry = self._backend.registry
+        await registry.reach(wanted)
+        check_reached(wanted, registry.cache.revision)
+        answer = route.operation(self._backend, call)
+        return await answer if isinstance(answer, Awaitable) else answer
 
     def _other(self, request: Request, user: User) -> Response:
         """Discovery, schemas, health, version, metrics."""

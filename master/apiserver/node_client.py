@@ -7,7 +7,7 @@ given; its name is not, since nodes are reached by the address that they report 
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from api.errors import InternalError, ServiceUnavailable
 CONNECT_S = 10.0
 _HEAD_MAX = 64 * 1024
 _PIECE = 64 * 1024
+_PLAIN = (("Accept", "*/*"), ("Connection", "close"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,10 @@ class NodeAnswer:
                     break
         return found[:limit].decode(errors="replace")
 
+    def ends(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """The connection itself, after a 101; closing stays with this answer."""
+        return self._reader, self._writer
+
     def abort(self) -> None:
         self._writer.transport.abort()
 
@@ -127,8 +132,15 @@ class NodeClient:
             self._context = context
         return self._context
 
-    async def open(self, address: Address, path: str) -> NodeAnswer:
-        """A GET of a path with its query. Raises ServiceUnavailable when the agent cannot be reached."""
+    async def open(
+        self,
+        address: Address,
+        path: str,
+        *,
+        method: str = "GET",
+        headers: Sequence[tuple[str, str]] = _PLAIN,
+    ) -> NodeAnswer:
+        """Ask for a path with its query. Raises ServiceUnavailable when the agent cannot be reached."""
         context = self._ssl()
         try:
             async with asyncio.timeout(CONNECT_S):
@@ -138,17 +150,22 @@ class NodeClient:
         except (OSError, TimeoutError) as error:
             raise _unreachable(address, error) from error
         try:
-            host = f"[{address.host}]" if ":" in address.host else address.host
-            head = f"GET {path} HTTP/1.1\r\nHost: {host}:{address.port}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-            writer.write(head.encode("ascii"))
+            writer.write(_request_head(address, path, method, headers))
             async with asyncio.timeout(CONNECT_S):
-                status, headers = await _head(reader)
+                status, answered = await _head(reader)
         except BaseException as error:
             writer.close()
             if isinstance(error, OSError | TimeoutError | ValueError | EOFError | asyncio.LimitOverrunError):
                 raise _unreachable(address, error) from error
             raise
-        return NodeAnswer(status, headers, reader, writer)
+        return NodeAnswer(status, answered, reader, writer)
+
+
+def _request_head(address: Address, path: str, method: str, headers: Sequence[tuple[str, str]]) -> bytes:
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}:{address.port}"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 async def _head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:

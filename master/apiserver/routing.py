@@ -14,16 +14,19 @@ from master.apiserver.backend import Backend
 from master.apiserver.call import Call, Target
 from master.apiserver.http.message import Answer
 from master.apiserver.operations import component_status, scale
+from master.apiserver.operations.attach import attach
 from master.apiserver.operations.bind import bind
 from master.apiserver.operations.create import create
 from master.apiserver.operations.delete import delete, delete_collection
 from master.apiserver.operations.evict import evict
+from master.apiserver.operations.exec import exec_command
 from master.apiserver.operations.finalize import finalize
 from master.apiserver.operations.get import get
 from master.apiserver.operations.list import list_objects
 from master.apiserver.operations.log import log
 from master.apiserver.operations.node_proxy import node_proxy
 from master.apiserver.operations.patch import patch
+from master.apiserver.operations.portforward import portforward
 from master.apiserver.operations.update import update
 from master.apiserver.operations.watch import watch
 
@@ -70,10 +73,20 @@ def operations_of(resource: Resource) -> dict[str, dict[str, Operation]]:
 
 
 _SPECIAL: dict[str, dict[str, dict[str, Operation]]] = {
-    "Pod": {"binding": _BINDING, "ephemeralcontainers": _CHANGE, "eviction": {"create": evict}, "log": {"get": log}},
+    "Pod": {
+        "attach": {"create": attach},
+        "binding": _BINDING,
+        "ephemeralcontainers": _CHANGE,
+        "eviction": {"create": evict},
+        "exec": {"create": exec_command},
+        "log": {"get": log},
+        "portforward": {"create": portforward},
+    },
     "Node": {"proxy": {"get": node_proxy}},
     "Namespace": {"finalize": {"update": finalize}},
 }
+# Streams, which WebSocket clients open by GET: that needs no less right than the POST of the others.
+_STREAMS = ("attach", "exec", "portforward")
 # Subresources behind whose name the path goes on.
 _OPEN_ENDED = ("proxy",)
 
@@ -101,6 +114,8 @@ class Router:
         if operations is None:
             raise nowhere()
         verb = (_OBJECT_VERBS if target.name else _COLLECTION_VERBS).get(method, "")
+        if verb == "get" and target.subresource in _STREAMS:
+            verb = "create"
         if verb == "create" and target.name and not target.subresource:
             verb = ""
         if watch and verb in ("list", "get") and not target.subresource:

@@ -30,6 +30,9 @@ _TYPES: dict[str, tuple[type[Struct] | None, tuple[str, str, str]]] = {
     "eviction": (Eviction, ("policy", "v1", "Eviction")),
     "log": (None, ("", "v1", "Pod")),
     "proxy": (None, ("", "v1", "NodeProxyOptions")),
+    "exec": (None, ("", "v1", "PodExecOptions")),
+    "attach": (None, ("", "v1", "PodAttachOptions")),
+    "portforward": (None, ("", "v1", "PodPortForwardOptions")),
 }
 
 
