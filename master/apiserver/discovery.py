@@ -11,16 +11,17 @@ from typing import Any
 
 from api.codec import encode
 from api.errors import NotAcceptable
-from api.resources import RESOURCES, Resource
+from api.resources import Resource
 from master.apiserver.http.message import Headers, Request, Response
 from master.apiserver.negotiation import clauses
-from master.apiserver.routing import BINDINGS, nowhere, operations_of
+from master.apiserver.routing import SERVED, nowhere, operations_of
 
 _AGGREGATED_VERSIONS = ("v2", "v2beta1")
 _SCALE_KIND = ("autoscaling", "v1", "Scale")
 _VERB_ORDER = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 # What a subresource takes or gives, where it is not the kind itself.
 _SUBRESOURCE_KINDS = {
+    "token": ("authentication.k8s.io", "v1", "TokenRequest"),
     "scale": _SCALE_KIND,
     "binding": ("", "v1", "Binding"),
     "eviction": ("policy", "v1", "Eviction"),
@@ -56,7 +57,7 @@ def document_of(body: bytes, content_type: str) -> Document:
 class Discovery:
     """All discovery documents of one server. ``address`` is where clients reach it, as host:port."""
 
-    def __init__(self, address: str, resources: tuple[Resource, ...] = (*RESOURCES, BINDINGS)) -> None:
+    def __init__(self, address: str, resources: tuple[Resource, ...] = SERVED) -> None:
         versions = sorted({(r.group, r.version) for r in resources})
         groups = [(group, version) for group, version in versions if group]
         self._plain: dict[tuple[str, ...], Document] = {
@@ -149,7 +150,7 @@ def _entries(resource: Resource) -> list[dict[str, Any]]:
         if subresource in _SUBRESOURCE_KINDS:
             entry["group"], entry["version"], entry["kind"] = _SUBRESOURCE_KINDS[subresource]
         elif not subresource:
-            entry |= _names(resource) | {"storageVersionHash": _hash(resource)}
+            entry |= _names(resource) | ({"storageVersionHash": _hash(resource)} if "get" in operations else {})
         found.append({key: value for key, value in entry.items() if key not in ("group", "version") or value})
     return found
 

@@ -22,6 +22,7 @@ from master.apiserver.operations.evict import evict
 from master.apiserver.operations.exec import exec_command
 from master.apiserver.operations.finalize import finalize
 from master.apiserver.operations.get import get
+from master.apiserver.operations.issue_token import issue_token
 from master.apiserver.operations.list import list_objects
 from master.apiserver.operations.log import log
 from master.apiserver.operations.node_proxy import node_proxy
@@ -29,11 +30,15 @@ from master.apiserver.operations.patch import patch
 from master.apiserver.operations.portforward import portforward
 from master.apiserver.operations.update import update
 from master.apiserver.operations.watch import watch
+from master.apiserver.reviews import OPERATIONS as REVIEW_OPERATIONS
+from master.apiserver.reviews import REVIEWS
 
 Operation = Callable[[Backend, Call], Answer | Awaitable[Answer]]
 
 BINDINGS = Resource(Binding, "", "v1", "bindings")
 """Only to be created: it binds the pod that it names."""
+SERVED: tuple[Resource, ...] = (*RESOURCES, BINDINGS, *REVIEWS)
+"""All that has a path, stored or not."""
 
 _MAIN: dict[str, Operation] = {
     "get": get,
@@ -62,6 +67,8 @@ def operations_of(resource: Resource) -> dict[str, dict[str, Operation]]:
     """Verbs and operations of a resource ("") and of each of its subresources."""
     if resource is BINDINGS:
         return {"": _BINDING}
+    if resource.type in REVIEW_OPERATIONS:
+        return {"": {"create": REVIEW_OPERATIONS[resource.type]}}
     if resource.computed:
         return {"": _COMPUTED[resource.kind]}
     found = {"": _MAIN}
@@ -83,6 +90,7 @@ _SPECIAL: dict[str, dict[str, dict[str, Operation]]] = {
         "portforward": {"create": portforward},
     },
     "Node": {"proxy": {"get": node_proxy}},
+    "ServiceAccount": {"token": {"create": issue_token}},
     "Namespace": {"finalize": {"update": finalize}},
 }
 # Streams, which WebSocket clients open by GET: that needs no less right than the POST of the others.
@@ -103,7 +111,7 @@ class Route:
 class Router:
     """The tables of all resources."""
 
-    def __init__(self, resources: tuple[Resource, ...] = (*RESOURCES, BINDINGS)) -> None:
+    def __init__(self, resources: tuple[Resource, ...] = SERVED) -> None:
         self._resources = {(r.group, r.version, r.plural): r for r in resources}
         self._operations = {resource.qualified: operations_of(resource) for resource in resources}
 

@@ -8,23 +8,25 @@ import time
 from email.utils import formatdate
 from functools import cached_property
 
+from api.authentication import TokenRequest
 from api.autoscaling import Scale
 from api.core import Binding
 from api.errors import NotAcceptable
 from api.openapi import Served, document_v2, document_v3
 from api.policy import Eviction
 from api.protobuf import swagger
-from api.resources import RESOURCES, Resource
+from api.resources import Resource
 from api.struct import Struct
 from master.apiserver.discovery import Document, conditional, document, document_of
 from master.apiserver.http.message import Request, Response
 from master.apiserver.negotiation import clauses
-from master.apiserver.routing import BINDINGS, nowhere, operations_of
+from master.apiserver.routing import SERVED, nowhere, operations_of
 from master.apiserver.version import git_version
 
 _KEPT = "public, immutable"
 _JSON = ("application/json", "application/*", "*/*")
 _TYPES: dict[str, tuple[type[Struct] | None, tuple[str, str, str]]] = {
+    "token": (TokenRequest, ("authentication.k8s.io", "v1", "TokenRequest")),
     "scale": (Scale, ("autoscaling", "v1", "Scale")),
     "binding": (Binding, ("", "v1", "Binding")),
     "eviction": (Eviction, ("policy", "v1", "Eviction")),
@@ -36,7 +38,7 @@ _TYPES: dict[str, tuple[type[Struct] | None, tuple[str, str, str]]] = {
 }
 
 
-def served_paths(resources: tuple[Resource, ...] = (*RESOURCES, BINDINGS)) -> list[Served]:
+def served_paths(resources: tuple[Resource, ...] = SERVED) -> list[Served]:
     """Everything that is served, for the schema."""
     found = []
     for resource in resources:
