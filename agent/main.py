@@ -51,9 +51,9 @@ class Agent:
         self.cache = ContainerCache(self.docker, self.queue.add)
         self.store = PodStore(config.data_dir / "pods", self.queue.add)
         self._jobs = {
-            "probe": Jobs("probe", threads=config.probe_workers),
+            "probe": Jobs("probe", threads=config.probe_workers, spares=True),
             "pull": Jobs("pull", threads=config.pull_workers),
-            "hook": Jobs("hook", threads=config.hook_workers),
+            "hook": Jobs("hook", threads=config.hook_workers, spares=True),
         }
         self.images = Images(
             self.docker, self._jobs["pull"], base_s=config.pull_base_s, cap_s=config.pull_cap_s,

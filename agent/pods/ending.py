@@ -107,13 +107,20 @@ class Ender:
         record = action.record
         if not action.by_pid:
             self._around.docker.kill(record.id, "SIGKILL")
-            return
+        elif record.pid > 1 and _is_process_of(record):
+            self._kill_process(pod, record)
+        else:
+            # The process is gone and Docker does not know: all that is left is to have the record removed.
+            log.warning("docker still has a container whose process is gone id=%.12s", record.id)
+            self._around.docker.remove(record.id)
+            self._around.cache.drop(record.id)
+
+    def _kill_process(self, pod: Pod | None, record: ContainerRecord) -> None:
         log.warning("docker did not end a container, killing its process id=%.12s pid=%d", record.id, record.pid)
         if pod is not None:
             told = f"Container {record.container} did not end on KILL through Docker, killing process {record.pid}"
             self._around.event(pod, "Warning", "FailedKillPod", told, container=record.container)
-        if record.pid > 1 and _is_process_of(record):
-            os.kill(record.pid, signal.SIGKILL)
+        os.kill(record.pid, signal.SIGKILL)
 
     def begin_post_start(self, pod: Pod, target: Target) -> None:
         """Runs a container's post-start hook in the background; the container is not started before it has ended."""

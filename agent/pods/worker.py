@@ -1,7 +1,7 @@
-"""Brings pods from what they are to what is wanted: a small pool of threads, one pod at a time in each.
+"""Brings pods from what they are to what is wanted: a small crew of threads, one pod at a time in each.
 
 Every source only adds a pod's uid to the queue. A round observes, reports, plans and acts; rounds go on while they get
-somewhere. What fails is tried again with a back-off, for this pod only.
+somewhere. What fails is tried again with a back-off, for this pod only; what hangs holds up this pod only.
 """
 
 import dataclasses
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from agent.crew import Crew
 from agent.pods.ending import Ender, container_of
 from agent.pods.observed import SANDBOX, BackoffRules, Failure, Observed
 from agent.pods.plan import (
@@ -81,21 +82,15 @@ class Worker:
         self._rules = BackoffRules(
             base_s=config.restart_base_s, cap_s=config.restart_cap_s, reset_s=config.restart_reset_s
         )
-        self._threads = [
-            threading.Thread(target=self._run, name=f"agent-worker-{number}", daemon=True)
-            for number in range(config.workers)
-        ]
+        self._crew = Crew("worker", threads=config.workers, take=queue.get, work=self._sync_guarded)
 
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        self._crew.start()
 
     def stop(self, timeout_s: float = 10.0) -> None:
         """Lets each worker end its action under way; containers stay."""
         self._queue.close()
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(timeout_s)
+        self._crew.join(timeout_s)
 
     def images_changed(self) -> None:
         """An image has appeared, or a pull has ended: pods that wait for either look again at once."""
@@ -125,18 +120,25 @@ class Worker:
         memory = self._memories.get(uid)
         return memory.status if memory is not None else None
 
-    def _run(self) -> None:
-        while (uid := self._queue.get()) is not None:
-            try:
-                self._sync(uid)
-                self._queue.forget(uid)
-            except RuntimeFailure as error:
-                delay_s = self._queue.retry(uid)
-                log.warning("pod not synced uid=%s error=%s retry_s=%.1f", uid, error, delay_s)
-            except Exception:
-                log.exception("pod failed uid=%s retry_s=%.1f", uid, self._queue.retry(uid))
-            finally:
-                self._queue.done(uid)
+    @property
+    def hung(self) -> int:
+        """Pods whose work has been waiting for something longer than usual."""
+        return self._crew.hung
+
+    def _sync_guarded(self, uid: str) -> None:
+        try:
+            self._sync(uid)
+            self._queue.forget(uid)
+        except RuntimeFailure as error:
+            delay_s = self._queue.retry(uid)
+            log.warning("pod not synced uid=%s error=%s retry_s=%.1f", uid, error, delay_s)
+            pod = self._store.get(uid)
+            if pod is not None:
+                self._around.event(pod, "Warning", "FailedSync", f"error determining status: {error}")
+        except Exception:
+            log.exception("pod failed uid=%s retry_s=%.1f", uid, self._queue.retry(uid))
+        finally:
+            self._queue.done(uid)
 
     def _sync(self, uid: str) -> None:
         pod = self._store.get(uid)

@@ -2,7 +2,8 @@
 
 The rule: an inspect that began later wins, whoever made it (the event thread, the full look, a worker after its own
 call); a container that was seen to be gone does not come back. A listener is told the uid of a pod whose containers
-changed. While Docker does not answer, everything stays as it was seen last.
+changed. While Docker does not answer, everything stays as it was seen last. Inspects are made by a crew of their own: a
+container that Docker cannot describe (its lock is held by a call that hangs) delays news of no other.
 """
 
 import itertools
@@ -11,18 +12,22 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from agent.crew import Crew
 from agent.runtime.docker import Docker
 from agent.runtime.failures import RuntimeFailure, RuntimeRefusal
 from agent.runtime.records import CLUSTER, ContainerRecord
+from client import WorkQueue
 
 log = logging.getLogger(__name__)
 
 _FIRST_DELAY_S, _LAST_DELAY_S = 0.2, 5.0
 _GONE_REMEMBERED = 4096
+_INSPECTORS = 2
+_SETTLE_S = 5.0
 
 
 class ContainerCache:
-    """Thread-safe; no thread of its own."""
+    """Thread-safe. ``start`` begins its crew, ``stop`` ends it."""
 
     def __init__(self, docker: Docker, on_change: Callable[[str], None]) -> None:
         self._docker = docker
@@ -31,6 +36,17 @@ class ContainerCache:
         self._records: dict[str, tuple[int, ContainerRecord]] = {}
         self._gone: dict[str, None] = {}
         self._serial = itertools.count(1)
+        self._idle = threading.Condition()
+        self._asked: set[str] = set()
+        self._looks: WorkQueue[str] = WorkQueue(base_s=1.0, cap_s=30.0)
+        self._crew = Crew("inspect", threads=_INSPECTORS, take=self._looks.get, work=self._look_now)
+
+    def start(self) -> None:
+        self._crew.start()
+
+    def stop(self, timeout_s: float = 2.0) -> None:
+        self._looks.close()
+        self._crew.join(timeout_s)
 
     def of_pod(self, uid: str) -> tuple[ContainerRecord, ...]:
         with self._lock:
@@ -71,23 +87,45 @@ class ContainerCache:
             self._on_change(known[1].uid)
 
     def relist(self) -> None:
-        """Compares with one list from Docker and inspects what differs. Raises RuntimeFailure when the list fails."""
+        """Compares with one list from Docker and inspects what differs. Raises RuntimeFailure when the list fails.
+
+        What is not inspected within the limit is inspected on: all others are known when this returns.
+        """
         with self._lock:
             before = {identity: record for identity, (_, record) in self._records.items()}
         rows = self._docker.states()
         for identity in before.keys() - rows.keys():
             self.drop(identity)
+        stale = set()
         for identity, state in rows.items():
             known = before.get(identity)
             if known is None or known.running != (state in ("running", "paused")):
-                self._refresh_contained(identity)
+                stale.add(identity)
+        for identity in stale:
+            self.look(identity)
+        with self._idle:
+            self._idle.wait_for(lambda: not stale & self._asked, _SETTLE_S)
 
-    def _refresh_contained(self, identity: str) -> None:
-        """One container that Docker cannot describe must not hide the others."""
+    def look(self, identity: str) -> None:
+        """Has one container inspected, soon; told to the listener if it has changed."""
+        with self._idle:
+            self._asked.add(identity)
+        self._looks.add(identity)
+
+    def _look_now(self, identity: str) -> None:
         try:
             self.refresh(identity)
-        except RuntimeFailure as error:
+            self._looks.forget(identity)
+        except RuntimeRefusal as error:
             log.warning("inspect failed container=%.12s error=%s", identity, error)
+        except RuntimeFailure as error:
+            delay_s = self._looks.retry(identity)
+            log.warning("inspect failed container=%.12s error=%s retry_s=%.1f", identity, error, delay_s)
+        finally:
+            with self._idle:
+                self._asked.discard(identity)
+                self._idle.notify_all()
+            self._looks.done(identity)
 
 
 class DockerWatch:
@@ -123,11 +161,13 @@ class DockerWatch:
         self.problem = "Docker has not been asked yet"
 
     def start(self) -> None:
+        self._cache.start()
         for thread in self._threads:
             thread.start()
 
     def stop(self, timeout_s: float = 3.0) -> None:
         self._stop.set()
+        self._cache.stop()
         with self._lock:
             end_stream = self._end_stream
         if end_stream is not None:
@@ -181,13 +221,7 @@ class DockerWatch:
         if action == "destroy":
             self._cache.drop(identity)
         elif not (action == "start" and known is not None and known.running):
-            self._refresh(identity)
-
-    def _refresh(self, identity: str) -> None:
-        try:
-            self._cache.refresh(identity)
-        except RuntimeRefusal as error:
-            log.warning("inspect failed container=%.12s error=%s", identity, error)
+            self._cache.look(identity)
 
     def _relist_always(self) -> None:
         while True:

@@ -26,6 +26,8 @@ _IMAGE_EVENTS = ("pull", "tag", "load", "import")
 _PULL_SILENCE_S = 300.0
 # Docker ends a terminal's stream at ctrl-p ctrl-q by default, and so swallows each ctrl-p. Nobody types this.
 _NO_DETACH_KEYS = "ctrl-@,ctrl-^,ctrl-],ctrl-_,ctrl-@,ctrl-^,ctrl-],ctrl-_"
+# What Docker answers from memory, or after one system call: if it takes longer, the container hangs.
+_SHORT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Docker:
         self.cluster = cluster
         self._timeout_s = timeout_s
         self._shared: APIClient | None = None
+        self._brief: APIClient | None = None
 
     @property
     def _client(self) -> APIClient:
@@ -79,6 +82,13 @@ class Docker:
         if self._shared is None:
             self._shared = self._new_client(self._timeout_s)
         return self._shared
+
+    @property
+    def _short(self) -> APIClient:
+        """For what must be quick about one container."""
+        if self._brief is None:
+            self._brief = self._new_client(min(self._timeout_s, _SHORT_S))
+        return self._brief
 
     def _new_client(self, timeout_s: float) -> APIClient:
         """Raises RuntimeUnreachable: it asks the daemon for its version.
@@ -89,8 +99,9 @@ class Docker:
             return APIClient(base_url=self._host, version="auto", timeout=timeout_s, max_pool_size=32)  # type: ignore[arg-type]
 
     def close(self) -> None:
-        if self._shared is not None:
-            self._shared.close()
+        for client in (self._shared, self._brief):
+            if client is not None:
+                client.close()
 
     def facts(self) -> DaemonFacts:
         with docker_errors():
@@ -114,7 +125,7 @@ class Docker:
         """None when it is gone, or is not ours."""
         try:
             with docker_errors():
-                document = self._client.inspect_container(container_id)
+                document = self._short.inspect_container(container_id)
         except RuntimeRefusal as error:
             if error.missing:
                 return None
@@ -153,7 +164,7 @@ class Docker:
         """Sends a signal. One that has ended or is gone already is none the worse."""
         try:
             with docker_errors():
-                self._client.kill(container_id, signal)
+                self._short.kill(container_id, signal)
         except RuntimeRefusal as error:
             if not (error.missing or error.conflict or "is not running" in str(error)):
                 raise
@@ -172,7 +183,7 @@ class Docker:
 
     def exec_create(self, container_id: str, command: list[str]) -> str:
         with docker_errors():
-            identity: str = self._client.exec_create(container_id, command)["Id"]
+            identity: str = self._short.exec_create(container_id, command)["Id"]
             return identity
 
     def exec_run(self, exec_id: str, *, limit_bytes: int, timeout_s: float) -> bytes:
@@ -187,7 +198,7 @@ class Docker:
     def exec_result(self, exec_id: str) -> tuple[int | None, int]:
         """Exit code (None while it runs) and the process id on the host."""
         with docker_errors():
-            answer = self._client.exec_inspect(exec_id)
+            answer = self._short.exec_inspect(exec_id)
         return (None if answer.get("Running") else answer.get("ExitCode")), answer.get("Pid") or 0
 
     def open_exec(

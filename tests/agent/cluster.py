@@ -4,11 +4,13 @@ import random
 import shutil
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from docker.api import APIClient
+from docker.errors import NotFound
 
 from agent.config import Config
 from agent.main import Agent
@@ -34,6 +36,8 @@ class Cluster:
     authority: Authority
     api: FakeApi = field(default_factory=FakeApi)
     agents: list[Agent] = field(default_factory=list)
+    namespace: str = "default"
+    shared: bool = False
 
     def config(self, **overrides: Any) -> Config:
         certificate, key = self.authority.issue("agent-server", addresses=("127.0.0.1",), server=True)
@@ -60,6 +64,10 @@ class Cluster:
         return Config(**{**settings, **overrides})
 
     def start_agent(self, **overrides: Any) -> Agent:
+        """Of a shared cluster, whose agent runs already, that one."""
+        if self.shared and self.agents:
+            assert not overrides, "other settings want a cluster of one's own"
+            return self.agents[0]
         agent = Agent(self.config(**overrides), self.api)  # type: ignore[arg-type]
         agent.start()
         self.agents.append(agent)
@@ -76,7 +84,7 @@ class Cluster:
         if containers is None:
             containers = [self.container("main", command)]
         document = {
-            "metadata": {"name": name, "namespace": "default", **(meta or {})},
+            "metadata": {"name": name, "namespace": self.namespace, **(meta or {})},
             "spec": {"nodeName": NODE, "containers": containers, "terminationGracePeriodSeconds": 5, **spec},
         }
         return convert(document, Pod)
@@ -88,8 +96,16 @@ class Cluster:
         created: Pod = self.api.create(self.pod(*args, **kwargs))
         return created
 
+    def add(self, kind: type, name: str, **document: Any) -> Any:
+        """Another object of the namespace."""
+        return self.api.create(convert({"metadata": {"name": name, "namespace": self.namespace}, **document}, kind))
+
     def get(self, name: str) -> Pod | None:
-        return next((pod for pod in self.api.items(Pod) if pod.metadata.name == name), None)
+        identity = (self.namespace, name)
+        return next((p for p in self.api.items(Pod) if (p.metadata.namespace, p.metadata.name) == identity), None)
+
+    def delete(self, name: str, **options: Any) -> None:
+        self.api.delete(Pod, name, self.namespace, **options)
 
     def wait_pod(self, name: str, holds: Callable[[Pod], bool], *, timeout_s: float = 20) -> Pod:
         found: list[Pod] = []
@@ -106,25 +122,45 @@ class Cluster:
         wait_until(lambda: self.get(name) is None, timeout_s=timeout_s)
 
     def events(self, reason: str) -> list[str]:
-        return [event.message for event in self.api.items(Event) if event.reason == reason]
+        """Messages of events of the namespace; a single cluster's are those of the node too."""
+        everything = not self.shared
+        return [
+            event.message
+            for event in self.api.items(Event)
+            if event.reason == reason and (everything or event.metadata.namespace == self.namespace)
+        ]
 
     # Docker.
 
     def containers(self, *, all: bool = True) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self.docker.containers(
-            all=all, filters={"label": f"io.steersman.cluster={self.name}"}
-        )
+        labels = [f"io.steersman.cluster={self.name}"]
+        if self.shared:
+            labels.append(f"io.kubernetes.pod.namespace={self.namespace}")
+        rows: list[dict[str, Any]] = self.docker.containers(all=all, filters={"label": labels})
         return rows
+
+    def forget_pods(self) -> None:
+        """Takes the namespace's pods out of the API; the agent removes them behind the next test's back."""
+        for pod in self.api.items(Pod):
+            if pod.metadata.namespace == self.namespace:
+                self.api.delete(Pod, pod.metadata.name, self.namespace, grace_s=0, uid=pod.metadata.uid)
 
     def clean(self) -> None:
         for agent in list(self.agents):
             self.stop_agent(agent)
-        for row in self.containers():
-            self.docker.remove_container(row["Id"], force=True, v=True)
+        rows = self.containers()
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(self._remove_container, rows))
         for network in self.docker.networks(names=[self.bridge]):
             self.docker.remove_network(network["Id"])
         remove_tree(self.directory / "data")
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _remove_container(self, row: dict[str, Any]) -> None:
+        try:
+            self.docker.remove_container(row["Id"], force=True, v=True)
+        except NotFound:
+            return
 
 
 _SUBNETS = iter(random.sample([f"10.{second}.{third}.0/24" for second in range(201, 250) for third in range(256)], 400))

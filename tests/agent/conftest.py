@@ -1,5 +1,6 @@
 """Fixtures of the agent's tests: an image, certificates, and a private cluster on Docker."""
 
+import dataclasses
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -53,9 +54,34 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture
 def cluster(docker_client: APIClient, image: str, authority: Authority, tmp_path: Path) -> Iterator[Cluster]:
+    """A cluster of the test's own, without an agent yet: for settings of its own, and for harm to the agent."""
     unique = uuid.uuid4().hex[:8]
     made = Cluster(f"test-{unique}", f"st{unique}", free_cidr(), tmp_path / "agent", docker_client, image, authority)
     try:
         yield made
     finally:
         made.clean()
+
+
+@pytest.fixture(scope="session")
+def running(
+    docker_client: APIClient, image: str, authority: Authority, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    unique = uuid.uuid4().hex[:8]
+    directory = tmp_path_factory.mktemp("agent")
+    made = Cluster(f"test-{unique}", f"st{unique}", free_cidr(), directory, docker_client, image, authority)
+    try:
+        made.start_agent()
+        yield made
+    finally:
+        made.clean()
+
+
+@pytest.fixture
+def shared(running: Cluster) -> Iterator[Cluster]:
+    """A namespace of a cluster whose agent runs already: for all that pods do and that is done to pods."""
+    mine = dataclasses.replace(running, namespace=f"ns-{uuid.uuid4().hex[:8]}", shared=True)
+    try:
+        yield mine
+    finally:
+        mine.forget_pods()

@@ -6,19 +6,10 @@ from typing import Any
 import pytest
 
 from agent.runtime.records import record_from_inspect
-from api.codec import convert
 from api.core import ConfigMap, Secret, Service
 from tests.agent.cluster import Cluster, phase, ready, wait_until, waiting_reason
 
 pytestmark = pytest.mark.docker
-
-
-def _service(name: str, address: str, port: int) -> Service:
-    document = {
-        "metadata": {"name": name, "namespace": "default"},
-        "spec": {"clusterIP": address, "ports": [{"name": "http", "port": port}]},
-    }
-    return convert(document, Service)
 
 
 def _output(cluster: Cluster, name: str) -> str:
@@ -28,27 +19,26 @@ def _output(cluster: Cluster, name: str) -> str:
     return str(cluster.docker.logs(identity).decode())
 
 
-def test_the_environment_comes_from_all_its_sources(cluster: Cluster) -> None:
-    cluster.api.create(_service("redis-master", "10.96.0.7", 6379))
-    cluster.api.create(
-        convert({"metadata": {"name": "settings", "namespace": "default"}, "data": {"a": "1"}}, ConfigMap)
-    )
-    secret = {"metadata": {"name": "keys", "namespace": "default"}, "data": {"word": "aHVudGVyMg=="}}
-    cluster.api.create(convert(secret, Secret))
-    cluster.start_agent()
+def test_the_environment_comes_from_all_its_sources(shared: Cluster) -> None:
+    ports = [{"name": "http", "port": 6379}]
+    shared.add(Service, "redis-master", spec={"clusterIP": "10.96.0.7", "ports": ports})
+    shared.add(ConfigMap, "settings", data={"a": "1"})
+    shared.add(Secret, "keys", data={"word": "aHVudGVyMg=="})
+    agent = shared.start_agent()
+    wait_until(lambda: "redis-master" in {service.metadata.name for service in agent.services.items()})
     env: list[dict[str, Any]] = [
         {"name": "GREETING", "value": "hello $(SETTING_a) $$(SETTING_a)"},
         {"name": "WORD", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "word"}}},
         {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
         {"name": "LIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}},
     ]
-    container = cluster.container(
+    container = shared.container(
         "main", "env", env=env, envFrom=[{"prefix": "SETTING_", "configMapRef": {"name": "settings"}}],
         resources={"limits": {"memory": "64Mi"}},
     )  # fmt: skip
-    cluster.create("env", containers=[container], restartPolicy="Never")
-    lines = _output(cluster, "env").splitlines()
-    pod = cluster.get("env")
+    shared.create("env", containers=[container], restartPolicy="Never")
+    lines = _output(shared, "env").splitlines()
+    pod = shared.get("env")
     assert pod is not None
     for wanted in (
         "GREETING=hello 1 $(SETTING_a)", "WORD=hunter2", f"IP={pod.status.pod_ip}", "LIMIT=64", "SETTING_a=1",
@@ -58,14 +48,14 @@ def test_the_environment_comes_from_all_its_sources(cluster: Cluster) -> None:
         assert wanted in lines
 
 
-def test_a_missing_config_map_shows_and_the_pod_recovers(cluster: Cluster) -> None:
-    cluster.start_agent()
-    container = cluster.container("main", "exec sleep 1000", envFrom=[{"configMapRef": {"name": "later"}}])
-    cluster.create("waits", containers=[container])
-    cluster.wait_pod("waits", lambda pod: waiting_reason(pod) == "CreateContainerConfigError")
-    wait_until(lambda: 'Error: configmap "later" not found' in cluster.events("Failed"))
-    cluster.api.create(convert({"metadata": {"name": "later", "namespace": "default"}}, ConfigMap))
-    cluster.wait_pod("waits", ready)
+def test_a_missing_config_map_shows_and_the_pod_recovers(shared: Cluster) -> None:
+    shared.start_agent()
+    container = shared.container("main", "exec sleep 1000", envFrom=[{"configMapRef": {"name": "later"}}])
+    shared.create("waits", containers=[container])
+    shared.wait_pod("waits", lambda pod: waiting_reason(pod) == "CreateContainerConfigError")
+    wait_until(lambda: 'Error: configmap "later" not found' in shared.events("Failed"))
+    shared.add(ConfigMap, "later")
+    shared.wait_pod("waits", ready)
 
 
 def test_names_are_resolved_by_the_clusters_servers(cluster: Cluster) -> None:
@@ -83,11 +73,10 @@ def test_names_are_resolved_by_the_clusters_servers(cluster: Cluster) -> None:
     assert output.endswith("names\n")
 
 
-def test_volumes_are_seen_shared_and_removed(cluster: Cluster) -> None:
-    cluster.api.create(convert({"metadata": {"name": "files", "namespace": "default"}, "data": {"a": "A"}}, ConfigMap))
-    secret = {"metadata": {"name": "keys", "namespace": "default"}, "data": {"k": "Sw=="}}
-    cluster.api.create(convert(secret, Secret))
-    cluster.start_agent()
+def test_volumes_are_seen_shared_and_removed(shared: Cluster) -> None:
+    shared.add(ConfigMap, "files", data={"a": "A"})
+    shared.add(Secret, "keys", data={"k": "Sw=="})
+    shared.start_agent()
     volumes = [
         {"name": "scratch", "emptyDir": {}},
         {"name": "ram", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
@@ -96,31 +85,32 @@ def test_volumes_are_seen_shared_and_removed(cluster: Cluster) -> None:
         {"name": "me", "downwardAPI": {"items": [{"path": "name", "fieldRef": {"fieldPath": "metadata.name"}}]}},
     ]
     mounts = [{"name": volume["name"], "mountPath": f"/mnt/{volume['name']}"} for volume in volumes]
-    writer = cluster.container("writer", "echo W > /mnt/scratch/w; echo R > /mnt/ram/r", volumeMounts=mounts)
+    writer = shared.container("writer", "echo W > /mnt/scratch/w; echo R > /mnt/ram/r", volumeMounts=mounts)
     command = "cat /mnt/scratch/w /mnt/ram/r /mnt/config/deep/a.txt /mnt/keys/k /mnt/me/name; stat -Lc %a /mnt/keys/k"
-    reader = cluster.container("main", command, volumeMounts=mounts)
-    cluster.create("vols", containers=[reader], initContainers=[writer], volumes=volumes, restartPolicy="Never")
-    assert _output(cluster, "vols") == "W\nR\nAKvols400\n"
-    cluster.api.delete(type(cluster.get("vols")), "vols", "default")
-    cluster.wait_gone("vols")
-    assert list((cluster.directory / "data/pods").iterdir()) == []
+    reader = shared.container("main", command, volumeMounts=mounts)
+    shared.create("vols", containers=[reader], initContainers=[writer], volumes=volumes, restartPolicy="Never")
+    assert _output(shared, "vols") == "W\nR\nAKvols400\n"
+    pod = shared.wait_pod("vols", phase("Succeeded"))
+    shared.delete("vols")
+    shared.wait_gone("vols")
+    assert not (shared.directory / "data/pods" / pod.metadata.uid).exists()
 
 
-def test_a_volume_of_a_kind_that_is_not_there_fails_with_its_name(cluster: Cluster) -> None:
-    cluster.start_agent()
+def test_a_volume_of_a_kind_that_is_not_there_fails_with_its_name(shared: Cluster) -> None:
+    shared.start_agent()
     volume = {"name": "share", "nfs": {"server": "10.0.0.1", "path": "/"}}
-    container = cluster.container("main", "true", volumeMounts=[{"name": "share", "mountPath": "/mnt"}])
-    cluster.create("nfs", containers=[container], volumes=[volume])
+    container = shared.container("main", "true", volumeMounts=[{"name": "share", "mountPath": "/mnt"}])
+    shared.create("nfs", containers=[container], volumes=[volume])
     told = 'MountVolume.SetUp failed for volume "share" : nfs is not supported by this agent'
-    wait_until(lambda: told in cluster.events("FailedMount"))
-    pod = cluster.get("nfs")
+    wait_until(lambda: told in shared.events("FailedMount"))
+    pod = shared.get("nfs")
     assert pod is not None
     assert pod.status.phase == "Pending"
 
 
-def test_resources_and_rights_reach_docker(cluster: Cluster) -> None:
-    cluster.start_agent()
-    container = cluster.container(
+def test_resources_and_rights_reach_docker(shared: Cluster) -> None:
+    shared.start_agent()
+    container = shared.container(
         "main",
         "exec sleep 1000",
         resources={"requests": {"cpu": "100m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "64Mi"}},
@@ -132,11 +122,11 @@ def test_resources_and_rights_reach_docker(cluster: Cluster) -> None:
             "capabilities": {"add": ["NET_ADMIN"], "drop": ["ALL"]},
         },
     )
-    cluster.create("limited", containers=[container])
-    pod = cluster.wait_pod("limited", ready)
+    shared.create("limited", containers=[container])
+    pod = shared.wait_pod("limited", ready)
     assert pod.status.qos_class == "Burstable"
     identity = pod.status.container_statuses[0].container_id.removeprefix("docker://")
-    document = cluster.docker.inspect_container(identity)
+    document = shared.docker.inspect_container(identity)
     host = document["HostConfig"]
     assert (host["CpuShares"], host["CpuQuota"], host["Memory"]) == (102, 50_000, 64 * 2**20)
     assert 3 <= host["OomScoreAdj"] <= 999
@@ -151,25 +141,25 @@ def test_resources_and_rights_reach_docker(cluster: Cluster) -> None:
     assert json.dumps(document["HostConfig"]["NetworkMode"]) == f'"container:{record.sandbox_id}"'
 
 
-def test_a_container_that_takes_too_much_memory_is_told_as_oom_killed(cluster: Cluster) -> None:
-    cluster.start_agent()
+def test_a_container_that_takes_too_much_memory_is_told_as_oom_killed(shared: Cluster) -> None:
+    shared.start_agent()
     command = "x=aaaaaaaaaaaaaaaa; while true; do x=$x$x; done"
-    container = cluster.container("main", command, resources={"limits": {"memory": "16Mi"}})
-    cluster.create("greedy", containers=[container], restartPolicy="Never")
-    pod = cluster.wait_pod("greedy", phase("Failed"))
+    container = shared.container("main", command, resources={"limits": {"memory": "16Mi"}})
+    shared.create("greedy", containers=[container], restartPolicy="Never")
+    pod = shared.wait_pod("greedy", phase("Failed"))
     state = pod.status.container_statuses[0].state
     assert state is not None
     assert state.terminated is not None
     assert (state.terminated.reason, state.terminated.exit_code) == ("OOMKilled", 137)
 
 
-def test_last_words_and_init_containers_are_told(cluster: Cluster) -> None:
-    cluster.start_agent()
-    first = cluster.container("first", "exit 0")
-    second = cluster.container("second", "echo gave up > /dev/termination-log; exit 7")
-    main = cluster.container("main", "true")
-    cluster.create("init", containers=[main], initContainers=[first, second], restartPolicy="Never")
-    pod = cluster.wait_pod("init", phase("Failed"))
+def test_last_words_and_init_containers_are_told(shared: Cluster) -> None:
+    shared.start_agent()
+    first = shared.container("first", "exit 0")
+    second = shared.container("second", "echo gave up > /dev/termination-log; exit 7")
+    main = shared.container("main", "true")
+    shared.create("init", containers=[main], initContainers=[first, second], restartPolicy="Never")
+    pod = shared.wait_pod("init", phase("Failed"))
     states = [status.state for status in pod.status.init_container_statuses]
     assert states[0] is not None
     assert states[0].terminated is not None

@@ -51,20 +51,20 @@ def test_a_missing_image_backs_off_and_recovers_when_it_appears(
 
 
 @pytest.mark.docker
-def test_pull_policy_never_says_so(cluster: Cluster) -> None:
-    cluster.start_agent()
+def test_pull_policy_never_says_so(shared: Cluster) -> None:
+    shared.start_agent()
     container = {"name": "main", "image": "steersman-test/nowhere:v1", "imagePullPolicy": "Never"}
-    cluster.create("never", containers=[container])
-    cluster.wait_pod("never", lambda pod: waiting_reason(pod) == "ErrImageNeverPull")
+    shared.create("never", containers=[container])
+    shared.wait_pod("never", lambda pod: waiting_reason(pod) == "ErrImageNeverPull")
 
 
 @pytest.mark.docker
-def test_a_malformed_image_name_says_so_and_stops_at_itself(cluster: Cluster) -> None:
-    cluster.start_agent()
-    good = cluster.container("good", "exec sleep 1000")
-    cluster.create("bad", containers=[{"name": "main", "image": "UPPER//case"}, good])
-    wait_until(lambda: len(cluster.containers(all=False)) == 2)
-    pod = cluster.wait_pod("bad", lambda pod: waiting_reason(pod) == "InvalidImageName")
+def test_a_malformed_image_name_says_so_and_stops_at_itself(shared: Cluster) -> None:
+    shared.start_agent()
+    good = shared.container("good", "exec sleep 1000")
+    shared.create("bad", containers=[{"name": "main", "image": "UPPER//case"}, good])
+    wait_until(lambda: len(shared.containers(all=False)) == 2)
+    pod = shared.wait_pod("bad", lambda pod: waiting_reason(pod) == "InvalidImageName")
     assert [status.name for status in pod.status.container_statuses] == ["main", "good"]
 
 
@@ -81,9 +81,9 @@ def test_the_registry_is_read_from_the_image_name(image: str, registry: str) -> 
     assert registry_of(image) == registry
 
 
-def _secret(name: str, registry: str, entry: dict[str, str]) -> Secret:
+def _secret(name: str, registry: str, entry: dict[str, str], namespace: str = "default") -> Secret:
     data = base64.b64encode(json.dumps({"auths": {registry: entry}}).encode()).decode()
-    return convert({"metadata": {"name": name, "namespace": "default"}, "data": {".dockerconfigjson": data}}, Secret)
+    return convert({"metadata": {"name": name, "namespace": namespace}, "data": {".dockerconfigjson": data}}, Secret)
 
 
 def test_credentials_are_those_of_the_images_registry() -> None:
@@ -117,19 +117,19 @@ class _Registry(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.mark.docker
-def test_a_pull_uses_the_pods_pull_secret(cluster: Cluster) -> None:
+def test_a_pull_uses_the_pods_pull_secret(shared: Cluster) -> None:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Registry)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
         registry = f"127.0.0.1:{server.server_address[1]}"
-        cluster.api.create(_secret("keys", registry, {"username": "me", "password": "secret"}))
-        cluster.start_agent()
+        shared.api.create(_secret("keys", registry, {"username": "me", "password": "secret"}, shared.namespace))
+        shared.start_agent()
         container = {"name": "main", "image": f"{registry}/private:v1"}
-        cluster.create("private", containers=[container], imagePullSecrets=[{"name": "keys"}, {"name": "gone"}])
-        cluster.wait_pod("private", lambda pod: waiting_reason(pod) in ("ErrImagePull", "ImagePullBackOff"))
+        shared.create("private", containers=[container], imagePullSecrets=[{"name": "keys"}, {"name": "gone"}])
+        shared.wait_pod("private", lambda pod: waiting_reason(pod) in ("ErrImagePull", "ImagePullBackOff"))
         assert "Basic " + base64.b64encode(b"me:secret").decode() in _Registry.said
-        wait_until(lambda: bool(cluster.events("FailedToRetrieveImagePullSecret")))
+        wait_until(lambda: bool(shared.events("FailedToRetrieveImagePullSecret")))
     finally:
         server.shutdown()
         server.server_close()

@@ -13,75 +13,76 @@ from tests.agent.cluster import Cluster, phase, ready, restarts, wait_until, wai
 pytestmark = pytest.mark.docker
 
 
-def test_a_pod_runs_with_an_address_of_the_pod_network(cluster: Cluster) -> None:
-    cluster.start_agent()
-    cluster.create("web", "exec sleep 1000")
-    pod = cluster.wait_pod("web", ready)
+def test_a_pod_runs_with_an_address_of_the_pod_network(shared: Cluster) -> None:
+    shared.start_agent()
+    shared.create("web", "exec sleep 1000")
+    pod = shared.wait_pod("web", ready)
     assert pod.status.phase == "Running"
-    assert pod.status.pod_ip.startswith(cluster.cidr.rpartition(".")[0] + ".")
+    assert pod.status.pod_ip.startswith(shared.cidr.rpartition(".")[0] + ".")
     assert pod.status.host_ip == "127.0.0.1"
     assert pod.status.qos_class == "BestEffort"
-    names = sorted(row["Names"][0] for row in cluster.containers())
-    assert names == [f"/k8s_POD_web_default_{pod.metadata.uid}_0", f"/k8s_main_web_default_{pod.metadata.uid}_0"]
-    wait_until(lambda: bool(cluster.events("Started")))
-    assert cluster.events("Created") == ["Created container: main"]
+    names = sorted(row["Names"][0] for row in shared.containers())
+    tail = f"web_{shared.namespace}_{pod.metadata.uid}_0"
+    assert names == [f"/k8s_POD_{tail}", f"/k8s_main_{tail}"]
+    wait_until(lambda: bool(shared.events("Started")))
+    assert shared.events("Created") == ["Created container: main"]
 
 
-def test_a_deleted_pod_gets_term_and_is_gone(cluster: Cluster) -> None:
-    cluster.start_agent()
-    cluster.create("web", "trap 'exit 0' TERM; sleep 1000 & wait")
-    pod = cluster.wait_pod("web", ready)
-    cluster.api.delete(Pod, "web", "default")
-    cluster.wait_gone("web", timeout_s=4)
-    assert cluster.containers() == []
-    assert not (cluster.directory / "data/pods" / pod.metadata.uid).exists()
-    assert list((cluster.directory / "log/containers").iterdir()) == []
+def test_a_deleted_pod_gets_term_and_is_gone(shared: Cluster) -> None:
+    shared.start_agent()
+    shared.create("web", "trap 'exit 0' TERM; sleep 1000 & wait")
+    pod = shared.wait_pod("web", ready)
+    shared.delete("web")
+    shared.wait_gone("web", timeout_s=4)
+    assert shared.containers() == []
+    assert not (shared.directory / "data/pods" / pod.metadata.uid).exists()
+    assert list((shared.directory / "log/containers").glob(f"*_{shared.namespace}_*")) == []
 
 
-def test_a_container_that_ignores_term_is_killed_after_the_grace(cluster: Cluster) -> None:
-    cluster.start_agent()
-    cluster.create("stubborn", "trap '' TERM; while true; do sleep 0.1; done")
-    cluster.wait_pod("stubborn", ready)
-    cluster.api.delete(Pod, "stubborn", "default", grace_s=1)
-    cluster.wait_gone("stubborn", timeout_s=8)
-    assert cluster.containers() == []
+def test_a_container_that_ignores_term_is_killed_after_the_grace(shared: Cluster) -> None:
+    shared.start_agent()
+    shared.create("stubborn", "trap '' TERM; while true; do sleep 0.1; done")
+    shared.wait_pod("stubborn", ready)
+    shared.delete("stubborn", grace_s=1)
+    shared.wait_gone("stubborn", timeout_s=8)
+    assert shared.containers() == []
 
 
 @pytest.mark.parametrize(
     ("policy", "code", "wanted"),
     [("Never", 0, "Succeeded"), ("Never", 3, "Failed"), ("OnFailure", 0, "Succeeded")],
 )
-def test_a_pod_that_ends_for_good_has_the_right_phase(cluster: Cluster, policy: str, code: int, wanted: str) -> None:
-    cluster.start_agent()
-    cluster.create("job", f"exit {code}", restartPolicy=policy)
-    pod = cluster.wait_pod("job", phase(wanted))
+def test_a_pod_that_ends_for_good_has_the_right_phase(shared: Cluster, policy: str, code: int, wanted: str) -> None:
+    shared.start_agent()
+    shared.create("job", f"exit {code}", restartPolicy=policy)
+    pod = shared.wait_pod("job", phase(wanted))
     state = pod.status.container_statuses[0].state
     assert state is not None
     assert state.terminated is not None
     assert (state.terminated.exit_code, state.terminated.reason) == (code, "Error" if code else "Completed")
-    wait_until(lambda: len(cluster.containers()) == 1)
+    wait_until(lambda: len(shared.containers()) == 1)
 
 
-def test_a_container_killed_from_outside_is_started_again_and_counted(cluster: Cluster) -> None:
-    cluster.start_agent()
-    cluster.create("web", "exec sleep 1000")
-    pod = cluster.wait_pod("web", ready)
-    cluster.docker.kill(pod.status.container_statuses[0].container_id.removeprefix("docker://"))
-    pod = cluster.wait_pod("web", lambda pod: restarts(pod) == 1 and ready(pod))
+def test_a_container_killed_from_outside_is_started_again_and_counted(shared: Cluster) -> None:
+    shared.start_agent()
+    shared.create("web", "exec sleep 1000")
+    pod = shared.wait_pod("web", ready)
+    shared.docker.kill(pod.status.container_statuses[0].container_id.removeprefix("docker://"))
+    pod = shared.wait_pod("web", lambda pod: restarts(pod) == 1 and ready(pod))
     last = pod.status.container_statuses[0].last_state
     assert last is not None
     assert last.terminated is not None
     assert last.terminated.exit_code == 137
 
 
-def test_a_sandbox_killed_from_outside_is_made_again(cluster: Cluster) -> None:
-    cluster.start_agent()
-    cluster.create("web", "exec sleep 1000", terminationGracePeriodSeconds=1)
-    cluster.wait_pod("web", ready)
-    sandbox = next(row for row in cluster.containers() if "k8s_POD_" in row["Names"][0])
-    cluster.docker.kill(sandbox["Id"])
-    cluster.wait_pod("web", lambda pod: restarts(pod) == 1 and ready(pod))
-    assert len(cluster.containers(all=False)) == 2
+def test_a_sandbox_killed_from_outside_is_made_again(shared: Cluster) -> None:
+    shared.start_agent()
+    shared.create("web", "exec sleep 1000", terminationGracePeriodSeconds=1)
+    shared.wait_pod("web", ready)
+    sandbox = next(row for row in shared.containers() if "k8s_POD_" in row["Names"][0])
+    shared.docker.kill(sandbox["Id"])
+    shared.wait_pod("web", lambda pod: restarts(pod) == 1 and ready(pod))
+    assert len(shared.containers(all=False)) == 2
 
 
 def test_a_container_that_keeps_failing_waits_with_crash_loop_back_off(cluster: Cluster) -> None:
@@ -95,11 +96,11 @@ def test_a_container_that_keeps_failing_waits_with_crash_loop_back_off(cluster: 
     wait_until(lambda: len(cluster.docker.containers(all=True, filters=dead)) <= 1)
 
 
-def test_a_command_that_is_not_there_shows_run_container_error(cluster: Cluster) -> None:
-    cluster.start_agent()
-    container = {"name": "main", "image": cluster.image, "command": ["/no/such/program"]}
-    cluster.create("typo", containers=[container], restartPolicy="Never")
-    pod = cluster.wait_pod("typo", phase("Failed"))
+def test_a_command_that_is_not_there_shows_run_container_error(shared: Cluster) -> None:
+    shared.start_agent()
+    container = {"name": "main", "image": shared.image, "command": ["/no/such/program"]}
+    shared.create("typo", containers=[container], restartPolicy="Never")
+    pod = shared.wait_pod("typo", phase("Failed"))
     state = pod.status.container_statuses[0].state
     assert state is not None
     assert state.terminated is not None
@@ -113,51 +114,52 @@ def test_a_frozen_container_ends_by_kill_and_delays_no_other(cluster: Cluster) -
     pod = cluster.wait_pod("frozen", ready)
     identity = pod.status.container_statuses[0].container_id.removeprefix("docker://")
     os.kill(cluster.docker.inspect_container(identity)["State"]["Pid"], signal.SIGSTOP)
-    cluster.api.delete(Pod, "frozen", "default")
+    cluster.delete("frozen")
     cluster.create("other", "exec sleep 1000")
     cluster.wait_pod("other", ready, timeout_s=8)
     cluster.wait_gone("frozen", timeout_s=10)
 
 
-def test_hooks_run_after_the_start_and_before_the_end(cluster: Cluster) -> None:
-    cluster.start_agent()
+def test_hooks_run_after_the_start_and_before_the_end(shared: Cluster) -> None:
+    shared.start_agent()
     hooks = {
         "postStart": {"exec": {"command": ["sh", "-c", "echo started > /shared/first"]}},
         "preStop": {"exec": {"command": ["sh", "-c", "echo ending > /shared/last"]}},
     }
-    shared = {"name": "shared", "hostPath": {"path": str(cluster.directory / "shared"), "type": "DirectoryOrCreate"}}
-    container = cluster.container(
+    folder = shared.directory / "hooks"
+    volume = {"name": "shared", "hostPath": {"path": str(folder), "type": "DirectoryOrCreate"}}
+    container = shared.container(
         "main",
         "trap 'exit 0' TERM; sleep 1000 & wait",
         lifecycle=hooks,
         volumeMounts=[{"name": "shared", "mountPath": "/shared"}],
     )
-    cluster.create("hooked", containers=[container], volumes=[shared])
-    cluster.wait_pod("hooked", ready)
-    assert (cluster.directory / "shared/first").read_text() == "started\n"
-    cluster.api.delete(Pod, "hooked", "default")
-    cluster.wait_gone("hooked")
-    assert (cluster.directory / "shared/last").read_text() == "ending\n"
+    shared.create("hooked", containers=[container], volumes=[volume])
+    shared.wait_pod("hooked", ready)
+    assert (folder / "first").read_text() == "started\n"
+    shared.delete("hooked")
+    shared.wait_gone("hooked")
+    assert (folder / "last").read_text() == "ending\n"
 
 
-def test_a_failed_post_start_hook_ends_the_container(cluster: Cluster) -> None:
-    cluster.start_agent()
+def test_a_failed_post_start_hook_ends_the_container(shared: Cluster) -> None:
+    shared.start_agent()
     hooks = {"postStart": {"exec": {"command": ["false"]}}}
-    container = cluster.container("main", "trap 'exit 0' TERM; sleep 1000 & wait", lifecycle=hooks)
-    cluster.create("hooked", containers=[container], restartPolicy="Never")
-    cluster.wait_pod("hooked", lambda pod: pod.status.phase in ("Succeeded", "Failed"))
-    wait_until(lambda: bool(cluster.events("FailedPostStartHook")))
+    container = shared.container("main", "trap 'exit 0' TERM; sleep 1000 & wait", lifecycle=hooks)
+    shared.create("hooked", containers=[container], restartPolicy="Never")
+    shared.wait_pod("hooked", lambda pod: pod.status.phase in ("Succeeded", "Failed"))
+    wait_until(lambda: bool(shared.events("FailedPostStartHook")))
 
 
-def test_a_port_of_the_host_leads_to_the_pod(cluster: Cluster) -> None:
+def test_a_port_of_the_host_leads_to_the_pod(shared: Cluster) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    cluster.start_agent()
+    shared.start_agent()
     ports = [{"containerPort": 8080, "hostPort": port, "hostIP": "127.0.0.1"}]
     command = "mkdir -p /tmp/www; echo hello > /tmp/www/index.html; exec httpd -f -p 8080 -h /tmp/www"
-    cluster.create("web", containers=[cluster.container("main", command, ports=ports)])
-    cluster.wait_pod("web", ready)
+    shared.create("web", containers=[shared.container("main", command, ports=ports)])
+    shared.wait_pod("web", ready)
     wait_until(lambda: _answer(port) == b"hello\n")
 
 
@@ -168,10 +170,10 @@ def _answer(port: int) -> bytes:
         return b""
 
 
-def test_a_status_that_somebody_else_overwrote_is_put_right(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_status_that_somebody_else_overwrote_is_put_right(shared: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.pods.reporter.REPAIR_S", 0.0)
-    cluster.start_agent()
-    cluster.create("web", "exec sleep 1000")
-    pod = cluster.wait_pod("web", ready)
-    cluster.api.patch(Pod, "web", "default", {"status": {"phase": "Failed"}}, subresource="status", form="merge")
-    assert cluster.wait_pod("web", phase("Running")).status.pod_ip == pod.status.pod_ip
+    shared.start_agent()
+    shared.create("web", "exec sleep 1000")
+    pod = shared.wait_pod("web", ready)
+    shared.api.patch(Pod, "web", shared.namespace, {"status": {"phase": "Failed"}}, subresource="status", form="merge")
+    assert shared.wait_pod("web", phase("Running")).status.pod_ip == pod.status.pod_ip

@@ -15,44 +15,44 @@ def _running(pod: Pod) -> bool:
     return bool(states) and all(state is not None and state.running for state in states)
 
 
-def test_a_failing_liveness_probe_restarts_the_container(cluster: Cluster) -> None:
-    cluster.start_agent()
+def test_a_failing_liveness_probe_restarts_the_container(shared: Cluster) -> None:
+    shared.start_agent()
     probe = {"exec": {"command": ["test", "-e", "/tmp/alive"]}, "periodSeconds": 1, "failureThreshold": 2}
-    container = cluster.container("main", "touch /tmp/alive; sleep 1; rm /tmp/alive; sleep 1000", livenessProbe=probe)
-    cluster.create("web", containers=[container], terminationGracePeriodSeconds=1)
-    cluster.wait_pod("web", lambda pod: restarts(pod) >= 1)
-    wait_until(lambda: "Container main failed liveness probe, will be restarted" in cluster.events("Killing"))
-    assert any(message.startswith("Liveness probe failed:") for message in cluster.events("Unhealthy"))
+    container = shared.container("main", "touch /tmp/alive; sleep 1; rm /tmp/alive; sleep 1000", livenessProbe=probe)
+    shared.create("web", containers=[container], terminationGracePeriodSeconds=1)
+    shared.wait_pod("web", lambda pod: restarts(pod) >= 1)
+    wait_until(lambda: "Container main failed liveness probe, will be restarted" in shared.events("Killing"))
+    assert any(message.startswith("Liveness probe failed:") for message in shared.events("Unhealthy"))
 
 
-def test_a_readiness_probe_holds_a_pod_back_and_lets_it_go(cluster: Cluster) -> None:
-    cluster.start_agent()
+def test_a_readiness_probe_holds_a_pod_back_and_lets_it_go(shared: Cluster) -> None:
+    shared.start_agent()
     probe = {"httpGet": {"path": "/ok", "port": "web"}, "periodSeconds": 1}
-    container = cluster.container("main", _SERVER, readinessProbe=probe, ports=[{"name": "web", "containerPort": 8080}])
-    cluster.create("web", containers=[container])
-    pod = cluster.wait_pod("web", ready)
+    container = shared.container("main", _SERVER, readinessProbe=probe, ports=[{"name": "web", "containerPort": 8080}])
+    shared.create("web", containers=[container])
+    pod = shared.wait_pod("web", ready)
     identity = pod.status.container_statuses[0].container_id.removeprefix("docker://")
-    cluster.docker.exec_start(cluster.docker.exec_create(identity, ["rm", "/tmp/www/ok"])["Id"])
-    pod = cluster.wait_pod("web", lambda pod: not ready(pod))
+    shared.docker.exec_start(shared.docker.exec_create(identity, ["rm", "/tmp/www/ok"])["Id"])
+    pod = shared.wait_pod("web", lambda pod: not ready(pod))
     assert _running(pod)
     condition = next(c for c in pod.status.conditions if c.type == "Ready")
     assert (condition.reason, condition.message) == ("ContainersNotReady", "containers with unready status: [main]")
-    wait_until(lambda: "Readiness probe failed: HTTP probe failed with statuscode: 404" in cluster.events("Unhealthy"))
-    cluster.docker.exec_start(cluster.docker.exec_create(identity, ["touch", "/tmp/www/ok"])["Id"])
-    assert restarts(cluster.wait_pod("web", ready)) == 0
+    wait_until(lambda: "Readiness probe failed: HTTP probe failed with statuscode: 404" in shared.events("Unhealthy"))
+    shared.docker.exec_start(shared.docker.exec_create(identity, ["touch", "/tmp/www/ok"])["Id"])
+    assert restarts(shared.wait_pod("web", ready)) == 0
 
 
-def test_a_startup_probe_holds_the_others_back(cluster: Cluster) -> None:
-    cluster.start_agent()
+def test_a_startup_probe_holds_the_others_back(shared: Cluster) -> None:
+    shared.start_agent()
     startup = {"tcpSocket": {"port": 8080}, "periodSeconds": 1, "failureThreshold": 30}
     liveness = {"tcpSocket": {"port": 8080}, "periodSeconds": 1, "failureThreshold": 1}
     command = f"sleep 2; {_SERVER}"
-    container = cluster.container("main", command, startupProbe=startup, livenessProbe=liveness)
-    cluster.create("slow", containers=[container])
-    pod = cluster.wait_pod("slow", _running)
+    container = shared.container("main", command, startupProbe=startup, livenessProbe=liveness)
+    shared.create("slow", containers=[container])
+    pod = shared.wait_pod("slow", _running)
     assert pod.status.container_statuses[0].started is False
     assert not ready(pod)
-    pod = cluster.wait_pod("slow", ready)
+    pod = shared.wait_pod("slow", ready)
     assert pod.status.container_statuses[0].started is True
     assert restarts(pod) == 0
 

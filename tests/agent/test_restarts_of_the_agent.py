@@ -65,7 +65,7 @@ def test_a_pod_deleted_while_the_agent_was_away_is_removed(cluster: Cluster) -> 
     cluster.wait_pod("goes", ready)
     cluster.wait_pod("stays", ready)
     cluster.stop_agent(agent)
-    cluster.api.delete(Pod, "goes", "default", grace_s=0)
+    cluster.delete("goes", grace_s=0)
     cluster.start_agent()
     wait_until(lambda: len(cluster.containers()) == 2)
     assert all("_stays_" in row["Names"][0] for row in cluster.containers())
@@ -77,7 +77,7 @@ def test_nothing_is_removed_before_the_master_has_been_reached(cluster: Cluster)
     cluster.create("web", "exec sleep 1000")
     pod = cluster.wait_pod("web", ready)
     cluster.stop_agent(agent)
-    cluster.api.delete(Pod, "web", "default", grace_s=0)
+    cluster.delete("web", grace_s=0)
     cluster.api.down = True
     second = cluster.start_agent()
     # It is known from the copy on the disk.
@@ -104,21 +104,19 @@ def _running_ids(cluster: Cluster) -> set[str]:
 
 
 @pytest.mark.parametrize("containers_seen", [0, 1, 3])
-def test_an_agent_killed_in_the_midst_of_starting_leaves_nothing_doubled(
-    cluster: Cluster, containers_seen: int
-) -> None:
-    pods = _pods_with_uids(cluster, 3)
-    with _process(cluster, pods) as process:
-        wait_until(lambda: len(cluster.containers()) > containers_seen)
+def test_an_agent_killed_in_the_midst_of_starting_leaves_nothing_doubled(shared: Cluster, containers_seen: int) -> None:
+    pods = _pods_with_uids(shared, 3)
+    with _process(shared, pods) as process:
+        wait_until(lambda: len(shared.containers()) > containers_seen)
         os.kill(process.pid, signal.SIGKILL)
         process.wait(10)
     for pod in pods:
-        cluster.api.create(pod)
-    cluster.start_agent()
+        shared.api.create(pod)
+    shared.start_agent()
     for pod in pods:
-        cluster.wait_pod(pod.metadata.name, ready)
-    wait_until(lambda: len(cluster.containers()) == 6, shown=lambda: str(cluster.containers()))
-    names = [row["Names"][0] for row in cluster.containers(all=False)]
+        shared.wait_pod(pod.metadata.name, ready)
+    wait_until(lambda: len(shared.containers()) == 6, shown=lambda: str(shared.containers()))
+    names = [row["Names"][0] for row in shared.containers(all=False)]
     assert sorted(name.split("_")[1:3] for name in names) == sorted(
         [container, pod.metadata.name] for pod in pods for container in ("POD", "main")
     )

@@ -81,49 +81,50 @@ def test_only_a_certificate_of_an_allowed_group_gets_an_answer(
 
 
 @pytest.mark.docker
-def test_pods_metrics_and_logs_are_told(cluster: Cluster) -> None:
-    agent = cluster.start_agent()
-    cluster.create("web", "echo one; echo two; exec sleep 1000")
-    pod = cluster.wait_pod("web", ready)
-    with _client(cluster, _master(cluster)) as pool:
+def test_pods_metrics_and_logs_are_told(shared: Cluster) -> None:
+    agent = shared.start_agent()
+    shared.create("web", "echo one; echo two; exec sleep 1000")
+    pod = shared.wait_pod("web", ready)
+    with _client(shared, _master(shared)) as pool:
         listed = pool.request("GET", _url(agent, "/pods")).json()
-        assert [item["status"]["phase"] for item in listed["items"]] == ["Running"]
-        assert b"kubelet_running_pods 1.0" in pool.request("GET", _url(agent, "/metrics")).data
+        phases = {item["metadata"]["uid"]: item["status"]["phase"] for item in listed["items"]}
+        assert phases[pod.metadata.uid] == "Running"
+        assert b"kubelet_running_pods " in pool.request("GET", _url(agent, "/metrics")).data
         usage = pool.request("GET", _url(agent, "/metrics/cadvisor")).data.decode()
         assert 'pod="web"' in usage
-        path = _url(agent, "/containerLogs/default/web/main")
+        path = _url(agent, f"/containerLogs/{shared.namespace}/web/main")
         wait_until(lambda: pool.request("GET", path).data == b"one\ntwo\n")
         assert pool.request("GET", f"{path}?tailLines=1").data == b"two\n"
         assert pool.request("GET", f"{path}?limitBytes=5").data == b"one\nt"
         stamped = pool.request("GET", f"{path}?timestamps=true").data.decode()
         assert stamped.splitlines()[0].endswith("Z one")
         assert pool.request("GET", f"{path}?previous=true").status == 400
-        assert pool.request("GET", _url(agent, "/containerLogs/default/web/other")).status == 400
-        assert pool.request("GET", _url(agent, "/containerLogs/default/nobody/main")).status == 404
-    link = next((cluster.directory / "log/containers").iterdir())
+        assert pool.request("GET", _url(agent, f"/containerLogs/{shared.namespace}/web/other")).status == 400
+        assert pool.request("GET", _url(agent, f"/containerLogs/{shared.namespace}/nobody/main")).status == 404
+    link = next((shared.directory / "log/containers").glob(f"*_{shared.namespace}_*"))
     identity = pod.status.container_statuses[0].container_id.removeprefix("docker://")
-    assert link.name == f"web_default_main-{identity}.log"
+    assert link.name == f"web_{shared.namespace}_main-{identity}.log"
     assert "one" in link.read_text()
 
 
 @pytest.mark.docker
-def test_a_followed_log_goes_on_until_the_container_ends(cluster: Cluster) -> None:
-    agent = cluster.start_agent()
-    cluster.create("job", "for i in 1 2 3 4; do echo line $i; sleep 0.3; done", restartPolicy="Never")
-    cluster.wait_pod("job", ready)
-    with _client(cluster, _master(cluster)) as pool:
-        url = _url(agent, "/containerLogs/default/job/main?follow=true")
+def test_a_followed_log_goes_on_until_the_container_ends(shared: Cluster) -> None:
+    agent = shared.start_agent()
+    shared.create("job", "for i in 1 2 3 4; do echo line $i; sleep 0.3; done", restartPolicy="Never")
+    shared.wait_pod("job", ready)
+    with _client(shared, _master(shared)) as pool:
+        url = _url(agent, f"/containerLogs/{shared.namespace}/job/main?follow=true")
         assert pool.request("GET", url, timeout=20).data == b"line 1\nline 2\nline 3\nline 4\n"
-    cluster.wait_pod("job", phase("Succeeded"))
+    shared.wait_pod("job", phase("Succeeded"))
 
 
 @pytest.mark.docker
-def test_a_client_that_leaves_ends_its_follow(cluster: Cluster) -> None:
-    agent = cluster.start_agent()
-    cluster.create("web", "echo here; exec sleep 1000")
-    cluster.wait_pod("web", ready)
-    with _client(cluster, _master(cluster)) as pool:
-        url = _url(agent, "/containerLogs/default/web/main?follow=true")
+def test_a_client_that_leaves_ends_its_follow(shared: Cluster) -> None:
+    agent = shared.start_agent()
+    shared.create("web", "echo here; exec sleep 1000")
+    shared.wait_pod("web", ready)
+    with _client(shared, _master(shared)) as pool:
+        url = _url(agent, f"/containerLogs/{shared.namespace}/web/main?follow=true")
         response = pool.request("GET", url, preload_content=False)
         assert response.read1() == b"here\n"
         assert any(thread.name.startswith("agent-server-") for thread in threading.enumerate())
@@ -137,5 +138,5 @@ def test_the_log_of_the_run_before_can_be_read(cluster: Cluster) -> None:
     cluster.create("crash", "echo $HOSTNAME fell; exit 1")
     cluster.wait_pod("crash", lambda pod: restarts(pod) == 1)
     with _client(cluster, _master(cluster)) as pool:
-        url = _url(agent, "/containerLogs/default/crash/main?previous=true")
+        url = _url(agent, f"/containerLogs/{cluster.namespace}/crash/main?previous=true")
         wait_until(lambda: pool.request("GET", url).data == b"crash fell\n")
