@@ -6,6 +6,7 @@ from master.apiserver.admission.chain import Chain
 from master.apiserver.allocators import Addresses
 from master.apiserver.authentication import Authenticator
 from master.apiserver.authorization.authorizer import Authorizer
+from master.apiserver.claims import Claims
 from master.apiserver.node_client import NodeClient
 from master.apiserver.presence import Presence
 from master.apiserver.registry import Registry
@@ -18,6 +19,7 @@ class Backend:
 
     registry: Registry
     numbers: ServiceNumbers
+    claims: Claims
     nodes: NodeClient
     authenticate: Authenticator
     access: Authorizer

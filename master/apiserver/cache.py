@@ -5,6 +5,7 @@ is answered. The stored value has no resourceVersion; it is spliced in right beh
 commit, and get, list and watch hand out the same bytes. Nothing here decodes an object unless a selector asks for it.
 """
 
+import asyncio
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -249,6 +250,7 @@ class Cache:
 
     def __init__(self, resources: Iterable[Resource] = RESOURCES) -> None:
         self.revision = 0
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         served = tuple(resources)
         own = [Table(one) for one in served if one.stored_as is None and not one.computed]
         by_kind = {table.resource.type: table for table in own}
@@ -270,6 +272,27 @@ class Cache:
             table.load(load(table.prefix), revision)
         self.revision = revision
 
+    def advance(self, revision: int) -> None:
+        """All up to a revision is here."""
+        self.revision = max(self.revision, revision)
+        if self._waiting:
+            for wanted, future in self._waiting:
+                if wanted <= self.revision and not future.done():
+                    future.set_result(None)
+
+    async def reached(self, revision: int, *, limit_s: float) -> bool:
+        """Wait until all up to a revision is here; False when it was not in time."""
+        if revision <= self.revision:
+            return True
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = (revision, future)
+        self._waiting.append(waiting)
+        try:
+            await asyncio.wait([future], timeout=limit_s)
+        finally:
+            self._waiting.remove(waiting)
+        return revision <= self.revision
+
     def apply(self, changes: list[Change]) -> None:
         """One commit of the store: take it over and tell the followers, each once."""
         grouped: dict[Table, list[Event]] = {}
@@ -277,7 +300,7 @@ class Cache:
             table = self._by_segment.get(change.key.split("/", 2)[1])
             if table is not None:
                 grouped.setdefault(table, []).append(table.apply(change))
-        self.revision = changes[-1].revision
+        self.advance(changes[-1].revision)
         for table, events in grouped.items():
             for follower in tuple(table.followers):
                 follower.offer(events)

@@ -4,6 +4,8 @@ import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from master.store.etcd.options import EtcdOptions
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
@@ -11,6 +13,13 @@ class Config:
 
     name: str = field(default="steersman", metadata={"help": "name of the cluster"})
     data_dir: Path = field(default=Path("/var/lib/steersman/apiserver"), metadata={"help": "where the state is kept"})
+    etcd_servers: tuple[str, ...] = field(
+        default=(), metadata={"help": "URLs of the members of an etcd that keeps the state; none: SQLite in data-dir"}
+    )
+    etcd_prefix: str = field(default="/registry", metadata={"help": "start of all keys in etcd"})
+    etcd_cafile: Path | None = field(default=None, metadata={"help": "CA of etcd's certificates; none: the host's"})
+    etcd_certfile: Path | None = field(default=None, metadata={"help": "client certificate towards etcd"})
+    etcd_keyfile: Path | None = field(default=None, metadata={"help": "its key"})
     bind_address: str = field(default="0.0.0.0", metadata={"help": "address to listen on"})
     secure_port: int = field(default=6443, metadata={"help": "port of the API; 0 takes a free one"})
     advertise_address: str | None = field(
@@ -67,6 +76,13 @@ class Config:
             for name in ("event_ttl_s", "max_connections", "max_request_bytes", "watch_queue", "shutdown_grace_s")
             if getattr(self, name) <= 0
         ]
+        problems += etcd_problems(
+            self.etcd_servers,
+            self.etcd_prefix,
+            ca=self.etcd_cafile,
+            certificate=self.etcd_certfile,
+            key=self.etcd_keyfile,
+        )
         problems += _address_problems("bind_address", self.bind_address)
         if self.advertise_address is not None:
             problems += _address_problems("advertise_address", self.advertise_address)
@@ -82,6 +98,27 @@ def node_ports(text: str) -> tuple[int, int]:
     """First and last port. Raises ValueError."""
     first, _, last = text.partition("-")
     return int(first), int(last)
+
+
+def etcd_problems(
+    servers: tuple[str, ...], prefix: str, *, ca: Path | None, certificate: Path | None, key: Path | None
+) -> list[str]:
+    """What is wrong with the settings of etcd, each as "field: what is wrong"."""
+    files = {"etcd_cafile": ca, "etcd_certfile": certificate, "etcd_keyfile": key}
+    given = [name for name, file in files.items() if file is not None]
+    if not servers:
+        return [f"{name}: needs etcd_servers" for name in given]
+    if (certificate is None) != (key is None):
+        return ["etcd_certfile: needs etcd_keyfile, and the other way round"]
+    try:
+        members = EtcdOptions(endpoints=servers, prefix=prefix).members()
+    except ValueError as error:
+        field_name, _, rest = str(error).partition(":")
+        return [f"{_ETCD_FIELDS[field_name]}:{rest}"]
+    return [] if members[0].tls else [f"{name}: is of no use, since etcd_servers are http" for name in given]
+
+
+_ETCD_FIELDS = {"endpoints": "etcd_servers", "prefix": "etcd_prefix"}
 
 
 def _address_problems(name: str, value: str) -> list[str]:

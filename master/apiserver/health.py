@@ -24,7 +24,7 @@ class Health:
         }
 
     def answer(self, request: Request) -> Response:
-        """``/livez``, ``/livez?verbose``, ``/livez?exclude=store``, ``/livez/store``. Raises NotFound."""
+        """``/livez``, ``/livez?verbose``, ``/livez?exclude=etcd``, ``/livez/etcd``. Raises NotFound."""
         name, *only = request.segments
         checks = self._checks[name]
         if only:

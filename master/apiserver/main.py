@@ -10,6 +10,7 @@ from master import pki
 from master.apiserver.allocators import Addresses
 from master.apiserver.config import Config
 from master.apiserver.server import Apiserver, advertised
+from master.store.contract import StoreBroken
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +34,15 @@ async def _serve(config: Config, stop: threading.Event) -> None:
         target=_tell, args=(stop, ended, asyncio.get_running_loop(), over), name="apiserver-stop", daemon=True
     )
     watcher.start()
+    broken = asyncio.create_task(server.broken(), name="store broken")
+    stopped = asyncio.create_task(over.wait(), name="apiserver stop")
     try:
-        await over.wait()
+        await asyncio.wait([broken, stopped], return_when=asyncio.FIRST_COMPLETED)
+        if not stopped.done():
+            raise StoreBroken(server.fault)
     finally:
+        broken.cancel()
+        stopped.cancel()
         ended.set()
         log.info("stopping grace_s=%s", config.shutdown_grace_s)
         await server.stop()

@@ -3,22 +3,34 @@
 The rule: a write is answered after it is durable and visible in the cache. What is stored has no resourceVersion.
 """
 
+import logging
+
 from api.codec import encode
 from api.errors import AlreadyExists, ApiError, BadRequest, Conflict, InternalError, NotFound, ServiceUnavailable
+from api.errors import Timeout as TimeoutAnswer
 from api.errors import TooLarge as TooLargeError
 from api.meta import Object, StatusDetails
 from api.resources import Resource
 from master.apiserver.cache import Cache, Item, Table, splice
+from master.apiserver.call import is_natural
 from master.store.contract import (
     InvalidWrite,
     KeyExists,
     KeyMissing,
+    OutcomeUnknown,
     RevisionConflict,
     Store,
     StoreClosed,
     StoreError,
 )
 
+log = logging.getLogger(__name__)
+
+REACH_S = 3.0
+"""How long a client's version may stay ahead of a store that others write to; as in Kubernetes."""
+
+# Kubernetes' words. The write may have been made: a client must read before it tries again.
+_IN_DOUBT = "Timeout: request did not complete within requested timeout - context deadline exceeded"
 _MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
 
@@ -41,9 +53,24 @@ def conflict(resource: Resource, name: str, why: str = _MODIFIED, *, subresource
 class Registry:
     """The objects: committed ones to read, and the three ways to change them."""
 
-    def __init__(self, store: Store, cache: Cache) -> None:
+    def __init__(self, store: Store, cache: Cache, *, reach_s: float = 0.0) -> None:
+        """``reach_s``: how long to wait for versions that other masters made; 0 when there are none."""
         self.store = store
         self.cache = cache
+        self._reach_s = reach_s
+
+    async def reach(self, revision: int) -> None:
+        """Wait until the cache has a version that a client saw at another master; no longer than ``reach_s``."""
+        if revision <= self.cache.revision or not self._reach_s:
+            return
+        # Revisions that change no object move the store only.
+        self.cache.advance(self.store.revision)
+        await self.cache.reached(revision, limit_s=self._reach_s)
+
+    async def reach_named(self, version: str) -> None:
+        """As reach, for the resourceVersion of a body; what is none is for others to refuse."""
+        if is_natural(version):
+            await self.reach(int(version))
 
     def find(self, resource: Resource, namespace: str, name: str) -> Item:
         """Raises NotFound."""
@@ -59,7 +86,7 @@ class Registry:
         try:
             revision = await self.store.create(key, value)
         except StoreError as error:
-            raise _refused(error, resource, obj.metadata.name) from error
+            raise refused(error, resource, obj.metadata.name) from error
         return _committed(table, key, value, revision)
 
     async def update(self, resource: Resource, obj: Object, *, expected: int) -> bytes:
@@ -69,7 +96,7 @@ class Registry:
         try:
             revision = await self.store.update(key, value, expected=expected)
         except StoreError as error:
-            raise _refused(error, resource, obj.metadata.name) from error
+            raise refused(error, resource, obj.metadata.name) from error
         return _committed(table, key, value, revision)
 
     async def delete(self, item: Item) -> int:
@@ -78,7 +105,7 @@ class Registry:
         try:
             return await self.store.delete(item.key, expected=item.revision)
         except StoreError as error:
-            raise _refused(error, item.table.resource, item.name) from error
+            raise refused(error, item.table.resource, item.name) from error
 
     def _encoded(self, table: Table, obj: Object) -> tuple[str, bytes]:
         resource = table.resource
@@ -93,7 +120,7 @@ def _committed(table: Table, key: str, value: bytes, revision: int) -> bytes:
     return item.wire if item is not None and item.revision == revision else splice(value, table.offset, revision)
 
 
-def _refused(error: StoreError, resource: Resource, name: str) -> ApiError:
+def refused(error: StoreError, resource: Resource, name: str) -> ApiError:
     match error:
         case KeyExists():
             return already_exists(resource, name)
@@ -105,6 +132,9 @@ def _refused(error: StoreError, resource: Resource, name: str) -> ApiError:
             return TooLargeError(f'{resource.qualified} "{name}": {error.problem}')
         case InvalidWrite():
             return BadRequest(f'{resource.qualified} "{name}" cannot be stored: {error.problem}')
+        case OutcomeUnknown():
+            log.warning("outcome of a write unknown resource=%s name=%s error=%s", resource.qualified, name, error)
+            return TimeoutAnswer(_IN_DOUBT)
         case StoreClosed():
             return ServiceUnavailable("the server is shutting down")
         case _:

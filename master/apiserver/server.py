@@ -8,9 +8,10 @@ import asyncio
 import gc
 import logging
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 from api.core import Service
+from api.errors import Conflict, NotFound
 from api.resources import resource_of
 from master.apiserver.admission.steps import chain_of
 from master.apiserver.allocators import Addresses, Numbers
@@ -26,6 +27,7 @@ from master.apiserver.authorization.reconciling import reconcile
 from master.apiserver.backend import Backend
 from master.apiserver.bootstrap import bootstrap
 from master.apiserver.cache import Cache
+from master.apiserver.claims import SharedNumbers, SoleMaster
 from master.apiserver.config import Config, node_ports
 from master.apiserver.discovery import Discovery
 from master.apiserver.event_expiry import EventExpiry
@@ -39,15 +41,19 @@ from master.apiserver.http.tls import TlsFiles
 from master.apiserver.identity import OpenIdDocuments
 from master.apiserver.metrics import Metrics
 from master.apiserver.node_client import NodeClient, NodeTls
-from master.apiserver.registry import Registry
+from master.apiserver.registry import REACH_S, Registry
 from master.apiserver.schemas import Schemas
 from master.apiserver.service_numbers import ServiceNumbers
+from master.apiserver.storage import new_store
 from master.store.contract import StoreError
-from master.store.sqlite import SqliteOptions, SqliteStore
+from master.store.etcd.store import EtcdStore
 
 log = logging.getLogger(__name__)
 
 _EXPIRY_ROUND_S = 60.0
+_TRIES = 8
+# A watch of this prefix brings nothing but its end.
+_NEVER_WRITTEN = "/never-written/"
 _LOCAL = Peer("system:insecure", (MASTERS_GROUP,))
 
 
@@ -56,9 +62,10 @@ class Apiserver:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._store = SqliteStore(SqliteOptions(path=config.data_dir / "state.db", watch_queue=config.watch_queue))
+        self._store = new_store(config)
         self.cache = Cache()
-        self._registry = Registry(self._store, self.cache)
+        shared = isinstance(self._store, EtcdStore)
+        self._registry = Registry(self._store, self.cache, reach_s=REACH_S if shared else 0.0)
         first, last = node_ports(config.service_node_port_range)
         numbers = ServiceNumbers(Addresses(config.service_cluster_ip_range), Numbers(first, last))
         self._grants = Grants(self.cache)
@@ -68,6 +75,7 @@ class Apiserver:
         self._backend = Backend(
             self._registry,
             numbers,
+            SharedNumbers(self._registry, numbers) if shared else SoleMaster(numbers),
             NodeClient(_node_tls(config)),
             Authenticator(self.tokens, BootstrapTokens(self.cache)),
             self.access,
@@ -93,11 +101,11 @@ class Apiserver:
 
     async def start(self) -> None:
         """Raises StoreUnusable, OSError; then nothing stays open."""
-        self._config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         await self._store.open()
         try:
             self._take_over()
-            await reconcile(self._registry)
+            await self._backend.claims.start()
+            await _again(lambda: reconcile(self._registry))
             self._aggregation.start()
             await self._listen()
         except BaseException:
@@ -106,12 +114,23 @@ class Apiserver:
         self._state = ""
         log.info("serving port=%d revision=%d", self.port, self.cache.revision)
 
+    @property
+    def fault(self) -> str:
+        """Why the store takes no writes; empty while it does."""
+        return self._store.fault
+
+    async def broken(self) -> None:
+        """Returns when the store can never be used again without a new start (etcd was restored, or wiped)."""
+        async for _ in self._store.watch(_NEVER_WRITTEN, None):
+            log.error("a key was written that nobody writes prefix=%s", _NEVER_WRITTEN)
+
     async def stop(self) -> None:
         """Ends cleanly; may be called after a start that failed."""
         self._state = "stopping"
         servers = [server for server in (self._http, self._plain) if server is not None]
         await asyncio.gather(*(server.stop(self._config.shutdown_grace_s) for server in servers))
         await self._aggregation.stop()
+        await self._backend.claims.stop()
         await self.event_expiry.stop()
         await self._store.close()
 
@@ -140,7 +159,7 @@ class Apiserver:
         if config.insecure_port:
             self._plain = Server(_with_all_rights(handler), tls=None, plain_port=config.insecure_port, limits=limits)
             await self._plain.start()
-        await bootstrap(self._backend, address=address, port=self.port)
+        await _again(lambda: bootstrap(self._backend, address=address, port=self.port))
 
     def _handler(self, address: str) -> Handler:
         return Handler(
@@ -148,15 +167,26 @@ class Apiserver:
             discovery=Discovery(address),
             identity=OpenIdDocuments(self.tokens, address),
             schemas=Schemas(),
-            health=Health({"ping": lambda: "", "store": self._store_state}, {"serving": lambda: self._state}),
+            health=Health({"ping": lambda: "", "etcd": self._store_state}, {"serving": lambda: self._state}),
             metrics=Metrics(self.cache),
         )
 
     def _store_state(self) -> str:
         try:
-            return "" if self._store.revision >= self.cache.revision else "behind the cache"
+            return self._store.fault or ("" if self._store.revision >= self.cache.revision else "behind the cache")
         except StoreError as error:
             return str(error)
+
+
+async def _again(work: Callable[[], Awaitable[None]]) -> None:
+    """Work that another master may be doing at this moment: what it was quicker with is looked at again."""
+    for _ in range(_TRIES - 1):
+        try:
+            await work()
+            return
+        except (Conflict, NotFound) as error:
+            log.info("another server was quicker error=%s", error)
+    await work()
 
 
 def advertised(bind_address: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from api.core import Service
-from api.errors import FieldError, InternalError, invalid, invalid_object
+from api.errors import ApiError, FieldError, InternalError, Timeout, invalid, invalid_object
 from master.apiserver.allocators import Addresses, Numbers, NumberTaken, OutOfRange, RangeFull
 from master.apiserver.cache import Event, Item
 
@@ -32,14 +32,28 @@ class Reservation:
     """The numbers that one write took; give them back when the write fails."""
 
     def __init__(self) -> None:
-        self._undo: list[Callable[[], None]] = []
+        self._undo: list[tuple[Callable[[], None], bool]] = []
 
-    def on_failure(self, undo: Callable[[], None]) -> None:
-        self._undo.append(undo)
+    def on_failure(self, undo: Callable[[], None], *, settled: bool = False) -> None:
+        """``settled``: not to be undone while the write may still be made, as after a timeout."""
+        self._undo.append((undo, settled))
 
-    def give_back(self) -> None:
+    def join(self, other: "Reservation") -> None:
+        """Take over what another one took."""
+        self._undo += other._undo
+        other._undo = []
+
+    def give_back(self, *, settled: bool = True) -> None:
+        """``settled`` False: it is not known whether the write was made."""
         while self._undo:
-            self._undo.pop()()
+            undo, wants_settled = self._undo.pop()
+            if settled or not wants_settled:
+                undo()
+
+
+def is_settled(error: BaseException) -> bool:
+    """Whether a write that ended with this error was certainly not made."""
+    return isinstance(error, ApiError) and not isinstance(error, Timeout)
 
 
 class ServiceNumbers:
@@ -74,11 +88,25 @@ class ServiceNumbers:
             reservation.give_back()
             raise
 
-    def withdraw(self, reservation: Reservation, stored: Item | None) -> None:
+    def withdraw(self, reservation: Reservation, stored: Item | None, *, settled: bool = True) -> None:
         """The write failed: give back what it took, except for what the stored service has by now."""
-        reservation.give_back()
+        reservation.give_back(settled=settled)
         if stored is not None:
             self._hold(_service(stored))
+
+    def hold_number(self, address: str, port: int, owner: str) -> None:
+        """Note who has an address, or else a port, whatever was thought before."""
+        if address:
+            self.addresses.hold(address, owner)
+        else:
+            self.node_ports.hold(port, owner)
+
+    def give_back_number(self, address: str, port: int, owner: str) -> None:
+        """No-op when somebody else has it by now."""
+        if address:
+            self.addresses.give_back(address, owner)
+        else:
+            self.node_ports.give_back(port, owner)
 
     def _hold(self, service: Service) -> None:
         held = held_by(service)
@@ -104,7 +132,7 @@ class ServiceNumbers:
                 self._take_address(new, reservation)
         elif not spec.cluster_ip:
             address = self._any_address(owner)
-            reservation.on_failure(lambda: self.addresses.give_back(address, owner))
+            reservation.on_failure(lambda: self.addresses.give_back(address, owner), settled=True)
             spec.cluster_ip = address
         spec.cluster_ips = [spec.cluster_ip]
 
@@ -119,7 +147,7 @@ class ServiceNumbers:
         except NumberTaken as error:
             why = f"failed to allocate IP {address}: provided IP is already allocated"
             raise _refused(new, _address_error(address, why)) from error
-        reservation.on_failure(lambda: self.addresses.give_back(address, owner))
+        reservation.on_failure(lambda: self.addresses.give_back(address, owner), settled=True)
 
     def _any_address(self, owner: str) -> str:
         try:
@@ -147,7 +175,7 @@ class ServiceNumbers:
         except RangeFull as error:
             log.error("node ports used up")
             raise InternalError("failed to allocate a nodePort: range is full") from error
-        reservation.on_failure(lambda: self.node_ports.give_back(port, owner))
+        reservation.on_failure(lambda: self.node_ports.give_back(port, owner), settled=True)
         return port
 
     def _take_port(self, new: Service, index: int, reservation: Reservation) -> None:
@@ -163,7 +191,7 @@ class ServiceNumbers:
         except NumberTaken as error:
             raise _refused(new, invalid(path, number, "provided port is already allocated")) from error
         if not had_it:
-            reservation.on_failure(lambda: self.node_ports.give_back(number, owner))
+            reservation.on_failure(lambda: self.node_ports.give_back(number, owner), settled=True)
 
 
 def keep_numbers(new: Service, old: Service) -> None:

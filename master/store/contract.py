@@ -151,6 +151,10 @@ class Store(Protocol):
     def revision(self) -> int:
         """The last committed revision. A store whose counter is its own begins at 0."""
 
+    @property
+    def fault(self) -> str:
+        """Why writes are refused or left unanswered at present; empty while all is well."""
+
     async def create(self, key: str, value: bytes) -> int:
         """Store a new key. Raises KeyExists, InvalidWrite, StoreBroken, OutcomeUnknown, StoreClosed."""
 

@@ -90,8 +90,8 @@ def test_version_and_health(server: Running, admin: Api) -> None:
     assert version["gitVersion"].startswith("v1.32.0+steersman.")
     assert admin.get("/readyz").data == b"ok"
     verbose = admin.get("/readyz?verbose").data.decode()
-    assert verbose == "[+]ping ok\n[+]store ok\n[+]serving ok\nreadyz check passed\n"
-    assert "[+]store" not in admin.get("/readyz?verbose&exclude=store").data.decode()
+    assert verbose == "[+]ping ok\n[+]etcd ok\n[+]serving ok\nreadyz check passed\n"
+    assert "[+]etcd" not in admin.get("/readyz?verbose&exclude=etcd").data.decode()
     assert admin.get("/readyz/nope").status == 404
     server.api._state = "stopping"
     try:

@@ -16,7 +16,7 @@ from master.apiserver.forms import stored
 from master.apiserver.http.message import Response
 from master.apiserver.registry import already_exists, not_found
 from master.apiserver.rendering import object_answer
-from master.apiserver.service_numbers import Reservation
+from master.apiserver.service_numbers import Reservation, is_settled
 from master.apiserver.strategies import generated_name, prepare_create
 
 log = logging.getLogger(__name__)
@@ -95,13 +95,13 @@ async def _store_named(backend: Backend, write: Write) -> bytes:
     taken = Reservation()
     backend.admission.check(write, taken)
     if isinstance(new, Service):
-        backend.numbers.complete(new, None, taken)
+        await backend.claims.complete(new, None, taken, dry_run=write.dry_run)
     if write.dry_run:
         taken.give_back()
         new.api_version, new.kind = resource.api_version, resource.kind
         return encode(new)
     try:
         return await registry.create(resource, new)
-    except BaseException:
-        taken.give_back()
+    except BaseException as error:
+        taken.give_back(settled=is_settled(error))
         raise

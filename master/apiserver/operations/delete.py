@@ -40,6 +40,8 @@ _SHOWN_WHEN_GONE = ("Pod", "Service", "ServiceAccount")
 async def delete(backend: Backend, call: Call) -> Response:
     """Raises NotFound, BadRequest, Conflict for a precondition, Forbidden for what must stay."""
     target, options = call.target, read_options(call)
+    if options.preconditions is not None:
+        await backend.registry.reach_named(options.preconditions.resource_version or "")
     item = backend.registry.find(target.resource, target.namespace, target.name)
     wire, gone = await delete_one(backend, item, options)
     if gone and target.resource.kind not in _SHOWN_WHEN_GONE:

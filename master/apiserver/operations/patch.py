@@ -25,6 +25,7 @@ async def patch(backend: Backend, call: Call) -> Response:
     """Raises NotFound, BadRequest, Invalid, UnsupportedMediaType; Conflict when the patch names a version."""
     media, body = read_patch(call)
     names_version = _names_version(media, body)
+    await backend.registry.reach_named(named_version(media, body))
     validation = call.field_validation
 
     def wanted(item: Item) -> Object:
@@ -76,3 +77,14 @@ def _names_version(media: str, body: Any) -> bool:
         return any(isinstance(step, dict) and step.get("path") in paths for step in body)
     metadata = body.get("metadata")
     return isinstance(metadata, dict) and bool(metadata.get("resourceVersion"))
+
+
+def named_version(media: str, body: Any) -> str:
+    """The resourceVersion that a patch wants the object to have; empty when it names none."""
+    if media == JSON:
+        steps = (step for step in body if isinstance(step, dict) and step.get("path") == "/metadata/resourceVersion")
+        found = next((step.get("value") for step in steps), None)
+    else:
+        metadata = body.get("metadata")
+        found = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
+    return found if isinstance(found, str) else ""

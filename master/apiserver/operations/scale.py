@@ -14,7 +14,7 @@ from master.apiserver.bodies import Expected, from_plain, read_object
 from master.apiserver.cache import Item
 from master.apiserver.call import Call
 from master.apiserver.http.message import Response
-from master.apiserver.operations.patch import applied, read_patch
+from master.apiserver.operations.patch import applied, named_version, read_patch
 from master.apiserver.operations.update import change
 from master.apiserver.rendering import struct_answer
 
@@ -32,12 +32,14 @@ async def update(backend: Backend, call: Call) -> Response:
     """Raises NotFound, BadRequest, Invalid, Conflict."""
     scale, warnings = read_object(call.request, _SCALE, Scale, validation=call.field_validation)
     call.warnings += warnings
+    await backend.registry.reach_named(scale.metadata.resource_version)
     return await _change(backend, call, lambda _: scale)
 
 
 async def patch(backend: Backend, call: Call) -> Response:
     """The three forms of patch, on the Scale. Raises as patch does."""
     media, body = read_patch(call)
+    await backend.registry.reach_named(named_version(media, body))
 
     def wanted(item: Item) -> Scale:
         before = _scale_of(item.decode())

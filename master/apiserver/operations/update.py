@@ -23,7 +23,7 @@ from master.apiserver.http.message import Response
 from master.apiserver.operations.create import check_namespace
 from master.apiserver.registry import conflict
 from master.apiserver.rendering import object_answer
-from master.apiserver.service_numbers import Reservation
+from master.apiserver.service_numbers import Reservation, is_settled
 from master.apiserver.strategies import count_generation, prepare_ephemeral, prepare_status, prepare_update
 
 _TRIES = 16
@@ -41,6 +41,7 @@ async def update(backend: Backend, call: Call) -> Response:
     if not wanted.metadata.resource_version and target.resource.kind in _VERSION_REQUIRED:
         error = invalid("metadata.resourceVersion", "", "must be specified for an update")
         raise invalid_object(target.resource.group, target.resource.kind, target.name, [error])
+    await backend.registry.reach_named(wanted.metadata.resource_version)
     # A change alters the object it stores, so a second try starts from the body again.
     prepared = [wanted]
 
@@ -105,14 +106,20 @@ async def _store(backend: Backend, item: Item, new: Object, call: Call) -> bytes
         prepare(item.table.resource, new, old)
         return await _write(backend, item, new, dry_run=dry_run)
     write = Write(call.user, item.table.resource, new, old, item.namespace, item.name, dry_run)
-    taken, stored = _prepare(backend, write, old), False
+    taken = await _prepare(backend, write, old)
     try:
         wire = await _write(backend, item, new, dry_run=dry_run)
-        stored = not dry_run
-        return wire
-    finally:
-        if not stored:
-            backend.numbers.withdraw(taken, item.table.by_key(item.key) if isinstance(new, Service) else None)
+    except BaseException as error:
+        _withdraw(backend, item, taken, settled=is_settled(error))
+        raise
+    if dry_run:
+        _withdraw(backend, item, taken, settled=True)
+    return wire
+
+
+def _withdraw(backend: Backend, item: Item, taken: Reservation, *, settled: bool) -> None:
+    present = item.table.by_key(item.key) if item.table.resource.kind == "Service" else None
+    backend.numbers.withdraw(taken, present, settled=settled)
 
 
 def _prepare_status(resource: Resource, new: Object, old: Object) -> None:
@@ -138,7 +145,7 @@ _PREPARE: dict[str, Callable[[Resource, Any, Any], None]] = {
 """What a write of a subresource changes, and what it leaves."""
 
 
-def _prepare(backend: Backend, write: Write, old: Object) -> Reservation:
+async def _prepare(backend: Backend, write: Write, old: Object) -> Reservation:
     resource, new = write.resource, write.new
     prepare_update(resource, new, old)
     defaulting.apply(new)
@@ -146,7 +153,7 @@ def _prepare(backend: Backend, write: Write, old: Object) -> Reservation:
     taken = Reservation()
     backend.admission.check(write, taken)
     if isinstance(new, Service) and isinstance(old, Service):
-        backend.numbers.complete(new, old, taken)
+        await backend.claims.complete(new, old, taken, dry_run=write.dry_run)
     count_generation(resource, new, old)
     return taken
 

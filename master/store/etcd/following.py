@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 _STALL_S = 1.0
 _PAUSE_S = 0.1
+# So many probes without an answer, of one member after the other, and etcd counts as away.
+_SILENT_PROBES = 4
 
 
 class Follower:
@@ -51,6 +53,7 @@ class Follower:
         self._cluster_id = content.cluster_id
         # etcd's revision up to which all is applied here.
         self.applied = content.revision
+        self._heard = asyncio.get_running_loop().time()
         self._tickets: dict[bytes, int] = {}
         self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = count()
@@ -81,6 +84,16 @@ class Follower:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._client.on_failure = lambda _: None
         self._wake_all(StoreClosed("the store is closed"))
+
+    @property
+    def fault(self) -> str:
+        """Why nothing can be written; empty while a majority of etcd answers."""
+        if self.broken is not None:
+            return self.broken
+        silent_s = asyncio.get_running_loop().time() - self._heard
+        return (
+            f"etcd has not answered for {silent_s:.0f} s" if silent_s > _SILENT_PROBES * self._options.probe_s else ""
+        )
 
     # For writers.
 
@@ -275,6 +288,7 @@ class Follower:
         except (OSError, TimeoutError, Refused, Unanswered) as error:
             self._abandon(member, str(error) or "did not answer in time")
             return
+        self._heard = asyncio.get_running_loop().time()
         self.same_etcd(answer.header.cluster_id, answer.header.revision, applied)
 
     def _abandon(self, member: Endpoint, problem: str) -> None:

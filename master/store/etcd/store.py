@@ -97,6 +97,10 @@ class EtcdStore:
     def revision(self) -> int:
         return self._live().follower.state.revision
 
+    @property
+    def fault(self) -> str:
+        return self._live().follower.fault
+
     def get(self, key: str) -> Record | None:
         return self._live().follower.state.records.get(key)
 
