@@ -13,6 +13,7 @@ from api.struct import Struct
 
 _ORDER = "$setElementOrder/"
 _DELETE = "$deleteFromPrimitiveList/"
+_GONE = object()
 
 
 def strategic_merge(document: dict[str, Any], patch: Any, kind: type[Struct]) -> dict[str, Any]:
@@ -57,7 +58,8 @@ def _retain(target: dict[str, Any], patch: dict[str, Any]) -> None:
         return
     if not isinstance(kept, list):
         raise BadRequest("$retainKeys must be a list")
-    for key in [key for key in target if key not in kept]:
+    names = {_hashable(key) for key in kept}
+    for key in [key for key in target if key not in names]:
         del target[key]
 
 
@@ -67,7 +69,8 @@ def _directive(target: dict[str, Any], key: str, value: Any) -> None:
         if not isinstance(value, list):
             raise BadRequest(f"{key} must be a list")
         if isinstance(target.get(name), list):
-            target[name] = [item for item in target[name] if item not in value]
+            gone = {_hashable(item) for item in value}
+            target[name] = [item for item in target[name] if _hashable(item) not in gone]
     elif not (key in ("$patch", "$retainKeys") or key.startswith(_ORDER)):
         raise BadRequest(f"unknown directive {key!r}")
 
@@ -85,7 +88,8 @@ def _merge_list(target: list[Any], patch: list[Any], field: FieldSchema | None) 
     if field is not None and field.spec.merge_key:
         return _merge_keyed(target, patch, field)
     if field is not None and field.spec.merge:
-        return target + [item for item in patch if item not in target]
+        there = {_hashable(item) for item in target}
+        return target + [item for item in patch if _hashable(item) not in there]
     return patch
 
 
@@ -94,20 +98,33 @@ def _merge_keyed(target: list[Any], patch: list[Any], field: FieldSchema) -> lis
     part = field.shape.item.struct if field.shape.item is not None else None
     if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in patch):
         return [item for item in patch if not (isinstance(item, dict) and "$patch" in item)]
-    result = list(target)
+    # By key, not by a search for each item: a patch may have as many items as fit into a body.
+    result, places = list(target), _places(target, key)
     for item in patch:
         if not isinstance(item, dict):
             raise BadRequest(f"{field.wire}: an item of the patch is not an object")
         if key not in item:
             raise BadRequest(f"{field.wire}: map: {item} does not contain declared merge key: {key}")
-        at = next((i for i, old in enumerate(result) if isinstance(old, dict) and old.get(key) == item[key]), None)
+        own = _hashable(item[key])
         if item.get("$patch") == "delete":
-            result = [old for old in result if not (isinstance(old, dict) and old.get(key) == item[key])]
-        elif at is None:
+            for at in places.pop(own, ()):
+                result[at] = _GONE
+        elif own not in places:
+            places[own] = [len(result)]
             result.append(_merge_map({}, item, part))
         else:
+            at = places[own][0]
             result[at] = _merge_map(result[at], item, part)
-    return result
+    return [item for item in result if item is not _GONE]
+
+
+def _places(items: list[Any], key: str) -> dict[Any, list[int]]:
+    """Where the items with each value of a merge key stand; values may repeat (one port, two protocols)."""
+    places: dict[Any, list[int]] = {}
+    for at, item in enumerate(items):
+        if isinstance(item, dict):
+            places.setdefault(_hashable(item.get(key)), []).append(at)
+    return places
 
 
 def _order(target: dict[str, Any], name: str, order: Any, fields: dict[str, FieldSchema]) -> None:
@@ -131,4 +148,4 @@ def _order(target: dict[str, Any], name: str, order: Any, fields: dict[str, Fiel
 
 
 def _hashable(value: Any) -> Any:
-    return value if isinstance(value, str | int | float | bool | None) else repr(value)
+    return value if isinstance(value, str | int | float | bool | None) else ("", repr(value))
