@@ -153,11 +153,18 @@ def _shown(value: object) -> str:
     return str(value)
 
 
+# A body of a few megabytes can break a rule a hundred thousand times; the refusal must not be larger than the body.
+_TOLD_MAX = 100
+
+
 def invalid_object(group: str, kind: str, name: str, errors: Sequence[FieldError]) -> Invalid:
     """The refusal of an object whose fields break rules; ``errors`` is not empty."""
-    shown = [str(error) for error in errors]
+    told = errors[:_TOLD_MAX]
+    shown = [str(error) for error in told]
+    if len(errors) > len(told):
+        shown.append(f"and {len(errors) - len(told)} more")
     listed = shown[0] if len(shown) == 1 else "[" + ", ".join(shown) + "]"
     qualified = f"{kind}.{group}" if group else kind
-    causes = [StatusCause(reason=error.reason, message=error.message, field=error.path) for error in errors]
+    causes = [StatusCause(reason=error.reason, message=error.message, field=error.path) for error in told]
     details = StatusDetails(name=name, group=group, kind=kind, causes=causes)
     return Invalid(f'{qualified} "{name}" is invalid: {listed}', details=details)
