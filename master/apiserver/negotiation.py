@@ -4,7 +4,7 @@ The rule: the first clause by quality that we can serve wins; nothing acceptable
 never protobuf, and a watch never YAML.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 
@@ -29,11 +29,15 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """How to answer. ``version`` is the one of meta.k8s.io for tables and metadata. JSON unless told otherwise."""
+    """How to answer. JSON unless told otherwise.
+
+    or_json: protobuf is wanted, and JSON would do as well. version: of meta.k8s.io for tables and metadata.
+    """
 
     form: Form = Form.OBJECT
     yaml: bool = False
     protobuf: bool = False
+    or_json: bool = False
     version: str = "v1"
 
     @property
@@ -57,11 +61,11 @@ def output_of(accept: str, *, stream: bool = False) -> Output:
     """The answer's form for an Accept header; an empty header accepts JSON. Raises NotAcceptable."""
     if not accept:
         return PLAIN
-    for clause in clauses(accept):
-        output = _served(clause)
-        if output is not None and not (stream and output.yaml):
-            return output
-    raise NotAcceptable(_ACCEPTED.format(_STREAMED if stream else _WHOLE))
+    wanted = [output for clause in clauses(accept) if (output := _served(clause)) and not (stream and output.yaml)]
+    if not wanted:
+        raise NotAcceptable(_ACCEPTED.format(_STREAMED if stream else _WHOLE))
+    first = wanted[0]
+    return replace(first, or_json=first.protobuf and replace(first, protobuf=False) in wanted)
 
 
 def clauses(accept: str) -> list[_Clause]:

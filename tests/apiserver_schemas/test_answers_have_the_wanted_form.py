@@ -53,6 +53,16 @@ def test_a_list_in_protobuf_has_its_version_and_items(admin: Api, pods: str) -> 
     assert int(_parts(parts[1][0])[2][0]) > 0
 
 
+def test_a_long_list_is_json_where_that_will_do(admin: Api, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    for number in range(501):
+        assert admin.post(path, {"metadata": {"name": f"c{number}"}}).status == 201
+    assert admin.get(path, Accept=f"{PROTOBUF},application/json").json["kind"] == "ConfigMapList"
+    assert admin.get(path, Accept=PROTOBUF).headers["Content-Type"] == PROTOBUF
+    short = admin.get(f"{path}?limit=5", Accept=f"{PROTOBUF},application/json")
+    assert short.headers["Content-Type"] == PROTOBUF
+
+
 def test_what_is_written_in_protobuf_is_answered_in_it(admin: Api, namespace: str) -> None:
     sent = Deployment(api_version="apps/v1", kind="Deployment")
     sent.metadata.name = "web"
@@ -84,7 +94,7 @@ def test_a_watch_in_protobuf_is_framed(admin: Api, pods: str) -> None:
     assert answer.headers["Content-Type"] == f"{PROTOBUF};stream=watch"
     events = _frames(answer.data)
     assert [kind for kind, _ in events] == ["ADDED", "ADDED", "BOOKMARK"]
-    names = [protobuf.decode(protobuf.unwrap(body)[2], Pod)["metadata"]["name"] for _, body in events]
+    names = [protobuf.decode(protobuf.unwrap(body)[2], Pod)["metadata"].get("name", "") for _, body in events]
     assert names == ["a", "b", ""]
     mark = protobuf.decode(protobuf.unwrap(events[2][1])[2], Pod)["metadata"]
     assert mark["annotations"] == {"k8s.io/initial-events-end": "true"}
