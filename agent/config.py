@@ -77,6 +77,9 @@ class Config:
     pull_base_s: float = field(default=10.0, metadata={"help": "first back-off of a pull that fails"})
     pull_cap_s: float = field(default=300.0, metadata={"help": "longest back-off of a pull"})
     relist_s: float = field(default=30.0, metadata={"help": "seconds between full looks at Docker beside its events"})
+    volume_refresh_s: float = field(
+        default=60.0, metadata={"help": "seconds between looks at what configMap, secret and projected volumes hold"}
+    )
     lease_s: int = field(default=40, metadata={"help": "seconds that the node's lease counts; renewed at a quarter"})
     status_s: float = field(default=300.0, metadata={"help": "seconds between reports of an unchanged node"})
     max_pods: int = field(default=110, metadata={"help": "pods that the node offers to take"})
@@ -160,6 +163,7 @@ _POSITIVE = [
     "pull_base_s",
     "relist_s",
     "status_s",
+    "volume_refresh_s",
     "stream_idle_s",
     "stream_ping_s",
 ]

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from api.authentication import TokenRequest
 from api.codec import convert, decode, encode
 from api.core import Binding, ObjectReference
 from api.errors import from_status
@@ -185,6 +186,13 @@ class Client:
         )
         path = f"/api/v1/namespaces/{namespace}/pods/{pod_name}/binding"
         self.transport.request("POST", path, body=encode(binding))
+
+    def request_token(self, request: TokenRequest) -> TokenRequest:
+        """A token of the service account that the request's metadata names."""
+        meta = request.metadata
+        path = f"/api/v1/namespaces/{meta.namespace}/serviceaccounts/{meta.name}/token"
+        request.api_version, request.kind = "authentication.k8s.io/v1", "TokenRequest"
+        return _understood(self.transport.request("POST", path, body=encode(request)), TokenRequest)
 
     def close(self) -> None:
         self.transport.close()

@@ -39,13 +39,13 @@ def container_status(pod: Pod, container: Container, observed: Observed, now: da
 
 
 def _previous(name: str, observed: Observed) -> ContainerStatus | None:
-    statuses = [*observed.previous.container_statuses, *observed.previous.init_container_statuses]
-    return next((status for status in statuses if status.name == name), None)
+    return next((status for status in observed.told if status.name == name), None)
 
 
 def _never_ran(pod: Pod, container: Container, observed: Observed, old: ContainerStatus | None) -> ContainerStatus:
     """No run is on Docker. What was told of a finished pod still holds; what ran and was cleaned away is lost."""
-    if old is not None and old.container_id and (is_finished(pod, observed) or pod.metadata.deletion_timestamp):
+    over = is_finished(pod, observed) or pod.metadata.deletion_timestamp is not None or _is_ephemeral(pod, container)
+    if old is not None and old.container_id and over:
         return _lost(old) if old.state is not None and old.state.running else old
     failure = observed.failures.get(container.name)
     if failure is not None:
@@ -62,6 +62,10 @@ def _never_ran(pod: Pod, container: Container, observed: Observed, old: Containe
         image=container.image,
         started=False,
     )
+
+
+def _is_ephemeral(pod: Pod, container: Container) -> bool:
+    return any(container is other for other in pod.spec.ephemeral_containers)
 
 
 def _lost(old: ContainerStatus) -> ContainerStatus:
@@ -143,6 +147,8 @@ def _last_state(old: ContainerStatus | None, newest: ContainerRecord) -> Contain
 
 def _is_ready(pod: Pod, container: Container, newest: ContainerRecord, observed: Observed) -> bool:
     """An init container is ready when it has ended well; all others when their probes say so."""
+    if _is_ephemeral(pod, container):
+        return False
     init = any(container is other for other in pod.spec.init_containers)
     if init and not is_sidecar(container):
         return newest.ended and newest.exit_code == 0

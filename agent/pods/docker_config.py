@@ -89,8 +89,12 @@ def container_config(
     mounts: Sequence[Mount],
     limits: Limits,
     image: ImageFacts,
+    processes_of: str = "",
 ) -> dict[str, Any]:
-    """A container in the sandbox's namespaces. Raises ConfigError."""
+    """A container in the sandbox's namespaces; ``processes_of``: the id of one whose processes it sees.
+
+    Raises ConfigError.
+    """
     security = container.security_context or SecurityContext()
     of_pod = pod.spec.security_context or PodSecurityContext()
     labels = pod_labels(pod, cluster=host.cluster, container=container.name, attempt=attempt) | {
@@ -111,6 +115,8 @@ def container_config(
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": _host_config(pod, host, security, sandbox_id=sandbox_id, mounts=mounts, limits=limits),
     }
+    if processes_of and not pod.spec.host_pid and not pod.spec.share_process_namespace:
+        document["HostConfig"]["PidMode"] = f"container:{processes_of}"
     if container.command:
         document["Entrypoint"] = [expand(text, env) for text in container.command]
     if container.args:

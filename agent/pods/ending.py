@@ -161,4 +161,9 @@ def _is_process_of(record: ContainerRecord) -> bool:
 
 
 def container_of(pod: Pod, name: str) -> Container | None:
-    return next((c for c in [*pod.spec.init_containers, *pod.spec.containers] if c.name == name), None)
+    return next((c for c in all_containers(pod) if c.name == name), None)
+
+
+def all_containers(pod: Pod) -> list[Container]:
+    """Init, ordinary and ephemeral ones."""
+    return [*pod.spec.init_containers, *pod.spec.containers, *pod.spec.ephemeral_containers]

@@ -7,10 +7,14 @@ container waits with CreateContainerConfigError.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from agent.pods.qos import amount
 from api.core import ConfigMap, Container, EnvFromSource, EnvVar, EnvVarSource, Pod, Secret, Service
 from api.scalars import Quantity
+
+if TYPE_CHECKING:
+    from agent.volumes.claims import Claimed
 
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _REFERENCE = re.compile(r"\$(\$|\(([^()]*)\))?")
@@ -24,10 +28,15 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What references lead to. Config maps and secrets of the pod's namespace by name; None: it does not exist."""
+    """What references lead to. Config maps and secrets of the pod's namespace by name; None: it does not exist.
+
+    claims: what stands behind a persistentVolumeClaim, by its name. tokens: by audience and seconds of life.
+    """
 
     config_maps: Mapping[str, ConfigMap | None] = field(default_factory=dict)
     secrets: Mapping[str, Secret | None] = field(default_factory=dict)
+    claims: Mapping[str, "Claimed"] = field(default_factory=dict)
+    tokens: Mapping[tuple[str, int], str] = field(default_factory=dict)
     services: Sequence[Service] = ()
     pod_ip: str = ""
     host_ip: str = ""
@@ -76,7 +85,7 @@ def _value(
 
 
 def _container(pod: Pod, name: str) -> Container:
-    for container in [*pod.spec.containers, *pod.spec.init_containers]:
+    for container in [*pod.spec.containers, *pod.spec.init_containers, *pod.spec.ephemeral_containers]:
         if container.name == name:
             return container
     raise ConfigError(f"container {name} not found")

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum
 
 from agent.runtime.records import ContainerRecord
-from api.core import Container, Pod, PodStatus
+from api.core import Container, ContainerStatus, Pod, PodStatus
 
 SANDBOX = ""  # the key of the sandbox among failures, which else go by container name
 
@@ -99,6 +99,14 @@ class Observed:
         return next((record for record in self.sandboxes if record.running), None)
 
     @property
+    def told(self) -> list[ContainerStatus]:
+        """What was reported last of each container."""
+        previous = self.previous
+        return [
+            *previous.container_statuses, *previous.init_container_statuses, *previous.ephemeral_container_statuses
+        ]  # fmt: skip
+
+    @property
     def containers(self) -> list[ContainerRecord]:
         return [record for record in self.records if not record.is_sandbox]
 
@@ -138,6 +146,8 @@ def is_sidecar(container: Container) -> bool:
 def restart_policy(pod: Pod, container: Container) -> str:
     """Always, OnFailure or Never, as it holds for this container."""
     policy = pod.spec.restart_policy or "Always"
+    if any(container is other for other in pod.spec.ephemeral_containers):
+        return "Never"
     if any(container is init for init in pod.spec.init_containers):
         return "Always" if is_sidecar(container) else ("OnFailure" if policy == "Always" else policy)
     return policy

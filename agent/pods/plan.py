@@ -111,6 +111,7 @@ def plan(pod: Pod, observed: Observed, now: datetime) -> Plan:
     _remove_leftovers(draft, observed)
     _end_the_unwanted(draft, pod, observed)
     _start_the_missing(draft, pod, observed)
+    _start_the_ephemeral(draft, pod, observed)
     return draft.done()
 
 
@@ -205,7 +206,8 @@ def _remove_leftovers(draft: _Draft, observed: Observed) -> None:
 
 
 def _end_the_unwanted(draft: _Draft, pod: Pod, observed: Observed) -> None:
-    wanted = {container.name: container for container in [*pod.spec.init_containers, *pod.spec.containers]}
+    every = [*pod.spec.init_containers, *pod.spec.containers, *pod.spec.ephemeral_containers]
+    wanted: dict[str, Container] = {container.name: container for container in every}
     for record in observed.containers:
         if not record.running:
             continue
@@ -252,6 +254,14 @@ def _start_the_missing(draft: _Draft, pod: Pod, observed: Observed) -> None:
         _start_if_due(draft, pod, observed, container)
 
 
+def _start_the_ephemeral(draft: _Draft, pod: Pod, observed: Observed) -> None:
+    """Each once, whatever the others do: they are there to look at a pod that does not run well."""
+    told = {status.name for status in observed.previous.ephemeral_container_statuses if status.container_id}
+    for container in pod.spec.ephemeral_containers:
+        if observed.newest(container.name) is None and container.name not in told:
+            _start_if_due(draft, pod, observed, container)
+
+
 def _start_if_due(draft: _Draft, pod: Pod, observed: Observed, container: Container) -> None:
     """Starts it unless it runs, has ended for good, or must wait for its back-off."""
     newest = observed.newest(container.name)
@@ -288,6 +298,6 @@ def in_backoff(ended: ContainerRecord, observed: Observed, now: datetime) -> boo
 def next_attempt(observed: Observed, container: Container) -> int:
     """One more than any run known to Docker or told in the status: the records may have been cleaned away."""
     attempts = [record.attempt for record in observed.runs(container.name)]
-    statuses = [*observed.previous.container_statuses, *observed.previous.init_container_statuses]
+    statuses = observed.told
     attempts += [s.restart_count for s in statuses if s.name == container.name and s.container_id]
     return max(attempts, default=-1) + 1

@@ -1,10 +1,11 @@
-"""Fetches the config maps and secrets that a pod refers to, when a container of it is started."""
+"""Fetches the config maps, secrets and claims that a pod refers to, when a container of it is started or refreshed."""
 
 from typing import TypeVar
 
 from agent.pods.environment import ConfigError
-from agent.volumes.preparing import referenced
-from api.core import ConfigMap, Pod, Secret
+from agent.volumes.claims import Claimed, bound_volume, claimed
+from agent.volumes.preparing import claims_of, referenced
+from api.core import ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret
 from api.errors import ApiError, NotFound
 from api.meta import Object
 from client import Client, Unreachable
@@ -26,6 +27,19 @@ class References:
             {name: self._get(ConfigMap, name, namespace) for name in config_maps},
             {name: self._get(Secret, name, namespace) for name in secrets},
         )
+
+    def claims(self, pod: Pod) -> dict[str, Claimed]:
+        """What stands behind the pod's claims. Raises ConfigError for one that is not there or not bound."""
+        return {name: self._claim(name, pod.metadata.namespace) for name in claims_of(pod)}
+
+    def _claim(self, name: str, namespace: str) -> Claimed:
+        claim = self._get(PersistentVolumeClaim, name, namespace)
+        if claim is None:
+            raise ConfigError(f'persistentvolumeclaim "{name}" not found')
+        volume = self._get(PersistentVolume, bound_volume(claim), "")
+        if volume is None:
+            raise ConfigError(f'persistentvolume "{claim.spec.volume_name}" not found')
+        return claimed(claim, volume)
 
     def pull_secrets(self, pod: Pod) -> tuple[list[Secret], list[str]]:
         """The secrets with registry credentials, and the names of those that could not be had: the pull goes on."""

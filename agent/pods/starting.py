@@ -7,7 +7,7 @@ costs this container only.
 import dataclasses
 import logging
 import threading
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,10 @@ from agent.runtime.credentials import credentials_for
 from agent.runtime.failures import RuntimeRefusal
 from agent.runtime.images import ImageFailed, ImageHere, ImagePending
 from agent.runtime.records import SANDBOX_CONTAINER, ContainerRecord, container_name
-from agent.volumes import VolumeError, prepare_volumes
+from agent.volumes import VolumeError, prepare_volumes, refresh_volumes
 from agent.volumes.preparing import mounts_of
-from api.core import Container, Pod
+from agent.volumes.tokens import Tokens
+from api.core import Container, EphemeralContainer, Pod
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Starter:
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self._references = References(around.client)
+        self._tokens = Tokens(around.client)
         self._lock = threading.Lock()
 
     # The sandbox.
@@ -123,7 +125,7 @@ class Starter:
         around, container, sandbox = self._around, action.container, observed.sandbox
         if sandbox is None:
             raise ConfigError("the sandbox is gone")
-        sources = self._sources(pod, sandbox)
+        sources = self._sources(pod, sandbox, datetime.now(UTC))
         env = environment(pod, container, sources)
         directory = around.pod_directory(pod.metadata.uid)
         volumes = prepare_volumes(pod, directory, sources)
@@ -133,11 +135,26 @@ class Starter:
         ]
         return container_config(
             pod, container, around.host, sandbox_id=sandbox.id, attempt=action.attempt, level=action.level, env=env,
-            mounts=_distinct(mounts), image=image.facts,
+            mounts=_distinct(mounts), image=image.facts, processes_of=_target_of(container, observed),
             limits=limits(pod, container, machine_memory_bytes=around.machine_memory_bytes),
         )  # fmt: skip
 
-    def _sources(self, pod: Pod, sandbox: ContainerRecord) -> Sources:
+    def refresh(self, pod: Pod, sandbox: ContainerRecord, now: datetime) -> None:
+        """Brings the files of a running pod's volumes up to date. What cannot be had leaves the old ones."""
+        meta = pod.metadata
+        try:
+            sources = self._sources(pod, sandbox, now)
+            changed = refresh_volumes(pod, self._around.pod_directory(meta.uid), sources)
+        except (VolumeError, ConfigError) as error:
+            log.warning("volumes not refreshed pod=%s/%s error=%s", meta.namespace, meta.name, error)
+            return
+        if changed:
+            log.info("volumes refreshed pod=%s/%s volumes=%s", meta.namespace, meta.name, ",".join(changed))
+
+    def forget(self, uid: str) -> None:
+        self._tokens.forget(uid)
+
+    def _sources(self, pod: Pod, sandbox: ContainerRecord, now: datetime) -> Sources:
         around = self._around
         services = around.services()
         if services is None:
@@ -145,6 +162,7 @@ class Starter:
         config_maps, secrets = self._references.of(pod)
         return Sources(
             config_maps=config_maps, secrets=secrets, services=services, host_ip=around.host_ip,
+            claims=self._references.claims(pod), tokens=self._tokens.of(pod, now),
             pod_ip=around.host_ip if pod.spec.host_network else sandbox.ip,
             machine_cpu_millis=around.machine_cpu_millis, machine_memory_bytes=around.machine_memory_bytes,
         )  # fmt: skip
@@ -224,6 +242,16 @@ class Starter:
             if self._around.host.negative_oom_score:
                 log.warning("host refuses negative oom scores, going on without error=%s", error)
                 self._around.host = dataclasses.replace(self._around.host, negative_oom_score=False)
+
+
+def _target_of(container: Container, observed: Observed) -> str:
+    """Id of the container that an ephemeral one looks into; empty when it names none. Raises ConfigError."""
+    if not isinstance(container, EphemeralContainer) or not container.target_container_name:
+        return ""
+    target = observed.newest(container.target_container_name)
+    if target is None or not target.running:
+        raise ConfigError(f'target container "{container.target_container_name}" is not running')
+    return target.id
 
 
 def _failure(reason: str, message: str, now: datetime, retry_s: float) -> Failure:

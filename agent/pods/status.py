@@ -28,7 +28,9 @@ def status_of(pod: Pod, observed: Observed, now: datetime) -> PodStatus:
         container_statuses=mains,
         qos_class=observed.previous.qos_class or qos_class(pod),
         nominated_node_name=observed.previous.nominated_node_name,
-        ephemeral_container_statuses=observed.previous.ephemeral_container_statuses,
+        ephemeral_container_statuses=[
+            container_status(pod, container, observed, now) for container in pod.spec.ephemeral_containers
+        ],
         observed_generation=observed.previous.observed_generation,
     )
     status.pod_ip = _pod_ip(pod, observed)

@@ -46,6 +46,14 @@ class Surroundings:
         """An event about a pod, or about one of its containers."""
         reference: ObjectReference = reference_to(pod)
         if container:
-            inits = {item.name for item in pod.spec.init_containers}
-            reference.field_path = f"spec.{'initContainers' if container in inits else 'containers'}{{{container}}}"
+            reference.field_path = f"spec.{_list_of(pod, container)}{{{container}}}"
         self.recorder.event(reference, event_type, reason, message)
+
+
+def _list_of(pod: Pod, container: str) -> str:
+    """The field of the spec that has the container."""
+    if any(item.name == container for item in pod.spec.init_containers):
+        return "initContainers"
+    if any(item.name == container for item in pod.spec.ephemeral_containers):
+        return "ephemeralContainers"
+    return "containers"

@@ -6,10 +6,11 @@ somewhere. What fails is tried again with a back-off, for this pod only; what ha
 
 import dataclasses
 import logging
+import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -39,7 +40,7 @@ from agent.probes.prober import Prober
 from agent.runtime.failures import RuntimeFailure
 from agent.runtime.logs import last_output
 from agent.runtime.records import ContainerRecord, State
-from agent.volumes import remove_tree
+from agent.volumes import refreshable, remove_tree
 from api.core import Pod, PodStatus
 from client import WorkQueue
 
@@ -60,6 +61,8 @@ class _Memory:
     status: PodStatus | None = None
     saved_version: str = ""
     pulling: set[str] = field(default_factory=set)  # containers whose image is awaited
+    refresh_at: datetime | None = None  # when the files of volumes are looked at again
+    refreshed_meta: object = None  # labels and annotations as they were then
 
 
 class Worker:
@@ -147,6 +150,7 @@ class Worker:
             return
         memory = self._memory(uid)
         self._accept(pod, memory)
+        self._refresh_volumes(pod, memory)
         for _ in range(_MAX_ROUNDS):
             pod = self._store.get(uid) or pod
             now = datetime.now(UTC)
@@ -190,7 +194,25 @@ class Worker:
         if not self._around.cache.of_pod(uid) and remove_tree(self._around.pod_directory(uid)):
             self._forget(uid)
 
+    def _refresh_volumes(self, pod: Pod, memory: _Memory) -> None:
+        """Now and then, and at once when labels or annotations have changed (downward API files show them)."""
+        sandbox = next((r for r in self._around.cache.of_pod(pod.metadata.uid) if r.is_sandbox and r.running), None)
+        if sandbox is None or pod.metadata.deletion_timestamp is not None or not refreshable(pod):
+            return
+        now = datetime.now(UTC)
+        meta = (pod.metadata.labels, pod.metadata.annotations)
+        period_s = self._around.config.volume_refresh_s
+        if memory.refresh_at is not None and (now >= memory.refresh_at or meta != memory.refreshed_meta):
+            self._starter.refresh(pod, sandbox, now)
+            memory.refresh_at = None
+        if memory.refresh_at is None:
+            wait_s = period_s * random.uniform(0.9, 1.1)
+            memory.refresh_at = now + timedelta(seconds=wait_s)
+            memory.refreshed_meta = meta
+            self._queue.add_after(pod.metadata.uid, wait_s + 0.01)
+
     def _forget(self, uid: str) -> None:
+        self._starter.forget(uid)
         self._reporter.forget(uid)
         with self._lock:
             self._memories.pop(uid, None)

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from agent.pods.environment import ConfigError, Sources, field_value, resource_value
+from agent.volumes.tokens import key_of
 from api.core import ConfigMap, Pod, Secret, Volume
-from api.core.volume import DownwardAPIVolumeFile, KeyToPath
+from api.core.volume import DownwardAPIVolumeFile, KeyToPath, ServiceAccountTokenProjection
 
 DEFAULT_MODE = 0o644
 
@@ -49,9 +50,26 @@ def _projected(volume: Volume, pod: Pod, sources: Sources) -> Files:
             result |= _picked(data, secret.items, mode, optional=bool(secret.optional))
         elif source.downward_api is not None:
             result |= _downward(source.downward_api.items, pod, sources, default_mode=mode)
+        elif (token := source.service_account_token) is not None:
+            result[_safe(token.path)] = File(_token(token, sources).encode(), _token_mode(mode, pod))
         else:
-            raise ConfigError(f"volume {volume.name}: projected serviceAccountToken is not supported by this agent")
+            raise ConfigError(f"volume {volume.name}: a projected source of a kind that is not supported by this agent")
     return result
+
+
+def _token(projection: ServiceAccountTokenProjection, sources: Sources) -> str:
+    token = sources.tokens.get(key_of(projection))
+    if token is None:
+        raise ConfigError(f"failed to fetch token for {projection.path}")
+    return token
+
+
+def _token_mode(mode: int | None, pod: Pod) -> int:
+    """A pod with a group of its own files keeps its token to it, as with the kubelet."""
+    security = pod.spec.security_context
+    if security is not None and security.fs_group is not None:
+        return 0o600
+    return DEFAULT_MODE if mode is None else mode
 
 
 def _config_map(found: ConfigMap | None, name: str, optional: bool) -> Mapping[str, bytes]:

@@ -1,22 +1,25 @@
 """Makes the volumes of a pod under its directory, and tells where each container mounts them from.
 
 The layout is the kubelet's: <pod>/volumes/kubernetes.io~<kind>/<name>. Making is idempotent: what is there already is
-kept. A kind that this agent does not have fails the start with a message that names it.
+kept, files of configMaps and the like are brought up to date. A kind that this agent does not have fails the start with
+a message that names it.
 """
 
 import os
 import stat
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from agent.pods.docker_config import Mount
 from agent.pods.environment import ConfigError, Sources, expand
 from agent.volumes.files import Files, files_of
-from agent.volumes.removing import mount_points
+from agent.volumes.mounting import MountError, mount_nfs, mount_tmpfs
+from agent.volumes.payload import write_payload
 from api.core import Container, Pod, Volume
+from api.core.volume import HostPathVolumeSource, NFSVolumeSource
 
-_MOUNT_TIMEOUT_S = 10
 _PROPAGATION = {None: "rprivate", "None": "rprivate", "HostToContainer": "rslave", "Bidirectional": "rshared"}
 _HOST_PATH_CHECKS: dict[str, tuple[str, Callable[[int], bool]]] = {
     "Directory": ("a directory", stat.S_ISDIR),
@@ -33,6 +36,20 @@ class VolumeError(Exception):
     """A volume that cannot be had; the message names it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A volume that is there: its path on the host."""
+
+    path: Path
+    read_only: bool = False
+
+
+def claims_of(pod: Pod) -> set[str]:
+    """Names of the claims that the pod's volumes refer to."""
+    found = (volume.persistent_volume_claim for volume in pod.spec.volumes)
+    return {claim.claim_name for claim in found if claim is not None}
+
+
 def referenced(pod: Pod) -> tuple[set[str], set[str]]:
     """Names of the config maps and secrets that the pod's volumes and environment refer to."""
     config_maps: set[str] = set()
@@ -47,7 +64,7 @@ def referenced(pod: Pod) -> tuple[set[str], set[str]]:
                 config_maps.add(source.config_map.name)
             if source.secret is not None:
                 secrets.add(source.secret.name)
-    for container in [*pod.spec.init_containers, *pod.spec.containers]:
+    for container in [*pod.spec.init_containers, *pod.spec.containers, *pod.spec.ephemeral_containers]:
         _add_environment(container, config_maps, secrets)
     return config_maps, secrets
 
@@ -66,25 +83,66 @@ def _add_environment(container: Container, config_maps: set[str], secrets: set[s
             secrets.add(env_from.secret_ref.name)
 
 
-def prepare_volumes(pod: Pod, directory: Path, sources: Sources) -> dict[str, Path]:
-    """Makes all volumes; name to path on the host. Raises VolumeError."""
+def prepare_volumes(pod: Pod, directory: Path, sources: Sources) -> dict[str, Prepared]:
+    """Makes all volumes, by name. Raises VolumeError."""
     return {volume.name: _prepare(volume, pod, directory, sources) for volume in pod.spec.volumes}
 
 
-def _prepare(volume: Volume, pod: Pod, directory: Path, sources: Sources) -> Path:
+def refreshable(pod: Pod) -> bool:
+    """Whether the pod has volumes whose files may change while it runs."""
+    volumes = pod.spec.volumes
+    return any(volume.config_map or volume.secret or volume.downward_api or volume.projected for volume in volumes)
+
+
+def refresh_volumes(pod: Pod, directory: Path, sources: Sources) -> list[str]:
+    """Brings files up to date; names of the volumes that have changed. Raises VolumeError: the old files stay."""
+    changed = []
+    for volume in pod.spec.volumes:
+        try:
+            files = files_of(volume, pod, sources)
+            if files is not None and _write(volume, files, directory / "volumes", pod):
+                changed.append(volume.name)
+        except (OSError, ConfigError, MountError) as error:
+            raise VolumeError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from error
+    return changed
+
+
+def _prepare(volume: Volume, pod: Pod, directory: Path, sources: Sources) -> Prepared:
+    root = directory / "volumes"
     try:
         if volume.host_path is not None:
-            return _host_path(volume)
+            return Prepared(_host_path(volume.host_path))
+        if volume.nfs is not None:
+            return _nfs(volume.name, volume.nfs, (), root=root)
+        if volume.persistent_volume_claim is not None:
+            return _claim(volume, sources, root)
         files = files_of(volume, pod, sources)
         if files is not None:
-            return _projected(volume, files, directory / "volumes", pod)
-        if volume.persistent_volume_claim is not None:
-            raise VolumeError("persistentVolumeClaim is not supported by this agent")
-        if volume.nfs is not None:
-            raise VolumeError("nfs is not supported by this agent")
-        return _empty_dir(volume, directory / "volumes", pod)
-    except (OSError, subprocess.SubprocessError, ConfigError, VolumeError) as error:
+            _write(volume, files, root, pod)
+            return Prepared(_payload_path(volume, root))
+        return Prepared(_empty_dir(volume, root, pod))
+    except (OSError, subprocess.SubprocessError, ConfigError, VolumeError, MountError) as error:
         raise VolumeError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from error
+
+
+def _claim(volume: Volume, sources: Sources, root: Path) -> Prepared:
+    assert volume.persistent_volume_claim is not None
+    wish = volume.persistent_volume_claim
+    found = sources.claims.get(wish.claim_name)
+    if found is None:
+        raise VolumeError(f'persistentvolumeclaim "{wish.claim_name}" not found')
+    if found.nfs is not None:
+        ready = _nfs(found.volume, found.nfs, found.mount_options, root=root)
+        return Prepared(ready.path, ready.read_only or wish.read_only)
+    assert found.host_path is not None
+    return Prepared(_host_path(found.host_path), wish.read_only)
+
+
+def _nfs(name: str, source: NFSVolumeSource, options: Sequence[str], *, root: Path) -> Prepared:
+    path = root / "kubernetes.io~nfs" / name
+    path.mkdir(parents=True, exist_ok=True)
+    mount_nfs(path, source, options)
+    return Prepared(path, source.read_only)
 
 
 def _empty_dir(volume: Volume, root: Path, pod: Pod) -> Path:
@@ -93,7 +151,7 @@ def _empty_dir(volume: Volume, root: Path, pod: Pod) -> Path:
     source = volume.empty_dir
     path.mkdir(parents=True, exist_ok=True)
     if source is not None and source.medium == "Memory":
-        _mount_tmpfs(path, size_bytes=source.size_limit.units if source.size_limit else 0)
+        mount_tmpfs(path, size_bytes=source.size_limit.units if source.size_limit else 0)
     elif source is not None and source.medium:
         raise VolumeError(f"emptyDir medium {source.medium!r} is not supported by this agent")
     path.chmod(0o777)
@@ -108,51 +166,23 @@ def _give_to_group(path: Path, pod: Pod) -> None:
         path.chmod(path.stat().st_mode | stat.S_ISGID | stat.S_IRWXG)
 
 
-def _mount_tmpfs(path: Path, *, size_bytes: int) -> None:
-    if str(path) in mount_points():
-        return
-    options = "nosuid,nodev" + (f",size={size_bytes}" if size_bytes else "")
-    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_MOUNT_TIMEOUT_S, check=False)
-    if done.returncode:
-        raise VolumeError(f"mount: {done.stderr.strip()}")
-
-
-def _projected(volume: Volume, files: Files, root: Path, pod: Pod) -> Path:
-    """Secrets are kept off the disk. Existing content stays as it is while the pod lives."""
+def _payload_path(volume: Volume, root: Path) -> Path:
     kind = "secret" if volume.secret else "configmap" if volume.config_map else "projected"
-    path = root / f"kubernetes.io~{'downward-api' if volume.downward_api else kind}" / volume.name
+    return root / f"kubernetes.io~{'downward-api' if volume.downward_api else kind}" / volume.name
+
+
+def _write(volume: Volume, files: Files, root: Path, pod: Pod) -> bool:
+    """Whether the files have changed. Secrets and tokens are kept off the disk."""
+    path = _payload_path(volume, root)
     path.mkdir(parents=True, exist_ok=True)
-    if volume.secret is not None:
-        _mount_tmpfs(path, size_bytes=0)
-    if not (path / "..data").is_symlink():
-        _write_files(path, files, pod)
-    return path
+    if volume.secret is not None or volume.projected is not None:
+        mount_tmpfs(path, size_bytes=0)
+    security = pod.spec.security_context
+    return write_payload(path, files, group=security.fs_group if security is not None else None)
 
 
-def _write_files(path: Path, files: Files, pod: Pod) -> None:
-    """As Kubernetes lays it out: content in a folder of its own, ``..data`` pointing to it, and a link for each top
-    name; a start that is cut off leaves no ``..data``, and is done again."""
-    content = path / "..content"
-    content.mkdir(exist_ok=True)
-    for name, file in files.items():
-        target = content / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(file.content)
-        target.chmod(file.mode)
-        security = pod.spec.security_context
-        if security is not None and security.fs_group is not None:
-            os.chown(target, -1, security.fs_group)
-            target.chmod(file.mode | stat.S_IRGRP)
-    for top in {name.split("/")[0] for name in files}:
-        if not (path / top).is_symlink():
-            (path / top).symlink_to(f"..data/{top}")
-    (path / "..data").symlink_to("..content")
-
-
-def _host_path(volume: Volume) -> Path:
-    assert volume.host_path is not None
-    path, kind = Path(volume.host_path.path), volume.host_path.type or ""
+def _host_path(source: HostPathVolumeSource) -> Path:
+    path, kind = Path(source.path), source.type or ""
     if kind == "DirectoryOrCreate" or (kind == "" and not path.exists()):
         path.mkdir(mode=0o755, parents=True, exist_ok=True)
     elif kind == "FileOrCreate" and not path.exists():
@@ -164,18 +194,19 @@ def _host_path(volume: Volume) -> Path:
     return path
 
 
-def mounts_of(container: Container, volumes: Mapping[str, Path], env: Mapping[str, str]) -> list[Mount]:
+def mounts_of(container: Container, volumes: Mapping[str, Prepared], env: Mapping[str, str]) -> list[Mount]:
     """What the container mounts. Raises VolumeError for a volume or path that is not there."""
     mounts = []
     for mount in container.volume_mounts:
-        root = volumes.get(mount.name)
-        if root is None:
+        volume = volumes.get(mount.name)
+        if volume is None:
             raise VolumeError(f"cannot find volume {mount.name!r} to mount into container {container.name!r}")
         if mount.recursive_read_only == "Enabled":
             raise VolumeError(f"volume {mount.name!r}: recursiveReadOnly is not supported by this agent")
         sub_path = expand(mount.sub_path_expr, env) if mount.sub_path_expr else mount.sub_path
-        source = _sub_path(root, sub_path) if sub_path else root
-        mounts.append(Mount(str(source), mount.mount_path, mount.read_only, _PROPAGATION[mount.mount_propagation]))
+        source = _sub_path(volume.path, sub_path) if sub_path else volume.path
+        read_only = mount.read_only or volume.read_only
+        mounts.append(Mount(str(source), mount.mount_path, read_only, _PROPAGATION[mount.mount_propagation]))
     return mounts
 
 

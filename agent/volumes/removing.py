@@ -1,7 +1,7 @@
 """Removes a pod's directory, and never anything that is mounted into it.
 
-What we mounted ourselves (tmpfs) is unmounted first. If any mount is left under the directory, nothing is removed: the
-data behind it is not ours.
+What we mounted ourselves (tmpfs, NFS) is unmounted first. If any mount is left under the directory, nothing is removed:
+the data behind it is not ours.
 """
 
 import logging
@@ -12,6 +12,7 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 _UNMOUNT_TIMEOUT_S = 10
+_OURS = ("tmpfs", "nfs", "nfs4")
 
 
 def mount_points(mountinfo: Path = Path("/proc/self/mountinfo")) -> dict[str, str]:
@@ -30,14 +31,29 @@ def _unescaped(text: str) -> str:
     return text
 
 
+def _unmount(point: str, *, lazily: bool) -> None:
+    """An NFS mount whose server is gone is let go of: the kernel ends it when the server answers, or never."""
+    for flags in ([], ["-l"]) if lazily else ([],):
+        try:
+            done = subprocess.run(
+                ["umount", *flags, point], timeout=_UNMOUNT_TIMEOUT_S, check=False, capture_output=True, text=True
+            )
+        except subprocess.TimeoutExpired:
+            log.warning("umount does not end mount=%s", point)
+            continue
+        if done.returncode == 0:
+            return
+        log.warning("umount failed mount=%s error=%s", point, done.stderr.strip())
+
+
 def remove_tree(directory: Path) -> bool:
     """Whether the directory is gone. False when something is mounted in it that is not ours, with a line in the log."""
     if not directory.exists():
         return True
     prefix = f"{directory.resolve()}/"
     for point, kind in sorted(mount_points().items(), reverse=True):
-        if point.startswith(prefix) and kind == "tmpfs":
-            subprocess.run(["umount", point], timeout=_UNMOUNT_TIMEOUT_S, check=False, capture_output=True)
+        if point.startswith(prefix) and kind in _OURS:
+            _unmount(point, lazily=kind != "tmpfs")
     left = [point for point in mount_points() if point.startswith(prefix)]
     if left:
         log.error("pod directory kept, still mounted directory=%s mount=%s", directory, left[0])

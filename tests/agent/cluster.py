@@ -60,6 +60,7 @@ class Cluster:
             "pull_base_s": 0.5,
             "pull_cap_s": 2.0,
             "lease_s": 4,
+            "volume_refresh_s": 0.5,
         }
         return Config(**{**settings, **overrides})
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from api.authentication import TokenRequest, TokenRequestStatus
 from api.codec import convert, decode, encode, plain
 from api.core import Pod
 from api.errors import AlreadyExists, Conflict, NotFound
@@ -54,6 +55,8 @@ class FakeApi:
         self._watches: list[FakeWatch] = []
         self._version = 0
         self._down = False
+        self._tokens = 0
+        self.token_life_s = 0.0
         self.calls: list[tuple[str, str, str]] = []
 
     # Faults.
@@ -159,6 +162,16 @@ class FakeApi:
         pod.metadata.deletion_timestamp = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=grace_s)
         pod.metadata.deletion_grace_period_seconds = grace_s
         self._store(pod, "MODIFIED")
+
+    def request_token(self, request: TokenRequest) -> TokenRequest:
+        """token-<number>, good for as long as is asked, or for ``token_life_s``."""
+        with self._lock:
+            self._check("create/token", TokenRequest, request.metadata.name)
+            self._tokens += 1
+            life_s = self.token_life_s or request.spec.expiration_seconds or 3600
+            expires = datetime.now(UTC) + timedelta(seconds=life_s)
+            token = f"token-{self._tokens}-for-{','.join(request.spec.audiences)}"
+            return TokenRequest(status=TokenRequestStatus(token=token, expiration_timestamp=expires))
 
     def close(self) -> None:
         return None
