@@ -3,6 +3,7 @@
 import threading
 from typing import Any
 
+from api.apps import Deployment, ReplicaSet
 from api.coordination import Lease
 from api.core import Endpoints, Namespace, Node, Pod, ReplicationController, Service, ServiceAccount
 from api.discovery import EndpointSlice
@@ -23,6 +24,8 @@ class Informers:
         self.pods = Informer(client, Pod)
         self.pods.add_index(BY_NODE, lambda pod: [pod.spec.node_name] if pod.spec.node_name else [])
         self.replication_controllers = Informer(client, ReplicationController)
+        self.replica_sets = Informer(client, ReplicaSet)
+        self.deployments = Informer(client, Deployment)
         self.services = Informer(client, Service)
         self.endpoints = Informer(client, Endpoints)
         self.endpoint_slices = Informer(client, EndpointSlice)
@@ -38,7 +41,15 @@ class Informers:
     @property
     def owned(self) -> tuple[Informer[Any], ...]:
         """Informers of the kinds that can be owned by, or own, another object."""
-        return (self.pods, self.replication_controllers, self.services, self.endpoints, self.endpoint_slices)
+        return (
+            self.pods,
+            self.replication_controllers,
+            self.replica_sets,
+            self.deployments,
+            self.services,
+            self.endpoints,
+            self.endpoint_slices,
+        )
 
     @property
     def all(self) -> tuple[Informer[Any], ...]:

@@ -3,8 +3,10 @@
 import logging
 import threading
 
+from api.apps import ReplicaSet
 from client import Client, EventRecorder
 from master.controllers.config import Config
+from master.controllers.deployments import DeploymentController
 from master.controllers.endpoints import EndpointsController
 from master.controllers.garbage import GarbageCollector
 from master.controllers.informers import Informers
@@ -21,14 +23,17 @@ def run(config: Config, stop: threading.Event) -> None:
     """Controls until ``stop`` is set."""
     client = Client.from_kubeconfig(config.kubeconfig, user_agent="steersman-controllers")
     # The names under which Kubernetes' controllers report.
-    replication_events = EventRecorder(client, "replication-controller")
-    node_events = EventRecorder(client, "node-controller")
+    names = ("replication-controller", "replicaset-controller", "deployment-controller", "node-controller")
+    recorders = [EventRecorder(client, name) for name in names]
+    replication_events, set_events, deployment_events, node_events = recorders
     informers = Informers(client)
     workers = config.concurrent_syncs
     nodes = NodeController(client, informers, node_events, config)
     # The one list of controllers.
     loops: list[Loop] = [
         ReplicationManager(client, informers, replication_events, workers=workers).loop,
+        ReplicationManager(client, informers, set_events, kind=ReplicaSet, workers=workers).loop,
+        DeploymentController(client, informers, deployment_events, workers=workers).loop,
         EndpointsController(client, informers, workers=workers).loop,
         NamespaceController(client, informers).loop,
         ServiceAccountController(client, informers).loop,
@@ -48,6 +53,6 @@ def run(config: Config, stop: threading.Event) -> None:
         for loop in loops:
             loop.stop()
         informers.stop()
-        replication_events.close()
-        node_events.close()
+        for recorder in recorders:
+            recorder.close()
         client.close()

@@ -1,4 +1,4 @@
-"""Replication controller: keeps as many pods as ``spec.replicas`` says.
+"""Replication controllers and replica sets: keep as many pods as ``spec.replicas`` says.
 
 The rule: never more than wanted because a watch is slow. What was created or deleted but not yet seen through the
 watch is remembered (``_Expected``) and counted as done. What the watch does not show for a while is looked
@@ -11,21 +11,25 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
+from api.apps import ReplicaSet, ReplicaSetStatus
 from api.core import Pod, ReplicationController, ReplicationControllerStatus
 from api.errors import ApiError, NotFound
 from api.meta import ObjectMeta
 from api.scalars import now
-from api.selectors import from_map
-from client import Client, EventRecorder, Unreachable
+from api.selectors import Selector, from_label_selector, from_map
+from client import Client, EventRecorder, Informer, Unreachable
 from master.controllers.informers import BY_NAMESPACE, BY_OWNER, Informers
 from master.controllers.loop import Key, Loop
 from master.controllers.ownership import controller_of, reference
 from master.controllers.pods import is_active, is_ready, ready_seconds
 
 log = logging.getLogger(__name__)
+
+Replicated = ReplicationController | ReplicaSet
 
 _CONFIRM_AFTER_S = 1.0
 _BURST = 500
@@ -90,42 +94,58 @@ def usefulness(pod: Pod) -> tuple[bool, bool, bool, float, int, float]:
     )
 
 
+def selector_of(controller: Replicated) -> Selector:
+    """Which pods a controller counts as its own."""
+    if isinstance(controller, ReplicaSet):
+        return from_label_selector(controller.spec.selector)
+    return from_map(controller.spec.selector)
+
+
 def status_of(
-    controller: ReplicationController, pods: Sequence[Pod], moment: datetime
-) -> tuple[ReplicationControllerStatus, float]:
+    controller: Replicated, pods: Sequence[Pod], moment: datetime
+) -> tuple[ReplicationControllerStatus | ReplicaSetStatus, float]:
     """The status that the active pods add up to, and the seconds until one more becomes available (0 for none)."""
     spec = controller.spec
     template = from_map(spec.template.metadata.labels) if spec.template is not None else from_map({})
     ages = [ready_seconds(pod, moment) for pod in pods]
     soon = [spec.min_ready_seconds - age for age in ages if 0 <= age < spec.min_ready_seconds]
-    status = ReplicationControllerStatus(
+    status = msgspec.structs.replace(
+        controller.status,
         replicas=len(pods),
         fully_labeled_replicas=sum(template.matches(pod.metadata.labels) for pod in pods),
         ready_replicas=sum(is_ready(pod) for pod in pods),
         available_replicas=sum(age >= spec.min_ready_seconds for age in ages),
         observed_generation=controller.metadata.generation,
-        conditions=controller.status.conditions,
     )
     return status, min(soon, default=0.0)
 
 
 class ReplicationManager:
-    """Acts on what ``decide`` says."""
+    """Acts on what ``decide`` says, for one kind of controller."""
 
-    name = "replication"
-
-    def __init__(self, client: Client, informers: Informers, recorder: EventRecorder, *, workers: int = 1) -> None:
+    def __init__(
+        self,
+        client: Client,
+        informers: Informers,
+        recorder: EventRecorder,
+        *,
+        kind: type[Replicated] = ReplicationController,
+        workers: int = 1,
+    ) -> None:
         self._client = client
-        self._controllers = informers.replication_controllers
+        self._kind = kind
+        self._controllers: Informer[Any] = (
+            informers.replica_sets if kind is ReplicaSet else informers.replication_controllers
+        )
         self._pods = informers.pods
         self._recorder = recorder
         self._expected: dict[str, _Expected] = {}
         self._lock = threading.Lock()
-        self.loop = Loop(self.name, self.reconcile, workers=workers)
+        self.loop = Loop("replicaset" if kind is ReplicaSet else "replication", self.reconcile, workers=workers)
         self._controllers.add_listener(self._controller_changed)
         self._pods.add_listener(self._pod_changed)
 
-    def _controller_changed(self, old: ReplicationController | None, new: ReplicationController | None) -> None:
+    def _controller_changed(self, old: Replicated | None, new: Replicated | None) -> None:
         item = new or old
         if item is not None:
             self.loop.queue.add((item.metadata.namespace, item.metadata.name))
@@ -138,11 +158,11 @@ class ReplicationManager:
     def _pod_moved(self, pod: Pod) -> None:
         owner = controller_of(pod)
         if owner is not None:
-            if owner.kind == "ReplicationController":
+            if owner.kind == self._kind.__name__:
                 self.loop.queue.add((pod.metadata.namespace, owner.name))
             return
         for controller in self._controllers.indexed(BY_NAMESPACE, pod.metadata.namespace):
-            if from_map(controller.spec.selector).matches(pod.metadata.labels):
+            if selector_of(controller).matches(pod.metadata.labels):
                 self.loop.queue.add((pod.metadata.namespace, controller.metadata.name))
 
     def reconcile(self, key: Key) -> str:
@@ -161,7 +181,7 @@ class ReplicationManager:
         self._report(controller, pods)
         return said
 
-    def _look_up(self, controller: ReplicationController, expected: _Expected) -> None:
+    def _look_up(self, controller: Replicated, expected: _Expected) -> None:
         """Forgets pods that came and went unseen; looks again while any is awaited."""
         for name in expected.overdue(time.monotonic()):
             if self._is_there(controller, name):
@@ -171,14 +191,14 @@ class ReplicationManager:
         if expected.created:
             self._later(controller, _CONFIRM_AFTER_S)
 
-    def _is_there(self, controller: ReplicationController, name: str) -> bool:
+    def _is_there(self, controller: Replicated, name: str) -> bool:
         try:
             owner = controller_of(self._client.get(Pod, name, controller.metadata.namespace))
         except NotFound:
             return False
         return owner is not None and owner.uid == controller.metadata.uid
 
-    def _later(self, controller: ReplicationController, seconds: float) -> None:
+    def _later(self, controller: Replicated, seconds: float) -> None:
         self.loop.queue.add_after((controller.metadata.namespace, controller.metadata.name), seconds)
 
     def _expectations(self, uid: str) -> _Expected:
@@ -188,9 +208,9 @@ class ReplicationManager:
                 del self._expected[gone]
             return self._expected.setdefault(uid, _Expected())
 
-    def _claim(self, controller: ReplicationController) -> list[Pod]:
+    def _claim(self, controller: Replicated) -> list[Pod]:
         """The controller's pods; ones without an owner that match are adopted, ones that match no more are released."""
-        selector = from_map(controller.spec.selector)
+        selector = selector_of(controller)
         mine: list[Pod] = []
         for pod in self._pods.indexed(BY_OWNER, controller.metadata.uid):
             owner = controller_of(pod)
@@ -209,23 +229,23 @@ class ReplicationManager:
         return mine
 
     @staticmethod
-    def _try(step: Callable[[Pod, ReplicationController], Pod], pod: Pod, owner: ReplicationController) -> list[Pod]:
+    def _try(step: Callable[[Pod, Replicated], Pod], pod: Pod, owner: Replicated) -> list[Pod]:
         """The pod after the step; nothing when it has gone meanwhile."""
         try:
             return [step(pod, owner)]
         except NotFound:
             return []
 
-    def _adopt(self, pod: Pod, controller: ReplicationController) -> Pod:
+    def _adopt(self, pod: Pod, controller: Replicated) -> Pod:
         patch = {"metadata": {"uid": pod.metadata.uid, "ownerReferences": [reference(controller)]}}
         return self._client.patch(Pod, pod.metadata.name, pod.metadata.namespace, patch)
 
-    def _release(self, pod: Pod, controller: ReplicationController) -> Pod:
+    def _release(self, pod: Pod, controller: Replicated) -> Pod:
         gone = {"$patch": "delete", "uid": controller.metadata.uid}
         patch = {"metadata": {"uid": pod.metadata.uid, "ownerReferences": [gone]}}
         return self._client.patch(Pod, pod.metadata.name, pod.metadata.namespace, patch)
 
-    def _act(self, controller: ReplicationController, decision: Decision, expected: _Expected) -> str:
+    def _act(self, controller: Replicated, decision: Decision, expected: _Expected) -> str:
         for _ in range(decision.create):
             pod = self._create(controller)
             expected.created[pod.metadata.name] = time.monotonic()
@@ -238,7 +258,7 @@ class ReplicationManager:
             return f"created {decision.create} pods"
         return f"deleted {len(decision.delete)} pods" if decision.delete else ""
 
-    def _create(self, controller: ReplicationController) -> Pod:
+    def _create(self, controller: Replicated) -> Pod:
         template = controller.spec.template
         if template is None:
             raise ValueError("spec.template is missing")
@@ -261,7 +281,7 @@ class ReplicationManager:
         self._recorder.event(controller, "Normal", "SuccessfulCreate", f"Created pod: {made.metadata.name}")
         return made
 
-    def _delete(self, controller: ReplicationController, pod: Pod, expected: _Expected) -> None:
+    def _delete(self, controller: Replicated, pod: Pod, expected: _Expected) -> None:
         try:
             self._client.delete(Pod, pod.metadata.name, pod.metadata.namespace, uid=pod.metadata.uid)
         except NotFound:
@@ -271,7 +291,7 @@ class ReplicationManager:
             raise
         self._recorder.event(controller, "Normal", "SuccessfulDelete", f"Deleted pod: {pod.metadata.name}")
 
-    def _report(self, controller: ReplicationController, pods: Sequence[Pod]) -> None:
+    def _report(self, controller: Replicated, pods: Sequence[Pod]) -> None:
         status, wait_s = status_of(controller, pods, now())
         if wait_s > 0:
             self._later(controller, wait_s)

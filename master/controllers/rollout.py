@@ -1,0 +1,120 @@
+"""How a deployment goes from old pods to new ones: sizes of its replica sets, worked out purely.
+
+Source of the rules: the documentation of Deployments (rolling update, maxSurge, maxUnavailable, Recreate).
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from api.apps import Deployment, ReplicaSet, RollingUpdateDeployment
+from api.codec import encode
+from api.core import PodTemplateSpec
+
+HASH_LABEL = "pod-template-hash"
+REVISION = "deployment.kubernetes.io/revision"
+_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many pods a rolling update may have too many, and too few."""
+
+    surge: int
+    unavailable: int
+
+
+def bounds(deployment: Deployment) -> Bounds:
+    """Shares are of the wanted number: surge is rounded up, unavailable down; both 0 would never move, so one may
+    go."""
+    strategy = deployment.spec.strategy
+    rolling = (strategy.rolling_update if strategy is not None else None) or RollingUpdateDeployment()
+    wanted = deployment.spec.replicas or 0
+    surge = _number(rolling.max_surge, wanted, up=True)
+    unavailable = _number(rolling.max_unavailable, wanted, up=False)
+    return Bounds(surge, unavailable if surge or unavailable else 1)
+
+
+def _number(value: int | str | None, wanted: int, *, up: bool) -> int:
+    if isinstance(value, int):
+        return value
+    share = int((value or "25%").rstrip("%")) * wanted / 100
+    return math.ceil(share) if up else math.floor(share)
+
+
+def bare_template(template: PodTemplateSpec) -> PodTemplateSpec:
+    """A template without the hash that marks the pods of one replica set."""
+    labels = {key: value for key, value in template.metadata.labels.items() if key != HASH_LABEL}
+    return msgspec.structs.replace(template, metadata=msgspec.structs.replace(template.metadata, labels=labels))
+
+
+def template_hash(template: PodTemplateSpec, collisions: int = 0) -> str:
+    """Ten letters that stand for a template; another ten after each collision."""
+    digest = hashlib.sha256(encode(bare_template(template)) + b"%d" % collisions).digest()
+    return "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[:10])
+
+
+def is_current(replica_set: ReplicaSet, deployment: Deployment) -> bool:
+    """Whether a replica set makes the pods that the deployment wants now."""
+    wanted, made = deployment.spec.template, replica_set.spec.template
+    return wanted is not None and made is not None and bare_template(made) == bare_template(wanted)
+
+
+def revision(replica_set: ReplicaSet) -> int:
+    text = replica_set.metadata.annotations.get(REVISION, "0")
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def size(replica_set: ReplicaSet) -> int:
+    return replica_set.spec.replicas or 0
+
+
+def next_sizes(deployment: Deployment, new: ReplicaSet, old: Sequence[ReplicaSet]) -> dict[str, int]:
+    """The size that each replica set should have next, by name; only those that change.
+
+    old: the other replica sets, oldest first.
+    """
+    wanted = deployment.spec.replicas or 0
+    strategy = deployment.spec.strategy
+    if strategy is not None and strategy.type == "Recreate":
+        return _recreate(wanted, new, old)
+    limits = bounds(deployment)
+    sizes = _grow(wanted, limits.surge, new, old)
+    return sizes or _shrink(wanted, limits.unavailable, new, old)
+
+
+def _recreate(wanted: int, new: ReplicaSet, old: Sequence[ReplicaSet]) -> dict[str, int]:
+    """Nothing new before everything old is gone."""
+    sizes = {item.metadata.name: 0 for item in old if size(item)}
+    if sizes or any(item.status.replicas for item in old):
+        return sizes
+    return {new.metadata.name: wanted} if size(new) != wanted else {}
+
+
+def _grow(wanted: int, surge: int, new: ReplicaSet, old: Sequence[ReplicaSet]) -> dict[str, int]:
+    if size(new) >= wanted:
+        return {new.metadata.name: wanted} if size(new) > wanted else {}
+    total = size(new) + sum(size(item) for item in old)
+    room = wanted + surge - total
+    return {new.metadata.name: min(wanted, size(new) + room)} if room > 0 else {}
+
+
+def _shrink(wanted: int, unavailable: int, new: ReplicaSet, old: Sequence[ReplicaSet]) -> dict[str, int]:
+    """Old pods that are not available go first; available ones only while enough stay."""
+    sizes = {item.metadata.name: size(item) for item in old}
+    spare = size(new) + sum(sizes.values()) - (wanted - unavailable) - (size(new) - new.status.available_replicas)
+    for item in old:
+        sick = max(size(item) - item.status.available_replicas, 0)
+        gone = min(sick, max(spare, 0))
+        sizes[item.metadata.name] -= gone
+        spare -= gone
+    available = new.status.available_replicas + sum(item.status.available_replicas for item in old)
+    spare = available - (wanted - unavailable)
+    for item in old:
+        gone = min(sizes[item.metadata.name], max(spare, 0))
+        sizes[item.metadata.name] -= gone
+        spare -= gone
+    return {item.metadata.name: sizes[item.metadata.name] for item in old if sizes[item.metadata.name] != size(item)}

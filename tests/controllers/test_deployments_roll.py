@@ -1,0 +1,152 @@
+"""The deployment controller beside a real API server; pods are made ready by the test, as a node would."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from api.apps import Deployment, ReplicaSet
+from api.codec import convert
+from api.core import Event, Pod
+from api.errors import ApiError
+from api.scalars import now
+from client import Client
+from tests.controllers.live import until
+
+REVISION = "deployment.kubernetes.io/revision"
+
+
+@pytest.fixture(autouse=True)
+def running(controllers: Callable[[], Any]) -> None:
+    controllers()
+
+
+@pytest.fixture
+def node(admin: Client, namespace: str) -> Iterator[None]:
+    """Makes every pod of the namespace ready, soon after it is there."""
+    stop = threading.Event()
+
+    def work() -> None:
+        ready = [{"type": "Ready", "status": "True", "lastTransitionTime": now()}]
+        while not stop.wait(0.02):
+            for pod in admin.list(Pod, namespace).items:
+                if not pod.status.conditions:
+                    status = {"status": {"phase": "Running", "conditions": ready}}
+                    try:
+                        admin.patch(Pod, pod.metadata.name, namespace, status, subresource="status", form="merge")
+                    except ApiError:
+                        continue
+
+    thread = threading.Thread(target=work, name="node under test")
+    thread.start()
+    yield
+    stop.set()
+    thread.join(10)
+
+
+def make(admin: Client, namespace: str, *, replicas: int = 3, image: str = "web:1", **spec: Any) -> Deployment:
+    document = {
+        "metadata": {"name": "web", "namespace": namespace},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {
+                "metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "web", "image": image}]},
+            },
+            **spec,
+        },
+    }
+    return admin.create(convert(document, Deployment))
+
+
+def set_image(admin: Client, namespace: str, image: str) -> None:
+    patch = {"spec": {"template": {"spec": {"containers": [{"name": "web", "image": image}]}}}}
+    admin.patch(Deployment, "web", namespace, patch)
+
+
+def settled(admin: Client, namespace: str) -> Deployment | None:
+    """The deployment once its rollout is over."""
+    item = admin.get(Deployment, "web", namespace)
+    status, wanted = item.status, item.spec.replicas
+    over = status.observed_generation == item.metadata.generation and (
+        status.updated_replicas == status.replicas == status.available_replicas == wanted
+    )
+    return item if over else None
+
+
+def images(admin: Client, namespace: str) -> set[str]:
+    return {pod.spec.containers[0].image for pod in admin.list(Pod, namespace).items}
+
+
+@pytest.mark.usefixtures("node")
+def test_a_new_template_replaces_the_pods_and_the_old_set_stays_for_going_back(admin: Client, namespace: str) -> None:
+    make(admin, namespace)
+    first = until(lambda: settled(admin, namespace))
+    assert first.metadata.annotations[REVISION] == "1"
+    set_image(admin, namespace, "web:2")
+    until(lambda: images(admin, namespace) == {"web:2"})
+    until(lambda: (done := settled(admin, namespace)) and done.metadata.annotations[REVISION] == "2")
+    set_image(admin, namespace, "web:1")
+    until(lambda: images(admin, namespace) == {"web:1"})
+    until(lambda: (done := settled(admin, namespace)) and done.metadata.annotations[REVISION] == "3")
+    sets = admin.list(ReplicaSet, namespace).items
+    assert sorted(item.spec.replicas or 0 for item in sets) == [0, 3]
+    done = until(lambda: settled(admin, namespace))
+    assert {item.type: (item.status, item.reason) for item in done.status.conditions} == {
+        "Available": ("True", "MinimumReplicasAvailable"),
+        "Progressing": ("True", "NewReplicaSetAvailable"),
+    }
+    assert "ScalingReplicaSet" in {event.reason for event in admin.list(Event, namespace).items}
+
+
+@pytest.mark.usefixtures("node")
+def test_a_paused_deployment_waits(admin: Client, namespace: str) -> None:
+    make(admin, namespace, replicas=1)
+    until(lambda: settled(admin, namespace))
+    admin.patch(Deployment, "web", namespace, {"spec": {"paused": True}}, form="merge")
+    set_image(admin, namespace, "web:2")
+
+    def observed() -> bool:
+        item = admin.get(Deployment, "web", namespace)
+        return item.status.observed_generation == item.metadata.generation
+
+    until(observed)
+    assert images(admin, namespace) == {"web:1"}
+    admin.patch(Deployment, "web", namespace, {"spec": {"paused": False}}, form="merge")
+    until(lambda: images(admin, namespace) == {"web:2"})
+
+
+def test_a_rollout_that_does_not_move_is_said_to_be_late(admin: Client, namespace: str) -> None:
+    make(admin, namespace, replicas=1, progressDeadlineSeconds=1)
+
+    def late() -> bool:
+        found = admin.get(Deployment, "web", namespace).status.conditions
+        return any(item.type == "Progressing" and item.reason == "ProgressDeadlineExceeded" for item in found)
+
+    until(late)
+
+
+@pytest.mark.usefixtures("node")
+def test_recreate_has_never_two_versions_at_once(admin: Client, namespace: str) -> None:
+    make(admin, namespace, replicas=2, strategy={"type": "Recreate"})
+    until(lambda: settled(admin, namespace))
+    set_image(admin, namespace, "web:2")
+    seen: list[set[str]] = []
+
+    def replaced() -> bool:
+        seen.append(images(admin, namespace))
+        return seen[-1] == {"web:2"}
+
+    until(replaced)
+    assert all(len(both) < 2 for both in seen)
+
+
+@pytest.mark.usefixtures("node")
+def test_what_a_deployment_made_goes_with_it(admin: Client, namespace: str) -> None:
+    make(admin, namespace, replicas=2)
+    until(lambda: settled(admin, namespace))
+    admin.delete(Deployment, "web", namespace, propagation="Background")
+    until(lambda: not admin.list(ReplicaSet, namespace).items)
+    until(lambda: not admin.list(Pod, namespace).items)
