@@ -19,7 +19,6 @@ from master.apiserver.authentication import Authenticator
 from master.apiserver.authentication.bootstrap_tokens import BootstrapTokens
 from master.apiserver.authentication.jwt import SigningKey
 from master.apiserver.authentication.service_accounts import ServiceAccountTokens
-from master.apiserver.authentication.user import MASTERS_GROUP
 from master.apiserver.authorization.aggregation import Aggregation
 from master.apiserver.authorization.authorizer import Authorizer
 from master.apiserver.authorization.grants import Grants
@@ -34,13 +33,12 @@ from master.apiserver.event_expiry import EventExpiry
 from master.apiserver.handler import Handler
 from master.apiserver.health import Health
 from master.apiserver.http.limits import Limits
-from master.apiserver.http.message import Answer, Peer, Request
-from master.apiserver.http.message import Handler as HttpHandler
 from master.apiserver.http.server import Server
 from master.apiserver.http.tls import TlsFiles
 from master.apiserver.identity import OpenIdDocuments
 from master.apiserver.metrics import Metrics
 from master.apiserver.node_client import NodeClient, NodeTls
+from master.apiserver.plain_port import with_all_rights
 from master.apiserver.registry import REACH_S, Registry
 from master.apiserver.schemas import Schemas
 from master.apiserver.service_numbers import ServiceNumbers
@@ -54,7 +52,6 @@ _EXPIRY_ROUND_S = 60.0
 _TRIES = 8
 # A watch of this prefix brings nothing but its end.
 _NEVER_WRITTEN = "/never-written/"
-_LOCAL = Peer("system:insecure", (MASTERS_GROUP,))
 
 
 class Apiserver:
@@ -157,7 +154,7 @@ class Apiserver:
         )
         await self._http.start()
         if config.insecure_port:
-            self._plain = Server(_with_all_rights(handler), tls=None, plain_port=config.insecure_port, limits=limits)
+            self._plain = Server(with_all_rights(handler), tls=None, plain_port=config.insecure_port, limits=limits)
             await self._plain.start()
         await _again(lambda: bootstrap(self._backend, address=address, port=self.port))
 
@@ -230,13 +227,3 @@ def _node_tls(config: Config) -> NodeTls:
         key=config.kubelet_client_key or config.pki("apiserver-kubelet-client.key"),
         ca=config.kubelet_certificate_authority or config.pki("ca.crt"),
     )
-
-
-def _with_all_rights(handler: Handler) -> HttpHandler:
-    """For the plain port: whoever reaches it is on this host, and the operator asked for it."""
-
-    def handle(request: Request) -> Answer | Awaitable[Answer]:
-        request.peer_certificate = _LOCAL
-        return handler(request)
-
-    return handle
