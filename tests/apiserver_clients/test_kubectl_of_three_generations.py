@@ -231,6 +231,22 @@ def test_what_is_there_is_told(kubectl: Kubectl) -> None:
     assert "Healthy" in next(line for line in health.splitlines() if line.startswith("etcd-0"))
 
 
+def test_who_one_is_and_what_one_may(kubectl: Kubectl) -> None:
+    assert kubectl("auth", "can-i", "create", "pods") == "yes\n"
+    assert "Verbs" in kubectl("auth", "can-i", "--list")
+    if not kubectl.is_old:
+        assert "kubernetes-admin" in kubectl("auth", "whoami")
+
+
+def test_debug_adds_a_container(kubectl: Kubectl, admin: Api) -> None:
+    if kubectl.is_old:
+        pytest.skip("kubectl 1.20 sends a form of it that Kubernetes gave up before it was stable")
+    admin.post(f"/api/v1/namespaces/{kubectl.namespace}/pods", pod("web"))
+    kubectl("debug", "web", "--image=tools:1", "--container=looker", "--attach=false", "--profile=general")
+    shown = kubectl("get", "pod", "web", "-o", "jsonpath={.spec.ephemeralContainers[*].name}")
+    assert shown == "looker"
+
+
 def test_cordon_taint_and_drain(kubectl: Kubectl, admin: Api, request: pytest.FixtureRequest) -> None:
     node = f"node-{kubectl.namespace}"
     request.addfinalizer(lambda: admin.delete(f"/api/v1/nodes/{node}"))
