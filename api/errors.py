@@ -63,9 +63,18 @@ class Gone(ApiError):
 
 
 class Expired(ApiError):
-    """The wanted version is no longer in the history: list again."""
+    """The wanted version is no longer in the history: list again, or go on with ``continue_`` in the state of now."""
 
     code, reason = 410, "Expired"
+
+    def __init__(self, message: str, *, details: StatusDetails | None = None, continue_: str = "") -> None:
+        super().__init__(message, details=details)
+        self.continue_ = continue_
+
+    def status(self) -> Status:
+        status = super().status()
+        status.metadata.continue_ = self.continue_
+        return status
 
 
 class TooLarge(ApiError):

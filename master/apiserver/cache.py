@@ -113,6 +113,13 @@ class Event:
         self._gone: bytes | None = None
         self._lines: dict[str, bytes] = {}
 
+    @property
+    def key(self) -> str:
+        """Of the object."""
+        item = self.after or self.before
+        assert item is not None
+        return item.key
+
     def line(self, kind: str, body: bytes) -> bytes:
         """The event as a watch sends it: made once for all watchers that see it as this kind of change."""
         line = self._lines.get(kind)
@@ -200,6 +207,21 @@ class Table:
         if keys is None:
             return None
         return [self._items[key] for key in (keys[bisect_right(keys, after) :] if after else keys)]
+
+    def items_at(self, revision: int, namespace: str = "", *, after: str = "") -> list[Item]:
+        """As ``items``, but as they were at a revision, which must not be below ``replay_from``: what came later is
+        taken back."""
+        items = self.items(namespace, after=after)
+        if revision >= self.changed:
+            return items
+        then: dict[str, Item | None] = {}
+        for event in self.since(revision):
+            then.setdefault(event.key, event.before)
+        found = [item for item in items if item.key not in then]
+        first = self.key(namespace, "") if namespace else self.prefix
+        found += [item for key, item in then.items() if item is not None and key > after and key.startswith(first)]
+        found.sort(key=lambda item: item.key)
+        return found
 
     def load(self, records: Iterable[Record], revision: int) -> None:
         """Take over the committed state at the start."""

@@ -1,7 +1,7 @@
 """GET of a collection: all that a selection picks, whole or in pieces.
 
-A list shows the present state. A piece carries the version at which its list began, so that a client that goes on with
-a watch from there sees whatever changed between the pieces.
+The rule: all pieces show the state at which the list began, however much was written between them; when that state is
+no longer held, the answer is 410 with a token by which the client may go on in the state of now.
 """
 
 import base64
@@ -31,16 +31,25 @@ class _Token(msgspec.Struct):
     start: str
 
 
+_NOW = -1
+"""In the place of a token's version: the state of now, which the other pieces did not show."""
+_TOO_OLD = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+    "deleted between the time the first chunk was returned and now may show up in the list."
+)
+
+
 def list_objects(backend: Backend, call: Call) -> Response:
     """Raises BadRequest, Expired for a version or token that is too old, Timeout for a version yet to come."""
-    table = backend.registry.cache.table(call.target.resource)
+    cache = backend.registry.cache
+    table = cache.table(call.target.resource)
     selection = selection_of(call)
-    limit, token = call.number("limit") or 0, _token(call, table)
-    if token is None:
-        _check_version(call, backend.registry.cache, table)
+    limit, token = call.number("limit") or 0, _token(call, table, cache.revision)
+    revision = _version(call, cache, table) if token is None else cache.revision if token.rv == _NOW else token.rv
     start = token.start if token is not None else ""
-    revision = token.rv if token is not None else backend.registry.cache.revision
-    items = selection.candidates(table, after=start)
+    items = table.items_at(revision, selection.namespace, after=start)
     picked, rest = _pick(items, selection, limit)
     meta = ListMeta(resource_version=str(revision))
     if rest:
@@ -66,24 +75,28 @@ def _continue(revision: int, key: str) -> str:
     return base64.urlsafe_b64encode(encode(_Token("meta.k8s.io/v1", revision, key))).decode().rstrip("=")
 
 
-def _token(call: Call, table: Table) -> _Token | None:
+def _token(call: Call, table: Table, revision: int) -> _Token | None:
     text = call.option("continue")
     if not text:
         return None
     if call.option("resourceVersion") not in ("", "0"):
         raise BadRequest("specifying resource version is not allowed when using continue")
+    if call.option("resourceVersionMatch"):
+        raise BadRequest("resourceVersionMatch is forbidden when continue is provided")
     try:
         token = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Token)
-    except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
+    except (ValueError, binascii.Error, msgspec.MsgspecError, RecursionError) as error:
         raise BadRequest("continue key is not valid") from error
-    if not token.start.startswith(table.prefix):
+    first = table.key(call.target.namespace, "") if call.target.namespace else table.prefix
+    if not token.start.startswith(first) or not _NOW <= token.rv <= revision:
         raise BadRequest("continue key is not valid")
-    if token.rv < table.replay_from:
-        raise Expired("The provided continue parameter is too old to display a consistent list result. Start again.")
+    if _NOW < token.rv < table.replay_from:
+        raise Expired(_TOO_OLD, continue_=_continue(_NOW, token.start))
     return token
 
 
-def _check_version(call: Call, cache: Cache, table: Table) -> None:
+def _version(call: Call, cache: Cache, table: Table) -> int:
+    """The version whose state is to be shown: the present one, unless exactly another one is asked for."""
     wanted, match = call.revision(), call.option("resourceVersionMatch")
     if match not in _MATCHES:
         raise BadRequest(
@@ -94,8 +107,13 @@ def _check_version(call: Call, cache: Cache, table: Table) -> None:
             "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
         )
     check_reached(wanted, cache.revision)
-    if match == "Exact" and wanted is not None and wanted < table.changed:
-        raise Expired(f"The resourceVersion for the provided list is too old: {wanted} ({table.changed})")
+    if match != "Exact" or wanted is None:
+        return cache.revision
+    if wanted == 0:
+        raise BadRequest('resourceVersionMatch: Forbidden: "Exact" is forbidden for resourceVersion "0"')
+    if wanted < table.replay_from:
+        raise Expired(f"The resourceVersion for the provided list is too old: {wanted} ({table.replay_from})")
+    return wanted
 
 
 def check_reached(wanted: int | None, revision: int) -> None:
