@@ -72,6 +72,13 @@ class Settings:
     cluster_domain: str = field(default="cluster.local", metadata={"help": "domain of the cluster's names"})
     bridge: str = field(default="steer0", metadata={"help": "bridge the pods of this node are on"})
     chain_prefix: str = field(default="STEER", metadata={"help": "start of the names of all iptables chains"})
+    etcd_servers: tuple[str, ...] = field(
+        default=(), metadata={"help": "URLs of the members of an etcd that keeps the state; none: SQLite in data-dir"}
+    )
+    etcd_prefix: str = field(default="/registry", metadata={"help": "start of all keys in etcd"})
+    etcd_cafile: Path | None = field(default=None, metadata={"help": "CA of etcd's certificates; none: the host's"})
+    etcd_certfile: Path | None = field(default=None, metadata={"help": "client certificate towards etcd"})
+    etcd_keyfile: Path | None = field(default=None, metadata={"help": "its key"})
     docker_host: str = field(
         default="unix:///var/run/docker.sock", metadata={"help": "where the Docker daemon listens"}
     )
@@ -121,7 +128,7 @@ class Settings:
 
     def check(self) -> list[str]:
         """Problems as `field: what is wrong`."""
-        return [*_check_names(self), *_check_addresses(self), *_check_ports(self)]
+        return [*_check_names(self), *_check_addresses(self), *_check_ports(self), *_check_etcd(self)]
 
 
 def _bracketed(address: str) -> str:
@@ -184,6 +191,15 @@ def _check_ports(settings: Settings) -> list[str]:
     if not (dash and first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last) <= 65535):
         problems.append(f"node_port_range: {settings.node_port_range!r} must be FIRST-LAST within 1-65535")
     return problems
+
+
+def _check_etcd(settings: Settings) -> list[str]:
+    if not (settings.etcd_servers or settings.etcd_cafile or settings.etcd_certfile or settings.etcd_keyfile):
+        return []
+    from master.apiserver.config import etcd_problems  # each command pays for its imports
+
+    files = {"ca": settings.etcd_cafile, "certificate": settings.etcd_certfile, "key": settings.etcd_keyfile}
+    return etcd_problems(settings.etcd_servers, settings.etcd_prefix, **files)
 
 
 LOCATION = ("root", "config_dir")  # what a command needs to find the rest

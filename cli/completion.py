@@ -26,6 +26,7 @@ def main(arguments: list[str]) -> int:
 
 def flags_by_command() -> dict[str, list[str]]:
     """Every command with its flags."""
+    from cli.snapshot import ACTIONS as SNAPSHOT_ACTIONS
     from cli.steersman import VERBS
 
     cluster = [setting.flag for setting in settings_of(Settings)]
@@ -33,6 +34,7 @@ def flags_by_command() -> dict[str, list[str]]:
         "up": [*cluster, "--foreground", "--timeout", "--check-config"],
         "uninstall": [*cluster, "--dry-run", "--yes", "--keep-images"],
         "demo": [*LOCATION, "--manifest", "--timeout"],
+        "snapshot": [*SNAPSHOT_ACTIONS, *LOCATION],
         "completion": list(SHELLS),
         "version": [],
     }

@@ -24,6 +24,7 @@ VERBS = (
     Verb("down", "cli.down", "stop the components; state and containers stay"),
     Verb("status", "cli.status", "show the components and nodes"),
     Verb("demo", "cli.demo", "bring the cluster up and deploy the guestbook"),
+    Verb("snapshot", "cli.snapshot", "save the state to a file, restore it, or look at such a file"),
     Verb("kubeconfig", "cli.kubeconfig", "print where the admin's kubeconfig lies"),
     Verb("uninstall", "cli.uninstall", "stop, and remove everything of the cluster from this host"),
     Verb("version", "cli.version", "print the version"),

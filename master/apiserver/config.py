@@ -115,7 +115,7 @@ def etcd_problems(
     except ValueError as error:
         field_name, _, rest = str(error).partition(":")
         return [f"{_ETCD_FIELDS[field_name]}:{rest}"]
-    return [] if members[0].tls else [f"{name}: is of no use, since etcd_servers are http" for name in given]
+    return [] if members[0].tls else [f"{name}: is of no use, since the servers are http" for name in given]
 
 
 _ETCD_FIELDS = {"endpoints": "etcd_servers", "prefix": "etcd_prefix"}
