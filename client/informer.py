@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
-from api.errors import ApiError, Expired, Gone
+from api.errors import ApiError, Expired, Gone, Timeout
 from api.meta import Object
 from client.client import Client, Watch
 from client.transport import Unreachable
@@ -27,6 +27,9 @@ _LAST_DELAY_S = 5.0
 # A watch that ends sooner without a word was refused in effect.
 _LASTED_S = 1.0
 _WATCH_S = (300, 600)
+# A master that has not yet seen what another one told us is asked again; listing there would lead back in time. One
+# that never catches up (its state was restored) is believed in the end.
+_BEHIND_MAX = 5
 
 
 class Informer(Generic[T]):
@@ -59,6 +62,7 @@ class Informer(Generic[T]):
         self._stopping = threading.Event()
         self._watch: Watch[T] | None = None
         self._version = ""
+        self._behind = 0
         self._delay_s = _FIRST_DELAY_S
         self._thread = threading.Thread(target=self._run, name=f"informer-{kind.__name__.lower()}", daemon=True)
 
@@ -121,7 +125,9 @@ class Informer(Generic[T]):
                 self._version = ""
                 self._pause("expired")
             except ApiError as error:
-                self._version = ""
+                self._behind = self._behind + 1 if isinstance(error, Timeout) else 0
+                if not 0 < self._behind < _BEHIND_MAX:
+                    self._version = ""
                 self._pause(str(error))
             except Unreachable as error:
                 self._pause(str(error))
@@ -167,7 +173,7 @@ class Informer(Generic[T]):
         try:
             for event in watch:
                 self._take(event.type, event.object)
-                brought, self._delay_s = True, _FIRST_DELAY_S
+                brought, self._delay_s, self._behind = True, _FIRST_DELAY_S, 0
         finally:
             with self._lock:
                 self._watch = None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from api.core import Pod
-from api.errors import Expired, Forbidden, ServiceUnavailable
+from api.errors import Expired, Forbidden, ServiceUnavailable, Timeout
 from api.meta import ObjectMeta
 from client import Client, Credentials, Informer
 from master.pki import apiserver_identity, ensure, standard_identities
@@ -143,6 +143,19 @@ def test_an_expired_version_lists_again_and_tells_the_difference(
     assert api.lists() == 2
     api.put(pod("c"))
     until(lambda: "+c" in told.changes)
+
+
+@pytest.mark.parametrize(("times", "lists"), [(2, 1), (5, 2)])
+def test_a_master_that_is_behind_is_asked_again_before_its_list_is_believed(
+    api: ApiServer, started: Informer[Pod], told: Told, until: Until, times: int, lists: int
+) -> None:
+    started._delay_s = 0.001
+    api.refusals = [Timeout("Timeout: Too large resource version: 7, current: 5") for _ in range(times)]
+    api.cut()
+    until(lambda: not api.refusals)
+    api.put(pod("b"))
+    until(lambda: "+b" in told.changes)
+    assert api.lists() == lists
 
 
 def test_a_new_object_of_the_same_name_is_told_as_gone_and_come(
