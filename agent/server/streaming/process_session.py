@@ -27,8 +27,9 @@ _RESIZE_RETRY_S = 0.05
 class ProcessSession:
     """One exec or attach."""
 
-    def __init__(self, client: Wire, caller: Caller, process: Process, timing: Timing) -> None:
-        self._client = client
+    _client: Wire
+
+    def __init__(self, caller: Caller, process: Process, timing: Timing) -> None:
         self._caller = caller
         self._process = process
         self._timing = timing
@@ -40,8 +41,9 @@ class ProcessSession:
         self._size: Resize | None = None
         self._size_tries = 0
 
-    def run(self) -> None:
+    def run(self, client: Wire) -> None:
         """Returns when all is over and told; the client's connection is the caller's to close."""
+        self._client = client
         try:
             status = self._set_up() or self._move()
             if status is not None:

@@ -17,11 +17,14 @@ _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Wire:
-    """One socket, whose ownership it takes. ``ended``: nothing more comes from it; ``broken``: nothing goes to it."""
+    """One socket, whose ownership it takes. ``ended``: nothing more comes from it; ``broken``: nothing goes to it;
+    ``connecting``: what is sent waits, and ``wait`` tells when it is known what became of it.
+    """
 
-    def __init__(self, connection: socket.socket, first: bytes = b"") -> None:
+    def __init__(self, connection: socket.socket, first: bytes = b"", *, connecting: bool = False) -> None:
         connection.setblocking(False)
         self.connection = connection
+        self.connecting = connecting
         self.ended = False
         self.broken = False
         self._first = first
@@ -63,6 +66,8 @@ class Wire:
 
     def flush(self) -> None:
         """Send what can be sent without waiting."""
+        if self.connecting:
+            return
         try:
             while self._out and not self.broken:
                 with memoryview(self._out) as view, view[:_READ_BYTES] as part:
@@ -86,6 +91,16 @@ class Wire:
         except OSError:
             self.broken = True
 
+    def connected(self) -> None:
+        self.connecting = False
+        self.flush()
+
+    def replace(self, connection: socket.socket) -> None:
+        """Go on with another socket, with all that still waits."""
+        self.connection.close()
+        connection.setblocking(False)
+        self.connection = connection
+
     def say_goodbye(self) -> None:
         """Tell a TLS peer that nothing more comes (close_notify); its own is not waited for."""
         if isinstance(self.connection, ssl.SSLSocket):
@@ -108,6 +123,8 @@ class Interest:
 
     @property
     def events(self) -> int:
+        if self.wire.connecting:
+            return select.POLLOUT
         events = select.POLLIN if self.reading else 0
         if self.wire.waiting:
             events |= select.POLLOUT
@@ -117,7 +134,10 @@ class Interest:
 
 
 def wait(interests: Iterable[Interest], timeout_s: float) -> set[Wire]:
-    """Wait for something to do; flushes, and returns the wires to read. One that hung up unread is ``ended``."""
+    """Wait for something to do; flushes, and returns the wires to read or, when connecting, to look at.
+
+    A watched one that hung up unread is ``ended``.
+    """
     waited = {item.wire.connection.fileno(): item for item in interests if item.events}
     pending = {item.wire for item in waited.values() if item.reading and item.wire.has_pending}
     poll = select.poll()
@@ -128,6 +148,8 @@ def wait(interests: Iterable[Interest], timeout_s: float) -> set[Wire]:
 
 
 def _is_readable(item: Interest, events: int) -> bool:
+    if item.wire.connecting:
+        return bool(events)
     if events & select.POLLOUT:
         item.wire.flush()
     gone = events & (select.POLLHUP | select.POLLERR | select.POLLRDHUP | select.POLLNVAL)
