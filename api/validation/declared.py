@@ -78,6 +78,8 @@ def _bound_errors(value: int, field: FieldSchema, path: str) -> Iterator[FieldEr
         yield invalid(path, value, f"must be between {low} and {high}, inclusive")
     elif low is not None and value < low:
         yield invalid(path, value, f"must be greater than or equal to {low}")
+    elif high is not None and value > high:
+        yield invalid(path, value, f"must be less than or equal to {high}")
 
 
 def _form_errors(value: Any, form: str, path: str) -> Iterator[FieldError]:

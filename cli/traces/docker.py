@@ -83,12 +83,17 @@ def images(client: Any, cluster: str) -> list[Trace]:
 
 
 def _tags(image: dict[str, Any]) -> str:
-    return ", ".join(image.get("RepoTags") or []) or str(image["Id"])[7:19]
+    return ", ".join(_names(image)) or str(image["Id"])[7:19]
+
+
+def _names(image: dict[str, Any]) -> list[str]:
+    """Its tags. Docker gives one that has lost its name to a newer image the tag ``<none>:<none>``."""
+    return [tag for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"]
 
 
 def _image_remover(client: Any, image: dict[str, Any]) -> Callable[[], list[str]]:
     def remove() -> list[str]:
-        for reference in image.get("RepoTags") or [image["Id"]]:
+        for reference in _names(image) or [image["Id"]]:
             try:
                 client.api.remove_image(reference)
             except docker.errors.ImageNotFound:

@@ -170,3 +170,13 @@ def test_the_command_removes_all_and_can_be_repeated(client: Any, settings: Sett
     assert not settings.root.exists()
     again = steersman("uninstall", "--yes", "--keep-images", "--root", settings.root, "--name", settings.name)
     assert again.returncode == 0, again.stderr
+
+
+def test_an_image_that_has_lost_its_name_goes_too(client: Any, cluster: str) -> None:
+    label = f"LABEL io.steersman.cluster={cluster}"
+    made = subprocess.run(["docker", "import", "-c", label, "-"], input=bytes(10240), capture_output=True, check=True)
+    identifier = made.stdout.decode().strip()
+    (trace,) = [one for one in docker_traces.images(client, cluster) if identifier[7:19] in one.what]
+    trace.remove()
+    with pytest.raises(docker.errors.ImageNotFound):
+        client.images.get(identifier)
