@@ -77,6 +77,10 @@ class Config:
     pull_base_s: float = field(default=10.0, metadata={"help": "first back-off of a pull that fails"})
     pull_cap_s: float = field(default=300.0, metadata={"help": "longest back-off of a pull"})
     relist_s: float = field(default=30.0, metadata={"help": "seconds between full looks at Docker beside its events"})
+    manifest_dir: Path | None = field(
+        default=None, metadata={"help": "folder of manifests of static pods, which run without the master"}
+    )
+    manifest_look_s: float = field(default=5.0, metadata={"help": "seconds between looks at that folder"})
     volume_refresh_s: float = field(
         default=60.0, metadata={"help": "seconds between looks at what configMap, secret and projected volumes hold"}
     )
@@ -164,6 +168,7 @@ _POSITIVE = [
     "relist_s",
     "status_s",
     "volume_refresh_s",
+    "manifest_look_s",
     "stream_idle_s",
     "stream_ping_s",
 ]

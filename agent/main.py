@@ -15,6 +15,9 @@ from agent.node.facts import node_address, read_machine, read_pressure
 from agent.node.registration import NodeKeeper
 from agent.node.status import NodeObserved
 from agent.pods.docker_config import Host
+from agent.pods.known_services import KnownServices
+from agent.pods.manifests import ManifestFolder
+from agent.pods.mirrors import Mirrors
 from agent.pods.reporter import Reporter
 from agent.pods.store import PodStore
 from agent.pods.surroundings import Surroundings
@@ -49,7 +52,15 @@ class Agent:
         self.machine = read_machine(config.data_dir)
         self.address = config.node_ip or node_address()
         self.cache = ContainerCache(self.docker, self.queue.add)
-        self.store = PodStore(config.data_dir / "pods", self.queue.add)
+        self.store = PodStore(config.data_dir / "pods", self.queue.add, self._mirror_changed)
+        self.mirrors = Mirrors(client, self.store)
+        self.manifests = (
+            ManifestFolder(
+                config.manifest_dir, node=config.node, look_s=config.manifest_look_s, on_pods=self.store.set_static
+            )
+            if config.manifest_dir is not None
+            else None
+        )
         self._jobs = {
             "probe": Jobs("probe", threads=config.probe_workers, spares=True),
             "pull": Jobs("pull", threads=config.pull_workers),
@@ -61,6 +72,7 @@ class Agent:
         )  # fmt: skip
         self.pods = Informer(client, Pod, fields=f"spec.nodeName={config.node}", on_change=self.store.take)
         self.services = Informer(client, Service)
+        self.known_services = KnownServices(config.data_dir / "services.json", self.services)
         self.nodes = Informer(client, Node, fields=f"metadata.name={config.node}", on_change=self._node_changed)
         self.around = self._surroundings()
         self.prober = Prober(self.docker, self._jobs["probe"], on_change=self.queue.add, tell=self._tell_probe)
@@ -106,7 +118,7 @@ class Agent:
             host_ip=self.address,
             machine_cpu_millis=self.machine.cpu_count * 1000,
             machine_memory_bytes=self.machine.memory_bytes,
-            services=lambda: self.services.items() if self.services.synced else None,
+            services=self.known_services.items,
             network_problem=lambda: self._network_problem,
             wake=self.queue.add,
         )
@@ -114,6 +126,10 @@ class Agent:
     def start(self) -> None:
         """Docker is looked at before any pod is: a pod that runs already must not be started once more."""
         self.store.load()
+        self.known_services.load()
+        self.mirrors.start()
+        if self.manifests is not None:
+            self.manifests.start()
         self.prober.start()
         self.reporter.start()
         self.watch.start()
@@ -128,12 +144,16 @@ class Agent:
     def stop(self) -> None:
         """Sources first, then the workers, then those who tell; containers stay."""
         self._stopping.set()
+        if self.manifests is not None:
+            self.manifests.stop()
+        self.known_services.save()
         for informer in (self.pods, self.services, self.nodes):
             informer.stop()
         self.server.stop()
         self.prober.stop()
         self.watch.stop()
         self.worker.stop()
+        self.mirrors.stop()
         self._settler.join(5.0)
         for jobs in self._jobs.values():
             jobs.close()
@@ -171,6 +191,7 @@ class Agent:
             self.docker.import_image(PAUSE_IMAGE, pause_rootfs(self._docker_facts.architecture), changes=IMAGE_CHANGES)
             log.info("pause image made name=%s", PAUSE_IMAGE)
         self._images = self.docker.images()
+        self.known_services.save()
         self._look_at_network()
         if before is None:
             self.keeper.look()
@@ -215,6 +236,9 @@ class Agent:
         return tuple(problem for problem in (runtime, self._network_problem) if problem)
 
     # Pods.
+
+    def _mirror_changed(self, namespace: str, name: str) -> None:
+        self.mirrors.look(namespace, name)
 
     def _images_changed(self) -> None:
         self.worker.images_changed()

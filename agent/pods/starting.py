@@ -13,6 +13,7 @@ from typing import Any
 
 from agent.pods.docker_config import Mount, container_config, sandbox_config, unsupported
 from agent.pods.environment import ConfigError, Sources, environment
+from agent.pods.manifests import is_static
 from agent.pods.observed import Failure, Observed
 from agent.pods.plan import StartContainer
 from agent.pods.qos import limits
@@ -157,6 +158,8 @@ class Starter:
     def _sources(self, pod: Pod, sandbox: ContainerRecord, now: datetime) -> Sources:
         around = self._around
         services = around.services()
+        if services is None and is_static(pod):
+            services = ()  # it must start where there is no master yet
         if services is None:
             raise ConfigError("services have not yet been read at least once, cannot construct envvars")
         config_maps, secrets = self._references.of(pod)

@@ -17,6 +17,7 @@ import msgspec
 
 from agent.crew import Crew
 from agent.pods.ending import Ender, container_of
+from agent.pods.manifests import is_static
 from agent.pods.observed import SANDBOX, BackoffRules, Failure, Observed
 from agent.pods.plan import (
     Action,
@@ -174,6 +175,8 @@ class Worker:
         return memory
 
     def _accept(self, pod: Pod, memory: _Memory) -> None:
+        if is_static(pod):
+            return  # its file is in its folder
         if memory.saved_version != pod.metadata.resource_version and pod.metadata.deletion_timestamp is None:
             self._store.save(pod)
             memory.saved_version = pod.metadata.resource_version
@@ -238,7 +241,7 @@ class Worker:
             probes={record.id: self._prober.view(record.id) for record in records if record.running},
             hooks={k: v for k, v in self._ender.hooks().items() if k in ids},
             messages=dict(memory.messages),
-            previous=_previous(pod, memory),
+            previous=_previous(self._store.mirror_of(pod) or pod if is_static(pod) else pod, memory),
             host_ip=self._around.host_ip,
             rules=self._rules,
         )
@@ -266,7 +269,7 @@ class Worker:
             target = self._target(pod, observed, record)
             if target is None or record.id in observed.terminations:
                 continue
-            told = _told_before(pod, record)
+            told = _told_before(self._store.mirror_of(pod) or pod if is_static(pod) else pod, record)
             age_s = (now - (record.started_at or now)).total_seconds()
             self._prober.watch(target, age_s=age_s, was_ready=told[0], was_started=told[1])
 
@@ -283,7 +286,9 @@ class Worker:
         if memory.status != status:
             log.debug("status pod=%s/%s phase=%s", pod.metadata.namespace, pod.metadata.name, status.phase)
         memory.status = status
-        self._reporter.report(pod, status)
+        told = self._store.mirror_of(pod) if is_static(pod) else pod
+        if told is not None:
+            self._reporter.report(told, status)
 
     # Acting.
 
