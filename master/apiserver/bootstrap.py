@@ -1,10 +1,11 @@
-"""What must be there for a cluster to work: the first namespaces, and the service and endpoints of the apiserver
-itself.
+"""What must be there for a cluster to work: the first namespaces, and the service and endpoints of the apiservers
+themselves.
 
 Level-triggered: what is missing is made, what differs is put right, the rest is left alone.
 """
 
 import logging
+from collections.abc import Iterable
 
 from api import defaulting
 from api.codec import encode
@@ -31,13 +32,22 @@ NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _NAME = "kubernetes"
 
 
-async def bootstrap(backend: Backend, *, address: str, port: int) -> None:
-    """``address`` and ``port`` are those of this apiserver as nodes reach it."""
+async def bootstrap(backend: Backend, *, port: int) -> None:
+    """The namespaces and the service; ``port`` is that of the apiservers."""
     for name in NAMESPACES:
         await _ensure(backend, Namespace(metadata=ObjectMeta(name=name)))
     await _ensure(backend, _service(backend.service_addresses.first, port))
-    await _ensure(backend, _endpoints(address, port))
-    await _ensure(backend, _slice(address, port))
+
+
+async def announce(backend: Backend, masters: Iterable[tuple[str, int]]) -> None:
+    """Lets the service lead to these addresses and ports of apiservers. Raises Conflict when others do it too."""
+    by_port: dict[int, list[str]] = {}
+    for address, port in sorted(masters):
+        by_port.setdefault(port, []).append(address)
+    await _ensure(backend, _endpoints(by_port))
+    # A slice has one port for all: masters are meant to listen on the same.
+    port = min(by_port)
+    await _ensure(backend, _slice(by_port[port], port))
 
 
 def _service(address: str, port: int) -> Service:
@@ -50,17 +60,28 @@ def _service(address: str, port: int) -> Service:
     return Service(metadata=ObjectMeta(name=_NAME, namespace="default", labels=labels), spec=spec)
 
 
-def _endpoints(address: str, port: int) -> Endpoints:
-    subset = EndpointSubset(addresses=[EndpointAddress(ip=address)], ports=[EndpointPort(name="https", port=port)])
+def _endpoints(by_port: dict[int, list[str]]) -> Endpoints:
+    subsets = [
+        EndpointSubset(
+            addresses=[EndpointAddress(ip=address) for address in addresses],
+            ports=[EndpointPort(name="https", port=port)],
+        )
+        for port, addresses in sorted(by_port.items())
+    ]
     labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
-    return Endpoints(metadata=ObjectMeta(name=_NAME, namespace="default", labels=labels), subsets=[subset])
+    return Endpoints(metadata=ObjectMeta(name=_NAME, namespace="default", labels=labels), subsets=subsets)
 
 
-def _slice(address: str, port: int) -> EndpointSlice:
+def _slice(addresses: list[str], port: int) -> EndpointSlice:
+    kind = "IPv6" if ":" in addresses[0] else "IPv4"
     return EndpointSlice(
         metadata=ObjectMeta(name=_NAME, namespace="default", labels={"kubernetes.io/service-name": _NAME}),
-        address_type="IPv6" if ":" in address else "IPv4",
-        endpoints=[Endpoint(addresses=[address], conditions=EndpointConditions(ready=True))],
+        address_type=kind,
+        endpoints=[
+            Endpoint(addresses=[address], conditions=EndpointConditions(ready=True))
+            for address in addresses
+            if (":" in address) == (kind == "IPv6")
+        ],
         ports=[SlicePort(name="https", port=port, protocol="TCP")],
     )
 

@@ -24,7 +24,7 @@ from master.apiserver.authorization.authorizer import Authorizer
 from master.apiserver.authorization.grants import Grants
 from master.apiserver.authorization.reconciling import reconcile
 from master.apiserver.backend import Backend
-from master.apiserver.bootstrap import bootstrap
+from master.apiserver.bootstrap import announce, bootstrap
 from master.apiserver.cache import Cache
 from master.apiserver.claims import SharedNumbers, SoleMaster
 from master.apiserver.config import Config, node_ports
@@ -36,6 +36,7 @@ from master.apiserver.http.limits import Limits
 from master.apiserver.http.server import Server
 from master.apiserver.http.tls import TlsFiles
 from master.apiserver.identity import OpenIdDocuments
+from master.apiserver.masters import Masters
 from master.apiserver.metrics import Metrics
 from master.apiserver.node_client import NodeClient, NodeTls
 from master.apiserver.plain_port import with_all_rights
@@ -82,6 +83,7 @@ class Apiserver:
         self.event_expiry = EventExpiry(self._registry, ttl_s=config.event_ttl_s, round_s=_EXPIRY_ROUND_S)
         self._http: Server | None = None
         self._plain: Server | None = None
+        self.masters: Masters | None = None
         self._state = "starting"
 
     @property
@@ -124,6 +126,8 @@ class Apiserver:
     async def stop(self) -> None:
         """Ends cleanly; may be called after a start that failed."""
         self._state = "stopping"
+        if self.masters is not None:
+            await self.masters.stop()
         servers = [server for server in (self._http, self._plain) if server is not None]
         await asyncio.gather(*(server.stop(self._config.shutdown_grace_s) for server in servers))
         await self._aggregation.stop()
@@ -156,7 +160,12 @@ class Apiserver:
         if config.insecure_port:
             self._plain = Server(with_all_rights(handler), tls=None, plain_port=config.insecure_port, limits=limits)
             await self._plain.start()
-        await _again(lambda: bootstrap(self._backend, address=address, port=self.port))
+        await _again(lambda: bootstrap(self._backend, port=self.port))
+        if isinstance(self._store, EtcdStore):
+            self.masters = Masters(self._backend, address=address, port=self.port)
+            await self.masters.start()
+        else:
+            await announce(self._backend, [(address, self.port)])
 
     def _handler(self, address: str) -> Handler:
         return Handler(
