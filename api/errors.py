@@ -154,8 +154,14 @@ def forbidden(path: str, detail: str) -> FieldError:
     return FieldError(path, "FieldValueForbidden", f"Forbidden: {detail}")
 
 
+# A refusal must not be larger than what it refuses: a value is told at its place and once more in the whole.
+_SHOWN_MAX = 1000
+
+
 def _shown(value: object) -> str:
     if isinstance(value, str):
+        if len(value) > _SHOWN_MAX:
+            value = value[:_SHOWN_MAX] + "..."
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
@@ -174,6 +180,7 @@ def invalid_object(group: str, kind: str, name: str, errors: Sequence[FieldError
         shown.append(f"and {len(errors) - len(told)} more")
     listed = shown[0] if len(shown) == 1 else "[" + ", ".join(shown) + "]"
     qualified = f"{kind}.{group}" if group else kind
+    name = name[:_SHOWN_MAX]
     causes = [StatusCause(reason=error.reason, message=error.message, field=error.path) for error in told]
     details = StatusDetails(name=name, group=group, kind=kind, causes=causes)
     return Invalid(f'{qualified} "{name}" is invalid: {listed}', details=details)

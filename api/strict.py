@@ -6,12 +6,16 @@ Kubernetes prunes such fields silently, warns of them, or refuses them, as ``fie
 import json
 from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 from api.schema import Shape, by_wire, fields_of
 from api.struct import Struct
+
+# Nobody reads more of them, and a body of a few megabytes can hold a hundred thousand.
+_FOUND_MAX = 100
 
 
 def knows_all_fields(data: bytes | str, kind: type[Struct]) -> bool:
@@ -56,8 +60,8 @@ def _has_part(shape: Shape) -> bool:
 
 
 def unknown_fields(document: Any, kind: type[Struct]) -> list[str]:
-    """Paths (``spec.containers[0].imagee``) of fields that the type does not have."""
-    return list(_unknown(document, Shape("struct", struct=kind), ""))
+    """Paths (``spec.containers[0].imagee``) of fields that the type does not have; the first hundred."""
+    return list(islice(_unknown(document, Shape("struct", struct=kind), ""), _FOUND_MAX))
 
 
 def _unknown(value: Any, shape: Shape, path: str) -> Iterator[str]:
@@ -79,13 +83,13 @@ def _unknown(value: Any, shape: Shape, path: str) -> Iterator[str]:
 
 
 def duplicate_keys(data: bytes | str) -> list[str]:
-    """Names of keys that stand twice in one object of a JSON text."""
+    """Names of keys that stand twice in one object of a JSON text; the first hundred."""
     found: list[str] = []
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key, value in items:
-            if key in result:
+            if key in result and len(found) < _FOUND_MAX:
                 found.append(key)
             result[key] = value
         return result

@@ -35,8 +35,8 @@ def text_response(text: str, status: int = 200) -> Response:
 def error_response(request: Request, error: ApiError) -> Response:
     """A refusal, in the form the client wants; in JSON when it wants none that we have."""
     headers: Headers = []
-    if error.code in _RETRY_AFTER:
-        seconds = error.details.retry_after_seconds if error.details is not None else 0
+    seconds = error.details.retry_after_seconds if error.details is not None else 0
+    if seconds or error.code in _RETRY_AFTER:
         headers.append(("Retry-After", str(seconds or 1)))
     output = _accepted(request)
     status = error.status()
