@@ -10,17 +10,16 @@ import binascii
 from collections.abc import Sequence
 
 from agent.server.streaming import websocket
-from agent.server.streaming.forwarding import Event, Finished, HungUp, Opened, Sent
+from agent.server.streaming.forwarding import Event, HungUp, Opened, Sent
 from agent.server.streaming.protocol_error import ProtocolError
 
+# Not v5: clients in Python offer it first, and then fail on its messages that end a channel.
 CHANNEL_FORWARD_PROTOCOLS = (
-    "v5.channel.k8s.io",
     "v4.channel.k8s.io",
     "v4.base64.channel.k8s.io",
     "portforward.k8s.io",
     "",
 )
-_CLOSE = 255
 _BASE64_MAX = 1 << 20
 
 
@@ -30,7 +29,6 @@ class ChannelForwarder:
     def __init__(self, protocol: str, ports: Sequence[int]) -> None:
         self.replies = bytearray()
         self._base64 = "base64" in protocol
-        self._may_end = protocol.startswith("v5.")
         self._ports = ports
         self._open = set(range(len(ports)))
         self._parser = websocket.WebSocketParser()
@@ -76,8 +74,6 @@ class ChannelForwarder:
             raise ProtocolError("a message is not base64", code=1007) from error
 
     def _said(self, channel: int, data: bytes) -> list[Event]:
-        if channel == _CLOSE and self._may_end:
-            return [Finished(data[0] // 2)] if data and data[0] % 2 == 0 else []
         if channel % 2 or channel // 2 not in self._open or not data:
             return []
         return [Sent(channel // 2, data)]
@@ -86,11 +82,9 @@ class ChannelForwarder:
         return self._message(2 * key, data)
 
     def finish(self, key: int) -> bytes:
-        """Only v5 can end one channel; in the others the client learns it when all have ended."""
+        """A channel cannot be ended: the client learns it when all have ended."""
         self._open.discard(key)
-        ended = (2 * key, 2 * key + 1) if self._may_end else ()
-        told = b"".join(websocket.message(bytes((_CLOSE, channel))) for channel in ended)
-        return told if self._open else told + self.goodbye()
+        return b"" if self._open else self.goodbye()
 
     def fail(self, key: int, text: str) -> bytes:
         return self._message(2 * key + 1, text.encode()) + self.finish(key)
