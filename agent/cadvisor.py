@@ -7,7 +7,8 @@ from agent.runtime.records import CONTAINER_NAME, POD_NAME, POD_NAMESPACE, POD_U
 from cadvisor_lite.config import Config
 from cadvisor_lite.containers import Container
 from cadvisor_lite.metrics import render_containers, render_machine
-from cadvisor_lite.monitor import Monitor
+from cadvisor_lite.monitor import Monitor, Snapshot
+from cadvisor_lite.readers import ContainerSample
 
 
 class CadvisorMetrics:
@@ -20,6 +21,16 @@ class CadvisorMetrics:
 
     def render(self) -> bytes:
         """Prometheus' text format. One scrape at a time; scrapes within a second share a reading."""
+        snapshot = self.snapshot()
+        return ("\n".join([*render_containers(snapshot), *render_machine(snapshot.machine)]) + "\n").encode()
+
+    def samples(self) -> dict[str, ContainerSample]:
+        """The newest reading of each running container, by id; of the machine as a whole under ''."""
+        rows = self.snapshot().tracked
+        return {row.container.id if row.container is not None else "": sample for row, sample in rows}
+
+    def snapshot(self) -> Snapshot:
+        """Of all our running containers, which are brought up to date first."""
         with self._lock:
             if self._monitor is None:
                 self._monitor = Monitor(Config())
@@ -29,8 +40,7 @@ class CadvisorMetrics:
                 self._monitor.drop(gone)
             for new in running.keys() - known:
                 self._monitor.put(_container(running[new]))
-            snapshot = self._monitor.snapshot()
-        return ("\n".join([*render_containers(snapshot), *render_machine(snapshot.machine)]) + "\n").encode()
+            return self._monitor.snapshot()
 
 
 def _container(record: ContainerRecord) -> Container:

@@ -96,6 +96,11 @@ class Config:
         default=10.0, metadata={"help": "DiskPressure when less of a file system is free"}
     )
     pid_available_percent: float = field(default=10.0, metadata={"help": "PIDPressure when fewer process ids are free"})
+    pressure_look_s: float = field(default=10.0, metadata={"help": "seconds between looks at what the node has left"})
+    image_gc_high_percent: float = field(
+        default=85.0, metadata={"help": "disk in use at which unused images are removed; 100 removes none"}
+    )
+    image_gc_low_percent: float = field(default=80.0, metadata={"help": "disk in use at which that ends"})
     log_max_size: str = field(default="10m", metadata={"help": "size at which a container's log is rotated"})
     log_max_files: int = field(default=5, metadata={"help": "log files kept of one container"})
     container_log_dir: Path = field(
@@ -168,6 +173,7 @@ _POSITIVE = [
     "relist_s",
     "status_s",
     "volume_refresh_s",
+    "pressure_look_s",
     "manifest_look_s",
     "stream_idle_s",
     "stream_ping_s",
@@ -184,6 +190,10 @@ def _check_numbers(config: Config) -> list[str]:
     for base, cap in (("restart_base_s", "restart_cap_s"), ("pull_base_s", "pull_cap_s")):
         if getattr(config, cap) < getattr(config, base):
             problems.append(f"{cap}: must not be less than {base}")
+    if not 0 < config.image_gc_high_percent <= 100:
+        problems.append("image_gc_high_percent: must be within 0-100")
+    if not 0 <= config.image_gc_low_percent < config.image_gc_high_percent:
+        problems.append("image_gc_low_percent: must be less than image_gc_high_percent")
     for name in ("disk_available_percent", "pid_available_percent"):
         if not 0 <= getattr(config, name) < 100:
             problems.append(f"{name}: must be within 0-100")

@@ -2,8 +2,10 @@
 
 import dataclasses
 import logging
+import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 
@@ -11,22 +13,26 @@ from agent.cadvisor import CadvisorMetrics
 from agent.config import Config
 from agent.jobs import Jobs
 from agent.metrics import AgentCollector
-from agent.node.facts import node_address, read_machine, read_pressure
+from agent.node.facts import Pressure, node_address, read_machine, read_pressure
 from agent.node.registration import NodeKeeper
 from agent.node.status import NodeObserved
 from agent.pods.docker_config import Host
+from agent.pods.ending import all_containers
+from agent.pods.evictor import Evictor, Senses
 from agent.pods.known_services import KnownServices
 from agent.pods.manifests import ManifestFolder
 from agent.pods.mirrors import Mirrors
 from agent.pods.reporter import Reporter
 from agent.pods.store import PodStore
 from agent.pods.surroundings import Surroundings
+from agent.pods.usage import PodUsage
 from agent.pods.worker import Worker
 from agent.probes.checks import Target
 from agent.probes.prober import Prober
 from agent.runtime.cache import ContainerCache, DockerWatch
 from agent.runtime.docker import DaemonFacts, Docker, ImageFacts
 from agent.runtime.failures import RuntimeFailure
+from agent.runtime.image_collector import ImageCollector, Marks
 from agent.runtime.images import Images
 from agent.runtime.logs import LogLinks
 from agent.runtime.network import NetworkNotReady, ensure_network
@@ -85,6 +91,20 @@ class Agent:
             config, client, self.recorder, observe=self._observe_node, on_node=self._ensure_network
         )
         self.cadvisor = CadvisorMetrics(self.cache)
+        self.pressure: Callable[[], Pressure] = partial(read_pressure, config.data_dir)
+        self.collector = ImageCollector(
+            self.docker, Marks(config.image_gc_high_percent, config.image_gc_low_percent),
+            used_percent=self._image_disk_percent, wanted=self._wanted_images,
+        )  # fmt: skip
+        self.usage = PodUsage(self.docker, self.cache, self.cadvisor.samples, config.data_dir / "pods")
+        self.evictor = Evictor(
+            config, self.store, self.cache, self.collector,
+            senses=Senses(
+                pressure=lambda: self.pressure(), memory=self.usage.memory, disk=self.usage.disk,
+                status=self.worker.status,
+            ),
+            evict=self.worker.evict, tell_node=self.keeper.event,
+        )  # fmt: skip
         registry = CollectorRegistry()
         registry.register(AgentCollector(self.store, self.cache, self.queue, config.node))
         routes = Routes(self.store, self.cache, self.worker, registry=registry, cadvisor=self.cadvisor.render)
@@ -155,6 +175,7 @@ class Agent:
         self.worker.stop()
         self.mirrors.stop()
         self._settler.join(5.0)
+        self.evictor.stop()
         for jobs in self._jobs.values():
             jobs.close()
         self.keeper.stop()
@@ -177,6 +198,7 @@ class Agent:
             if self._stopping.is_set():
                 return
         self.store.settle(self.pods.items())
+        self.evictor.start()
         for record in self.cache.all():
             self.queue.add(record.uid)
 
@@ -223,7 +245,7 @@ class Agent:
         facts = self._docker_facts
         return NodeObserved(
             machine=self.machine,
-            pressure=read_pressure(self.config.data_dir),
+            pressure=self.pressure(),
             address=self.address,
             port=self.server.port,
             docker_version=facts.version if facts else "",
@@ -234,6 +256,21 @@ class Agent:
     def _problems(self) -> tuple[str, ...]:
         runtime = f"container runtime is down: {self.watch.problem}" if self.watch.problem else ""
         return tuple(problem for problem in (runtime, self._network_problem) if problem)
+
+    def _image_disk_percent(self) -> float:
+        """Of the file system that Docker keeps images on; 0 when this agent cannot see it."""
+        folder = self._docker_facts.data_dir if self._docker_facts else ""
+        try:
+            disk = shutil.disk_usage(folder or self.config.data_dir)
+        except OSError as error:
+            log.warning("disk of images not seen path=%s error=%s", folder, error)
+            return 0.0
+        return 100.0 * disk.used / max(disk.used + disk.free, 1)
+
+    def _wanted_images(self) -> set[str]:
+        """Names that pods of this node have, and our own."""
+        pods = (all_containers(pod) for pod in self.store.all())
+        return {container.image for containers in pods for container in containers} | {self.around.host.pause_image}
 
     # Pods.
 

@@ -74,7 +74,7 @@ class Observed:
     """The state of a pod on this node.
 
     records: its containers and sandboxes on Docker. gone: the pod is no longer in the API. messages: last words by
-    container id. previous: the status that was reported last.
+    container id. previous: the status that was reported last. evicted: why the pod has to leave the node; else empty.
     """
 
     records: tuple[ContainerRecord, ...] = ()
@@ -87,6 +87,7 @@ class Observed:
     previous: PodStatus = field(default_factory=PodStatus)
     host_ip: str = ""
     rules: BackoffRules = field(default_factory=BackoffRules)
+    evicted: str = ""
 
     @property
     def sandboxes(self) -> list[ContainerRecord]:
@@ -195,7 +196,7 @@ def init_failed(pod: Pod, observed: Observed) -> bool:
 
 def is_finished(pod: Pod, observed: Observed) -> bool:
     """Whether the pod has come to its end: nothing of it is ever started again."""
-    if observed.previous.phase in ("Succeeded", "Failed"):
+    if observed.previous.phase in ("Succeeded", "Failed") or observed.evicted:
         return True
     if init_failed(pod, observed):
         return True

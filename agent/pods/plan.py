@@ -100,6 +100,8 @@ def plan(pod: Pod, observed: Observed, now: datetime) -> Plan:
     if pod.metadata.deletion_timestamp is not None or observed.gone:
         grace_s = _deletion_grace_s(pod)
         return _take_down(draft, observed, grace_s)
+    if observed.evicted:
+        return _wind_down(draft, pod, observed, grace_s=0)
     if past_deadline(pod, observed, now):
         return _wind_down(draft, pod, observed)
     if is_finished(pod, observed):
@@ -144,9 +146,9 @@ def _take_down(draft: _Draft, observed: Observed, grace_s: int) -> Plan:
     return draft.done()
 
 
-def _wind_down(draft: _Draft, pod: Pod, observed: Observed) -> Plan:
+def _wind_down(draft: _Draft, pod: Pod, observed: Observed, *, grace_s: int | None = None) -> Plan:
     """A finished pod: what still runs beside (sidecars) ends, the sandbox goes; the dead containers stay, for logs."""
-    if not _end_all(draft, observed, _grace_s(pod), "Stopping container {name}"):
+    if not _end_all(draft, observed, _grace_s(pod) if grace_s is None else grace_s, "Stopping container {name}"):
         draft.actions += [Remove(record=record) for record in observed.sandboxes]
     return draft.done()
 

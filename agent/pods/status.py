@@ -52,6 +52,8 @@ def _pod_ip(pod: Pod, observed: Observed) -> str:
 def _tell_why(status: PodStatus, pod: Pod, observed: Observed, now: datetime) -> None:
     if observed.previous.phase == "Failed" and observed.previous.reason:
         status.reason, status.message = observed.previous.reason, observed.previous.message
+    elif observed.evicted:
+        status.phase, status.reason, status.message = "Failed", "Evicted", observed.evicted
     elif past_deadline(pod, observed, now) and status.phase != "Succeeded":
         status.phase = "Failed"
         status.reason = "DeadlineExceeded"
@@ -67,6 +69,8 @@ def _conditions(pod: Pod, observed: Observed, status: PodStatus, now: datetime) 
         containers_ready,
         _condition("PodScheduled", True),
     ]
+    if observed.evicted:
+        wanted.append(_condition("DisruptionTarget", True, "TerminationByKubelet", observed.evicted))
     before = {condition.type: condition for condition in observed.previous.conditions}
     for condition in wanted:
         old = before.get(condition.type)
@@ -74,7 +78,8 @@ def _conditions(pod: Pod, observed: Observed, status: PodStatus, now: datetime) 
         condition.last_transition_time = old.last_transition_time if old is not None and unchanged else now
         if condition.type == "PodScheduled" and old is not None and unchanged:
             condition.reason, condition.message = old.reason, old.message
-    return [*wanted, *(old for old in observed.previous.conditions if old.type not in OUR_CONDITIONS)]
+    ours = {*OUR_CONDITIONS, *(condition.type for condition in wanted)}
+    return [*wanted, *(old for old in observed.previous.conditions if old.type not in ours)]
 
 
 def _condition(kind: str, holds: bool, reason: str = "", message: str = "") -> PodCondition:

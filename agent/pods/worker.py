@@ -62,6 +62,7 @@ class _Memory:
     status: PodStatus | None = None
     saved_version: str = ""
     pulling: set[str] = field(default_factory=set)  # containers whose image is awaited
+    evicted: str = ""  # why the pod has to leave the node
     refresh_at: datetime | None = None  # when the files of volumes are looked at again
     refreshed_meta: object = None  # labels and annotations as they were then
 
@@ -82,6 +83,7 @@ class Worker:
         self._memories: dict[str, _Memory] = {}
         self._lock = threading.Lock()
         self._unblocked: dict[str, set[str]] = {}
+        self._evicted: dict[str, str] = {}
         config = around.config
         self._rules = BackoffRules(
             base_s=config.restart_base_s, cap_s=config.restart_cap_s, reset_s=config.restart_reset_s
@@ -103,6 +105,13 @@ class Worker:
             waiting = [uid for uid, memory in self._memories.items() if memory.pulling]
         for uid in waiting:
             self._queue.add(uid)
+
+    def evict(self, pod: Pod, message: str) -> None:
+        """The pod ends at once, and stays in the API as Failed."""
+        with self._lock:
+            self._evicted[pod.metadata.uid] = message
+        self._around.event(pod, "Warning", "Evicted", message)
+        self._queue.add(pod.metadata.uid)
 
     def network_changed(self) -> None:
         """The pod network has come: sandboxes that failed are tried again at once."""
@@ -168,6 +177,7 @@ class Worker:
     def _memory(self, uid: str) -> _Memory:
         with self._lock:
             memory = self._memories.setdefault(uid, _Memory())
+            memory.evicted = self._evicted.pop(uid, memory.evicted)
             for name in self._unblocked.pop(uid, ()):
                 failure = memory.failures.get(name)
                 if failure is not None:
@@ -220,6 +230,7 @@ class Worker:
         with self._lock:
             self._memories.pop(uid, None)
             self._unblocked.pop(uid, None)
+            self._evicted.pop(uid, None)
 
     def _wake(self, uid: str, todo: Plan, now: datetime) -> None:
         if todo.wake_at is not None:
@@ -244,6 +255,7 @@ class Worker:
             previous=_previous(self._store.mirror_of(pod) or pod if is_static(pod) else pod, memory),
             host_ip=self._around.host_ip,
             rules=self._rules,
+            evicted=memory.evicted,
         )
 
     def _last_words(self, pod: Pod, record: ContainerRecord) -> str:

@@ -48,6 +48,7 @@ class DaemonFacts:
     version: str
     api_version: tuple[int, ...]
     architecture: str
+    data_dir: str = ""
 
 
 class Events:
@@ -105,9 +106,9 @@ class Docker:
 
     def facts(self) -> DaemonFacts:
         with docker_errors():
-            answer = self._client.version()
+            answer, about = self._client.version(), self._client.info()
         api = tuple(int(part) for part in answer["ApiVersion"].split("."))
-        return DaemonFacts(answer["Version"], api, answer["Arch"])
+        return DaemonFacts(answer["Version"], api, answer["Arch"], about.get("DockerRootDir", ""))
 
     def ping(self) -> None:
         with docker_errors():
@@ -264,6 +265,28 @@ class Docker:
                 found.append(ImageFacts(row["Id"], names=named, size_bytes=row.get("Size", 0)))
         return found
 
+    def stored_images(self) -> list[ImageFacts]:
+        """All images on this host, those without a name too."""
+        with docker_errors():
+            rows = self._client.images()
+        return [ImageFacts(row["Id"], names=_names(row), size_bytes=row.get("Size", 0)) for row in rows]
+
+    def images_in_use(self) -> set[str]:
+        """Ids of the images of all containers on this host, whoever they belong to."""
+        with docker_errors():
+            return {row["ImageID"] for row in self._client.containers(all=True)}
+
+    def remove_image(self, name: str) -> None:
+        """Takes a name from an image, and the image when that was its last. Refused while a container has it."""
+        with docker_errors():
+            self._client.remove_image(name, force=False)
+
+    def writable_sizes(self) -> dict[str, int]:
+        """Bytes that each of our containers has written into its own layer. Docker counts them when asked: slow."""
+        with docker_errors():
+            rows = self._client.containers(all=True, size=True, filters={"label": f"{CLUSTER}={self.cluster}"})
+        return {row["Id"]: row.get("SizeRw") or 0 for row in rows}
+
     def pull(self, name: str, credentials: Mapping[str, str] | None = None) -> None:
         """Returns when the image is here. Raises RuntimeFailure; the registry's refusal comes within the stream."""
         with docker_errors():
@@ -317,6 +340,12 @@ class Docker:
                 filters={"type": ["container", "image"], "event": [*_CONTAINER_EVENTS, *_IMAGE_EVENTS]},
             )
         return Events(stream, client)
+
+
+def _names(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Tags, or digests where there is no tag."""
+    tags = tuple(name for name in row.get("RepoTags") or () if not name.startswith("<none>"))
+    return tags or tuple(name for name in row.get("RepoDigests") or () if not name.startswith("<none>"))
 
 
 def _state_from_status(status: str) -> str:

@@ -61,6 +61,7 @@ class Cluster:
             "pull_cap_s": 2.0,
             "lease_s": 4,
             "volume_refresh_s": 0.5,
+            "image_gc_high_percent": 100.0,  # the images of this machine are everyone's
         }
         return Config(**{**settings, **overrides})
 
