@@ -32,6 +32,7 @@ from api.core import (
     SessionAffinityConfig,
     Volume,
 )
+from api.core.quota import LimitRange
 from api.meta import Object
 from api.qos import qos_class
 from api.rbac import GROUP, ClusterRoleBinding, RoleBinding
@@ -213,6 +214,13 @@ def _secret(secret: Secret) -> None:
     secret.string_data = {}
 
 
+def _limit_range(limits: LimitRange) -> None:
+    for item in limits.spec.limits:
+        if item.type == "Container":
+            item.default = {**item.max, **item.default}
+            item.default_request = {**item.min, **item.default, **item.default_request}
+
+
 def _role_binding(binding: RoleBinding | ClusterRoleBinding) -> None:
     for subject in binding.subjects:
         if subject.kind in ("User", "Group"):
@@ -221,6 +229,7 @@ def _role_binding(binding: RoleBinding | ClusterRoleBinding) -> None:
 
 _RULES: dict[type[Object], Callable[[Any], None]] = {
     ClusterRoleBinding: _role_binding,
+    LimitRange: _limit_range,
     RoleBinding: _role_binding,
     Deployment: _deployment,
     Namespace: _namespace,

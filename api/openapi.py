@@ -23,6 +23,7 @@ _PACKAGES = {
     "api.authentication": "io.k8s.api.authentication.v1",
     "api.authorization": "io.k8s.api.authorization.v1",
     "api.rbac": "io.k8s.api.rbac.v1",
+    "api.scheduling": "io.k8s.api.scheduling.v1",
     "api.coordination": "io.k8s.api.coordination.v1",
     "api.discovery": "io.k8s.api.discovery.v1",
 }

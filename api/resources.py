@@ -23,9 +23,11 @@ from api.core import (
     Service,
     ServiceAccount,
 )
+from api.core.quota import LimitRange, ResourceQuota
 from api.discovery import EndpointSlice
 from api.meta import Object
 from api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
+from api.scheduling import PriorityClass
 
 T = TypeVar("T", bound=Object)
 _Kind = type[Object]
@@ -167,6 +169,9 @@ RESOURCES: tuple[Resource, ...] = (
     Resource(ConfigMap, "", "v1", "configmaps", short_names=("cm",)),
     Resource(Secret, "", "v1", "secrets", fields={"type": "type"}),
     Resource(ServiceAccount, "", "v1", "serviceaccounts", short_names=("sa",)),
+    Resource(ResourceQuota, "", "v1", "resourcequotas", short_names=("quota",), status=True),
+    Resource(LimitRange, "", "v1", "limitranges", short_names=("limits",)),
+    Resource(PriorityClass, "scheduling.k8s.io", "v1", "priorityclasses", namespaced=False, short_names=("pc",)),
     Resource(Role, "rbac.authorization.k8s.io", "v1", "roles"),
     Resource(ClusterRole, "rbac.authorization.k8s.io", "v1", "clusterroles", namespaced=False),
     Resource(RoleBinding, "rbac.authorization.k8s.io", "v1", "rolebindings"),

@@ -18,13 +18,21 @@ from api.core import (
     ReplicationController,
     Service,
 )
+from api.core.quota import LimitRange, ResourceQuota
 from api.errors import FieldError
 from api.meta import Object
 from api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
+from api.scheduling import PriorityClass
 from api.validation.declared import declared_errors, immutable_errors
 from api.validation.metadata import metadata_errors, metadata_update_errors
 from api.validation.namespace import namespace_name_errors
 from api.validation.pod import ephemeral_update_errors, pod_create_errors, pod_errors, pod_update_errors
+from api.validation.quota import (
+    limit_range_errors,
+    priority_class_errors,
+    resource_quota_errors,
+    resource_quota_update_errors,
+)
 from api.validation.rbac import (
     binding_errors,
     binding_update_errors,
@@ -45,6 +53,9 @@ from api.validation.workload import (
 _CREATE: dict[type[Object], Callable[[Any], list[FieldError]]] = {
     ClusterRole: cluster_role_errors,
     ClusterRoleBinding: cluster_binding_errors,
+    LimitRange: limit_range_errors,
+    PriorityClass: priority_class_errors,
+    ResourceQuota: resource_quota_errors,
     Role: role_errors,
     RoleBinding: binding_errors,
     Deployment: deployment_errors,
@@ -59,6 +70,7 @@ _CREATE: dict[type[Object], Callable[[Any], list[FieldError]]] = {
 }
 _UPDATE: dict[type[Object], Callable[[Any, Any], list[FieldError]]] = {
     ClusterRoleBinding: binding_update_errors,
+    ResourceQuota: resource_quota_update_errors,
     RoleBinding: binding_update_errors,
     Deployment: selector_update_errors,
     PersistentVolume: volume_update_errors,

@@ -23,6 +23,8 @@ from api.discovery import Endpoint, EndpointConditions, EndpointSlice, SlicePort
 from api.errors import AlreadyExists
 from api.meta import Object, ObjectMeta
 from api.resources import resource_of
+from api.scheduling import PriorityClass
+from api.validation.quota import SYSTEM_CLASSES
 from master.apiserver.backend import Backend
 from master.apiserver.strategies import count_generation, prepare_create, prepare_update
 
@@ -36,6 +38,8 @@ async def bootstrap(backend: Backend, *, port: int) -> None:
     """The namespaces and the service; ``port`` is that of the apiservers."""
     for name in NAMESPACES:
         await _ensure(backend, Namespace(metadata=ObjectMeta(name=name)))
+    for name, value in SYSTEM_CLASSES.items():
+        await _ensure(backend, PriorityClass(metadata=ObjectMeta(name=name), value=value))
     await _ensure(backend, _service(backend.service_addresses.first, port))
 
 

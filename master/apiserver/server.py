@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from api.core import Service
 from api.errors import Conflict, NotFound
 from api.resources import resource_of
+from master.apiserver.admission.quota_books import Books
+from master.apiserver.admission.quota_status import QuotaStatus
 from master.apiserver.admission.steps import chain_of
 from master.apiserver.allocators import Addresses, Numbers
 from master.apiserver.authentication import Authenticator
@@ -68,6 +70,8 @@ class Apiserver:
         numbers = ServiceNumbers(Addresses(config.service_cluster_ip_range), Numbers(first, last))
         self._grants = Grants(self.cache)
         self._aggregation = Aggregation(self._registry)
+        self._books = Books(self.cache)
+        self._quota_status = QuotaStatus(self._registry, self._books)
         self.access = Authorizer(self._grants)
         self.tokens = ServiceAccountTokens(self.cache, _signing_key(config), issuer=_issuer(config))
         self._backend = Backend(
@@ -77,7 +81,7 @@ class Apiserver:
             NodeClient(_node_tls(config)),
             Authenticator(self.tokens, BootstrapTokens(self.cache)),
             self.access,
-            chain_of(self.access),
+            chain_of(self.cache, self.access, self._books),
             config.watch_queue,
         )
         self.event_expiry = EventExpiry(self._registry, ttl_s=config.event_ttl_s, round_s=_EXPIRY_ROUND_S)
@@ -106,6 +110,7 @@ class Apiserver:
             await self._backend.claims.start()
             await _again(lambda: reconcile(self._registry))
             self._aggregation.start()
+            self._quota_status.start()
             await self._listen()
         except BaseException:
             await self.stop()
@@ -130,6 +135,7 @@ class Apiserver:
             await self.masters.stop()
         servers = [server for server in (self._http, self._plain) if server is not None]
         await asyncio.gather(*(server.stop(self._config.shutdown_grace_s) for server in servers))
+        await self._quota_status.stop()
         await self._aggregation.stop()
         await self._backend.claims.stop()
         await self.event_expiry.stop()
@@ -143,6 +149,7 @@ class Apiserver:
         self._backend.numbers.load(services.items())
         services.followers[self._backend.numbers] = None
         self._grants.load()
+        self._books.load()
         self.event_expiry.start()
         # The loaded state lives as long as the process: no collection needs to look at it again.
         gc.collect()

@@ -11,7 +11,7 @@ from typing import Any
 
 from api import defaulting
 from api.codec import encode
-from api.errors import AlreadyExists
+from api.errors import AlreadyExists, Conflict, NotFound
 from api.meta import Object
 from api.rbac import ClusterRole
 from api.resources import resource_of
@@ -26,7 +26,15 @@ log = logging.getLogger(__name__)
 
 async def reconcile(registry: Registry) -> None:
     """All at once: the store makes one commit of them."""
-    await asyncio.gather(*(_ensure(registry, wanted) for wanted in defaults()))
+    await asyncio.gather(*(_ensured(registry, wanted) for wanted in defaults()))
+
+
+async def _ensured(registry: Registry, wanted: Object) -> None:
+    try:
+        await _ensure(registry, wanted)
+    except (Conflict, NotFound) as error:
+        # Another server that starts at this moment does the same work.
+        log.info("left to another server name=%s error=%s", wanted.metadata.name, error)
 
 
 async def _ensure(registry: Registry, wanted: Object) -> None:

@@ -4,17 +4,16 @@ import logging
 
 from api import defaulting, validation
 from api.codec import encode
-from api.core import Namespace, Service
-from api.errors import AlreadyExists, BadRequest, Forbidden, invalid_object
-from api.meta import Object, StatusCause, StatusDetails
-from api.resources import Resource, resource_of
+from api.core import Service
+from api.errors import AlreadyExists, BadRequest, invalid_object
+from api.meta import Object
 from master.apiserver.admission.chain import Write
 from master.apiserver.backend import Backend
 from master.apiserver.bodies import read_object
 from master.apiserver.call import Call
 from master.apiserver.forms import stored
 from master.apiserver.http.message import Response
-from master.apiserver.registry import already_exists, not_found
+from master.apiserver.registry import already_exists
 from master.apiserver.rendering import object_answer
 from master.apiserver.service_numbers import Reservation, is_settled
 from master.apiserver.strategies import generated_name, prepare_create
@@ -31,7 +30,6 @@ async def create(backend: Backend, call: Call) -> Response:
     call.warnings += warnings
     dry_run = call.dry_run
     check_namespace(new, target.namespace)
-    check_space(backend, target.resource, target.namespace, new.metadata.name or new.metadata.generate_name)
     new = stored(target.resource, new, None)
     prepare_create(target.resource, new, target.namespace)
     defaulting.apply(new)
@@ -48,26 +46,6 @@ def check_namespace(new: Object, namespace: str) -> None:
             f"the namespace of the provided object does not match the namespace sent on the request "
             f"({new.metadata.namespace} != {namespace})"
         )
-
-
-def check_space(backend: Backend, resource: Resource, namespace: str, name: str) -> None:
-    """The namespace must be there and not be on its way out. Raises NotFound, Forbidden."""
-    if not resource.namespaced:
-        return
-    spaces = resource_of(Namespace)
-    item = backend.registry.cache.table(spaces).get("", namespace)
-    if item is None:
-        raise not_found(spaces, namespace)
-    space = item.decode()
-    if space.metadata.deletion_timestamp is not None:
-        why = f"unable to create new content in namespace {namespace} because it is being terminated"
-        cause = StatusCause(
-            reason="NamespaceTerminating",
-            message=f"namespace {namespace} is being terminated",
-            field="metadata.namespace",
-        )
-        details = StatusDetails(name=name, group=resource.group, kind=resource.plural, causes=[cause])
-        raise Forbidden(f'{resource.qualified} "{name}" is forbidden: {why}', details=details)
 
 
 async def _store(backend: Backend, write: Write) -> bytes:

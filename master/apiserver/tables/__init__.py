@@ -21,15 +21,20 @@ from api.core import (
     Service,
     ServiceAccount,
 )
+from api.core.quota import LimitRange, ResourceQuota
 from api.discovery import EndpointSlice
 from api.meta import Object
 from api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
-from master.apiserver.tables import access, event, node, others, pod, service, storage, workload
+from api.scheduling import PriorityClass
+from master.apiserver.tables import access, event, node, others, pod, quota, service, storage, workload
 from master.apiserver.tables.column import TableShape
 
 _SHAPES: dict[type[Object], TableShape] = {
     ClusterRole: access.ROLE,
     ClusterRoleBinding: access.BINDING,
+    LimitRange: quota.LIMIT_RANGE,
+    PriorityClass: quota.PRIORITY,
+    ResourceQuota: quota.QUOTA,
     Role: access.ROLE,
     RoleBinding: access.BINDING,
     ComponentStatus: others.COMPONENT_STATUS,

@@ -1,0 +1,142 @@
+"""ResourceQuota, LimitRange and PriorityClass. Messages are those of Kubernetes' pkg/apis/core/validation."""
+
+import re
+
+from api.core.quota import LimitRange, LimitRangeItem, ResourceQuota
+from api.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
+from api.scalars import Quantity
+from api.scheduling import PriorityClass
+
+COUNTED = (
+    "pods",
+    "services",
+    "services.nodeports",
+    "services.loadbalancers",
+    "replicationcontrollers",
+    "resourcequotas",
+    "secrets",
+    "configmaps",
+    "persistentvolumeclaims",
+)
+AMOUNTS = ("cpu", "memory", "ephemeral-storage")
+_STANDARD = {
+    *COUNTED,
+    *AMOUNTS,
+    *(f"{part}.{name}" for part in ("requests", "limits") for name in AMOUNTS),
+    "requests.storage",
+}
+_QUALIFIED = re.compile(r"(requests\.)?[a-z0-9.-]+\.[a-z0-9.-]+/[A-Za-z0-9._-]+")
+SCOPES = ("BestEffort", "CrossNamespacePodAffinity", "NotBestEffort", "NotTerminating", "PriorityClass", "Terminating")
+_FREE_SCOPES = ("PriorityClass", "CrossNamespacePodAffinity")
+_OPPOSITES = ({"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"})
+_BEST_EFFORT = {"pods", "count/pods"}
+_HIGHEST = 1_000_000_000
+_SYSTEM = "system-"
+SYSTEM_CLASSES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+
+
+def resource_quota_errors(quota: ResourceQuota) -> list[FieldError]:
+    errors = [error for name, amount in quota.spec.hard.items() for error in _hard_errors(name, amount)]
+    return errors + _scope_errors(quota)
+
+
+def resource_quota_update_errors(new: ResourceQuota, old: ResourceQuota) -> list[FieldError]:
+    if sorted(new.spec.scopes) != sorted(old.spec.scopes) or new.spec.scope_selector != old.spec.scope_selector:
+        return [FieldError("spec.scopes", "FieldValueInvalid", "Invalid value: field is immutable")]
+    return []
+
+
+def _hard_errors(name: str, amount: Quantity) -> list[FieldError]:
+    path = f"spec.hard[{name}]"
+    errors = []
+    if name not in _STANDARD and not name.startswith("count/") and not _QUALIFIED.fullmatch(name):
+        errors.append(invalid(path, name, "must be a standard resource for quota"))
+    if amount.value < 0:
+        errors.append(invalid(path, str(amount), "must be greater than or equal to 0"))
+    elif (name in COUNTED or name.startswith("count/")) and amount.value != amount.units:
+        errors.append(invalid(path, str(amount), "must be an integer"))
+    return errors
+
+
+def _scope_errors(quota: ResourceQuota) -> list[FieldError]:
+    spec, path = quota.spec, "spec.scopes"
+    errors = [not_supported(path, scope, SCOPES) for scope in spec.scopes if scope not in SCOPES]
+    scopes = set(spec.scopes)
+    if any(pair <= scopes for pair in _OPPOSITES):
+        errors.append(FieldError(path, "FieldValueInvalid", "Invalid value: conflicting scopes"))
+    if "BestEffort" in scopes and set(spec.hard) - _BEST_EFFORT:
+        errors.append(FieldError(path, "FieldValueInvalid", "Invalid value: unsupported scope applied to resource"))
+    terms = spec.scope_selector.match_expressions if spec.scope_selector is not None else []
+    for index, term in enumerate(terms):
+        at = f"spec.scopeSelector.matchExpressions[{index}]"
+        if term.operator in ("In", "NotIn") and not term.values:
+            errors.append(required(f"{at}.values", "must be at least one value when `operator` is 'In' or 'NotIn'"))
+        if term.operator in ("Exists", "DoesNotExist") and term.values:
+            errors.append(invalid(f"{at}.values", "", "must be no value when `operator` is 'Exists' or 'DoesNotExist'"))
+        if term.scope_name not in _FREE_SCOPES and term.operator != "Exists":
+            errors.append(invalid(f"{at}.operator", term.operator, "must be 'Exist' when scope is any of these scopes"))
+    return errors
+
+
+def limit_range_errors(limit_range: LimitRange) -> list[FieldError]:
+    errors: list[FieldError] = []
+    seen: set[str] = set()
+    for index, item in enumerate(limit_range.spec.limits):
+        path = f"spec.limits[{index}]"
+        if item.type in seen:
+            errors.append(duplicate(f"{path}.type", item.type))
+        seen.add(item.type)
+        errors += _item_errors(item, path)
+    return errors
+
+
+def _item_errors(item: LimitRangeItem, path: str) -> list[FieldError]:
+    errors: list[FieldError] = []
+    if item.type == "Pod":
+        for field, values in (("default", item.default), ("defaultRequest", item.default_request)):
+            if values:
+                errors.append(forbidden(f"{path}.{field}", "may not be specified when `type` is 'Pod'"))
+    if item.type == "PersistentVolumeClaim" and "storage" not in {*item.min, *item.max}:
+        errors.append(required(f"{path}.limits", "either minimum or maximum storage value is required, but neither"))
+    for (low_field, low_name, low), (high_field, high_name, high) in _orders(item):
+        for name in sorted(set(low) & set(high)):
+            if low[name].value > high[name].value:
+                shown = f"{low_name} {low[name]} is greater than {high_name} {high[name]}"
+                # The field at fault is the one that people think of as wrong: a default, else the minimum.
+                field = high_field if low_field == "min" and high_field != "max" else low_field
+                if field == high_field:
+                    shown = f"{low_name} {low[name]} is greater than {high_name} {high[name]}"
+                errors.append(invalid(f"{path}.{field}[{name}]", str(low[name]), shown))
+    for name, ratio in item.max_limit_request_ratio.items():
+        if ratio.value < 1:
+            errors.append(invalid(f"{path}.maxLimitRequestRatio[{name}]", str(ratio), f"ratio {ratio} is less than 1"))
+    return errors
+
+
+_Bound = tuple[str, str, dict[str, Quantity]]
+
+
+def _orders(item: LimitRangeItem) -> list[tuple[_Bound, _Bound]]:
+    """Which may not be above which."""
+    low: _Bound = ("min", "min value", item.min)
+    high: _Bound = ("max", "max value", item.max)
+    default: _Bound = ("default", "default value", item.default)
+    request: _Bound = ("defaultRequest", "default request value", item.default_request)
+    return [(low, high), (low, request), (request, high), (request, default), (low, default), (default, high)]
+
+
+def priority_class_errors(priority: PriorityClass) -> list[FieldError]:
+    name, value = priority.metadata.name, priority.value
+    if name.startswith(_SYSTEM):
+        if SYSTEM_CLASSES.get(name) == value:
+            return []
+        return [
+            forbidden(
+                "metadata.name",
+                f"priority class names with '{_SYSTEM}' prefix are reserved for system use only. error: {name} "
+                "is not a known system priority class",
+            )
+        ]
+    if value > _HIGHEST:
+        return [forbidden("value", f"maximum allowed value of a user defined priority is {_HIGHEST}")]
+    return []

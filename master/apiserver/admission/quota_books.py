@@ -1,0 +1,156 @@
+"""What is used of the quotas of each namespace, in memory, exact at every moment.
+
+The rule: an object counts from the moment its write is admitted. A check that passes notes the rise as pending in the
+same turn of the event loop, so that of two clients and one last slot exactly one wins; the commit turns what is pending
+into use, a failed write gives it back. Only namespaces that have a quota are counted at all.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import cast
+
+from api.core.quota import ResourceQuota
+from api.resources import resource_of
+from master.apiserver.admission.quota_usage import Limits, Measured, Usage, limits_of, measured
+from master.apiserver.cache import Cache, Event, Item, Table
+
+# Kubernetes counts no events either: there are too many, and they go by themselves.
+UNCOUNTED = ("events", "events.events.k8s.io")
+
+
+@dataclass(slots=True)
+class Account:
+    """One quota and what is used of it."""
+
+    limits: Limits
+    used: Usage = field(default_factory=dict)
+
+    def add(self, entry: Measured | None, sign: int) -> bool:
+        """Whether anything changed."""
+        usage = self.limits.usage(entry)
+        for name, amount in usage.items():
+            self.used[name] = self.used.get(name, Decimal(0)) + sign * amount
+        return bool(usage)
+
+
+@dataclass(slots=True)
+class Rise:
+    """A write that was admitted and is not yet in the cache."""
+
+    uid: str
+    by_quota: dict[str, Usage]
+
+
+@dataclass(slots=True)
+class Book:
+    """One namespace."""
+
+    accounts: dict[str, Account] = field(default_factory=dict)
+    entries: dict[str, Measured] = field(default_factory=dict)
+    rises: list[Rise] = field(default_factory=list)
+
+    def taken(self, account: Account) -> Usage:
+        """What is used and what is pending."""
+        total = dict(account.used)
+        for rise in self.rises:
+            for name, amount in rise.by_quota.get(account.limits.name, {}).items():
+                total[name] = total.get(name, Decimal(0)) + amount
+        return total
+
+
+class Books:
+    """The books of all namespaces. ``changed`` is told of every quota whose use, or limits, are new."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._books: dict[str, Book] = {}
+        self.changed: Callable[[str, str], None] = lambda _namespace, _name: None
+
+    def load(self) -> None:
+        """Take over what is stored, and follow it."""
+        self._quotas.followers[self] = None
+        for item in self._quotas.items():
+            self._open(item)
+        self._follow()
+
+    @property
+    def _quotas(self) -> Table:
+        return self._cache.table(resource_of(ResourceQuota))
+
+    def _follow(self) -> None:
+        """Other tables are followed while there is any quota: without one, counting costs nothing."""
+        for table in self._tables():
+            if table is self._quotas:
+                continue
+            if self._books:
+                table.followers[self] = None
+            else:
+                table.followers.pop(self, None)
+
+    def _tables(self) -> Iterator[Table]:
+        for table in self._cache:
+            resource = table.resource
+            if resource.namespaced and resource.stored_as is None and resource.qualified not in UNCOUNTED:
+                yield table
+
+    def of(self, namespace: str) -> Book | None:
+        """None for a namespace without quotas."""
+        return self._books.get(namespace)
+
+    def offer(self, events: list[Event]) -> None:
+        for event in events:
+            item = event.after if event.after is not None else event.before
+            assert item is not None
+            if item.table.resource.type is ResourceQuota:
+                self._follow_quota(event, item)
+            book = self._books.get(item.namespace)
+            if book is not None:
+                self._count(book, event, item)
+
+    def _follow_quota(self, event: Event, item: Item) -> None:
+        if event.after is not None:
+            self._open(event.after)
+            self._follow()
+            return
+        book = self._books.get(item.namespace)
+        if book is not None:
+            book.accounts.pop(item.name, None)
+            if not book.accounts:
+                del self._books[item.namespace]
+                self._follow()
+
+    def _open(self, item: Item) -> None:
+        """A new quota, or new limits of one: its use is added up afresh; a change of its status is no news."""
+        limits = limits_of(item.name, cast(ResourceQuota, item.decode()).spec)
+        book = self._books.get(item.namespace)
+        if book is None:
+            book = self._books[item.namespace] = Book(entries=self._entries(item.namespace))
+        present = book.accounts.get(item.name)
+        if present is not None and present.limits == limits:
+            return
+        account = book.accounts[item.name] = Account(limits)
+        for entry in book.entries.values():
+            account.add(entry, 1)
+        self.changed(item.namespace, item.name)
+
+    def _entries(self, namespace: str) -> dict[str, Measured]:
+        """Everything in a namespace, measured once."""
+        return {
+            item.key: measured(table.resource, item.decode())
+            for table in self._tables()
+            for item in table.items(namespace)
+        }
+
+    def _count(self, book: Book, event: Event, item: Item) -> None:
+        before = book.entries.pop(item.key, None)
+        after: Measured | None = None
+        if event.after is not None:
+            new = event.after.decode()
+            after = book.entries[item.key] = measured(item.table.resource, new)
+            book.rises = [rise for rise in book.rises if rise.uid != new.metadata.uid]
+        for name, account in book.accounts.items():
+            if account.limits.usage(before) != account.limits.usage(after):
+                account.add(before, -1)
+                account.add(after, 1)
+                self.changed(item.namespace, name)
