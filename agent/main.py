@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from agent.cadvisor import CadvisorMetrics
 from agent.config import Config
+from agent.instruments import Instruments
 from agent.jobs import Jobs
 from agent.metrics import AgentCollector
 from agent.node.facts import Pressure, node_address, read_machine, read_pressure
@@ -39,6 +40,7 @@ from agent.runtime.network import NetworkNotReady, ensure_network
 from agent.runtime.pause import IMAGE_CHANGES, PAUSE_IMAGE, pause_rootfs
 from agent.server.routes import Routes
 from agent.server.server import AgentServer
+from agent.server.stats import ProbeCollector, ResourceCollector, Summary
 from agent.server.streaming.routes import StreamRoutes
 from api.core import Node, Pod, Service
 from client import Client, EventRecorder, Informer, WorkQueue
@@ -52,7 +54,11 @@ class Agent:
     def __init__(self, config: Config, client: Client) -> None:
         self.config = config
         self.client = client
-        self.docker = Docker(config.docker_host, cluster=config.name, timeout_s=config.docker_timeout_s)
+        registry = CollectorRegistry()
+        self.instruments = Instruments(registry)
+        self.docker = Docker(
+            config.docker_host, cluster=config.name, timeout_s=config.docker_timeout_s, instruments=self.instruments
+        )
         self.queue: WorkQueue[str] = WorkQueue(base_s=0.1, cap_s=30.0)
         self.recorder = EventRecorder(client, "kubelet", host=config.node)
         self.machine = read_machine(config.data_dir)
@@ -85,7 +91,12 @@ class Agent:
         self.reporter = Reporter(client)
         self.worker = Worker(self.around, self.store, self.reporter, self.prober, self.queue)
         self.watch = DockerWatch(
-            self.docker, self.cache, relist_s=config.relist_s, on_image=self._images_changed, on_round=self._round
+            self.docker,
+            self.cache,
+            relist_s=config.relist_s,
+            on_image=self._images_changed,
+            on_round=self._round,
+            on_relist=self.instruments.relisted,
         )
         self.keeper = NodeKeeper(
             config, client, self.recorder, observe=self._observe_node, on_node=self._ensure_network
@@ -105,9 +116,16 @@ class Agent:
             ),
             evict=self.worker.evict, tell_node=self.keeper.event,
         )  # fmt: skip
-        registry = CollectorRegistry()
-        registry.register(AgentCollector(self.store, self.cache, self.queue, config.node))
-        routes = Routes(self.store, self.cache, self.worker, registry=registry, cadvisor=self.cadvisor.render)
+        registry.register(AgentCollector(self.store, self.cache, self.queue, config.node, self.worker, self.evictor))
+        routes = Routes(
+            self.store,
+            self.cache,
+            self.worker,
+            registry=registry,
+            cadvisor=self.cadvisor.render,
+            others=self._other_metrics(),
+            summary=Summary(config.node, self.cache, self.cadvisor.samples).document,
+        )
         streams = StreamRoutes(config, self.docker, self.store, self.cache)
         self.server = AgentServer(config, exact=routes.exact(), prefixes=routes.prefixes(), streams=streams.prefixes())
         self._pod_cidr = config.pod_cidr
@@ -116,6 +134,13 @@ class Agent:
         self._images: Sequence[ImageFacts] = ()
         self._settler = threading.Thread(target=self._settle, name="agent-settle", daemon=True)
         self._stopping = threading.Event()
+
+    def _other_metrics(self) -> dict[str, CollectorRegistry]:
+        """Paths that show one collector each."""
+        resource, probes = CollectorRegistry(), CollectorRegistry()
+        resource.register(ResourceCollector(self.cache, self.cadvisor.samples))
+        probes.register(ProbeCollector(self.prober))
+        return {"/metrics/resource": resource, "/metrics/probes": probes}
 
     def _surroundings(self) -> Surroundings:
         config = self.config
@@ -128,6 +153,7 @@ class Agent:
             hooks=self._jobs["hook"],
             recorder=self.recorder,
             links=LogLinks(config.container_log_dir, config.pod_log_dir),
+            instruments=self.instruments,
             host=Host(
                 cluster=config.name,
                 network=config.bridge,

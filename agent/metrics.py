@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from agent.pods.evictor import Evictor
 from agent.pods.store import PodStore
+from agent.pods.worker import Worker
 from agent.runtime.cache import ContainerCache
 from client import WorkQueue
 
@@ -14,11 +16,15 @@ from client import WorkQueue
 class AgentCollector(Collector):
     """Counts pods and containers when asked; keeps nothing."""
 
-    def __init__(self, store: PodStore, cache: ContainerCache, queue: WorkQueue[str], node: str) -> None:
+    def __init__(
+        self, store: PodStore, cache: ContainerCache, queue: WorkQueue[str], node: str, worker: Worker, evictor: Evictor
+    ) -> None:
         self._store = store
         self._cache = cache
         self._queue = queue
         self._node = node
+        self._worker = worker
+        self._evictor = evictor
 
     def collect(self) -> Iterable[Metric]:
         records = self._cache.all()
@@ -31,6 +37,16 @@ class AgentCollector(Collector):
             family.add_metric([state], count)
         yield family
         yield GaugeMetricFamily("steersman_agent_queue_length", "Pods that wait for a worker.", value=len(self._queue))
+        hung = self._worker.hung
+        yield GaugeMetricFamily("steersman_agent_hung_pods", "Pods whose work waits for something.", value=hung)
+        evictions = CounterMetricFamily("kubelet_evictions", "Pods evicted.", labels=["eviction_signal"])
+        for resource, count in sorted(self._evictor.evictions.items()):
+            evictions.add_metric(["memory.available" if resource == "memory" else "nodefs.available"], count)
+        yield evictions
+        volumes = sum(len(pod.spec.volumes) for pod in self._store.all())
+        wanted = GaugeMetricFamily("volume_manager_total_volumes", "Volumes.", labels=["plugin_name", "state"])
+        wanted.add_metric(["", "desired_state_of_world"], volumes)
+        yield wanted
         name = GaugeMetricFamily("kubelet_node_name", "The node's name; the value is always 1.", labels=["node"])
         name.add_metric([self._node], 1)
         yield name

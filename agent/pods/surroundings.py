@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.config import Config
+from agent.instruments import Instruments
 from agent.jobs import Jobs
 from agent.pods.docker_config import Host
 from agent.runtime.cache import ContainerCache
@@ -31,6 +32,7 @@ class Surroundings:
     hooks: Jobs
     recorder: EventRecorder
     links: LogLinks
+    instruments: Instruments
     host: Host
     host_ip: str
     machine_cpu_millis: int

@@ -8,6 +8,7 @@ import dataclasses
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -62,6 +63,9 @@ class _Memory:
     status: PodStatus | None = None
     saved_version: str = ""
     pulling: set[str] = field(default_factory=set)  # containers whose image is awaited
+    seen_s: float = field(default_factory=time.monotonic)
+    seen_pending: bool = False
+    started: bool = False
     evicted: str = ""  # why the pod has to leave the node
     refresh_at: datetime | None = None  # when the files of volumes are looked at again
     refreshed_meta: object = None  # labels and annotations as they were then
@@ -139,6 +143,7 @@ class Worker:
         return self._crew.hung
 
     def _sync_guarded(self, uid: str) -> None:
+        began = time.monotonic()
         try:
             self._sync(uid)
             self._queue.forget(uid)
@@ -151,6 +156,7 @@ class Worker:
         except Exception:
             log.exception("pod failed uid=%s retry_s=%.1f", uid, self._queue.retry(uid))
         finally:
+            self._around.instruments.pod_synced(time.monotonic() - began)
             self._queue.done(uid)
 
     def _sync(self, uid: str) -> None:
@@ -297,6 +303,11 @@ class Worker:
         status = status_of(pod, observed, now)
         if memory.status != status:
             log.debug("status pod=%s/%s phase=%s", pod.metadata.namespace, pod.metadata.name, status.phase)
+        if not memory.started and status.phase == "Running":
+            memory.started = True
+            if memory.seen_pending:
+                self._around.instruments.pod_started(time.monotonic() - memory.seen_s)
+        memory.seen_pending |= status.phase == "Pending"
         memory.status = status
         told = self._store.mirror_of(pod) if is_static(pod) else pod
         if told is not None:

@@ -10,6 +10,7 @@ import logging
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ from agent.probes.schedule import (
     period_s,
 )
 from agent.runtime.docker import Docker
+from agent.runtime.records import ContainerRecord
 from api.core import Container, Probe
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ log = logging.getLogger(__name__)
 Teller = Callable[[Target, str], None]
 _Key = tuple[str, Kind]
 _BUSY_RETRY_S = 0.2
+_WORDS = {True: "successful", False: "failed", None: "unknown"}
 
 
 @dataclass(slots=True)
@@ -60,6 +63,8 @@ class Prober:
         self._heap: list[tuple[float, int, _Key]] = []
         self._serial = itertools.count()
         self._closed = False
+        self._results: Counter[tuple[str, Kind, str]] = Counter()
+        self._records: dict[str, ContainerRecord] = {}
         self._thread = threading.Thread(target=self._run, name="agent-prober", daemon=True)
 
     def start(self) -> None:
@@ -94,6 +99,18 @@ class Prober:
             ]
             for key in stale:
                 del self._tasks[key]
+                self._forget_results(key)
+
+    def _forget_results(self, key: _Key) -> None:
+        for result in ("successful", "failed", "unknown"):
+            self._results.pop((*key, result), None)
+        if not any(identity == key[0] for identity, _, _ in self._results):
+            self._records.pop(key[0], None)
+
+    def results(self) -> list[tuple[ContainerRecord, Kind, str, int]]:
+        """How often each probe of the containers that run now has succeeded, failed, or could not be made."""
+        with self._changed:
+            return [(self._records[key[0]], key[1], key[2], count) for key, count in self._results.items()]
 
     def view(self, container_id: str) -> ProbeView:
         """What the probes say. A container without probes is started and ready."""
@@ -150,6 +167,8 @@ class Prober:
         with self._changed:
             if self._tasks.get(key) is not task:
                 return
+            self._records[key[0]] = task.target.record
+            self._results[(*key, _WORDS[result.ok])] += 1
             if result.ok is not None and counts(task.probe, ok=result.ok, late_s=late_s):
                 before, task.state = task.state, next_state(task.state, task.probe, ok=result.ok)
                 changed = before.ok != task.state.ok or failed_for_good(task.state, task.probe)

@@ -9,6 +9,7 @@ container that Docker cannot describe (its lock is held by a call that hangs) de
 import itertools
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -132,6 +133,7 @@ class DockerWatch:
     """Two threads: one follows Docker's events, one takes the slow full look and tells whether Docker answers.
 
     ``on_round`` is called after each full look, and may raise RuntimeFailure; ``on_image`` when an image has appeared.
+    ``on_relist`` is told how many seconds a full look took.
     ``problem``: why Docker does not answer; empty when it does.
     """
 
@@ -143,12 +145,14 @@ class DockerWatch:
         relist_s: float,
         on_image: Callable[[], None],
         on_round: Callable[[], None],
+        on_relist: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._docker = docker
         self._cache = cache
         self._relist_s = relist_s
         self._on_image = on_image
         self._on_round = on_round
+        self._on_relist = on_relist
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._relisting = threading.Lock()
@@ -236,7 +240,9 @@ class DockerWatch:
 
     def _relist(self) -> None:
         with self._relisting:
+            began = time.monotonic()
             self._cache.relist()
+            self._on_relist(time.monotonic() - began)
             self._on_round()
         self.problem = ""
         self.listed.set()

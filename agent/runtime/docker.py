@@ -10,11 +10,13 @@ import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
+import requests
 from docker.api import APIClient
 from docker.types import IPAMConfig, IPAMPool
 
+from agent.instruments import Instruments
 from agent.runtime.failures import RuntimeRefusal, docker_errors
 from agent.runtime.hijack import hijack
 from agent.runtime.records import CLUSTER, ContainerRecord, record_from_inspect
@@ -70,10 +72,13 @@ class Events:
 class Docker:
     """Calls to one daemon on behalf of one cluster. Safe to share between threads."""
 
-    def __init__(self, docker_host: str, *, cluster: str, timeout_s: float) -> None:
+    def __init__(
+        self, docker_host: str, *, cluster: str, timeout_s: float, instruments: Instruments | None = None
+    ) -> None:
         self._host = docker_host
         self.cluster = cluster
         self._timeout_s = timeout_s
+        self._instruments = instruments
         self._shared: APIClient | None = None
         self._brief: APIClient | None = None
 
@@ -97,7 +102,17 @@ class Docker:
         docker-py's stubs say that the limit is an int; requests, to which it is handed, takes fractions.
         """
         with docker_errors():
-            return APIClient(base_url=self._host, version="auto", timeout=timeout_s, max_pool_size=32)  # type: ignore[arg-type]
+            client = APIClient(base_url=self._host, version="auto", timeout=timeout_s, max_pool_size=32)  # type: ignore[arg-type]
+        client.hooks["response"] = [self._measure]
+        return client
+
+    def _measure(self, response: requests.Response, *_: object, **__: object) -> None:
+        if self._instruments is not None and response.request.method is not None:
+            path = urlsplit(response.request.url or "").path
+            took_s = response.elapsed.total_seconds()
+            self._instruments.docker_answered(
+                response.request.method, str(path), status=response.status_code, took_s=took_s
+            )
 
     def close(self) -> None:
         for client in (self._shared, self._brief):

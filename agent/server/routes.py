@@ -1,9 +1,10 @@
 """What the agent's port answers: health, pods, logs, metrics. Paths are the kubelet's."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -26,7 +27,7 @@ _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Routes:
-    """The routes over what the agent knows.``problems``: why the node is not ready."""
+    """The routes over what the agent knows. others: path to the metrics that it shows. summary: /stats/summary."""
 
     def __init__(
         self,
@@ -36,12 +37,16 @@ class Routes:
         *,
         registry: CollectorRegistry,
         cadvisor: Callable[[], bytes],
+        others: Mapping[str, CollectorRegistry],
+        summary: Callable[[], dict[str, Any]],
     ) -> None:
         self._store = store
         self._cache = cache
         self._worker = worker
         self._registry = registry
         self._cadvisor = cadvisor
+        self._others = others
+        self._summary = summary
 
     def exact(self) -> dict[str, Route]:
         return {
@@ -49,7 +54,12 @@ class Routes:
             "/pods": self.pods,
             "/metrics": lambda _: Response(generate_latest(self._registry), _PROMETHEUS),
             "/metrics/cadvisor": lambda _: Response(self._cadvisor(), _PROMETHEUS),
+            "/stats/summary": lambda _: Response(encode(self._summary()), "application/json"),
+            **{path: self._metrics_of(registry) for path, registry in self._others.items()},
         }
+
+    def _metrics_of(self, registry: CollectorRegistry) -> Route:
+        return lambda _: Response(generate_latest(registry), _PROMETHEUS)
 
     def prefixes(self) -> dict[str, Route]:
         return {"/containerLogs/": self.container_logs}
