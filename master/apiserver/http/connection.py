@@ -325,11 +325,18 @@ class Connection(asyncio.Protocol):
         response = status_response(refusal.status, refusal.message)
         self._over = True
         self._transport.write(wire.whole_head(response, "close") + response.body)
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
+        self._say_no_more()
         self._linger_until = self._loop.time() + self._limits.linger_s
         self._read_only_when(True)
         self._alarm.watch()
+
+    def _say_no_more(self) -> None:
+        if self._transport.can_write_eof():
+            try:
+                self._transport.write_eof()
+            except OSError as error:  # reset by the client a moment ago; the loop has not told us yet
+                log.debug("client gone address=%s error=%s", self._origin.address, error)
+                self._transport.abort()
 
     def _turn_away(self) -> None:
         """The house is full: no lingering, or a flood of refused clients would fill it too."""
