@@ -3,6 +3,7 @@
 Each refusal is one that Kubernetes gives, in its words. A protobuf body becomes the JSON it stands for at once.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -10,7 +11,7 @@ import msgspec
 
 from api import protobuf
 from api.codec import decode, encode
-from api.errors import BadRequest, UnsupportedMediaType
+from api.errors import BadRequest, TooLarge, UnsupportedMediaType
 from api.strict import duplicate_keys, knows_all_fields, unknown_fields
 from api.struct import Struct
 from master.apiserver import yaml_bodies
@@ -21,6 +22,8 @@ T = TypeVar("T", bound=Struct)
 
 _YAML = ("application/yaml", "application/x-yaml", "text/yaml")
 _SUPPORTED = "the body of the request was in an unknown format - accepted media types include: {}"
+_PARTS_MAX = 20_000
+_PART = re.compile(rb'\{\s*["}]')
 FIELD_VALIDATION = ("Ignore", "Warn", "Strict")
 UNSAID = ""
 """The client asked for no field validation: unknown fields are warned of, the costly look for doubles is left out."""
@@ -51,7 +54,24 @@ def read_object(request: Request, expected: Expected, kind: type[T], *, validati
 
 
 def json_of(body: bytes, media: str, expected: Expected) -> bytes:
-    """The JSON of a body in JSON, YAML or protobuf."""
+    """The JSON of a body in JSON, YAML or protobuf. Raises TooLarge, BadRequest, UnsupportedMediaType."""
+    data = _json_of(body, media, expected)
+    check_parts(data)
+    return data
+
+
+def check_parts(data: bytes) -> None:
+    """Raises TooLarge for a document of more objects within objects than any manifest has: each is made, completed and
+    judged on the event loop, where the others wait. In a string ``{`` is followed by an escape, so text rarely counts.
+    """
+    if len(data) <= 2 * _PARTS_MAX:
+        return
+    for number, _ in enumerate(_PART.finditer(data)):
+        if number >= _PARTS_MAX:
+            raise TooLarge(f"the request holds more than {_PARTS_MAX} objects")
+
+
+def _json_of(body: bytes, media: str, expected: Expected) -> bytes:
     if media in ("", "application/json"):
         return body
     if media == protobuf.CONTENT_TYPE:
@@ -86,6 +106,7 @@ def typed(data: bytes, expected: Expected, kind: type[T], *, validation: str) ->
 def from_plain(plain: Any, expected: Expected, kind: type[T], *, validation: str) -> tuple[T, list[str]]:
     """As ``typed``, for what a patch made."""
     data = encode(plain)
+    check_parts(data)
     try:
         item = decode(data, kind)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:

@@ -9,7 +9,7 @@ from api.meta import Object
 from api.patching import json_patch, merge_patch, strategic_merge
 from api.struct import Struct
 from master.apiserver.backend import Backend
-from master.apiserver.bodies import from_plain, media_type
+from master.apiserver.bodies import check_parts, from_plain, media_type
 from master.apiserver.cache import Item
 from master.apiserver.call import Call
 from master.apiserver.forms import served, stored
@@ -51,6 +51,7 @@ def read_patch(call: Call) -> tuple[str, Any]:
         raise UnsupportedMediaType(
             f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         )
+    check_parts(call.request.body)
     try:
         body = msgspec.json.decode(call.request.body)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
