@@ -5,7 +5,17 @@ from typing import Any
 
 from api.apps import Deployment, ReplicaSet
 from api.coordination import Lease
-from api.core import Endpoints, Namespace, Node, Pod, ReplicationController, Service, ServiceAccount
+from api.core import (
+    Endpoints,
+    Namespace,
+    Node,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    Pod,
+    ReplicationController,
+    Service,
+    ServiceAccount,
+)
 from api.discovery import EndpointSlice
 from api.meta import Object
 from client import Client, Informer
@@ -33,6 +43,8 @@ class Informers:
         self.leases = Informer(client, Lease, namespace=NODE_LEASES)
         self.namespaces = Informer(client, Namespace)
         self.service_accounts = Informer(client, ServiceAccount)
+        self.volumes = Informer(client, PersistentVolume)
+        self.claims = Informer(client, PersistentVolumeClaim)
         for informer in self.owned:
             informer.add_index(BY_UID, lambda item: [item.metadata.uid])
             informer.add_index(BY_OWNER, owner_uids)
@@ -53,7 +65,8 @@ class Informers:
 
     @property
     def all(self) -> tuple[Informer[Any], ...]:
-        return (*self.owned, self.nodes, self.leases, self.namespaces, self.service_accounts)
+        known = (self.nodes, self.leases, self.namespaces, self.service_accounts, self.volumes, self.claims)
+        return (*self.owned, *known)
 
     def start(self) -> None:
         for informer in self.all:

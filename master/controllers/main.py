@@ -15,6 +15,7 @@ from master.controllers.namespaces import NamespaceController
 from master.controllers.nodes import NodeController
 from master.controllers.replication import ReplicationManager
 from master.controllers.serviceaccounts import ServiceAccountController
+from master.controllers.volumes import VolumeController
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ def run(config: Config, stop: threading.Event) -> None:
         EndpointsController(client, informers, workers=workers).loop,
         NamespaceController(client, informers).loop,
         ServiceAccountController(client, informers).loop,
+        *VolumeController(client, informers).loops,
         GarbageCollector(client, informers, workers=workers).loop,
         nodes.loop,
     ]
