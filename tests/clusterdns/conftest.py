@@ -13,6 +13,7 @@ from dnslib import QTYPE, RR, DNSRecord
 
 from clusterdns.config import Config
 from clusterdns.records import Endpoint, Port, ServiceNames
+from clusterdns.server import bind
 from clusterdns.service import DnsService
 
 WEB = Port("http", "TCP", 80)
@@ -47,11 +48,7 @@ class Upstream:
     asked: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self.udp.bind(("127.0.0.1", 0))
-        self.tcp.bind(self.udp.getsockname())
-        self.tcp.listen(8)
+        self.udp, self.tcp = bind("127.0.0.1", 0)
         self.threads = [threading.Thread(target=self._serve_udp), threading.Thread(target=self._serve_tcp)]
         for thread in self.threads:
             thread.start()
