@@ -123,7 +123,7 @@ async def _fill(server: Apiserver, count: int) -> float:
         reader, writer = reader_writers[number]
         for index in range(number, count, 32):
             body = json.dumps(pod(f"web-{index:05}")).encode()
-            headers = f"Host: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+            headers = f"Host: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
             writer.write(f"POST {_PODS} HTTP/1.1\r\n{headers}\r\n\r\n".encode() + body)
             answer = await reader.readuntil(b"\r\n\r\n")
             length = re.search(rb"(?i)content-length: (\d+)", answer)
