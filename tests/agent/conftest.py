@@ -13,6 +13,17 @@ from tests.agent.certificates import Authority
 from tests.agent.cluster import Cluster, free_cidr
 
 
+@pytest.fixture(scope="session", autouse=True)
+def short_waits() -> Iterator[None]:
+    """Waits between tries that are the agent's own choice; what Kubernetes or Docker make wait stays as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("client.informer._LAST_DELAY_S", 0.4)
+        patch.setattr("agent.node.registration._RETRY_S", 0.3)
+        patch.setattr("agent.pods.starting._CONFIG_RETRY_S", 0.4)
+        patch.setattr("agent.pods.starting._SANDBOX_RETRY_S", 0.4)
+        yield
+
+
 @pytest.fixture(scope="session")
 def docker_client() -> Iterator[APIClient]:
     client = APIClient(version="auto", timeout=30)

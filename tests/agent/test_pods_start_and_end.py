@@ -30,8 +30,10 @@ def test_a_pod_runs_with_an_address_of_the_pod_network(shared: Cluster) -> None:
 
 def test_a_deleted_pod_gets_term_and_is_gone(shared: Cluster) -> None:
     shared.start_agent()
-    shared.create("web", "trap 'exit 0' TERM; sleep 1000 & wait")
+    shared.create("web", "trap 'exit 0' TERM; echo armed; sleep 1000 & wait")
     pod = shared.wait_pod("web", ready)
+    identity = pod.status.container_statuses[0].container_id.removeprefix("docker://")
+    wait_until(lambda: shared.docker.logs(identity) == b"armed\n")
     shared.delete("web")
     shared.wait_gone("web", timeout_s=4)
     assert shared.containers() == []
@@ -110,7 +112,7 @@ def test_a_command_that_is_not_there_shows_run_container_error(shared: Cluster) 
 
 def test_a_frozen_container_ends_by_kill_and_delays_no_other(cluster: Cluster) -> None:
     cluster.start_agent(workers=1)
-    cluster.create("frozen", "exec sleep 1000", terminationGracePeriodSeconds=2)
+    cluster.create("frozen", "exec sleep 1000", terminationGracePeriodSeconds=1)
     pod = cluster.wait_pod("frozen", ready)
     identity = pod.status.container_statuses[0].container_id.removeprefix("docker://")
     os.kill(cluster.docker.inspect_container(identity)["State"]["Pid"], signal.SIGSTOP)
