@@ -6,6 +6,7 @@ this server: a name that a stranger made point here (DNS rebinding) and a page o
 
 import ipaddress
 from collections.abc import Awaitable
+from functools import lru_cache
 
 from api.errors import Forbidden
 from master.apiserver.authentication.user import MASTERS_GROUP
@@ -42,6 +43,8 @@ def _from_elsewhere(request: Request) -> str:
     return ""
 
 
+# Clients say the same few names in every request. Bounded, since they choose them.
+@lru_cache(maxsize=256)
 def _is_loopback(host: str) -> bool:
     name = host.rpartition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
     if name.lower() == "localhost":
