@@ -58,6 +58,12 @@ class Config:
     cluster_domain: str = field(default="cluster.local", metadata={"help": "domain of the cluster's names"})
     event_ttl_s: int = field(default=3600, metadata={"help": "seconds after which an event is dropped"})
     max_connections: int = field(default=10_000, metadata={"help": "most clients at a time"})
+    max_requests_inflight: int = field(
+        default=400, metadata={"help": "most requests that may wait for a node or another master at a time"}
+    )
+    max_mutating_requests_inflight: int = field(
+        default=1000, metadata={"help": "most writes that may wait for the disk at a time"}
+    )
     max_request_bytes: int = field(default=3 * 1024 * 1024, metadata={"help": "most bytes of a request's body"})
     watch_queue: int = field(
         default=2000, metadata={"help": "most events that may wait for one watch before it is dropped"}
@@ -73,7 +79,15 @@ class Config:
         ]
         problems += [
             f"{name}: must be above 0"
-            for name in ("event_ttl_s", "max_connections", "max_request_bytes", "watch_queue", "shutdown_grace_s")
+            for name in (
+                "event_ttl_s",
+                "max_connections",
+                "max_requests_inflight",
+                "max_mutating_requests_inflight",
+                "max_request_bytes",
+                "watch_queue",
+                "shutdown_grace_s",
+            )
             if getattr(self, name) <= 0
         ]
         problems += etcd_problems(

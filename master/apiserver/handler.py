@@ -17,6 +17,7 @@ from master.apiserver.discovery import Discovery
 from master.apiserver.health import Health
 from master.apiserver.http.message import Answer, Request, Response, Upgrade
 from master.apiserver.identity import OpenIdDocuments
+from master.apiserver.inflight import InFlight, Lane
 from master.apiserver.metrics import CONTENT_TYPE, Labels, Metrics, verb_label
 from master.apiserver.negotiation import output_of
 from master.apiserver.operations.list import check_reached
@@ -72,8 +73,10 @@ class Handler:
         schemas: Schemas,
         health: Health,
         metrics: Metrics,
+        inflight: InFlight,
     ) -> None:
         self._backend = backend
+        self._inflight = inflight
         self._router = Router()
         self._discovery = discovery
         self._metrics = metrics
@@ -93,12 +96,14 @@ class Handler:
     def __call__(self, request: Request) -> Answer | Awaitable[Answer]:
         started = time.perf_counter()
         labels = _NO_LABELS
+        lane = self._inflight.unlimited
         try:
             user = impersonated(request, self._backend.authenticate(request), self._backend.access)
             segments = request.segments
             if len(segments) > 2 and segments[0] in _RESOURCE_ROOTS and not self._is_discovery(segments):
                 route = self._router.route(request.method, segments, watch=_is_watch(request))
                 labels = _labels(route)
+                lane = self._inflight.lane(user, route.verb, route.target.subresource)
                 answer = self._operate(request, user, route)
             else:
                 labels = (verb_label(request.method.lower()), "", "", "", "", "")
@@ -106,7 +111,8 @@ class Handler:
         except (ApiError, RecursionError) as error:
             answer = _refusal(request, error)
         if isinstance(answer, Awaitable):
-            return self._later(request, answer, labels, started)
+            lane.enter()
+            return self._later(request, answer, lane, labels, started)
         return self._counted(answer, labels, started)
 
     @staticmethod
@@ -146,11 +152,20 @@ class Handler:
             raise nowhere()
         return root(request)
 
-    async def _later(self, request: Request, pending: Awaitable[Answer], labels: Labels, started: float) -> Answer:
+    async def _later(
+        self,
+        request: Request,
+        pending: Awaitable[Answer],
+        lane: Lane,
+        labels: Labels,
+        started: float,
+    ) -> Answer:
         try:
             answer = await pending
         except (ApiError, RecursionError) as error:
             answer = _refusal(request, error)
+        finally:
+            lane.leave()
         return self._counted(answer, labels, started)
 
     def _counted(self, answer: Answer, labels: Labels, started: float) -> Answer:

@@ -38,6 +38,7 @@ from master.apiserver.http.limits import Limits
 from master.apiserver.http.server import Server
 from master.apiserver.http.tls import TlsFiles
 from master.apiserver.identity import OpenIdDocuments
+from master.apiserver.inflight import InFlight
 from master.apiserver.masters import Masters
 from master.apiserver.metrics import Metrics
 from master.apiserver.node_client import NodeClient, NodeTls
@@ -182,6 +183,9 @@ class Apiserver:
             schemas=Schemas(),
             health=Health({"ping": lambda: "", "etcd": self._store_state}, {"serving": lambda: self._state}),
             metrics=Metrics(self.cache),
+            inflight=InFlight(
+                reading=self._config.max_requests_inflight, writing=self._config.max_mutating_requests_inflight
+            ),
         )
 
     def _store_state(self) -> str:

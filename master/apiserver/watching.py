@@ -24,6 +24,8 @@ LINE = ""
 QUEUE_MAX = 2000
 BOOKMARK_S = 60.0
 _CHUNK_LINES = 500
+# A client that reads nothing makes us hold one chunk, and a thousand of them a thousand.
+_CHUNK_BYTES = 128 * 1024
 
 Shown = Callable[[bytes], bytes]
 """The object of an event in the form that the client asked for."""
@@ -100,7 +102,12 @@ class Watcher:
 
     def take(self) -> list[tuple[str, bytes]]:
         """Up to one chunk of what is queued, in order."""
-        return [self._queue.popleft() for _ in range(min(_CHUNK_LINES, len(self._queue)))]
+        lines: list[tuple[str, bytes]] = []
+        size = 0
+        while self._queue and len(lines) < _CHUNK_LINES and size < _CHUNK_BYTES:
+            lines.append(self._queue.popleft())
+            size += len(lines[-1][1])
+        return lines
 
 
 class Feed:

@@ -94,6 +94,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._over = True
+        self._parser.let_go()
         self._queue.clear()
         self._gone.set()
         self._alarm.stop()
@@ -117,7 +118,13 @@ class Connection(asyncio.Protocol):
     # In: bytes to exchanges.
 
     def _new_parser(self) -> None:
-        self._parser = RequestParser(self._limits, self._origin, on_exchange=self._take, on_expect=self._owe_continue)
+        self._parser = RequestParser(
+            self._limits,
+            self._origin,
+            uploads=self._hub.uploads,
+            on_exchange=self._take,
+            on_expect=self._owe_continue,
+        )
 
     def _parse(self, data: bytes) -> None:
         try:

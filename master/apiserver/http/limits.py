@@ -13,6 +13,8 @@ class Limits:
     header_count: int = 128
     url_bytes: int = 16 * 1024
     body_bytes: int = 3 * 1024 * 1024
+    upload_bytes: int = 256 * 1024 * 1024
+    """Bytes of bodies that are not yet whole, over all connections: many slow clients hold no more than this."""
     header_timeout_s: float = 10.0
     body_timeout_s: float = 60.0
     idle_timeout_s: float = 120.0

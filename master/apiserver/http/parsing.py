@@ -51,6 +51,23 @@ class Exchange:
     upgrade: bool
 
 
+class Uploads:
+    """The bytes of all bodies that are being received: one count for all connections."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held = 0
+
+    def take(self, size: int) -> None:
+        """Raises RefusedError when they are too many."""
+        if self._held + size > self._most:
+            raise RefusedError(429, "too many large requests are being received, please try again later")
+        self._held += size
+
+    def give_back(self, size: int) -> None:
+        self._held -= size
+
+
 class RequestParser:
     """Feeds llhttp and calls `on_exchange` for each whole request, `on_expect` where a client waits for its 100."""
 
@@ -59,11 +76,14 @@ class RequestParser:
         limits: Limits,
         origin: Origin,
         *,
+        uploads: Uploads,
         on_exchange: Callable[[Exchange], None],
         on_expect: Callable[[], None],
     ) -> None:
         self._limits = limits
         self._origin = origin
+        self._uploads = uploads
+        self._taken = 0
         self._on_exchange = on_exchange
         self._on_expect = on_expect
         self._parser = httptools.HttpRequestParser(self)
@@ -80,6 +100,13 @@ class RequestParser:
         self._head_bytes = self._head_count = 0
         self._body = b""
         self._body_rest: bytearray | None = None
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Of a body that is whole now, or never will be."""
+        if self._taken:
+            self._uploads.give_back(self._taken)
+            self._taken = 0
 
     def feed(self, data: bytes) -> bytes | None:
         """Parse; returns what follows a request that asked for an upgrade, else None. Raises RefusedError.
@@ -142,6 +169,8 @@ class RequestParser:
         size = len(self._body_rest) if self._body_rest is not None else len(self._body)
         if size + len(part) > self._limits.body_bytes:
             raise self._body_too_large()
+        self._uploads.take(len(part))
+        self._taken += len(part)
         if self._body_rest is not None:
             self._body_rest += part
         elif self._body:
