@@ -104,19 +104,21 @@ def _running_ids(cluster: Cluster) -> set[str]:
 
 
 @pytest.mark.parametrize("containers_seen", [0, 1, 3])
-def test_an_agent_killed_in_the_midst_of_starting_leaves_nothing_doubled(shared: Cluster, containers_seen: int) -> None:
-    pods = _pods_with_uids(shared, 3)
-    with _process(shared, pods) as process:
-        wait_until(lambda: len(shared.containers()) > containers_seen)
+def test_an_agent_killed_in_the_midst_of_starting_leaves_nothing_doubled(
+    cluster: Cluster, containers_seen: int
+) -> None:
+    pods = _pods_with_uids(cluster, 3)
+    with _process(cluster, pods) as process:
+        wait_until(lambda: len(cluster.containers()) > containers_seen)
         os.kill(process.pid, signal.SIGKILL)
         process.wait(10)
     for pod in pods:
-        shared.api.create(pod)
-    shared.start_agent()
+        cluster.api.create(pod)
+    cluster.start_agent()
     for pod in pods:
-        shared.wait_pod(pod.metadata.name, ready)
-    wait_until(lambda: len(shared.containers()) == 6, shown=lambda: str(shared.containers()))
-    names = [row["Names"][0] for row in shared.containers(all=False)]
+        cluster.wait_pod(pod.metadata.name, ready)
+    wait_until(lambda: len(cluster.containers()) == 6, shown=lambda: str(cluster.containers()))
+    names = [row["Names"][0] for row in cluster.containers(all=False)]
     assert sorted(name.split("_")[1:3] for name in names) == sorted(
         [container, pod.metadata.name] for pod in pods for container in ("POD", "main")
     )
