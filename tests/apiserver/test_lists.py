@@ -75,7 +75,8 @@ def test_a_token_of_another_resource_or_of_long_ago_is_refused(server: Running, 
     path = _fill(admin, namespace, ["a", "b"])
     token = admin.get(f"{path}?limit=1").json["metadata"]["continue"]
     assert admin.get(f"/api/v1/services?limit=1&continue={token}").status == 400
-    old = base64.urlsafe_b64encode(json.dumps({"v": "meta.k8s.io/v1", "rv": 0, "start": f"/pods/{namespace}/a"}).encode()).decode()
+    said = {"v": "meta.k8s.io/v1", "rv": 0, "start": f"/pods/{namespace}/a"}
+    old = base64.urlsafe_b64encode(json.dumps(said).encode()).decode()
     table = next(table for table in server.api.cache if table.resource.plural == "pods")
     table.replay_from, before = 5, table.replay_from
     try:
