@@ -10,15 +10,13 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-import msgspec
 
 from agent.crew import Crew
 from agent.pods.ending import Ender, container_of
 from agent.pods.manifests import is_static
+from agent.pods.memory import Memory, previous_status, told_before
 from agent.pods.observed import SANDBOX, BackoffRules, Failure, Observed
 from agent.pods.plan import (
     Action,
@@ -34,7 +32,7 @@ from agent.pods.plan import (
 )
 from agent.pods.reporter import Reporter
 from agent.pods.starting import Starter, message_path
-from agent.pods.status import OUR_CONDITIONS, status_of
+from agent.pods.status import status_of
 from agent.pods.store import PodStore
 from agent.pods.surroundings import Surroundings
 from agent.probes.checks import Target
@@ -54,23 +52,6 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull")
 
 
-@dataclass(slots=True)
-class _Memory:
-    """What is remembered of one pod between rounds. Touched only by the worker that has the pod."""
-
-    failures: dict[str, Failure] = field(default_factory=dict)
-    messages: dict[str, str] = field(default_factory=dict)
-    status: PodStatus | None = None
-    saved_version: str = ""
-    pulling: set[str] = field(default_factory=set)  # containers whose image is awaited
-    seen_s: float = field(default_factory=time.monotonic)
-    seen_pending: bool = False
-    started: bool = False
-    evicted: str = ""  # why the pod has to leave the node
-    refresh_at: datetime | None = None  # when the files of volumes are looked at again
-    refreshed_meta: object = None  # labels and annotations as they were then
-
-
 class Worker:
     """Owns the threads, the queue and the memory of all pods."""
 
@@ -84,7 +65,7 @@ class Worker:
         self._queue = queue
         self._starter = Starter(around)
         self._ender = Ender(around)
-        self._memories: dict[str, _Memory] = {}
+        self._memories: dict[str, Memory] = {}
         self._lock = threading.Lock()
         self._unblocked: dict[str, set[str]] = {}
         self._evicted: dict[str, str] = {}
@@ -180,9 +161,9 @@ class Worker:
                 return
         self._queue.add_after(uid, 1.0)
 
-    def _memory(self, uid: str) -> _Memory:
+    def _memory(self, uid: str) -> Memory:
         with self._lock:
-            memory = self._memories.setdefault(uid, _Memory())
+            memory = self._memories.setdefault(uid, Memory())
             memory.evicted = self._evicted.pop(uid, memory.evicted)
             for name in self._unblocked.pop(uid, ()):
                 failure = memory.failures.get(name)
@@ -190,7 +171,7 @@ class Worker:
                     memory.failures[name] = dataclasses.replace(failure, retry_at=_LONG_AGO)
         return memory
 
-    def _accept(self, pod: Pod, memory: _Memory) -> None:
+    def _accept(self, pod: Pod, memory: Memory) -> None:
         if is_static(pod):
             return  # its file is in its folder
         if memory.saved_version != pod.metadata.resource_version and pod.metadata.deletion_timestamp is None:
@@ -207,13 +188,13 @@ class Worker:
             self._prober.keep_only(uid, ())
             observed = Observed(records=records, gone=True, terminations=self._ender.terminations())
             todo = plan_orphan(observed, now)
-            if not self._act(None, observed, todo, _Memory(), now=now):
+            if not self._act(None, observed, todo, Memory(), now=now):
                 self._wake(uid, todo, now)
                 break
         if not self._around.cache.of_pod(uid) and remove_tree(self._around.pod_directory(uid)):
             self._forget(uid)
 
-    def _refresh_volumes(self, pod: Pod, memory: _Memory) -> None:
+    def _refresh_volumes(self, pod: Pod, memory: Memory) -> None:
         """Now and then, and at once when labels or annotations have changed (downward API files show them)."""
         sandbox = next((r for r in self._around.cache.of_pod(pod.metadata.uid) if r.is_sandbox and r.running), None)
         if sandbox is None or pod.metadata.deletion_timestamp is not None or not refreshable(pod):
@@ -244,7 +225,7 @@ class Worker:
 
     # Looking.
 
-    def _observe(self, pod: Pod, memory: _Memory) -> Observed:
+    def _observe(self, pod: Pod, memory: Memory) -> Observed:
         records = self._around.cache.of_pod(pod.metadata.uid)
         for record in records:
             if record.ended and record.id not in memory.messages:
@@ -258,7 +239,7 @@ class Worker:
             probes={record.id: self._prober.view(record.id) for record in records if record.running},
             hooks={k: v for k, v in self._ender.hooks().items() if k in ids},
             messages=dict(memory.messages),
-            previous=_previous(self._store.mirror_of(pod) or pod if is_static(pod) else pod, memory),
+            previous=previous_status(self._store.mirror_of(pod) or pod if is_static(pod) else pod, memory),
             host_ip=self._around.host_ip,
             rules=self._rules,
             evicted=memory.evicted,
@@ -287,7 +268,7 @@ class Worker:
             target = self._target(pod, observed, record)
             if target is None or record.id in observed.terminations:
                 continue
-            told = _told_before(self._store.mirror_of(pod) or pod if is_static(pod) else pod, record)
+            told = told_before(self._store.mirror_of(pod) or pod if is_static(pod) else pod, record)
             age_s = (now - (record.started_at or now)).total_seconds()
             self._prober.watch(target, age_s=age_s, was_ready=told[0], was_started=told[1])
 
@@ -299,7 +280,7 @@ class Worker:
         ip = self._around.host_ip if pod.spec.host_network else (sandbox.ip if sandbox is not None else "")
         return Target(record, container, ip)
 
-    def _report(self, pod: Pod, observed: Observed, memory: _Memory, now: datetime) -> None:
+    def _report(self, pod: Pod, observed: Observed, memory: Memory, now: datetime) -> None:
         status = status_of(pod, observed, now)
         if memory.status != status:
             log.debug("status pod=%s/%s phase=%s", pod.metadata.namespace, pod.metadata.name, status.phase)
@@ -315,14 +296,14 @@ class Worker:
 
     # Acting.
 
-    def _act(self, pod: Pod | None, observed: Observed, todo: Plan, memory: _Memory, *, now: datetime) -> bool:
+    def _act(self, pod: Pod | None, observed: Observed, todo: Plan, memory: Memory, *, now: datetime) -> bool:
         """Carries the actions out; whether things have changed so that it is worth planning again at once."""
         changed = False
         for action in todo.actions:
             changed |= self._carry_out(pod, observed, action, memory, now)
         return changed
 
-    def _carry_out(self, pod: Pod | None, observed: Observed, action: Action, memory: _Memory, now: datetime) -> bool:
+    def _carry_out(self, pod: Pod | None, observed: Observed, action: Action, memory: Memory, now: datetime) -> bool:
         match action:
             case Terminate():
                 target = self._target(pod, observed, action.record) if pod is not None else None
@@ -351,7 +332,7 @@ class Worker:
         return True
 
     def _create_sandbox(
-        self, pod: Pod, observed: Observed, action: CreateSandbox, memory: _Memory, now: datetime
+        self, pod: Pod, observed: Observed, action: CreateSandbox, memory: Memory, now: datetime
     ) -> bool:
         if action.attempt:
             told = "Pod sandbox changed, it will be killed and re-created."
@@ -364,7 +345,7 @@ class Worker:
         memory.failures.pop(SANDBOX, None)
         return True
 
-    def _start(self, pod: Pod, observed: Observed, action: StartContainer, memory: _Memory, now: datetime) -> bool:
+    def _start(self, pod: Pod, observed: Observed, action: StartContainer, memory: Memory, now: datetime) -> bool:
         name = action.container.name
         memory.pulling.add(name)  # before: a pull can end while it is begun
         result = self._starter.start_container(pod, action, observed, now)
@@ -400,23 +381,3 @@ class Worker:
         else:
             self._queue.add_after(uid, 10.0)
         return False
-
-
-def _previous(pod: Pod, memory: _Memory) -> PodStatus:
-    """Our own last word, with the conditions that others have set in the API since."""
-    if memory.status is None:
-        return pod.status
-    ours = {condition.type for condition in memory.status.conditions}
-    theirs = [condition for condition in pod.status.conditions if condition.type not in OUR_CONDITIONS]
-    kept = [condition for condition in memory.status.conditions if condition.type in OUR_CONDITIONS]
-    result = msgspec.structs.replace(memory.status)
-    result.conditions = [*kept, *theirs] if ours else pod.status.conditions
-    return result
-
-
-def _told_before(pod: Pod, record: ContainerRecord) -> tuple[bool, bool]:
-    """Ready and started as an earlier agent told them of this very container: an adopted pod stays in its services."""
-    for status in [*pod.status.container_statuses, *pod.status.init_container_statuses]:
-        if status.container_id == f"docker://{record.id}":
-            return status.ready, bool(status.started)
-    return False, False
