@@ -49,13 +49,20 @@ def list_objects(backend: Backend, call: Call) -> Response:
     limit, token = call.number("limit") or 0, _token(call, table, cache.revision)
     revision = _version(call, cache, table) if token is None else cache.revision if token.rv == _NOW else token.rv
     start = token.start if token is not None else ""
-    items = table.items_at(revision, selection.namespace, after=start)
+    items = _items(table, selection, revision, start)
     picked, rest = _pick(items, selection, limit)
     meta = ListMeta(resource_version=str(revision))
     if rest:
         meta.continue_ = _continue(revision, picked[-1].key)
         meta.remaining_item_count = rest if selection.is_everything else None
     return list_answer(call, [item.wire for item in picked], meta)
+
+
+def _items(table: Table, selection: Selection, revision: int, start: str) -> list[Item]:
+    """Objects among which are all that are picked, as they were at a revision. Only of the present there are indexes."""
+    if revision >= table.changed:
+        return selection.candidates(table, after=start)
+    return table.items_at(revision, selection.namespace, after=start)
 
 
 def _pick(items: list[Item], selection: Selection, limit: int) -> tuple[Sequence[Item], int]:
