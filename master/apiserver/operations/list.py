@@ -59,7 +59,7 @@ def list_objects(backend: Backend, call: Call) -> Response:
 
 
 def _items(table: Table, selection: Selection, revision: int, start: str) -> list[Item]:
-    """Objects among which are all that are picked, as they were at a revision. Only of the present there are indexes."""
+    """Objects among which are all that are picked, as they were at a revision; by an index only of the present."""
     if revision >= table.changed:
         return selection.candidates(table, after=start)
     return table.items_at(revision, selection.namespace, after=start)
