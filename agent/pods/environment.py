@@ -26,17 +26,23 @@ class ConfigError(Exception):
     """Something that the container refers to is missing or of the wrong form."""
 
 
+class ApiAway(ConfigError):
+    """The API could not be asked; what it told before still holds."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """What references lead to. Config maps and secrets of the pod's namespace by name; None: it does not exist.
 
     claims: what stands behind a persistentVolumeClaim, by its name. tokens: by audience and seconds of life.
+    away: why none of these could be asked for; empty when they could.
     """
 
     config_maps: Mapping[str, ConfigMap | None] = field(default_factory=dict)
     secrets: Mapping[str, Secret | None] = field(default_factory=dict)
     claims: Mapping[str, "Claimed"] = field(default_factory=dict)
     tokens: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    away: str = ""
     services: Sequence[Service] = ()
     pod_ip: str = ""
     host_ip: str = ""

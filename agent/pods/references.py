@@ -2,7 +2,8 @@
 
 from typing import TypeVar
 
-from agent.pods.environment import ConfigError
+from agent.pods.environment import ApiAway, ConfigError
+from agent.pods.root_ca import ROOT_CA, RootCa
 from agent.volumes.claims import Claimed, bound_volume, claimed
 from agent.volumes.preparing import claims_of, referenced
 from api.core import ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret
@@ -18,15 +19,19 @@ class References:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._root_ca = RootCa(lambda namespace: self._get(ConfigMap, ROOT_CA, namespace))
 
     def of(self, pod: Pod) -> tuple[dict[str, ConfigMap | None], dict[str, Secret | None]]:
-        """By name; None for one that does not exist. Raises ConfigError when the API cannot be asked."""
+        """By name; None for one that does not exist. Raises ApiAway when the API cannot be asked."""
         config_maps, secrets = referenced(pod)
         namespace = pod.metadata.namespace
         return (
-            {name: self._get(ConfigMap, name, namespace) for name in config_maps},
+            {name: self._config_map(name, namespace) for name in config_maps},
             {name: self._get(Secret, name, namespace) for name in secrets},
         )
+
+    def _config_map(self, name: str, namespace: str) -> ConfigMap | None:
+        return self._root_ca.of(namespace) if name == ROOT_CA else self._get(ConfigMap, name, namespace)
 
     def claims(self, pod: Pod) -> dict[str, Claimed]:
         """What stands behind the pod's claims. Raises ConfigError for one that is not there or not bound."""
@@ -60,5 +65,7 @@ class References:
             return self._client.get(kind, name, namespace)
         except NotFound:
             return None
-        except (ApiError, Unreachable) as error:
+        except Unreachable as error:
+            raise ApiAway(f'{kind.__name__.lower()} "{name}" could not be read: {error}') from error
+        except ApiError as error:
             raise ConfigError(f'{kind.__name__.lower()} "{name}" could not be read: {error}') from error

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.pods.docker_config import Mount, container_config, sandbox_config, unsupported
-from agent.pods.environment import ConfigError, Sources, environment
+from agent.pods.environment import ApiAway, ConfigError, Sources, environment
 from agent.pods.manifests import is_static
 from agent.pods.observed import Failure, Observed
 from agent.pods.plan import StartContainer
@@ -25,7 +25,7 @@ from agent.runtime.failures import RuntimeRefusal
 from agent.runtime.images import ImageFailed, ImageHere, ImagePending
 from agent.runtime.records import SANDBOX_CONTAINER, ContainerRecord, container_name
 from agent.volumes import VolumeError, prepare_volumes, refresh_volumes
-from agent.volumes.preparing import mounts_of
+from agent.volumes.preparing import mounts_of, startable_without_api
 from agent.volumes.tokens import Tokens
 from api.core import Container, EphemeralContainer, Pod
 
@@ -126,7 +126,7 @@ class Starter:
         around, container, sandbox = self._around, action.container, observed.sandbox
         if sandbox is None:
             raise ConfigError("the sandbox is gone")
-        sources = self._sources(pod, sandbox, datetime.now(UTC))
+        sources = self._sources_to_start(pod, container, sandbox)
         env = environment(pod, container, sources)
         directory = around.pod_directory(pod.metadata.uid)
         volumes = prepare_volumes(pod, directory, sources)
@@ -155,17 +155,31 @@ class Starter:
     def forget(self, uid: str) -> None:
         self._tokens.forget(uid)
 
+    def _sources_to_start(self, pod: Pod, container: Container, sandbox: ContainerRecord) -> Sources:
+        """Without what the API would tell, when that is away and the pod can do with the files it has."""
+        try:
+            return self._sources(pod, sandbox, datetime.now(UTC))
+        except ApiAway as error:
+            if not startable_without_api(pod, container):
+                raise
+            return dataclasses.replace(self._facts(pod, sandbox), away=str(error))
+
     def _sources(self, pod: Pod, sandbox: ContainerRecord, now: datetime) -> Sources:
+        facts = self._facts(pod, sandbox)
+        config_maps, secrets = self._references.of(pod)
+        claims, tokens = self._references.claims(pod), self._tokens.of(pod, now)
+        return dataclasses.replace(facts, config_maps=config_maps, secrets=secrets, claims=claims, tokens=tokens)
+
+    def _facts(self, pod: Pod, sandbox: ContainerRecord) -> Sources:
+        """What this node knows by itself. Raises ConfigError before the services are known."""
         around = self._around
         services = around.services()
         if services is None and is_static(pod):
             services = ()  # it must start where there is no master yet
         if services is None:
             raise ConfigError("services have not yet been read at least once, cannot construct envvars")
-        config_maps, secrets = self._references.of(pod)
         return Sources(
-            config_maps=config_maps, secrets=secrets, services=services, host_ip=around.host_ip,
-            claims=self._references.claims(pod), tokens=self._tokens.of(pod, now),
+            services=services, host_ip=around.host_ip,
             pod_ip=around.host_ip if pod.spec.host_network else sandbox.ip,
             machine_cpu_millis=around.machine_cpu_millis, machine_memory_bytes=around.machine_memory_bytes,
         )  # fmt: skip

@@ -34,6 +34,11 @@ def write_payload(path: Path, files: Files, *, group: int | None) -> bool:
     return True
 
 
+def is_written(path: Path) -> bool:
+    """Whether the volume holds a whole set of files."""
+    return (path / _DATA).is_dir()
+
+
 def _write(target: Path, content: bytes, mode: int, group: int | None) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)

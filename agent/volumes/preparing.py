@@ -16,7 +16,7 @@ from agent.pods.docker_config import Mount
 from agent.pods.environment import ConfigError, Sources, expand
 from agent.volumes.files import Files, files_of
 from agent.volumes.mounting import MountError, mount_nfs, mount_tmpfs
-from agent.volumes.payload import write_payload
+from agent.volumes.payload import is_written, write_payload
 from api.core import Container, Pod, Volume
 from api.core.volume import HostPathVolumeSource, NFSVolumeSource
 
@@ -90,8 +90,20 @@ def prepare_volumes(pod: Pod, directory: Path, sources: Sources) -> dict[str, Pr
 
 def refreshable(pod: Pod) -> bool:
     """Whether the pod has volumes whose files may change while it runs."""
-    volumes = pod.spec.volumes
-    return any(volume.config_map or volume.secret or volume.downward_api or volume.projected for volume in volumes)
+    return any(volume.downward_api or has_sources(volume) for volume in pod.spec.volumes)
+
+
+def has_sources(volume: Volume) -> bool:
+    """Whether the API must be asked for what the volume holds."""
+    return bool(volume.config_map or volume.secret or volume.projected)
+
+
+def startable_without_api(pod: Pod, container: Container) -> bool:
+    """Whether the files of earlier starts can do; variables and claims stand on no disk."""
+    config_maps: set[str] = set()
+    secrets: set[str] = set()
+    _add_environment(container, config_maps, secrets)
+    return not (config_maps or secrets or claims_of(pod))
 
 
 def refresh_volumes(pod: Pod, directory: Path, sources: Sources) -> list[str]:
@@ -116,6 +128,8 @@ def _prepare(volume: Volume, pod: Pod, directory: Path, sources: Sources) -> Pre
             return _nfs(volume.name, volume.nfs, (), root=root)
         if volume.persistent_volume_claim is not None:
             return _claim(volume, sources, root)
+        if sources.away and has_sources(volume):
+            return _kept(volume, root, sources.away)
         files = files_of(volume, pod, sources)
         if files is not None:
             _write(volume, files, root, pod)
@@ -123,6 +137,14 @@ def _prepare(volume: Volume, pod: Pod, directory: Path, sources: Sources) -> Pre
         return Prepared(_empty_dir(volume, root, pod))
     except (OSError, subprocess.SubprocessError, ConfigError, VolumeError, MountError) as error:
         raise VolumeError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from error
+
+
+def _kept(volume: Volume, root: Path, away: str) -> Prepared:
+    """The files as they were written last: a pod that runs restarts its containers also without the API."""
+    path = _payload_path(volume, root)
+    if not is_written(path):
+        raise VolumeError(away)
+    return Prepared(path)
 
 
 def _claim(volume: Volume, sources: Sources, root: Path) -> Prepared:

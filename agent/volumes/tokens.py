@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from agent.pods.environment import ConfigError
+from agent.pods.environment import ApiAway, ConfigError
 from api.authentication import BoundObjectReference, TokenRequest, TokenRequestSpec
 from api.core import Pod
 from api.core.volume import ServiceAccountTokenProjection
@@ -54,7 +54,10 @@ class Tokens:
         self._held: dict[tuple[str, TokenKey], _Held] = {}
 
     def of(self, pod: Pod, now: datetime) -> dict[TokenKey, str]:
-        """Raises ConfigError when a token is needed and cannot be had. One that is still good outlasts the master."""
+        """Raises ConfigError when a token is needed and cannot be had, ApiAway when nobody answers.
+
+        One that is still good outlasts the master.
+        """
         return {key: self._token(pod, key, now) for key in wanted_tokens(pod)}
 
     def forget(self, uid: str) -> None:
@@ -72,7 +75,8 @@ class Tokens:
         except (ApiError, Unreachable) as error:
             if held is not None and now < held.expires_at:
                 return held.token
-            raise ConfigError(f"failed to fetch token: {error}") from error
+            failure = ApiAway if isinstance(error, Unreachable) else ConfigError
+            raise failure(f"failed to fetch token: {error}") from error
         with self._lock:
             self._held[(pod.metadata.uid, key)] = fresh
         return fresh.token

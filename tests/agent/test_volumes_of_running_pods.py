@@ -209,3 +209,57 @@ def test_an_ephemeral_container_looks_into_a_running_pod(shared: Cluster) -> Non
     assert "sleep\x00987" in logs
     assert ready(pod)
     assert restarts_of(pod) == 0
+
+
+API_ACCESS = {
+    "name": "kube-api-access-abcde",
+    "projected": {
+        "sources": [
+            {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
+            {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        ]
+    },
+}
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("agent_restarts", [False, True])
+def test_a_container_restarts_with_its_last_token_while_the_master_is_away(
+    cluster: Cluster, agent_restarts: bool
+) -> None:
+    cluster.add(ConfigMap, "kube-root-ca.crt", data={"ca.crt": "CA"})
+    agent = cluster.start_agent()
+    mount = {"name": "kube-api-access-abcde", "mountPath": "/mnt", "readOnly": True}
+    container = cluster.container("main", "cat /mnt/token /mnt/ca.crt; echo; exec sleep 1000", volumeMounts=[mount])
+    cluster.create("web", containers=[container], volumes=[API_ACCESS])
+    pod = cluster.wait_pod("web", ready)
+    first = pod.status.container_statuses[0].container_id.removeprefix("docker://")
+    wait_until(lambda: cluster.docker.logs(first).endswith(b"CA\n"))
+    before = cluster.docker.logs(first)
+    assert before.startswith(b"token-")
+    if agent_restarts:
+        cluster.stop_agent(agent)
+    cluster.api.down = True
+    if agent_restarts:
+        agent = cluster.start_agent()
+        wait_until(lambda: agent.worker.status(pod.metadata.uid) is not None)
+    cluster.docker.kill(first)
+
+    def second() -> str:
+        running = {row["Id"]: row["Names"][0] for row in cluster.containers(all=False)}
+        return next((one for one, name in running.items() if "_main_" in name and one != first), "")
+
+    wait_until(lambda: bool(second()))
+    wait_until(lambda: cluster.docker.logs(second()) == before)
+
+
+@pytest.mark.docker
+def test_a_pod_waits_for_the_clusters_ca_to_be_published(shared: Cluster) -> None:
+    shared.start_agent()
+    mount = {"name": "kube-api-access-abcde", "mountPath": "/mnt", "readOnly": True}
+    container = shared.container("main", "exec sleep 1000", volumeMounts=[mount])
+    shared.create("web", containers=[container], volumes=[API_ACCESS])
+    wait_until(lambda: any('"kube-root-ca.crt" not found' in told for told in shared.events("FailedMount")))
+    shared.add(ConfigMap, "kube-root-ca.crt", data={"ca.crt": "CA"})
+    pod = shared.wait_pod("web", ready)
+    assert _exec(shared, pod, "cat", "/mnt/ca.crt") == "CA"
