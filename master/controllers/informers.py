@@ -6,6 +6,7 @@ from typing import Any
 from api.apps import Deployment, ReplicaSet
 from api.coordination import Lease
 from api.core import (
+    ConfigMap,
     Endpoints,
     Namespace,
     Node,
@@ -25,6 +26,7 @@ BY_OWNER = "owner"
 BY_NAMESPACE = "namespace"
 BY_NODE = "node"
 NODE_LEASES = "kube-node-lease"
+ROOT_CA = "kube-root-ca.crt"
 
 
 class Informers:
@@ -43,6 +45,7 @@ class Informers:
         self.leases = Informer(client, Lease, namespace=NODE_LEASES)
         self.namespaces = Informer(client, Namespace)
         self.service_accounts = Informer(client, ServiceAccount)
+        self.root_cas = Informer(client, ConfigMap, fields=f"metadata.name={ROOT_CA}")
         self.volumes = Informer(client, PersistentVolume)
         self.claims = Informer(client, PersistentVolumeClaim)
         for informer in self.owned:
@@ -65,8 +68,8 @@ class Informers:
 
     @property
     def all(self) -> tuple[Informer[Any], ...]:
-        known = (self.nodes, self.leases, self.namespaces, self.service_accounts, self.volumes, self.claims)
-        return (*self.owned, *known)
+        known = (self.nodes, self.leases, self.namespaces, self.service_accounts, self.root_cas)
+        return (*self.owned, *known, self.volumes, self.claims)
 
     def start(self) -> None:
         for informer in self.all:

@@ -5,6 +5,7 @@ import threading
 
 from api.apps import ReplicaSet
 from client import Client, EventRecorder
+from client.kubeconfig import load_kubeconfig
 from master.controllers.config import Config
 from master.controllers.deployments import DeploymentController
 from master.controllers.endpoints import EndpointsController
@@ -14,6 +15,7 @@ from master.controllers.loop import Loop
 from master.controllers.namespaces import NamespaceController
 from master.controllers.nodes import NodeController
 from master.controllers.replication import ReplicationManager
+from master.controllers.rootca import RootCaPublisher
 from master.controllers.serviceaccounts import ServiceAccountController
 from master.controllers.volumes import VolumeController
 
@@ -22,7 +24,8 @@ log = logging.getLogger(__name__)
 
 def run(config: Config, stop: threading.Event) -> None:
     """Controls until ``stop`` is set."""
-    client = Client.from_kubeconfig(config.kubeconfig, user_agent="steersman-controllers")
+    credentials = load_kubeconfig(config.kubeconfig)
+    client = Client(credentials, user_agent="steersman-controllers")
     # The names under which Kubernetes' controllers report.
     names = ("replication-controller", "replicaset-controller", "deployment-controller", "node-controller")
     recorders = [EventRecorder(client, name) for name in names]
@@ -38,6 +41,7 @@ def run(config: Config, stop: threading.Event) -> None:
         EndpointsController(client, informers, workers=workers).loop,
         NamespaceController(client, informers).loop,
         ServiceAccountController(client, informers).loop,
+        RootCaPublisher(client, informers, credentials.ca).loop,
         *VolumeController(client, informers).loops,
         GarbageCollector(client, informers, workers=workers).loop,
         nodes.loop,

@@ -114,11 +114,11 @@ _ADMIN = [
 _CONTROLLER_MANAGER = [
     # The namespace controller empties a namespace, and the garbage collector clears up and frees, whatever there is.
     _rule(f"{_READ} patch delete deletecollection", "*", "*"),
-    _rule("create update", _CORE, "pods", "endpoints", "serviceaccounts"),
+    _rule("create update", _CORE, "pods", "endpoints", "serviceaccounts", "configmaps"),
     _rule("create update", _SLICES, "endpointslices"),
     _rule("create update", _APPS, "replicasets"),
     _rule("update", _APPS, "deployments", "deployments/status", "replicasets/status", "*/scale"),
-    _rule("update", _CORE, "replicationcontrollers", "nodes", "services", "namespaces", "configmaps", "*/scale"),
+    _rule("update", _CORE, "replicationcontrollers", "nodes", "services", "namespaces", "*/scale"),
     _rule("update", _CORE, "replicationcontrollers/status", "nodes/status", "pods/status", "namespaces/status"),
     _rule("update", _CORE, "namespaces/finalize"),
     _rule("create", _CORE, "pods/eviction"),
