@@ -199,8 +199,11 @@ def _renew_sandbox(draft: _Draft, pod: Pod, observed: Observed) -> None:
 
 
 def _remove_leftovers(draft: _Draft, observed: Observed) -> None:
-    """Sandboxes that ended, containers whose start was cut off, and all dead ones of a name but the newest."""
-    draft.actions += [Remove(record=record) for record in observed.sandboxes if not record.running]
+    """Sandboxes but the one in use, containers whose start was cut off, and all dead ones of a name but the newest.
+
+    A second sandbox can run: a restart of Docker brings back one whose removal it had been asked for, and had not done.
+    """
+    draft.actions += [Remove(record=record) for record in observed.sandboxes if record is not observed.sandbox]
     draft.actions += [Remove(record=record) for record in observed.containers if record.state is State.CREATED]
     for name in {record.container for record in observed.containers}:
         dead = [record for record in observed.runs(name) if record.ended]

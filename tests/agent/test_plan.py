@@ -66,6 +66,7 @@ _STUCK = {"c0-0": Termination(asked_at=ago(60), kill_at=ago(30), grace_s=30)}
         (pod(), observed(sandbox(state=State.EXITED), ended("c0")), ["remove sandbox-0", "sandbox 1"]),
         (pod(), observed(sandbox(attempt=1), ended("c0")), ["start c0 1"]),
         (pod(), observed(sandbox(state=State.CREATED)), ["remove sandbox-0", "sandbox 0"]),
+        (pod(), observed(sandbox(), sandbox(attempt=1), record("c0", sandbox_id="sandbox-1")), ["remove sandbox-0"]),
         # Leftovers of a start that was cut off, and old dead ones.
         (pod(), observed(sandbox(), record("c0", state=State.CREATED)), ["remove c0-0", "start c0 0"]),
         (
