@@ -113,7 +113,7 @@ def _build(client: APIClient, name: str, document: bytes) -> None:
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
     archive.seek(0)
-    assert list(client.build(fileobj=archive, custom_context=True, tag=name, decode=True))
+    assert list(client.build(fileobj=archive, custom_context=True, tag=name, decode=True, rm=True, forcerm=True))
 
 
 @pytest.mark.docker
