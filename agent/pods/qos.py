@@ -1,4 +1,4 @@
-"""Quality of service of a pod, and what a container's resources become on Docker. Pure.
+"""What a container's resources become on Docker. Pure.
 
 Formulas are the kubelet's: https://kubernetes.io/docs/tasks/configure-pod-container/quality-service-pod/ and
 pkg/kubelet/qos/policy.go, pkg/kubelet/cm/helpers_linux.go.
@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from api.core import Container, Pod
+from api.qos import qos_class
 from api.scalars import Quantity
-
-QosClass = Literal["Guaranteed", "Burstable", "BestEffort"]
 
 CPU_PERIOD_US = 100_000
 MIN_QUOTA_US = 1_000
@@ -27,34 +26,6 @@ class Limits:
     cpu_quota_us: int
     memory_bytes: int
     oom_score_adj: int
-
-
-def qos_class(pod: Pod) -> QosClass:
-    """Guaranteed: each container has limits for CPU and memory, and requests equal to them. BestEffort: nothing set."""
-    containers = [*pod.spec.init_containers, *pod.spec.containers]
-    if not any(_set(container) for container in containers):
-        return "BestEffort"
-    guaranteed = all(_is_guaranteed(container) for container in containers)
-    return "Guaranteed" if guaranteed else "Burstable"
-
-
-def _set(container: Container) -> bool:
-    resources = container.resources
-    if resources is None:
-        return False
-    amounts = [part.get(name) for part in (resources.requests, resources.limits) for name in ("cpu", "memory")]
-    return any(amount is not None and amount.value > 0 for amount in amounts)
-
-
-def _is_guaranteed(container: Container) -> bool:
-    resources = container.resources
-    if resources is None:
-        return False
-    for name in ("cpu", "memory"):
-        limit = resources.limits.get(name)
-        if limit is None or limit.value <= 0 or resources.requests.get(name, limit).value != limit.value:
-            return False
-    return True
 
 
 def amount(container: Container, kind: Literal["requests", "limits"], name: str) -> Quantity | None:
@@ -87,7 +58,7 @@ def _quota_us(millicores: int) -> int:
 
 def oom_score_adj(pod: Pod, container: Container, *, machine_memory_bytes: int) -> int:
     """The less a Burstable container asked for, the sooner the kernel ends it."""
-    quality = qos_class(pod)
+    quality = qos_class(pod.spec)
     if quality == "Guaranteed":
         return -997
     if quality == "BestEffort":

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from agent.pods.container_status import container_status, phase_of
 from agent.pods.observed import SANDBOX, Observed, init_failed, inits_done, past_deadline
-from agent.pods.qos import qos_class
 from api.core import HostIP, Pod, PodCondition, PodIP, PodStatus
+from api.qos import qos_class
 
 OUR_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 
@@ -26,7 +26,7 @@ def status_of(pod: Pod, observed: Observed, now: datetime) -> PodStatus:
         start_time=observed.previous.start_time or now,
         init_container_statuses=inits,
         container_statuses=mains,
-        qos_class=observed.previous.qos_class or qos_class(pod),
+        qos_class=observed.previous.qos_class or qos_class(pod.spec),
         nominated_node_name=observed.previous.nominated_node_name,
         ephemeral_container_statuses=[
             container_status(pod, container, observed, now) for container in pod.spec.ephemeral_containers

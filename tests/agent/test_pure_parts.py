@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from agent.config import Config
 from agent.pods.docker_config import Host, container_config, sandbox_config
 from agent.pods.environment import ConfigError, Sources, environment, expand
-from agent.pods.qos import Limits, limits, qos_class
+from agent.pods.qos import Limits, limits
 from agent.pods.resolving import hosts_file, resolv_conf
 from agent.probes.schedule import Kind, counts, failed_for_good, first_due_s, first_state, next_state
 from agent.runtime.docker import ImageFacts
@@ -18,6 +18,7 @@ from agent.runtime.records import container_name, parse_time, record_from_inspec
 from agent.volumes import remove_tree
 from api.codec import convert
 from api.core import ConfigMap, Container, Pod, Probe, Service
+from api.qos import qos_class
 from tests.agent.facts import pod, record
 
 _HOST = Host(cluster="c", network="steer0", pause_image="pause", log_max_size="10m", log_max_files=5)
@@ -88,7 +89,7 @@ def test_only_services_of_the_namespace_and_the_master_are_linked() -> None:
 def test_the_qos_class_follows_from_requests_and_limits(resources: dict[str, object], wanted: str) -> None:
     item = pod()
     item.spec.containers = [_container(resources=resources)]
-    assert qos_class(item) == wanted
+    assert qos_class(item.spec) == wanted
 
 
 def test_resources_become_shares_quota_and_a_score() -> None:

@@ -125,6 +125,8 @@ def test_probes_ports_volumes_and_references_are_completed() -> None:
         ([{"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "500m"}}], "Burstable"),
         ([{"limits": {"cpu": "1", "memory": "1Gi"}}, {}], "Burstable"),
         ([{"requests": {"example.com/gpu": "1"}}], "BestEffort"),
+        ([{"requests": {"cpu": "0", "memory": "0"}}], "BestEffort"),
+        ([{"limits": {"cpu": "0", "memory": "1Gi"}}], "Burstable"),
     ],
 )
 def test_quality_of_service_follows_requests_and_limits(resources: list[dict[str, Any]], qos: str) -> None:
