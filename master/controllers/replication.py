@@ -6,7 +6,6 @@ up: a pod may have come and gone between two looks.
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -139,8 +138,8 @@ class ReplicationManager:
         )
         self._pods = informers.pods
         self._recorder = recorder
-        self._expected: dict[str, _Expected] = {}
-        self._lock = threading.Lock()
+        # With the controller's UID. One worker at a time has a key, so no lock is needed.
+        self._expected: dict[Key, tuple[str, _Expected]] = {}
         self.loop = Loop("replicaset" if kind is ReplicaSet else "replication", self.reconcile, workers=workers)
         self._controllers.add_listener(self._controller_changed)
         self._pods.add_listener(self._pod_changed)
@@ -168,9 +167,10 @@ class ReplicationManager:
     def reconcile(self, key: Key) -> str:
         controller = self._controllers.get(*key)
         if controller is None:
+            self._expected.pop(key, None)
             return ""
         pods = [pod for pod in self._claim(controller) if is_active(pod)]
-        expected = self._expectations(controller.metadata.uid)
+        expected = self._expectations(key, controller.metadata.uid)
         expected.observe(list(self._pods.indexed(BY_OWNER, controller.metadata.uid)))
         self._look_up(controller, expected)
         said = ""
@@ -201,12 +201,12 @@ class ReplicationManager:
     def _later(self, controller: Replicated, seconds: float) -> None:
         self.loop.queue.add_after((controller.metadata.namespace, controller.metadata.name), seconds)
 
-    def _expectations(self, uid: str) -> _Expected:
-        with self._lock:
-            alive = {controller.metadata.uid for controller in self._controllers.items()}
-            for gone in self._expected.keys() - alive:
-                del self._expected[gone]
-            return self._expected.setdefault(uid, _Expected())
+    def _expectations(self, key: Key, uid: str) -> _Expected:
+        """What is expected of this controller; nothing of an earlier one of the same name."""
+        known = self._expected.get(key)
+        if known is None or known[0] != uid:
+            known = self._expected[key] = (uid, _Expected())
+        return known[1]
 
     def _claim(self, controller: Replicated) -> list[Pod]:
         """The controller's pods; ones without an owner that match are adopted, ones that match no more are released."""
