@@ -130,6 +130,7 @@ class Agent:
         self.server = AgentServer(config, exact=routes.exact(), prefixes=routes.prefixes(), streams=streams.prefixes())
         self._pod_cidr = config.pod_cidr
         self._network_problem = "the pod network has not been looked at yet"
+        self._network_look = threading.Lock()
         self._docker_facts: DaemonFacts | None = None
         self._images: Sequence[ImageFacts] = ()
         self._settler = threading.Thread(target=self._settle, name="agent-settle", daemon=True)
@@ -249,14 +250,19 @@ class Agent:
         self._look_at_network()
 
     def _look_at_network(self) -> None:
-        """Until the API has told the CIDR, the network of an earlier run serves."""
-        before = self._network_problem
-        try:
-            ensure_network(self.docker, self.config.bridge, self._pod_cidr)
-            self._network_problem = ""
-        except (NetworkNotReady, RuntimeFailure) as error:
-            self._network_problem = f"pod network: {error}"
-        if before != self._network_problem:
+        """Until the API has told the CIDR, the network of an earlier run serves.
+
+        One look at a time: one that began before Docker came must not tell its failure after one that succeeded.
+        """
+        with self._network_look:
+            before = self._network_problem
+            try:
+                ensure_network(self.docker, self.config.bridge, self._pod_cidr)
+                self._network_problem = ""
+            except (NetworkNotReady, RuntimeFailure) as error:
+                self._network_problem = f"pod network: {error}"
+            changed = before != self._network_problem
+        if changed:
             self.keeper.look()
             self.worker.network_changed()
 

@@ -1,14 +1,17 @@
 """The node: what is said of it, and how it stays registered."""
 
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent.config import Config
 from agent.node.facts import MachineFacts, Pressure, node_address, read_machine, read_pressure
 from agent.node.status import NodeObserved, new_node, node_status, same_but_heartbeat
+from agent.runtime.failures import RuntimeUnreachable
 from api.coordination import Lease
 from api.core import Node, NodeStatus
 from tests.agent.cluster import NODE, Cluster, ready, wait_until
@@ -123,6 +126,32 @@ def test_a_docker_that_comes_later_makes_the_node_ready(cluster: Cluster) -> Non
     socket.symlink_to("/var/run/docker.sock")
     cluster.wait_pod("web", ready)
     wait_until(lambda: _is_ready(cluster.api.items(Node)[0]))
+
+
+@pytest.mark.docker
+def test_a_look_at_the_network_that_fails_late_does_not_undo_a_later_one(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = cluster.start_agent()
+    wait_until(lambda: any(_is_ready(item) for item in cluster.api.items(Node)))
+    node = cluster.api.items(Node)[0]
+    networks, first, began, later_ended = agent.docker.networks, threading.Lock(), threading.Event(), threading.Event()
+
+    def slow_once(name: str) -> list[dict[str, Any]]:
+        if not first.acquire(blocking=False):
+            return networks(name)
+        began.set()
+        later_ended.wait(1.0)  # it never does, when there is one look at a time
+        raise RuntimeUnreachable("Docker was not there yet")
+
+    monkeypatch.setattr(agent.docker, "networks", slow_once)
+    early = threading.Thread(target=agent._ensure_network, args=(node,))
+    early.start()
+    began.wait()
+    agent._ensure_network(node)
+    later_ended.set()
+    early.join()
+    assert agent._observe_node().problems == ()
 
 
 def _ready_message(node: Node) -> str:
