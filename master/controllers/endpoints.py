@@ -36,22 +36,27 @@ _Placed = tuple[Pod, bool]
 
 
 def backends(service: Service, pods: Iterable[Pod]) -> dict[_Ports, list[_Placed]]:
-    """The pods behind a service with whether each is ready, grouped by the ports they serve it on."""
+    """The pods behind a service with whether each is ready, grouped by the ports they serve it on.
+
+    A pod that is being deleted is not ready from that moment on: nothing new may go there while it ends.
+    """
     selector = from_map(service.spec.selector)
     unready_too = service.spec.publish_not_ready_addresses
     groups: dict[_Ports, list[_Placed]] = {}
     for pod in sorted(pods, key=lambda pod: pod.status.pod_ip):
         if not pod.status.pod_ip or pod.status.phase in ("Succeeded", "Failed"):
             continue
-        if pod.metadata.deletion_timestamp is not None and not unready_too:
-            continue
         if selector.matches(pod.metadata.labels):
             ports = tuple(port for port in (_resolved(port, pod) for port in service.spec.ports) if port is not None)
             if service.spec.ports and not ports:
                 # It has none of the named ports: there is nothing to send it.
                 continue
-            groups.setdefault(ports, []).append((pod, unready_too or is_ready(pod)))
+            groups.setdefault(ports, []).append((pod, unready_too or (is_ready(pod) and not _is_ending(pod))))
     return dict(sorted(groups.items(), key=repr))
+
+
+def _is_ending(pod: Pod) -> bool:
+    return pod.metadata.deletion_timestamp is not None
 
 
 def _resolved(port: ServicePort, pod: Pod) -> tuple[str, int, str, str | None] | None:
@@ -67,13 +72,19 @@ def _resolved(port: ServicePort, pod: Pod) -> tuple[str, int, str, str | None] |
 
 
 def subsets(groups: dict[_Ports, list[_Placed]], service_name: str) -> list[EndpointSubset]:
+    """As Endpoints know no terminating state, a pod that ends is left out of them; slices keep it."""
+    staying = {
+        ports: [(pod, ready) for pod, ready in placed if ready or not _is_ending(pod)]
+        for ports, placed in groups.items()
+    }
     return [
         EndpointSubset(
             addresses=[_address(pod, service_name) for pod, ready in placed if ready],
             not_ready_addresses=[_address(pod, service_name) for pod, ready in placed if not ready],
             ports=[EndpointPort(name=n, port=p, protocol=proto, app_protocol=app) for n, p, proto, app in ports],
         )
-        for ports, placed in groups.items()
+        for ports, placed in staying.items()
+        if placed
     ]
 
 
@@ -119,10 +130,9 @@ def _slice(service: Service, ports: _Ports, placed: Sequence[_Placed], number: i
 
 
 def _endpoint(pod: Pod, service_name: str, *, ready: bool) -> Endpoint:
-    terminating = pod.metadata.deletion_timestamp is not None
     return Endpoint(
         addresses=[pod.status.pod_ip],
-        conditions=EndpointConditions(ready=ready, serving=is_ready(pod), terminating=terminating),
+        conditions=EndpointConditions(ready=ready, serving=is_ready(pod), terminating=_is_ending(pod)),
         hostname=_hostname(pod, service_name) or None,
         target_ref=_target(pod),
         node_name=pod.spec.node_name or None,

@@ -101,6 +101,17 @@ def test_slices_say_ready_serving_and_terminating() -> None:
     ]
 
 
+def test_a_pod_that_is_deleted_stays_in_its_slice_as_terminating_and_is_not_ready() -> None:
+    pods = [pod("a", ip="10.0.0.1", ready=True), pod("b", ip="10.0.0.2", ready=True, going=True)]
+    (made,) = slices(service(), backends(service(), pods))
+    conditions = [item.conditions for item in made.endpoints]
+    assert [(c.ready, c.serving, c.terminating) for c in conditions if c is not None] == [
+        (True, True, False),
+        (False, True, True),
+    ]
+    assert told(service(), *pods) == [(["10.0.0.1"], [], [("", 80)])]
+
+
 def test_slices_are_bounded_and_keep_their_names() -> None:
     pods = [pod(f"p{number}", ip=f"10.0.{number // 200}.{number % 200 + 1}", ready=True) for number in range(250)]
     first = slices(service(), backends(service(), pods))
