@@ -1,9 +1,10 @@
 """What is on Docker, kept current by its events and repaired by a slow full look. Nothing is inspected twice unchanged.
 
-The rule: an inspect that began later wins, whoever made it (the event thread, the full look, a worker after its own
-call); a container that was seen to be gone does not come back. A listener is told the uid of a pod whose containers
-changed. While Docker does not answer, everything stays as it was seen last. Inspects are made by a crew of their own: a
-container that Docker cannot describe (its lock is held by a call that hangs) delays news of no other.
+The rule: a look that began later wins, whoever took it (the event thread, the full look, a worker after its own call),
+and whatever it saw: Docker tells of a container that it is just making, and may not find it a moment later. A listener
+is told the uid of a pod whose containers changed. While Docker does not answer, everything stays as it was seen last.
+Inspects are made by a crew of their own: a container that Docker cannot describe (its lock is held by a call that
+hangs) delays news of no other.
 """
 
 import itertools
@@ -35,7 +36,7 @@ class ContainerCache:
         self._on_change = on_change
         self._lock = threading.Lock()
         self._records: dict[str, tuple[int, ContainerRecord]] = {}
-        self._gone: dict[str, None] = {}
+        self._gone: dict[str, int] = {}
         self._serial = itertools.count(1)
         self._idle = threading.Condition()
         self._asked: set[str] = set()
@@ -67,21 +68,29 @@ class ContainerCache:
         serial = next(self._serial)
         record = self._docker.inspect(container_id)
         if record is None:
-            self.drop(container_id)
+            self._seen_gone(container_id, serial)
             return None
         with self._lock:
             known = self._records.get(record.id)
-            if record.id in self._gone or (known and known[0] > serial):
+            if self._gone.get(record.id, 0) > serial or (known and known[0] > serial):
                 return known[1] if known else None
+            self._gone.pop(record.id, None)
             self._records[record.id] = (serial, record)
         if known is None or known[1] != record:
             self._on_change(record.uid)
         return record
 
     def drop(self, container_id: str) -> None:
+        """It is gone now."""
+        self._seen_gone(container_id, next(self._serial))
+
+    def _seen_gone(self, container_id: str, serial: int) -> None:
         with self._lock:
-            known = self._records.pop(container_id, None)
-            self._gone[container_id] = None
+            known = self._records.get(container_id)
+            if known and known[0] > serial:
+                return
+            self._records.pop(container_id, None)
+            self._gone[container_id] = serial
             while len(self._gone) > _GONE_REMEMBERED:
                 self._gone.pop(next(iter(self._gone)))
         if known:
@@ -94,9 +103,10 @@ class ContainerCache:
         """
         with self._lock:
             before = {identity: record for identity, (_, record) in self._records.items()}
+        serial = next(self._serial)
         rows = self._docker.states()
         for identity in before.keys() - rows.keys():
-            self.drop(identity)
+            self._seen_gone(identity, serial)
         stale = set()
         for identity, state in rows.items():
             known = before.get(identity)
