@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.pods.environment import ConfigError, expand
+from agent.pods.environment import expand
+from agent.pods.problems import ConfigError
 from agent.pods.qos import CPU_PERIOD_US, MIN_MEMORY_BYTES, SANDBOX_OOM_SCORE, Limits
 from agent.pods.resolving import hostname_of
 from agent.runtime.docker import ImageFacts

@@ -6,48 +6,17 @@ container waits with CreateContainerConfigError.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from agent.pods.problems import ConfigError
 from agent.pods.qos import amount
-from api.core import ConfigMap, Container, EnvFromSource, EnvVar, EnvVarSource, Pod, Secret, Service
+from agent.pods.sources import Sources
+from api.core import Container, EnvFromSource, EnvVar, EnvVarSource, Pod, Service
 from api.scalars import Quantity
-
-if TYPE_CHECKING:
-    from agent.volumes.claims import Claimed
 
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _REFERENCE = re.compile(r"\$(\$|\(([^()]*)\))?")
 _KEYED = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 MASTER_SERVICE = ("default", "kubernetes")
-
-
-class ConfigError(Exception):
-    """Something that the container refers to is missing or of the wrong form."""
-
-
-class ApiAway(ConfigError):
-    """The API could not be asked; what it told before still holds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
-    """What references lead to. Config maps and secrets of the pod's namespace by name; None: it does not exist.
-
-    claims: what stands behind a persistentVolumeClaim, by its name. tokens: by audience and seconds of life.
-    away: why none of these could be asked for; empty when they could.
-    """
-
-    config_maps: Mapping[str, ConfigMap | None] = field(default_factory=dict)
-    secrets: Mapping[str, Secret | None] = field(default_factory=dict)
-    claims: Mapping[str, "Claimed"] = field(default_factory=dict)
-    tokens: Mapping[tuple[str, int], str] = field(default_factory=dict)
-    away: str = ""
-    services: Sequence[Service] = ()
-    pod_ip: str = ""
-    host_ip: str = ""
-    machine_cpu_millis: int = 0
-    machine_memory_bytes: int = 0
 
 
 def environment(pod: Pod, container: Container, sources: Sources) -> dict[str, str]:

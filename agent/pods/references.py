@@ -2,9 +2,9 @@
 
 from typing import TypeVar
 
-from agent.pods.environment import ApiAway, ConfigError
+from agent.pods.claims import Claimed, bound_volume, claimed
+from agent.pods.problems import ConfigError, not_had
 from agent.pods.root_ca import ROOT_CA, RootCa
-from agent.volumes.claims import Claimed, bound_volume, claimed
 from agent.volumes.preparing import claims_of, referenced
 from api.core import ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret
 from api.errors import ApiError, NotFound
@@ -65,7 +65,5 @@ class References:
             return self._client.get(kind, name, namespace)
         except NotFound:
             return None
-        except Unreachable as error:
-            raise ApiAway(f'{kind.__name__.lower()} "{name}" could not be read: {error}') from error
-        except ApiError as error:
-            raise ConfigError(f'{kind.__name__.lower()} "{name}" could not be read: {error}') from error
+        except (ApiError, Unreachable) as error:
+            raise not_had(f'{kind.__name__.lower()} "{name}" could not be read: {error}', error) from error

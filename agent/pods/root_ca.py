@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from agent.pods.environment import ApiAway
+from agent.pods.problems import ApiAway
 from api.core import ConfigMap
 
 ROOT_CA = "kube-root-ca.crt"

@@ -12,20 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from agent.pods.docker_config import Mount, container_config, sandbox_config, unsupported
-from agent.pods.environment import ApiAway, ConfigError, Sources, environment
+from agent.pods.environment import environment
+from agent.pods.kept import Kept, with_kept
 from agent.pods.manifests import is_static
 from agent.pods.observed import Failure, Observed
 from agent.pods.plan import StartContainer
+from agent.pods.problems import ApiAway, ConfigError
 from agent.pods.qos import limits
 from agent.pods.references import References
 from agent.pods.resolving import hosts_file, resolv_conf
+from agent.pods.sources import Sources
 from agent.pods.surroundings import Surroundings
 from agent.runtime.credentials import credentials_for
 from agent.runtime.failures import RuntimeRefusal
 from agent.runtime.images import ImageFailed, ImageHere, ImagePending
 from agent.runtime.records import SANDBOX_CONTAINER, ContainerRecord, container_name
 from agent.volumes import VolumeError, prepare_volumes, refresh_volumes
-from agent.volumes.preparing import mounts_of, startable_without_api
+from agent.volumes.preparing import mounts_of
 from agent.volumes.tokens import Tokens
 from api.core import Container, EphemeralContainer, Pod
 
@@ -46,6 +49,7 @@ class Starter:
         self._around = around
         self._references = References(around.client)
         self._tokens = Tokens(around.client)
+        self._kept = Kept(around.pod_directory)
         self._lock = threading.Lock()
 
     # The sandbox.
@@ -126,7 +130,7 @@ class Starter:
         around, container, sandbox = self._around, action.container, observed.sandbox
         if sandbox is None:
             raise ConfigError("the sandbox is gone")
-        sources = self._sources_to_start(pod, container, sandbox)
+        sources = self._sources_to_start(pod, sandbox)
         env = environment(pod, container, sources)
         directory = around.pod_directory(pod.metadata.uid)
         volumes = prepare_volumes(pod, directory, sources)
@@ -155,20 +159,23 @@ class Starter:
     def forget(self, uid: str) -> None:
         self._tokens.forget(uid)
 
-    def _sources_to_start(self, pod: Pod, container: Container, sandbox: ContainerRecord) -> Sources:
-        """Without what the API would tell, when that is away and the pod can do with the files it has."""
+    def _sources_to_start(self, pod: Pod, sandbox: ContainerRecord) -> Sources:
+        """With what the API told before, when it is away now."""
         try:
             return self._sources(pod, sandbox, datetime.now(UTC))
         except ApiAway as error:
-            if not startable_without_api(pod, container):
+            kept = self._kept.load(pod)
+            if kept is None:
                 raise
-            return dataclasses.replace(self._facts(pod, sandbox), away=str(error))
+            return with_kept(self._facts(pod, sandbox), kept, str(error))
 
     def _sources(self, pod: Pod, sandbox: ContainerRecord, now: datetime) -> Sources:
         facts = self._facts(pod, sandbox)
         config_maps, secrets = self._references.of(pod)
         claims, tokens = self._references.claims(pod), self._tokens.of(pod, now)
-        return dataclasses.replace(facts, config_maps=config_maps, secrets=secrets, claims=claims, tokens=tokens)
+        sources = dataclasses.replace(facts, config_maps=config_maps, secrets=secrets, claims=claims, tokens=tokens)
+        self._kept.save(pod, sources)
+        return sources
 
     def _facts(self, pod: Pod, sandbox: ContainerRecord) -> Sources:
         """What this node knows by itself. Raises ConfigError before the services are known."""

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from agent.pods.environment import ConfigError, Sources, field_value, resource_value
+from agent.pods.environment import field_value, resource_value
+from agent.pods.problems import ConfigError
+from agent.pods.sources import Sources
 from agent.volumes.tokens import key_of
 from api.core import ConfigMap, Pod, Secret, Volume
 from api.core.volume import DownwardAPIVolumeFile, KeyToPath, ServiceAccountTokenProjection

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.pods.docker_config import Mount
-from agent.pods.environment import ConfigError, Sources, expand
+from agent.pods.environment import expand
+from agent.pods.problems import ConfigError
+from agent.pods.sources import Sources
 from agent.volumes.files import Files, files_of
 from agent.volumes.mounting import MountError, mount_nfs, mount_tmpfs
 from agent.volumes.payload import is_written, write_payload
@@ -64,6 +66,14 @@ def referenced(pod: Pod) -> tuple[set[str], set[str]]:
                 config_maps.add(source.config_map.name)
             if source.secret is not None:
                 secrets.add(source.secret.name)
+    variables = variables_from(pod)
+    return config_maps | variables[0], secrets | variables[1]
+
+
+def variables_from(pod: Pod) -> tuple[set[str], set[str]]:
+    """Names of the config maps and secrets that the environment of any of its containers refers to."""
+    config_maps: set[str] = set()
+    secrets: set[str] = set()
     for container in [*pod.spec.init_containers, *pod.spec.containers, *pod.spec.ephemeral_containers]:
         _add_environment(container, config_maps, secrets)
     return config_maps, secrets
@@ -96,14 +106,6 @@ def refreshable(pod: Pod) -> bool:
 def has_sources(volume: Volume) -> bool:
     """Whether the API must be asked for what the volume holds."""
     return bool(volume.config_map or volume.secret or volume.projected)
-
-
-def startable_without_api(pod: Pod, container: Container) -> bool:
-    """Whether the files of earlier starts can do; variables and claims stand on no disk."""
-    config_maps: set[str] = set()
-    secrets: set[str] = set()
-    _add_environment(container, config_maps, secrets)
-    return not (config_maps or secrets or claims_of(pod))
 
 
 def refresh_volumes(pod: Pod, directory: Path, sources: Sources) -> list[str]:

@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from agent.pods.environment import ApiAway, ConfigError
+from agent.pods.problems import not_had
 from api.authentication import BoundObjectReference, TokenRequest, TokenRequestSpec
 from api.core import Pod
 from api.core.volume import ServiceAccountTokenProjection
@@ -75,8 +75,7 @@ class Tokens:
         except (ApiError, Unreachable) as error:
             if held is not None and now < held.expires_at:
                 return held.token
-            failure = ApiAway if isinstance(error, Unreachable) else ConfigError
-            raise failure(f"failed to fetch token: {error}") from error
+            raise not_had(f"failed to fetch token: {error}", error) from error
         with self._lock:
             self._held[(pod.metadata.uid, key)] = fresh
         return fresh.token

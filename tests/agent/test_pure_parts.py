@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from agent.config import Config
 from agent.pods.docker_config import Host, container_config, sandbox_config
-from agent.pods.environment import ConfigError, Sources, environment, expand
+from agent.pods.environment import environment, expand
+from agent.pods.problems import ConfigError
 from agent.pods.qos import Limits, limits
 from agent.pods.resolving import hosts_file, resolv_conf
+from agent.pods.sources import Sources
 from agent.probes.schedule import Kind, counts, failed_for_good, first_due_s, first_state, next_state
 from agent.runtime.docker import ImageFacts
 from agent.runtime.logs import LogFollower, LogLinks, parse_line

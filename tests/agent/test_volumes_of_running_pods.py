@@ -1,5 +1,6 @@
 """Volumes while the pod runs: files that follow their source, tokens that rotate, claims; and ephemeral containers."""
 
+import base64
 import os
 import threading
 from pathlib import Path
@@ -7,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from agent.pods.environment import ConfigError
-from agent.volumes.claims import bound_volume, claimed
+from agent.pods.claims import bound_volume, claimed
+from agent.pods.problems import ConfigError
 from agent.volumes.files import File
 from agent.volumes.mounting import nfs_command
 from agent.volumes.payload import write_payload
+from agent.volumes.removing import mount_points
 from api.codec import convert
-from api.core import ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod
+from api.core import ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, PodStatus, Secret
 from api.core.volume import NFSVolumeSource
 from tests.agent.cluster import Cluster, ready, wait_until
 
@@ -222,6 +224,97 @@ API_ACCESS = {
 }
 
 
+def _main_after(cluster: Cluster, first: str) -> str:
+    """Id of the container that took the place of ``first``; empty until there is one."""
+    running = {row["Id"]: row["Names"][0] for row in cluster.containers(all=False)}
+    return next((one for one, name in running.items() if "_main_" in name and one != first), "")
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("agent_restarts", [False, True])
+def test_a_container_restarts_with_its_variables_and_claim_while_the_master_is_away(
+    cluster: Cluster, agent_restarts: bool
+) -> None:
+    folder = cluster.directory / "claimed"
+    folder.mkdir(parents=True)
+    (folder / "data").write_text("claimed\n")
+    cluster.add(ConfigMap, "settings", data={"greeting": "hello"})
+    cluster.add(Secret, "door", data={"password": base64.b64encode(b"sesame").decode()})
+    claim = cluster.add(PersistentVolumeClaim, "data", spec={"volumeName": "pv"})
+    reference = {"namespace": "default", "name": "data", "uid": claim.metadata.uid}
+    document = {"metadata": {"name": "pv"}, "spec": {"local": {"path": str(folder)}, "claimRef": reference}}
+    cluster.api.create(convert(document, PersistentVolume))
+    agent = cluster.start_agent()
+    container = cluster.container(
+        "main", "echo $greeting $PASSWORD $NONE; cat /mnt/data; exec sleep 1000",
+        envFrom=[{"configMapRef": {"name": "settings"}}],
+        env=[
+            {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "door", "key": "password"}}},
+            {"name": "NONE", "valueFrom": {"secretKeyRef": {"name": "absent", "key": "x", "optional": True}}},
+        ],
+        volumeMounts=[{"name": "data", "mountPath": "/mnt"}],
+    )  # fmt: skip
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    pod = cluster.create("web", containers=[container], volumes=volumes)
+    pod = cluster.wait_pod("web", ready)
+    first = pod.status.container_statuses[0].container_id.removeprefix("docker://")
+    wait_until(lambda: cluster.docker.logs(first) == b"hello sesame\nclaimed\n")
+    kept = cluster.directory / f"data/pods/{pod.metadata.uid}/kept"
+    assert kept.stat().st_mode & 0o777 == 0o700
+    assert [file.stat().st_mode & 0o777 for file in kept.iterdir()] == [0o600]
+    assert mount_points()[str(kept)] == "tmpfs"
+    if agent_restarts:
+        cluster.stop_agent(agent)
+    cluster.api.down = True
+    if agent_restarts:
+        agent = cluster.start_agent()
+        wait_until(lambda: agent.worker.status(pod.metadata.uid) is not None)
+    cluster.docker.kill(first)
+    wait_until(lambda: bool(_main_after(cluster, first)))
+    wait_until(lambda: cluster.docker.logs(_main_after(cluster, first)) == b"hello sesame\nclaimed\n")
+    cluster.api.down = False
+    cluster.wait_pod("web", lambda pod: ready(pod) and restarts_of(pod) == 1)
+    cluster.delete("web", grace_s=1)
+    cluster.wait_gone("web")
+    assert not kept.exists()
+    assert str(kept) not in mount_points()
+
+
+@pytest.mark.docker
+def test_a_pod_that_was_never_started_waits_for_the_master(cluster: Cluster) -> None:
+    cluster.add(ConfigMap, "settings", data={"greeting": "hello"})
+    agent = cluster.start_agent()
+    gate = {"path": str(cluster.directory / "gate"), "type": "File"}
+    container = cluster.container(
+        "main", "echo $greeting; exec sleep 1000",
+        envFrom=[{"configMapRef": {"name": "settings"}}],
+        volumeMounts=[{"name": "gate", "mountPath": "/gate"}],
+    )  # fmt: skip
+    first = cluster.container("first", "until [ -e /gate/open ]; do sleep 0.1; done")
+    folder = cluster.directory / "gate"
+    folder.mkdir(parents=True)
+    first["volumeMounts"] = [{"name": "gate", "mountPath": "/gate"}]
+    gate["type"] = "Directory"
+    volumes = [{"name": "gate", "hostPath": gate}]
+    pod = cluster.create("web", containers=[container], initContainers=[first], volumes=volumes)
+    wait_until(lambda: any("_first_" in row["Names"][0] for row in cluster.containers(all=False)))
+    kept = cluster.directory / f"data/pods/{pod.metadata.uid}/kept"
+    # Without a secret it is a folder like any other, and outlives the host.
+    assert str(kept) not in mount_points()
+    (kept / "references.json").write_text("{ cut off")
+    cluster.api.down = True
+    (folder / "open").touch()
+    wait_until(lambda: "connection refused" in _waits(agent.worker.status(pod.metadata.uid)))
+    cluster.api.down = False
+    cluster.wait_pod("web", ready)
+
+
+def _waits(status: PodStatus | None) -> str:
+    """Why the first container waits."""
+    state = status.container_statuses[0].state if status is not None and status.container_statuses else None
+    return state.waiting.message if state is not None and state.waiting is not None else ""
+
+
 @pytest.mark.docker
 @pytest.mark.parametrize("agent_restarts", [False, True])
 def test_a_container_restarts_with_its_last_token_while_the_master_is_away(
@@ -244,13 +337,8 @@ def test_a_container_restarts_with_its_last_token_while_the_master_is_away(
         agent = cluster.start_agent()
         wait_until(lambda: agent.worker.status(pod.metadata.uid) is not None)
     cluster.docker.kill(first)
-
-    def second() -> str:
-        running = {row["Id"]: row["Names"][0] for row in cluster.containers(all=False)}
-        return next((one for one, name in running.items() if "_main_" in name and one != first), "")
-
-    wait_until(lambda: bool(second()))
-    wait_until(lambda: cluster.docker.logs(second()) == before)
+    wait_until(lambda: bool(_main_after(cluster, first)))
+    wait_until(lambda: cluster.docker.logs(_main_after(cluster, first)) == before)
 
 
 @pytest.mark.docker

@@ -6,7 +6,7 @@ volume that was given to another claim of the same name before, is refused with 
 
 from dataclasses import dataclass
 
-from agent.pods.environment import ConfigError
+from agent.pods.problems import ConfigError
 from api.core import PersistentVolume, PersistentVolumeClaim
 from api.core.volume import HostPathVolumeSource, NFSVolumeSource
 
