@@ -44,7 +44,7 @@ def test_piped_input_is_whole_and_its_end_arrives(cluster: Cluster, web: Object,
 def test_a_command_that_reads_only_some_input_still_answers(cluster: Cluster, web: Object, program: Program) -> None:
     command = ["exec", "-i", "web", "-c", "main", "--", "head", "-c", "3"]
     told = program.run(cluster.kubeconfig, *command, stdin=b"abc" * 1_000_000)
-    assert (told.stdout, told.returncode) == (b"abc", 0)
+    assert (told.stdout, told.returncode) == (b"abc", 0), told.stderr
 
 
 @each_program

@@ -102,12 +102,17 @@ class Wire:
         self.connection = connection
 
     def say_goodbye(self) -> None:
-        """Tell a TLS peer that nothing more comes (close_notify); its own is not waited for."""
-        if isinstance(self.connection, ssl.SSLSocket):
-            try:
-                self.connection.unwrap()
-            except (OSError, ValueError):
-                self.broken = True
+        """Tell a TLS peer that nothing more comes (close_notify). From here on what is received is for nobody: bytes as
+        they come, not decrypted, until the peer closes.
+        """
+        if not isinstance(self.connection, ssl.SSLSocket):
+            return
+        try:
+            self.connection.unwrap()
+        except (OSError, ValueError):
+            # It has been sent. The peer's own is not there yet, or stands behind data that OpenSSL will not skip.
+            pass
+        self.connection = socket.socket(fileno=self.connection.detach())
 
     def close(self) -> None:
         self.connection.close()

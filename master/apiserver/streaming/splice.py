@@ -26,12 +26,24 @@ async def splice(tunnel: Tunnel, reader: asyncio.StreamReader, writer: asyncio.S
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Until the reader's end. One that takes nothing more is still read, so that its end is seen."""
+    """Until the reader's end. One that takes nothing more is still read: only its own end is the end, and what it said
+    last may still be on its way the other direction."""
+    takes = True
     try:
         while data := await reader.read(_PIECE):
-            if not writer.is_closing():
-                writer.write(data)
-                await writer.drain()
+            takes = takes and await _pass(data, writer)
     except OSError:
         # Lost rather than closed, which is the same to the other side.
         return
+
+
+async def _pass(data: bytes, writer: asyncio.StreamWriter) -> bool:
+    """Whether the writer takes more."""
+    if writer.is_closing():
+        return False
+    try:
+        writer.write(data)
+        await writer.drain()
+    except OSError:
+        return False
+    return True
