@@ -1,11 +1,11 @@
 # The commands of people and of CI are the same. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo down check lint format types floors test bench lock venv host
+.PHONY: help demo down check lint format types floors test test-long bench lock venv host
 
 BIN := .venv/bin
 
 help: ## list these commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 demo: ## set up this machine, start a cluster, deploy the guestbook, print its address
 	@scripts/demo
@@ -33,6 +33,13 @@ test: venv ## all tests, with real Docker, iptables and clusters (root)
 	@examples/guestbook/images.sh
 	@scripts/test-clients
 	@scripts/test
+
+test-long: venv ## the tests that take minutes
+	@scripts/setup-host --tests
+	@scripts/test-images
+	@examples/guestbook/images.sh
+	@scripts/test-clients
+	@scripts/test -m long
 
 bench: venv ## measure
 	@scripts/setup-host --bench
