@@ -23,6 +23,19 @@ class Config:
     node_monitor_grace_period_s: float = field(
         default=40.0, metadata={"help": "seconds of silence after which a node's state is unknown"}
     )
+    node_eviction_rate: float = field(
+        default=0.1, metadata={"help": "lost nodes a second, in each zone, whose pods may be driven away"}
+    )
+    secondary_node_eviction_rate: float = field(
+        default=0.01, metadata={"help": "the same in a large zone of which much is away; a small one is left alone"}
+    )
+    unhealthy_zone_threshold: float = field(
+        default=0.55, metadata={"help": "share of a zone's nodes, and more than two, from which much of it is away"}
+    )
+    large_cluster_size_threshold: int = field(default=50, metadata={"help": "a zone of at most so many nodes is small"})
+    terminated_pod_gc_threshold: int = field(
+        default=12500, metadata={"help": "how many pods that have ended are kept; 0: all"}
+    )
     concurrent_syncs: int = field(default=2, metadata={"help": "workers of each controller"})
 
     def check(self) -> list[str]:
@@ -37,6 +50,13 @@ class Config:
             problems.append("node-monitor-period-s: must be greater than 0")
         if self.node_monitor_grace_period_s <= self.node_monitor_period_s:
             problems.append("node-monitor-grace-period-s: must be greater than node-monitor-period-s")
+        for name in ("node_eviction_rate", "secondary_node_eviction_rate", "large_cluster_size_threshold"):
+            if getattr(self, name) < 0:
+                problems.append(f"{name.replace('_', '-')}: must not be negative")
+        if not 0 < self.unhealthy_zone_threshold <= 1:
+            problems.append("unhealthy-zone-threshold: must be greater than 0 and at most 1")
+        if self.terminated_pod_gc_threshold < 0:
+            problems.append("terminated-pod-gc-threshold: must not be negative")
         if self.concurrent_syncs < 1:
             problems.append("concurrent-syncs: must be at least 1")
         return problems

@@ -1,8 +1,7 @@
 """Garbage collector: what is owned goes when its last owner has gone.
 
 ``Background`` deletion needs nothing but this. ``Orphan`` and ``Foreground`` are marked on the owner by finalizers,
-which are taken away here once the dependents are free, or gone. Pods of a node that does not exist any more are
-removed as well.
+which are taken away here once the dependents are free, or gone.
 
 An owner counts as gone, and an object as its dependent, only when the API server itself says so: a slow watch must not
 cost anyone a pod.
@@ -10,22 +9,20 @@ cost anyone a pod.
 
 from typing import Any
 
-from api.core import Node, Pod
 from api.errors import NotFound
 from api.meta import Object
 from api.resources import find_kind, resource_of
 from client import Client
-from master.controllers.informers import BY_NODE, BY_OWNER, BY_UID, Informers, owner_uids
+from master.controllers.informers import BY_OWNER, BY_UID, Informers, owner_uids
 from master.controllers.loop import Key, Loop
 
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
 _UID = "uid"
-_NODE = "node"
 
 
 class GarbageCollector:
-    """Keys of its queue: ("uid", UID of an owner) and ("node", name of a node)."""
+    """Keys of its queue: ("uid", UID of an owner)."""
 
     name = "garbage"
 
@@ -35,7 +32,6 @@ class GarbageCollector:
         self.loop = Loop(self.name, self.reconcile, workers=workers)
         for informer in informers.owned:
             informer.add_listener(self._changed)
-        informers.nodes.add_listener(self._node_changed)
 
     def _changed(self, old: Any, new: Any) -> None:
         """A new or changed object is looked at with its owners; one that is gone or going, with its dependents."""
@@ -47,21 +43,8 @@ class GarbageCollector:
         if old is None or new is None or owner_uids(old) != owner_uids(new):
             for uid in owner_uids(item):
                 self.loop.queue.add((_UID, uid))
-        if isinstance(new, Pod) and new.spec.node_name and (old is None or not old.spec.node_name):
-            self._pod_bound(new.spec.node_name)
-
-    def _pod_bound(self, node_name: str) -> None:
-        """The node may have gone before this was seen; while it is known, its own going will be told."""
-        if self._informers.nodes.get("", node_name) is None:
-            self.loop.queue.add((_NODE, node_name))
-
-    def _node_changed(self, old: Node | None, new: Node | None) -> None:
-        if old is not None and new is None:
-            self.loop.queue.add((_NODE, old.metadata.name))
 
     def reconcile(self, key: Key) -> str:
-        if key[0] == _NODE:
-            return self._collect_node(key[1])
         dependents = self._dependents(key[1])
         owner = self._known(key[1])
         if owner is None:
@@ -159,24 +142,6 @@ class GarbageCollector:
         except NotFound:
             return ""
         return f"let {resource_of(type(owner)).singular} {metadata.name} go"
-
-    def _collect_node(self, name: str) -> str:
-        pods = self._informers.pods.indexed(BY_NODE, name)
-        if not pods or self._informers.nodes.get("", name) is not None:
-            return ""
-        try:
-            self._client.get(Node, name)
-        except NotFound:
-            for pod in pods:
-                self._remove(pod)
-            return f"removed {len(pods)} pods of a node that is gone"
-        return ""
-
-    def _remove(self, pod: Pod) -> None:
-        try:
-            self._client.delete(Pod, pod.metadata.name, pod.metadata.namespace, grace_s=0, uid=pod.metadata.uid)
-        except NotFound:
-            return
 
 
 def _blocks(item: Object, uid: str) -> bool:

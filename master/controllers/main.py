@@ -9,11 +9,15 @@ from client.kubeconfig import load_kubeconfig
 from master.controllers.config import Config
 from master.controllers.deployments import DeploymentController
 from master.controllers.endpoints import EndpointsController
+from master.controllers.evictions import TaintEviction
 from master.controllers.garbage import GarbageCollector
+from master.controllers.heartbeats import Attention
 from master.controllers.informers import Informers
 from master.controllers.loop import Loop
 from master.controllers.namespaces import NamespaceController
+from master.controllers.noderanges import NodeRanges
 from master.controllers.nodes import NodeController
+from master.controllers.podgc import PodGarbageCollector
 from master.controllers.replication import ReplicationManager
 from master.controllers.rootca import RootCaPublisher
 from master.controllers.serviceaccounts import ServiceAccountController
@@ -22,43 +26,65 @@ from master.controllers.volumes import VolumeController
 log = logging.getLogger(__name__)
 
 
+# The names under which Kubernetes' controllers report.
+_REPLICATION, _SETS, _DEPLOYMENTS = "replication-controller", "replicaset-controller", "deployment-controller"
+_NODES, _EVICTIONS = "node-controller", "taint-eviction-controller"
+
+
+class Controllers:
+    """All controllers, on informers of their own, for one stretch of control."""
+
+    def __init__(self, client: Client, config: Config, ca: bytes) -> None:
+        self._informers = informers = Informers(client)
+        names = (_REPLICATION, _SETS, _DEPLOYMENTS, _NODES, _EVICTIONS)
+        self._recorders = recorders = {name: EventRecorder(client, name) for name in names}
+        workers, grace_s = config.concurrent_syncs, config.node_monitor_grace_period_s
+        # Half a grace period unheard, and a node that beats as it should could seem silent.
+        attention = Attention(grace_s / 2)
+        self._nodes = nodes = NodeController(client, informers, recorders[_NODES], config, attention)
+        cidr, size = config.cluster_cidr, config.node_cidr_mask_size
+        evictions = recorders[_EVICTIONS]
+        # The one list of controllers.
+        self._loops: list[Loop] = [
+            ReplicationManager(client, informers, recorders[_REPLICATION], workers=workers).loop,
+            ReplicationManager(client, informers, recorders[_SETS], kind=ReplicaSet, workers=workers).loop,
+            DeploymentController(client, informers, recorders[_DEPLOYMENTS], workers=workers).loop,
+            EndpointsController(client, informers, workers=workers).loop,
+            NamespaceController(client, informers).loop,
+            ServiceAccountController(client, informers).loop,
+            RootCaPublisher(client, informers, ca).loop,
+            *VolumeController(client, informers).loops,
+            GarbageCollector(client, informers, workers=workers).loop,
+            PodGarbageCollector(client, informers, threshold=config.terminated_pod_gc_threshold).loop,
+            NodeRanges(client, informers, recorders[_NODES], cluster=cidr, size=size).loop,
+            TaintEviction(client, informers, evictions, attention, grace_s=grace_s, workers=workers).loop,
+            nodes.loop,
+        ]
+
+    def control(self, stop: threading.Event) -> None:
+        """Until ``stop`` is set."""
+        self._informers.start()
+        try:
+            if self._informers.wait_synced(stop):
+                log.info("controllers started names=%s", ",".join(loop.name for loop in self._loops))
+                self._nodes.start()
+                for loop in self._loops:
+                    loop.start()
+                stop.wait()
+        finally:
+            self._nodes.stop()
+            for loop in self._loops:
+                loop.stop()
+            self._informers.stop()
+            for recorder in self._recorders.values():
+                recorder.close()
+
+
 def run(config: Config, stop: threading.Event) -> None:
     """Controls until ``stop`` is set."""
     credentials = load_kubeconfig(config.kubeconfig)
     client = Client(credentials, user_agent="steersman-controllers")
-    # The names under which Kubernetes' controllers report.
-    names = ("replication-controller", "replicaset-controller", "deployment-controller", "node-controller")
-    recorders = [EventRecorder(client, name) for name in names]
-    replication_events, set_events, deployment_events, node_events = recorders
-    informers = Informers(client)
-    workers = config.concurrent_syncs
-    nodes = NodeController(client, informers, node_events, config)
-    # The one list of controllers.
-    loops: list[Loop] = [
-        ReplicationManager(client, informers, replication_events, workers=workers).loop,
-        ReplicationManager(client, informers, set_events, kind=ReplicaSet, workers=workers).loop,
-        DeploymentController(client, informers, deployment_events, workers=workers).loop,
-        EndpointsController(client, informers, workers=workers).loop,
-        NamespaceController(client, informers).loop,
-        ServiceAccountController(client, informers).loop,
-        RootCaPublisher(client, informers, credentials.ca).loop,
-        *VolumeController(client, informers).loops,
-        GarbageCollector(client, informers, workers=workers).loop,
-        nodes.loop,
-    ]
-    informers.start()
     try:
-        if informers.wait_synced(stop):
-            log.info("controllers started names=%s", ",".join(loop.name for loop in loops))
-            nodes.start()
-            for loop in loops:
-                loop.start()
-            stop.wait()
+        Controllers(client, config, credentials.ca).control(stop)
     finally:
-        nodes.stop()
-        for loop in loops:
-            loop.stop()
-        informers.stop()
-        for recorder in recorders:
-            recorder.close()
         client.close()

@@ -1,126 +1,64 @@
-"""Node controller: gives each node a range of pod addresses, and says so when a node falls silent.
+"""Node life cycle: says so when a node falls silent, taints nodes by their conditions, and lets lost ones go at a
+measured pace.
 
 A heartbeat is a change of the node's Lease or of its status, by this controller's own clock from the moment it saw
 it: clocks of nodes need not agree. While the master is away, or this controller is, nobody can be heard: afterwards
-every node has the whole grace period again. And before a node is called silent, the API server itself is asked.
+every node has the whole grace period again, and nothing is given up before it has passed. And before a node is called
+silent, the API server itself is asked.
 """
 
-import ipaddress
 import logging
 import threading
-import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Sequence
 
 from api.coordination import Lease
-from api.core import Node, NodeCondition, Pod
-from api.errors import ApiError, NotFound
+from api.core import Node, Pod
+from api.errors import ApiError, Conflict, NotFound
 from api.scalars import now
 from client import Client, EventRecorder, Unreachable
 from master.controllers.config import Config
+from master.controllers.heartbeats import Attention, Heartbeats, boot_time, sign, unknown_conditions
 from master.controllers.informers import BY_NODE, NODE_LEASES, Informers
 from master.controllers.loop import Key, Loop
 from master.controllers.pods import condition
+from master.controllers.taints import away, is_given_up, wanted
+from master.controllers.zones import Limits, Zones, zone_of
 
 log = logging.getLogger(__name__)
 
-CONDITIONS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
-
-
-def free_range(cluster: str, prefix: int, taken: Collection[str]) -> str | None:
-    """The first range of the given prefix length in ``cluster`` that overlaps none of the taken ones."""
-    used = [network for cidr in taken if (network := _network(cidr)) is not None]
-    for candidate in ipaddress.ip_network(cluster).subnets(new_prefix=prefix):
-        if not any(candidate.overlaps(other) for other in used if other.version == candidate.version):
-            return str(candidate)
-    return None
-
-
-def _network(cidr: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    """None for a range that someone wrote wrongly: it must not keep other nodes from theirs."""
-    try:
-        return ipaddress.ip_network(cidr, strict=False)
-    except ValueError:
-        log.warning("not a range cidr=%s", cidr)
-        return None
-
-
-def unknown_conditions(node: Node) -> list[NodeCondition]:
-    """The conditions that tell of a silent node; only those that are not Unknown yet."""
-    moment = now()
-    changed: list[NodeCondition] = []
-    for condition_type in CONDITIONS:
-        current = next((item for item in node.status.conditions if item.type == condition_type), None)
-        if current is not None and current.status == "Unknown":
-            continue
-        reason = "NodeStatusUnknown" if current is not None else "NodeStatusNeverUpdated"
-        said = "Kubelet stopped posting node status." if current is not None else "Kubelet never posted node status."
-        changed.append(
-            NodeCondition(
-                type=condition_type,
-                status="Unknown",
-                last_heartbeat_time=current.last_heartbeat_time if current is not None else None,
-                last_transition_time=moment,
-                reason=reason,
-                message=said,
-            )
-        )
-    return changed
-
-
-class Heartbeats:
-    """When each node was last heard of, by the clock that is passed in."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._heard: dict[str, tuple[object, float]] = {}
-
-    def silence_s(self, node: str, sign: object) -> float:
-        """Seconds since ``sign`` (whatever a heartbeat changes) was first seen for this node."""
-        before = self._heard.get(node)
-        if before is None or before[0] != sign:
-            self._heard[node] = (sign, self._clock())
-            return 0.0
-        return self._clock() - before[1]
-
-    def forget(self) -> None:
-        """Every node has its whole grace period again."""
-        self._heard.clear()
-
-    def keep_only(self, nodes: Iterable[str]) -> None:
-        alive = set(nodes)
-        self._heard = {node: seen for node, seen in self._heard.items() if node in alive}
-
-
-def _sign(node: Node, lease: Lease | None) -> tuple[object, ...]:
-    """Whatever a heartbeat changes."""
-    ready = next((item for item in node.status.conditions if item.type == "Ready"), None)
-    beat = ready.last_heartbeat_time if ready is not None else None
-    return node.metadata.uid, lease.spec.renew_time if lease is not None else None, beat
-
 
 class NodeController:
-    """Acts on the rules above; a thread of its own looks at the heartbeats, since silence makes no event."""
+    """Its loop keeps taints as the conditions say; a thread of its own looks at the heartbeats, since silence makes no
+    event."""
 
     name = "node"
 
-    def __init__(self, client: Client, informers: Informers, recorder: EventRecorder, config: Config) -> None:
+    def __init__(
+        self, client: Client, informers: Informers, recorder: EventRecorder, config: Config, attention: Attention
+    ) -> None:
         self._client = client
         self._nodes = informers.nodes
         self._leases = informers.leases
         self._pods = informers.pods
         self._recorder = recorder
-        self._config = config
-        self._heartbeats = Heartbeats()
-        self._asked = Heartbeats()
-        self._given: dict[str, str] = {}
+        self._period_s = config.node_monitor_period_s
+        self._grace_s = config.node_monitor_grace_period_s
+        self._heartbeats, self._asked = Heartbeats(), Heartbeats()
+        self._attention = attention
+        limits = Limits(
+            rate=config.node_eviction_rate,
+            secondary_rate=config.secondary_node_eviction_rate,
+            unhealthy_share=config.unhealthy_zone_threshold,
+            large_zone=config.large_cluster_size_threshold,
+        )
+        self._zones = Zones(limits, boot_time)
         self._stopping = threading.Event()
         self._monitor = threading.Thread(target=self._watch_heartbeats, name="node-monitor", daemon=True)
-        # One worker: ranges are given out one after the other.
-        self.loop = Loop(self.name, self.reconcile, workers=1)
+        self.loop = Loop(self.name, self.reconcile)
         self._nodes.add_listener(self._node_changed)
 
-    def _node_changed(self, old: Node | None, new: Node | None) -> None:
-        if new is not None and (old is None or not new.spec.pod_cidr):
+    def _node_changed(self, _old: Node | None, new: Node | None) -> None:
+        if new is not None and wanted(new, give_up=False, spare=self._zones.stopped, moment=now()) is not None:
             self.loop.queue.add(("", new.metadata.name))
 
     def start(self) -> None:
@@ -132,59 +70,75 @@ class NodeController:
             self._monitor.join(5)
 
     def reconcile(self, key: Key) -> str:
-        """Gives a node its range."""
         node = self._nodes.get(*key)
-        if node is None or node.spec.pod_cidr:
+        return self._taint(node, give_up=False) if node is not None else ""
+
+    def _taint(self, node: Node, *, give_up: bool) -> str:
+        taints = wanted(node, give_up=give_up, spare=self._zones.stopped, moment=now())
+        if taints is None:
             return ""
-        nodes = self._nodes.items()
-        names = {other.metadata.name for other in nodes}
-        # Ranges that were given but are not seen through the watch yet count too.
-        self._given = {name: cidr for name, cidr in self._given.items() if name in names}
-        taken = {other.spec.pod_cidr for other in nodes if other.spec.pod_cidr} | set(self._given.values())
-        cidr = self._given.get(key[1]) or free_range(self._config.cluster_cidr, self._config.node_cidr_mask_size, taken)
-        if cidr is None:
-            said = f"no free range left in {self._config.cluster_cidr}"
-            self._recorder.event(node, "Warning", "CIDRNotAvailable", said)
-            return said
-        self._given[key[1]] = cidr
-        patch = {"metadata": {"uid": node.metadata.uid}, "spec": {"podCIDR": cidr, "podCIDRs": [cidr]}}
-        self._client.patch(Node, key[1], "", patch, form="merge")
-        return f"gave the node {cidr}"
+        guard = {"uid": node.metadata.uid, "resourceVersion": node.metadata.resource_version}
+        try:
+            self._client.patch(
+                Node, node.metadata.name, "", {"metadata": guard, "spec": {"taints": taints}}, form="merge"
+            )
+        except NotFound:
+            return ""
+        return "tainted: " + (", ".join(f"{taint.key}:{taint.effect}" for taint in taints) or "nothing")
+
+    # The monitor.
 
     def _watch_heartbeats(self) -> None:
-        while not self._stopping.wait(self._config.node_monitor_period_s):
+        while not self._stopping.wait(self._period_s):
             if not (self._nodes.following and self._leases.following):
                 self._forget()
                 continue
+            if not self._attention.look():
+                log.warning("nodes not judged, this process was held up")
+                self._forget()
+                continue
             try:
-                self._judge_all(self._nodes.items())
+                self._round(self._nodes.items())
             except Unreachable as error:
                 log.warning("nodes not judged, no answer error=%s", error)
                 self._forget()
+            except Exception:
+                # The door of this thread: one odd node must not end the watch over all others.
+                log.exception("nodes not judged")
 
     def _forget(self) -> None:
+        self._attention.lose()
         self._heartbeats.forget()
         self._asked.forget()
 
-    def _judge_all(self, nodes: Sequence[Node]) -> None:
+    def _round(self, nodes: Sequence[Node]) -> None:
         for heartbeats in (self._heartbeats, self._asked):
             heartbeats.keep_only(node.metadata.name for node in nodes)
-        for node in nodes:
-            try:
-                self._judge(node)
-            except NotFound:
-                continue
-            except ApiError as error:
-                log.warning("node not judged node=%s error=%s", node.metadata.name, error)
+        silent = {node.metadata.name for node in nodes if self._judge(node)}
+        lost = {node.metadata.name for node in nodes if away(node) or node.metadata.name in silent}
+        self._pace(nodes, lost)
+
+    def _judge(self, node: Node) -> bool:
+        """Whether the node is silent; then the cluster is told."""
+        try:
+            if not self._is_silent(node):
+                return False
+            self._tell(node)
+        except NotFound:
+            return False
+        except ApiError as error:
+            log.warning("node not judged node=%s error=%s", node.metadata.name, error)
+            return False
+        return True
 
     def _is_silent(self, node: Node) -> bool:
-        grace_s, name = self._config.node_monitor_grace_period_s, node.metadata.name
-        sign = _sign(node, self._leases.get(NODE_LEASES, name))
-        if self._heartbeats.silence_s(name, sign) <= grace_s:
+        name = node.metadata.name
+        seen = sign(node, self._leases.get(NODE_LEASES, name))
+        if self._heartbeats.silence_s(name, seen) <= self._grace_s:
             return False
-        live = _sign(self._client.get(Node, name), self._live_lease(name))
+        live = sign(self._client.get(Node, name), self._live_lease(name))
         # A watch may hang without being broken; then only what the API server says itself counts.
-        return live == sign or self._asked.silence_s(name, live) > grace_s
+        return live == seen or self._asked.silence_s(name, live) > self._grace_s
 
     def _live_lease(self, name: str) -> Lease | None:
         try:
@@ -192,10 +146,8 @@ class NodeController:
         except NotFound:
             return None
 
-    def _judge(self, node: Node) -> None:
+    def _tell(self, node: Node) -> None:
         name = node.metadata.name
-        if not self._is_silent(node):
-            return
         conditions = unknown_conditions(node)
         if conditions:
             self._client.patch(Node, name, "", {"status": {"conditions": conditions}}, subresource="status")
@@ -220,3 +172,35 @@ class NodeController:
             )
         except NotFound:
             return
+
+    def _pace(self, nodes: Sequence[Node], lost: set[str]) -> None:
+        """Gives up as many lost nodes as may be given up by now."""
+        steady = self._attention.steady_s() >= self._grace_s
+        begun = {node.metadata.name for node in nodes if is_given_up(node.spec.taints)}
+        was_stopped = self._zones.stopped
+        health = ((node.metadata.name, zone_of(node), node.metadata.name not in lost) for node in nodes)
+        for zone, state in self._zones.review(health, lost - begun if steady else ()).items():
+            log.warning("zone changed zone=%s state=%s", zone, state.value)
+        if was_stopped != self._zones.stopped:
+            log.warning("all zones are away: nothing is given up" if not was_stopped else "zones are back")
+            for node in nodes:
+                self.loop.queue.add(("", node.metadata.name))
+        if was_stopped and not self._zones.stopped:
+            # Those who are still silent may just be coming back too.
+            self._forget()
+            return
+        for name in self._zones.take():
+            self._give_up(name)
+
+    def _give_up(self, name: str) -> None:
+        """Lets the node's pods be driven away. What fails is tried again in the next round."""
+        node = self._nodes.get("", name)
+        if node is None or not away(node):
+            return
+        try:
+            if said := self._taint(node, give_up=True):
+                log.warning("node given up node=%s did=%r", name, said)
+        except Conflict:
+            log.debug("node changed meanwhile node=%s", name)
+        except ApiError as error:
+            log.warning("node not given up node=%s error=%s", name, error)

@@ -13,7 +13,7 @@ from master import pki
 from master.apiserver.config import Config
 from master.apiserver.server import Apiserver
 
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 T = TypeVar("T")
 
 

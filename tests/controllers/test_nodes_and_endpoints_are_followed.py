@@ -14,6 +14,7 @@ from api.meta import ObjectMeta
 from api.scalars import now, now_micro
 from client import Client, EventRecorder, Unreachable
 from master.controllers.config import Config
+from master.controllers.heartbeats import Attention
 from master.controllers.informers import Informers
 from master.controllers.nodes import NodeController
 from tests.controllers.conftest import Start
@@ -229,7 +230,7 @@ def test_a_node_is_asked_about_before_it_is_called_silent(admin: Client, master:
     for informer in (informers.nodes, informers.leases):
         informer._take = lambda _type, _item: None  # type: ignore[method-assign]
     config = Config(node_monitor_period_s=0.05, node_monitor_grace_period_s=1)
-    controller = NodeController(client, informers, recorder, config)
+    controller = NodeController(client, informers, recorder, config, Attention(60))
     loud = Beats(admin, "loud")
     informers.start()
     try:

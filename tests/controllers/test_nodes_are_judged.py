@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from master.controllers.config import Config
-from master.controllers.nodes import Heartbeats, free_range, unknown_conditions
+from master.controllers.heartbeats import Heartbeats, unknown_conditions
+from master.controllers.noderanges import free_range
 from master.controllers.ownership import controller_of, reference
 from tests.controllers.made import controller, node, pod
 
@@ -104,6 +105,9 @@ def test_a_reference_names_its_owner() -> None:
         ({"node_cidr_mask_size": 8}, "node-cidr-mask-size: must be from 16 (cluster-cidr) to 30"),
         ({"node_monitor_period_s": 0}, "node-monitor-period-s: must be greater than 0"),
         ({"node_monitor_grace_period_s": 1}, "node-monitor-grace-period-s: must be greater than node-monitor-period-s"),
+        ({"node_eviction_rate": -1}, "node-eviction-rate: must not be negative"),
+        ({"unhealthy_zone_threshold": 0}, "unhealthy-zone-threshold: must be greater than 0 and at most 1"),
+        ({"terminated_pod_gc_threshold": -1}, "terminated-pod-gc-threshold: must not be negative"),
         ({"concurrent_syncs": 0}, "concurrent-syncs: must be at least 1"),
     ],
 )
