@@ -6,6 +6,7 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.network.modes import AUTO, MODES
 from api.scalars import Quantity
 
 IFNAME_MAX = 15  # IFNAMSIZ is 16, the closing zero included
@@ -38,6 +39,15 @@ class Config:
     )
     bridge: str = field(default="steer0", metadata={"help": "bridge and Docker network to which pods are attached"})
     pod_cidr: str = field(default="", metadata={"help": "addresses of the pods; from the Node object by default"})
+    pod_network_mode: str = field(
+        default=AUTO,
+        metadata={
+            "help": "ways to pods of other nodes: auto (plain routes on one segment, VXLAN behind a router), routes, "
+            "vxlan, off"
+        },
+    )
+    vxlan_id: int = field(default=84, metadata={"help": "network identifier of the tunnel, the same on all nodes"})
+    vxlan_port: int = field(default=8472, metadata={"help": "UDP port of the tunnel, the same on all nodes"})
     cluster_dns: tuple[str, ...] = field(
         default=("169.254.20.10",), metadata={"help": "name servers of pods with dnsPolicy ClusterFirst"}
     )
@@ -134,6 +144,8 @@ def _check_names(config: Config) -> list[str]:
         problems.append(f"log_max_size: {config.log_max_size!r} is no size as 10m")
     if not config.docker_host.startswith(("unix://", "tcp://")):
         problems.append("docker_host: must begin with unix:// or tcp://")
+    if config.pod_network_mode not in MODES:
+        problems.append(f"pod_network_mode: {config.pod_network_mode!r} is none of {', '.join(MODES)}")
     return problems
 
 
@@ -187,6 +199,10 @@ def _check_numbers(config: Config) -> list[str]:
         problems.append("stream_connections: must be less than server_connections")
     if not 0 <= config.port <= 65535:
         problems.append(f"port: {config.port} is not within 0-65535")
+    if not 1 <= config.vxlan_port <= 65535:
+        problems.append(f"vxlan_port: {config.vxlan_port} is not within 1-65535")
+    if not 1 <= config.vxlan_id < 2**24:
+        problems.append(f"vxlan_id: {config.vxlan_id} is not within 1-16777215")
     for base, cap in (("restart_base_s", "restart_cap_s"), ("pull_base_s", "pull_cap_s")):
         if getattr(config, cap) < getattr(config, base):
             problems.append(f"{cap}: must not be less than {base}")

@@ -14,6 +14,11 @@ from agent.config import Config
 from agent.instruments import Instruments
 from agent.jobs import Jobs
 from agent.metrics import AgentCollector
+from agent.network import traces
+from agent.network.keeper import RouteKeeper
+from agent.network.marks import tunnel_name
+from agent.network.peers import Peer, Problem, same_way
+from agent.network.wanted import Choice
 from agent.node.facts import Pressure, node_address, read_machine, read_pressure
 from agent.node.registration import NodeKeeper
 from agent.node.status import NodeObserved
@@ -101,6 +106,14 @@ class Agent:
         self.keeper = NodeKeeper(
             config, client, self.recorder, observe=self._observe_node, on_node=self._ensure_network
         )
+        self.routes = RouteKeeper(
+            cluster=config.name, bridge=config.bridge, nodes=self.nodes, own=self._own_way,
+            choice=Choice(
+                mode=config.pod_network_mode, device=tunnel_name(config.bridge), vni=config.vxlan_id,
+                port=config.vxlan_port,
+            ),
+            tell=self._tell_no_way,
+        )  # fmt: skip
         self.cadvisor = CadvisorMetrics(self.cache)
         self.pressure: Callable[[], Pressure] = partial(read_pressure, config.data_dir)
         self.collector = ImageCollector(
@@ -184,6 +197,7 @@ class Agent:
         self.keeper.start()
         for informer in (self.services, self.nodes, self.pods):
             informer.start()
+        self.routes.start()
         self._settler.start()
         self.keeper.event("Normal", "Starting", "Starting kubelet.")
         log.info("agent started node=%s address=%s port=%d", self.config.node, self.address, self.server.port)
@@ -196,6 +210,7 @@ class Agent:
         self.known_services.save()
         for informer in (self.pods, self.services, self.nodes):
             informer.stop()
+        self.routes.stop()
         self.server.stop()
         self.prober.stop()
         self.watch.stop()
@@ -264,9 +279,22 @@ class Agent:
             changed = before != self._network_problem
         if changed:
             self.keeper.look()
+            self.routes.look()  # a tunnel's routes name the bridge's address
             self.worker.network_changed()
 
+    def _own_way(self) -> Peer | None:
+        return Peer(self.config.node, self.address, self._pod_cidr) if self._pod_cidr else None
+
+    def _tell_no_way(self, problem: Problem) -> None:
+        told = f"Could not create route to pods of node {problem.node or 'unknown'}: {problem.message}"
+        self.keeper.event("Warning", "FailedToCreateRoute", told)
+
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
+        if not same_way(old, new):
+            self.routes.look()
+        known = new or old
+        if known is None or known.metadata.name != self.config.node:
+            return
         if new is None:
             self.keeper.forget()
         elif old is None or old.spec.pod_cidr != new.spec.pod_cidr:
@@ -320,6 +348,12 @@ class Agent:
 
 def _with_api(host: Host, facts: DaemonFacts) -> Host:
     return dataclasses.replace(host, api_version=facts.api_version)
+
+
+def cleanup(config: Config) -> list[str]:
+    """Removes what the agent leaves on the host beside containers; says what was removed, a sentence each."""
+    done = traces.cleanup(config.name, config.bridge)
+    return done
 
 
 def run(config: Config, stop: threading.Event) -> None:

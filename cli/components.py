@@ -48,7 +48,7 @@ COMPONENTS = (
     Component("apiserver", "master.apiserver", "serves the API and keeps the state"),
     Component("controllers", "master.controllers", "keeps replicas, endpoints, nodes and namespaces as wanted"),
     Component("scheduler", "master.scheduler", "chooses a node for each pod"),
-    Component("agent", "agent", "runs the pods of this node"),
+    Component("agent", "agent", "runs the pods of this node", leaves_traces=True),
     Component("netproxy", "netproxy", "leads service addresses and node ports to pods", leaves_traces=True),
     Component("dns", "clusterdns", "answers for the names of services and pods", leaves_traces=True),
     Component("cadvisor", "cadvisor_lite", "measures containers and the machine"),

@@ -95,6 +95,11 @@ def _visible(component: Component, settings: Settings) -> str:
         return _seen_rules(settings)
     if component.name == "dns":
         return _seen_dns(settings)
+    if component.name == "agent":
+        from agent.network.traces import seen
+
+        found = seen(settings.name, settings.bridge)
+        return ", ".join(found)
     raise NotImplementedError(f"how are the traces of {component.name} seen?")
 
 

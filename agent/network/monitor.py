@@ -1,0 +1,86 @@
+"""Hears from the kernel when something of ours may have gone: a route, the tunnel, its entries, or a link they need.
+
+Only the fixed parts of messages are read (rtnetlink(7)); what it means is looked up by the one who waits.
+"""
+
+import os
+import select
+import socket
+import struct
+import time
+from collections.abc import Collection
+
+_GROUPS = 0x1 | 0x4 | 0x40  # RTMGRP_LINK, RTMGRP_NEIGH, RTMGRP_IPV4_ROUTE
+_HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
+_INDEX = struct.Struct("=i")
+_NEWLINK, _DELLINK, _DELROUTE, _DELNEIGH = 16, 17, 25, 29
+_INDEX_AT = 4  # in ifinfomsg and in ndmsg
+_PROTOCOL_AT = 5  # in rtmsg
+_BUFFER_BYTES = 65536
+
+
+def concerns(data: bytes, protocol: int, links: Collection[int]) -> bool:
+    """Whether a datagram tells of a deleted route of this protocol, or of a link of these indexes."""
+    at = 0
+    while at + _HEADER.size + 8 <= len(data):
+        length, kind, *_ = _HEADER.unpack_from(data, at)
+        body = at + _HEADER.size
+        if kind == _DELROUTE and data[body + _PROTOCOL_AT] == protocol:
+            return True
+        if kind in (_NEWLINK, _DELLINK, _DELNEIGH) and _INDEX.unpack_from(data, body + _INDEX_AT)[0] in links:
+            return True
+        if length < _HEADER.size:
+            break
+        at += (length + 3) & ~3
+    return False
+
+
+class Monitor:
+    """``wait`` sleeps until something of ours has changed, ``wake`` was called from any thread, or time is up."""
+
+    def __init__(self, protocol: int) -> None:
+        self._protocol = protocol
+        self._socket: socket.socket | None = None
+        self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def listen(self) -> None:
+        """From now on; before, only ``wake`` ends a wait."""
+        if self._socket is None:
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+            self._socket.bind((0, _GROUPS))
+
+    def wake(self) -> None:
+        try:
+            os.write(self._write, b"x")
+        except BlockingIOError:
+            pass  # it will wake for what is in the pipe already
+
+    def wait(self, timeout_s: float | None, links: Collection[int]) -> None:
+        poller = select.poll()
+        poller.register(self._read, select.POLLIN)
+        if self._socket is not None:
+            poller.register(self._socket, select.POLLIN)
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while ready := poller.poll(None if deadline is None else max((deadline - time.monotonic()) * 1000, 0)):
+            if any(fd == self._read for fd, _ in ready):
+                os.read(self._read, 4096)
+                return
+            if self._heard(links):
+                return
+
+    def _heard(self, links: Collection[int]) -> bool:
+        assert self._socket is not None
+        ours = False
+        while True:
+            try:
+                ours |= concerns(self._socket.recv(_BUFFER_BYTES), self._protocol, links)
+            except BlockingIOError:
+                return ours
+            except OSError:
+                return True  # ENOBUFS: messages were lost
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        os.close(self._read)
+        os.close(self._write)
