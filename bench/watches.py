@@ -2,56 +2,37 @@
 
     python -m bench.watches [--watchers 500] [--creates 500]
 
-The server runs in a process of its own on a durable store; this process reads all watches from raw sockets in one epoll
-loop and only notes how many lines each piece held and when it came, so that it is not what is measured. Creates go over
-sixty-four connections, one request at a time on each.
+All over TLS with client certificates. The server is a process of its own on a durable store; this one reads all watches
+from raw sockets in one epoll loop and only notes how many lines each piece held and when it came, so that it is not
+what is measured. Creates go over sixty-four connections, one request at a time on each.
 """
 
 import argparse
-import asyncio
 import json
-import multiprocessing
 import re
 import select
 import socket
+import ssl
 import tempfile
 import threading
 import time
-from multiprocessing.connection import Connection
 from pathlib import Path
 
-from bench.apiserver import _free_port, pod
-from master.apiserver.config import Config
-from master.apiserver.main import ensure_certificates
-from master.apiserver.server import Apiserver
+from bench.served import PODS, Served, pod, served
 
-_PODS = "/api/v1/namespaces/default/pods"
 _WRITERS = 64
 _LIMIT_S = 60.0
+_MARK = b'{"type":"ADDED"'
 
 
-def _serve(folder: Path, port: int, ready: Connection) -> None:
-    async def run() -> None:
-        config = Config(
-            bind_address="127.0.0.1",
-            secure_port=0,
-            insecure_port=port,
-            data_dir=folder / "data",
-            config_dir=folder / "etc",
-        )
-        ensure_certificates(config)
-        server = Apiserver(config)
-        await server.start()
-        ready.send("ready")
-        await asyncio.to_thread(ready.recv)
-        await server.stop()
-
-    asyncio.run(run())
+def _connect(server: Served, context: ssl.SSLContext) -> ssl.SSLSocket:
+    plain = socket.create_connection(("127.0.0.1", server.port))
+    return context.wrap_socket(plain, server_hostname="localhost")
 
 
-def _watch(port: int) -> socket.socket:
-    sock = socket.create_connection(("127.0.0.1", port))
-    sock.sendall(f"GET {_PODS}?watch=1&resourceVersion=0 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+def _watch(server: Served, context: ssl.SSLContext) -> ssl.SSLSocket:
+    sock = _connect(server, context)
+    sock.sendall(f"GET {PODS}?watch=1&resourceVersion=0 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     head = b""
     while b"\r\n\r\n" not in head:
         head += sock.recv(1)
@@ -62,9 +43,11 @@ def _watch(port: int) -> socket.socket:
 class _Burst:
     """Creates pods and notes when each was answered."""
 
-    def __init__(self, port: int, creates: int) -> None:
+    def __init__(self, server: Served, context: ssl.SSLContext, creates: int) -> None:
         self.answered: list[float] = []
-        self._port, self._creates = port, creates
+        self._creates = creates
+        # Connected before the burst begins: handshakes are not what is measured.
+        self._socks = [_connect(server, context) for _ in range(_WRITERS)]
         self._threads = [threading.Thread(target=self._write, args=(number,)) for number in range(_WRITERS)]
 
     def start(self) -> None:
@@ -76,10 +59,10 @@ class _Burst:
             thread.join(_LIMIT_S)
 
     def _write(self, first: int) -> None:
-        with socket.create_connection(("127.0.0.1", self._port)) as sock:
+        with self._socks[first] as sock:
             for number in range(first, self._creates, _WRITERS):
                 body = json.dumps(pod(f"web-{number}")).encode()
-                head = f"POST {_PODS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                head = f"POST {PODS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                 sock.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
                 answer = b""
                 while b"\r\n\r\n" not in answer:
@@ -93,55 +76,68 @@ class _Burst:
                 self.answered.append(time.monotonic())
 
 
-def _collect(socks: list[socket.socket], wanted: int) -> dict[int, list[tuple[float, int]]]:
-    """For each watcher: when a piece came, and how many events had come in all by then."""
-    seen: dict[int, list[tuple[float, int]]] = {sock.fileno(): [] for sock in socks}
-    by_handle = {sock.fileno(): sock for sock in socks}
-    counts = dict.fromkeys(by_handle, 0)
+class _Reader:
+    """One watch: when a piece came, and how many events had come in all by then."""
+
+    def __init__(self, sock: ssl.SSLSocket) -> None:
+        self.sock = sock
+        self.pieces: list[tuple[float, int]] = []
+        self._count = 0
+        self._end = b""
+
+    def read(self) -> int:
+        """All that is there; how many events have come so far."""
+        while True:
+            try:
+                data = self.sock.recv(1 << 16)
+            except ssl.SSLWantReadError:
+                return self._count
+            if not data:
+                raise RuntimeError("a watch was ended")
+            # A piece of TLS may end in the middle of the mark.
+            self._count += (self._end + data).count(_MARK)
+            self._end = data[-len(_MARK) + 1 :]
+            self.pieces.append((time.monotonic(), self._count))
+
+
+def _collect(readers: list[_Reader], wanted: int) -> None:
+    by_handle = {reader.sock.fileno(): reader for reader in readers}
     poll = select.epoll()
     for handle in by_handle:
         poll.register(handle, select.EPOLLIN)
-    open_watches, deadline = len(socks), time.monotonic() + _LIMIT_S
+    open_watches, deadline = len(readers), time.monotonic() + _LIMIT_S
     while open_watches and time.monotonic() < deadline:
         for handle, _ in poll.poll(1.0):
-            data = by_handle[handle].recv(1 << 20)
-            counts[handle] += data.count(b'{"type":"ADDED"')
-            seen[handle].append((time.monotonic(), counts[handle]))
-            if counts[handle] >= wanted:
+            if by_handle[handle].read() >= wanted:
                 poll.unregister(handle)
                 open_watches -= 1
     if open_watches:
         raise RuntimeError(f"{open_watches} watchers did not see all {wanted} events")
-    return seen
 
 
 def measure(watchers: int, creates: int) -> None:
-    context = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as directory:
-        here, there = context.Pipe()
-        port = _free_port()
-        server = context.Process(target=_serve, args=(Path(directory), port, there))
-        server.start()
-        here.recv()
-        socks = [_watch(port) for _ in range(watchers)]
-        burst = _Burst(port, creates)
+    with tempfile.TemporaryDirectory() as directory, served(Path(directory)) as server:
+        context = server.context()
+        readers = [_Reader(_watch(server, context)) for _ in range(watchers)]
+        burst = _Burst(server, context, creates)
+        busy = server.busy_s
         begun = time.monotonic()
         burst.start()
-        seen = _collect(socks, creates)
-        took = max(pieces[-1][0] for pieces in seen.values()) - begun
+        _collect(readers, creates)
+        took = max(reader.pieces[-1][0] for reader in readers) - begun
+        busy = server.busy_s - busy
         burst.join()
-        _show(seen, sorted(burst.answered), watchers * creates, took)
-        for sock in socks:
-            sock.close()
-        here.send("stop")
-        server.join(_LIMIT_S)
+        _show(readers, sorted(burst.answered), watchers * creates, took)
+        print(f"{'processor for an event':<32}{busy / (watchers * creates) * 1e6:>10.1f} µs")
+        for reader in readers:
+            reader.sock.close()
 
 
-def _show(seen: dict[int, list[tuple[float, int]]], answered: list[float], events: int, took: float) -> None:
+def _show(readers: list[_Reader], answered: list[float], events: int, took: float) -> None:
     delays: list[float] = []
-    for pieces in seen.values():
+    for reader in readers:
         before = 0
-        for when, count in pieces:
+        for when, count in reader.pieces:
             delays.extend(max(when - answered[number], 0.0) for number in range(before, min(count, len(answered))))
             before = count
     delays.sort()
