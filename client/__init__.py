@@ -7,16 +7,21 @@ from client.client import Client, Listing
 from client.events import EventRecorder
 from client.informer import Informer
 from client.kubeconfig import Credentials, load_kubeconfig
+from client.leader import Election, ElectionSettings, NotLeading, lead
 from client.transport import Unreachable
 from client.workqueue import WorkQueue
 
 __all__ = [
     "Client",
     "Credentials",
+    "Election",
+    "ElectionSettings",
     "EventRecorder",
     "Informer",
     "Listing",
+    "NotLeading",
     "Unreachable",
     "WorkQueue",
+    "lead",
     "load_kubeconfig",
 ]

@@ -1,6 +1,6 @@
 """Typed calls: objects in, objects out. Errors are those of ``api.errors``, and ``Unreachable``."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -76,10 +76,16 @@ class Watch(Generic[T]):
 
 
 class Client:
-    """Calls of one identity to one API server. Safe to share between threads."""
+    """Calls of one identity to one API server. Safe to share between threads. ``before_write`` may raise."""
 
-    def __init__(self, credentials: Credentials, *, user_agent: str = "steersman") -> None:
-        self.transport = Transport(credentials, user_agent=user_agent)
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        user_agent: str = "steersman",
+        before_write: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.transport = Transport(credentials, user_agent=user_agent, before_write=before_write)
 
     @classmethod
     def from_kubeconfig(cls, path: Path, *, user_agent: str = "steersman") -> "Client":

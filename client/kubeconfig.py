@@ -32,6 +32,7 @@ class Credentials:
     certificate: bytes = field(default=b"", repr=False)
     key: bytes = field(default=b"", repr=False)
     token: str = field(default="", repr=False)
+    namespace: str = ""  # what the context names; for people's commands
 
     def ssl_context(self) -> ssl.SSLContext:
         context = ssl.create_default_context(cadata=self.ca.decode() if self.ca else None)
@@ -57,8 +58,8 @@ def _memory_file() -> BinaryIO:
         return cast(BinaryIO, tempfile.TemporaryFile(dir="/dev/shm"))
 
 
-def load_kubeconfig(path: Path) -> Credentials:
-    """The current context of a kubeconfig file. Raises KubeconfigError."""
+def load_kubeconfig(path: Path, *, context: str = "") -> Credentials:
+    """A context of a kubeconfig file, by default the current one. Raises KubeconfigError."""
     try:
         document = yaml.safe_load(path.read_text())
     except FileNotFoundError as error:
@@ -67,11 +68,12 @@ def load_kubeconfig(path: Path) -> Credentials:
         raise KubeconfigError(f"{path}: {error}") from error
     if not isinstance(document, dict):
         raise KubeconfigError(f"{path}: not a kubeconfig")
-    if not document.get("current-context"):
+    chosen = context or document.get("current-context")
+    if not chosen:
         raise KubeconfigError(f"{path}: current-context is missing")
-    context = _named(document, "contexts", "context", str(document["current-context"]), path)
-    cluster = _named(document, "clusters", "cluster", str(context.get("cluster", "")), path)
-    user = _named(document, "users", "user", str(context.get("user", "")), path)
+    names = _named(document, "contexts", "context", str(chosen), path)
+    cluster = _named(document, "clusters", "cluster", str(names.get("cluster", "")), path)
+    user = _named(document, "users", "user", str(names.get("user", "")), path)
     for unsupported in _UNSUPPORTED_USER:
         if user.get(unsupported):
             raise KubeconfigError(f"{path}: users[].user.{unsupported} is not supported; use a certificate or a token")
@@ -89,6 +91,7 @@ def load_kubeconfig(path: Path) -> Credentials:
         certificate=_pem(user, "client-certificate", path),
         key=_pem(user, "client-key", path),
         token=str(user.get("token") or ""),
+        namespace=str(names.get("namespace") or ""),
     )
     _check_certificates(credentials, path)
     return credentials

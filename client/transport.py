@@ -67,9 +67,19 @@ class Stream:
 
 
 class Transport:
-    """Requests of one identity to one server. Safe to share between threads."""
+    """Requests of one identity to one server. Safe to share between threads.
 
-    def __init__(self, credentials: Credentials, *, user_agent: str = "steersman") -> None:
+    ``before_write`` is called before all that is no GET, and may raise to hold it back.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        user_agent: str = "steersman",
+        before_write: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._before_write = before_write
         self._root = credentials.server.rstrip("/")
         headers = {"User-Agent": user_agent, "Accept": "application/json"}
         if credentials.token:
@@ -85,27 +95,35 @@ class Transport:
         query: Query | None = None,
         body: bytes | None = None,
         content_type: str = "application/json",
+        accept: str = "",
         timeout_s: float = READ_TIMEOUT_S,
     ) -> bytes:
-        """The body of a 2xx answer. Raises an ApiError for a refusal, Unreachable otherwise.
+        """The body of a 2xx answer, JSON if nothing else is accepted. Raises an ApiError for a refusal, Unreachable
+        otherwise.
 
         Only a GET is tried a second time: a kept connection may have been closed by the server just then.
         """
+        if method != "GET":
+            self._before_write()
         return self._tried(
             method,
             path,
             lambda: (
                 _checked(
-                    self._send(method, path, query, body=body, content_type=content_type, timeout_s=timeout_s)
+                    self._send(
+                        method, path, query, body=body, content_type=content_type, accept=accept, timeout_s=timeout_s
+                    )
                 ).data
             ),
         )
 
-    def stream(self, path: str, *, query: Query | None = None, silence_s: float | None = None) -> Stream:
+    def stream(
+        self, path: str, *, query: Query | None = None, accept: str = "", silence_s: float | None = None
+    ) -> Stream:
         """An open GET. ``silence_s``: how long nothing may arrive before it counts as broken; None is for ever."""
 
         def begin() -> Stream:
-            response = self._send("GET", path, query, preload=False, timeout_s=silence_s)
+            response = self._send("GET", path, query, accept=accept, preload=False, timeout_s=silence_s)
             if response.status >= 300:
                 response.read(decode_content=True, cache_content=True)
             return Stream(_checked(response))
@@ -130,14 +148,16 @@ class Transport:
         *,
         body: bytes | None = None,
         content_type: str = "application/json",
+        accept: str = "",
         preload: bool = True,
         timeout_s: float | None,
     ) -> urllib3.BaseHTTPResponse:
         url = self._root + path + _encoded(query)
         timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=timeout_s)
-        extra: dict[str, Any] = {}
-        if body is not None:
-            extra = {"body": body, "headers": {**self._pool.headers, "Content-Type": content_type}}
+        extra: dict[str, Any] = {} if body is None else {"body": body}
+        own = ({"Accept": accept} if accept else {}) | ({"Content-Type": content_type} if body is not None else {})
+        if own:
+            extra["headers"] = {**self._pool.headers, **own}
         return self._pool.request(method, url, preload_content=preload, timeout=timeout, **extra)
 
     def close(self) -> None:
