@@ -1,4 +1,4 @@
-"""What the flows of one service port share: the balancer, the counters, the loop and its gate."""
+"""What the flows of one service port share: the balancer, the counters, the loop, its gate and its pipes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from netproxy.balancer import Balancer
 from netproxy.dataplane.counters import Counters
 from netproxy.dataplane.gate import Gate
 from netproxy.dataplane.loop import Loop
+from netproxy.dataplane.pipes import Pipes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,5 +17,6 @@ class Backends:
 
     loop: Loop
     gate: Gate
+    pipes: Pipes
     balancer: Balancer = field(default_factory=Balancer)
     counters: Counters = field(default_factory=Counters)

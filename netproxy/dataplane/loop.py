@@ -20,7 +20,7 @@ from typing import Protocol
 
 log = logging.getLogger(__name__)
 
-EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+EVENTS = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 BATCH = 512
 MAX_COMMANDS = 256
 SUBMIT_TIMEOUT_S = 5.0
@@ -82,13 +82,19 @@ class Loop:
 
     # -- the loop's thread
 
-    def add(self, handler: Handler) -> None:
-        """Watch the handler's descriptor; it is told of its present readiness at once."""
+    def add(self, handler: Handler, *, writes: bool = False) -> None:
+        """Watch the handler's descriptor, for room to write too if asked; what is ready by now is told at once."""
         fd = handler.fd
         while fd >= len(self._handlers):
             self._handlers.extend([None] * len(self._handlers))
         self._handlers[fd] = handler
-        self._epoll.register(fd, EVENTS)
+        self._epoll.register(fd, EVENTS | select.EPOLLOUT if writes else EVENTS)
+
+    def watch_writes(self, handler: Handler) -> None:
+        """From now on tell a handler of room to write too, and at once when there is some. Not added yet: nothing."""
+        fd = handler.fd
+        if fd < len(self._handlers) and self._handlers[fd] is handler:
+            self._epoll.modify(fd, EVENTS | select.EPOLLOUT)
 
     def close(self, sock: socket.SocketType) -> None:
         """Forget a socket and close it when the batch is done."""
@@ -123,7 +129,10 @@ class Loop:
                 for fd, mask in events:
                     handler = handlers[fd]
                     if handler is not None:
-                        self._call(handler, mask)
+                        try:
+                            handler.on_event(mask)
+                        except Exception:  # noqa: BLE001 (contained and logged)
+                            self._contain(handler)
                     elif fd == wake:
                         self._commands_due = True
                 if self._again:
@@ -146,19 +155,20 @@ class Loop:
             return max(0.0, self._timers[0][0] - time.monotonic())
         return -1.0
 
-    def _call(self, handler: Handler, mask: int) -> None:
-        try:
-            handler.on_event(mask)
-        except Exception:
-            self.faults += 1
-            log.exception("handler failed fd=%d handler=%s", handler.fd, type(handler).__name__)
-            handler.on_fault()
+    def _contain(self, handler: Handler) -> None:
+        """An error nobody expected is being handled: tell of it, and have the handler give up."""
+        self.faults += 1
+        log.exception("handler failed fd=%d handler=%s", handler.fd, type(handler).__name__)
+        handler.on_fault()
 
     def _run_again(self) -> None:
         for _ in range(len(self._again)):
             handler = self._again.popleft()
             if self._handlers[handler.fd] is handler:
-                self._call(handler, 0)
+                try:
+                    handler.on_event(0)
+                except Exception:  # noqa: BLE001 (contained and logged)
+                    self._contain(handler)
 
     def _run_timers(self) -> None:
         while self._timers and self._timers[0][0] <= self.now:

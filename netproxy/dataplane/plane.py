@@ -18,6 +18,7 @@ from netproxy.dataplane.counters import Counters
 from netproxy.dataplane.gate import Gate
 from netproxy.dataplane.listeners import TcpListener
 from netproxy.dataplane.loop import Loop
+from netproxy.dataplane.pipes import Pipes
 from netproxy.dataplane.sockets import RefusePort, open_port, open_preferred
 from netproxy.dataplane.udp import UdpListener, UdpTimers
 from netproxy.services import PortName, Protocol, ServicePort, Wanted
@@ -76,6 +77,7 @@ class DataPlane:
     preferred_refuse_port: int = 0
     _loop: Loop = field(init=False, default_factory=Loop)
     _gate: Gate = field(init=False)
+    _pipes: Pipes = field(init=False, default_factory=Pipes)
     _refuse: RefusePort = field(init=False)
     _served: dict[PortName, _Served] = field(init=False, default_factory=dict)
     _thread: threading.Thread = field(init=False)
@@ -120,6 +122,7 @@ class DataPlane:
             self._thread.join(COMMAND_TIMEOUT_S)
         self._served.clear()
         self._gate.close()
+        self._pipes.release_idle()
         self._loop.release()
         self._refuse.close()
 
@@ -164,7 +167,7 @@ class DataPlane:
 
     def _open(self, port: ServicePort, changes: list[Callable[[], None]]) -> _Served:
         sock = open_preferred(port.protocol, self.preferred_ports.get(port.name, 0))
-        backends = Backends(loop=self._loop, gate=self._gate)
+        backends = Backends(loop=self._loop, gate=self._gate, pipes=self._pipes)
         listener = self._listener(port.protocol, sock, backends)
         # The endpoints first: a client may wait already.
         served = _Served(

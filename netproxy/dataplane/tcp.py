@@ -2,12 +2,10 @@
 
 Rules kept. An endpoint that refuses, is unreachable or does not answer in time is left for the next one before the
 client notices; what the client said meanwhile is kept. The end of one direction is passed on as such (half-close), the
-other goes on. While one side does not take what it is sent, the other is not read (back-pressure), so a flow holds at
-most one buffer a direction. A reset is passed on as a reset, after what came before it.
+other goes on. A reset is passed on as a reset, after what came before it. How bytes move: `sides`.
 
-Edge-triggered reading: a read shorter than the buffer means that the socket is empty, and the next data raise a new
-edge. That does not hold once the peer's end of stream was announced: its edge may be spent already, so such a socket
-is read until it says end or "would block".
+Few system calls a connection are the point: what the client sent with its connection is read when it is accepted and
+written straight after connect(), which on one host has mostly connected by then.
 """
 
 from __future__ import annotations
@@ -20,122 +18,21 @@ import struct
 from typing import TYPE_CHECKING
 
 from netproxy.dataplane.gate import EXHAUSTED
+from netproxy.dataplane.sides import BUFFER_BYTES, RECEIVE, SEND, Side, buffer, pump, view
 from netproxy.services import Endpoint
 
 if TYPE_CHECKING:
     from netproxy.dataplane.backends import Backends
 
-BUFFER_BYTES = 64 * 1024
-TURNS = 16
-"""Buffers copied in one direction before others have their turn."""
 DIAL_TIMEOUTS_S = (0.25, 0.5, 1.0, 2.0)
 """Patience for each attempt; kube-proxy's own steps, the last one repeats."""
 MAX_ATTEMPTS = 8
 """Time-outs and new rounds before the client is refused."""
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
-_ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-_READABLE = select.EPOLLIN | _ENDED
 _BROKEN = select.EPOLLHUP | select.EPOLLERR
-_ERROR = select.EPOLLERR
 _OUT = select.EPOLLOUT
-_RECEIVE = socket.MSG_DONTWAIT
-_SEND = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 _STREAM = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-
-_buffer = bytearray(BUFFER_BYTES)
-_view = memoryview(_buffer)
-"""One buffer for all flows: nothing stays in it between two calls. Only one loop may run in a process."""
-
-
-class Side:
-    """One socket of a flow."""
-
-    __slots__ = ("ended", "eof", "fd", "flow", "peer", "pending", "readable", "sock")
-
-    def __init__(self, sock: socket.SocketType, flow: Flow) -> None:
-        self.sock = sock
-        self.fd = sock.fileno()
-        self.flow = flow
-        self.peer: Side | None = None
-        self.pending: bytes | memoryview = b""
-        """Waits until this socket can be written."""
-        self.readable = False
-        self.ended = False
-        """The peer's end of stream or error was announced: read until it is found."""
-        self.eof = False
-
-    def on_event(self, mask: int) -> None:
-        """Note what is ready and move what can be moved."""
-        if mask & _READABLE:
-            self.readable = True
-            if mask & _ENDED:
-                self.ended = True
-        peer = self.peer
-        if peer is None:
-            self.flow.on_dialling(self, mask)
-            return
-        if mask & _ERROR and (self.eof or peer.pending):
-            # A reset that reading would not find: nothing is read from this side any more, or not now.
-            self.flow.abort()
-            return
-        if mask & _OUT and self.pending and self.flush() and peer.readable and not peer.eof:
-            pump(peer, self)
-        if self.readable and not self.eof and self.peer is not None:
-            pump(self, peer)
-
-    def on_fault(self) -> None:
-        """Give the flow up, unless it was closed before the error."""
-        if hasattr(self, "flow"):
-            self.flow.abort()
-
-    def flush(self) -> bool:
-        """Write what is pending; True when nothing is left."""
-        try:
-            sent = self.sock.send(self.pending, _SEND)
-        except BlockingIOError:
-            return False
-        except OSError:
-            self.flow.broken(self)
-            return False
-        if sent == len(self.pending):
-            self.pending = b""
-            return True
-        self.pending = memoryview(self.pending)[sent:]
-        return False
-
-
-def pump(source: Side, target: Side) -> None:
-    """Copy from one side to the other until one of them has enough, or the turn is over."""
-    receive, send = source.sock.recv_into, target.sock.send
-    for _ in range(TURNS):
-        if target.pending:
-            return
-        try:
-            count = receive(_buffer, BUFFER_BYTES, _RECEIVE)
-        except BlockingIOError:
-            source.readable = False
-            return
-        except OSError:
-            source.flow.abort()
-            return
-        if not count:
-            source.flow.half_closed(source, target)
-            return
-        try:
-            sent = send(_view[:count], _SEND)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            source.flow.broken(target)
-            return
-        if sent < count:
-            target.pending = bytes(_view[sent:count])
-            return
-        if count < BUFFER_BYTES and not source.ended:
-            source.readable = False
-            return
-    source.flow.backends.loop.again(source)
 
 
 class Flow:
@@ -156,43 +53,47 @@ class Flow:
         self.reset = False
 
     def start(self) -> None:
-        """Take what the client already sent, and go to an endpoint."""
+        """Take what the client already sent, go to an endpoint, and watch the client from then on."""
         counters = self.backends.counters
         counters.accepted += 1
         counters.active += 1
         if self._read_early():
-            self.backends.loop.add(self.client)
             self.dial()
+            if self.open:
+                # What arrived since the read above is told now.
+                self.backends.loop.add(self.client, writes=self.client.write_watched)
 
     def dial(self) -> None:
         """Ask endpoints in turn until one connects, may connect, or none is left."""
         backends, now = self.backends, self.backends.loop.now
         while True:
             endpoint = self._next_endpoint(now)
-            if endpoint is None:
-                backends.counters.refused += 1
-                self.abort()
-                return
-            sock = self._socket()
-            if sock is None:
+            sock = self._socket() if endpoint is not None else None
+            if endpoint is None or sock is None:
                 backends.counters.refused += 1
                 self.abort()
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             error = sock.connect_ex(endpoint)
             if error in (0, errno.EINPROGRESS):
-                break
+                sent = self._send_early(sock)
+                if sent is not None:
+                    break
             sock.close()
             self._failed(endpoint)
         self.endpoint = endpoint
         backends.counters.picked(endpoint)
-        self.backend = Side(sock, self)
-        backends.loop.add(self.backend)
-        if error == 0:
-            self._connected(self.backend)
-        else:
-            patience = DIAL_TIMEOUTS_S[min(self.attempt, len(DIAL_TIMEOUTS_S) - 1)]
-            backends.loop.at(now + patience, functools.partial(self._dial_timed_out, self.backend))
+        backend = self.backend = Side(sock, self)
+        if sent or error == 0:
+            self.early = self.early[sent:]
+            self._connected(backend)
+            if self.open:
+                backends.loop.add(backend, writes=backend.write_watched)
+            return
+        backend.write_watched = True
+        backends.loop.add(backend, writes=True)
+        patience = DIAL_TIMEOUTS_S[min(self.attempt, len(DIAL_TIMEOUTS_S) - 1)]
+        backends.loop.at(now + patience, functools.partial(self._dial_timed_out, backend))
 
     def on_dialling(self, side: Side, mask: int) -> None:
         """An event while no endpoint is connected: the endpoint's answer, or the client going away."""
@@ -227,8 +128,9 @@ class Flow:
             self.abort()
             return
         self.reset = side.readable = side.ended = True
-        side.pending = b""
+        side.pending, side.blocked = b"", False
         peer.eof = True
+        peer.give_pipe_back()
         pump(side, peer)
 
     def abort(self) -> None:
@@ -241,21 +143,29 @@ class Flow:
         self._close()
 
     def _read_early(self) -> bool:
-        """Read what came with the connection; False when the client is gone.
-
-        The client is not watched yet: what arrives after this read is announced when it is.
-        """
+        """Read what came with the connection; False when the client is gone."""
         client = self.client
         try:
-            count = client.sock.recv_into(_buffer, BUFFER_BYTES, _RECEIVE)
+            count = client.sock.recv_into(buffer, BUFFER_BYTES, RECEIVE)
         except BlockingIOError:
             return True
         except OSError:
             self.abort()
             return False
-        self.early = bytes(_view[:count])
+        self.early = bytes(view[:count])
         client.readable = count in (0, BUFFER_BYTES)
         return True
+
+    def _send_early(self, sock: socket.SocketType) -> int | None:
+        """Write the early data to a socket that may be connected by now: bytes taken, None when it was refused."""
+        if not self.early:
+            return 0
+        try:
+            return sock.send(self.early, SEND)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            return None
 
     def _next_endpoint(self, now: float) -> Endpoint | None:
         """Untried endpoints first; when all were tried and some only timed out, those again with more patience."""
@@ -320,6 +230,7 @@ class Flow:
             if side is not None:
                 side.peer = None
                 side.pending = b""
+                side.give_pipe_back()
                 self.backends.loop.close(side.sock)
                 # Without the cycle the memory is free at once, not at the next garbage collection.
                 del side.flow

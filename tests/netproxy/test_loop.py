@@ -45,6 +45,7 @@ def test_a_handler_that_raises_gives_up_and_the_loop_goes_on(loop: Loop) -> None
     ours, other = socket.socketpair()
     with ours, other:
         clumsy = Clumsy(ours)
+        other.send(b"x")
         loop.submit(lambda: loop.add(clumsy))
         assert clumsy.gave_up.wait(LIMIT_S)
         done = threading.Event()
@@ -94,5 +95,6 @@ def test_a_socket_closed_in_a_batch_keeps_its_number_until_the_batch_is_over(loo
             numbers.put(False)
 
     with other:
+        other.send(b"x")
         loop.submit(lambda: loop.add(Closer()))
         assert numbers.get(timeout=LIMIT_S)
