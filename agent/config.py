@@ -96,6 +96,10 @@ class Config:
     )
     lease_s: int = field(default=40, metadata={"help": "seconds that the node's lease counts; renewed at a quarter"})
     status_s: float = field(default=300.0, metadata={"help": "seconds between reports of an unchanged node"})
+    cgroups_per_qos: bool = field(
+        default=True, metadata={"help": "a cgroup for each pod, under those of its quality of service"}
+    )
+    cgroup_root: str = field(default="/", metadata={"help": "cgroup under which kubepods is made"})
     max_pods: int = field(default=110, metadata={"help": "pods that the node offers to take"})
     system_reserved_cpu: str = field(default="0", metadata={"help": "CPU kept from pods, as 500m"})
     system_reserved_memory: str = field(default="0", metadata={"help": "memory kept from pods, as 512Mi"})
@@ -144,6 +148,8 @@ def _check_names(config: Config) -> list[str]:
         problems.append(f"log_max_size: {config.log_max_size!r} is no size as 10m")
     if not config.docker_host.startswith(("unix://", "tcp://")):
         problems.append("docker_host: must begin with unix:// or tcp://")
+    if not re.fullmatch(r"/|(/[a-zA-Z0-9][a-zA-Z0-9_.-]*)+", config.cgroup_root):
+        problems.append(f"cgroup_root: {config.cgroup_root!r} is no path of a cgroup, as / or /name")
     if config.pod_network_mode not in MODES:
         problems.append(f"pod_network_mode: {config.pod_network_mode!r} is none of {', '.join(MODES)}")
     return problems

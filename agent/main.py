@@ -10,6 +10,8 @@ from functools import partial
 from prometheus_client import CollectorRegistry
 
 from agent.cadvisor import CadvisorMetrics
+from agent.cgroups import traces as cgroup_traces
+from agent.cgroups.keeper import PodCgroups
 from agent.config import Config
 from agent.instruments import Instruments
 from agent.jobs import Jobs
@@ -90,7 +92,12 @@ class Agent:
         self.pods = Informer(client, Pod, fields=f"spec.nodeName={config.node}", on_change=self.store.take)
         self.services = Informer(client, Service)
         self.known_services = KnownServices(config.data_dir / "services.json", self.services)
-        self.nodes = Informer(client, Node, fields=f"metadata.name={config.node}", on_change=self._node_changed)
+        self.nodes = Informer(client, Node, on_change=self._node_changed)
+        self.cgroups = PodCgroups(
+            config, cpu_count=self.machine.cpu_count, memory_bytes=self.machine.memory_bytes, pods=self.store.all,
+            running=lambda: {record.uid for record in self.cache.all()},
+            tell=lambda *event: self.keeper.event(*event),
+        )  # fmt: skip
         self.around = self._surroundings()
         self.prober = Prober(self.docker, self._jobs["probe"], on_change=self.queue.add, tell=self._tell_probe)
         self.reporter = Reporter(client)
@@ -164,6 +171,7 @@ class Agent:
             client=self.client,
             cache=self.cache,
             images=self.images,
+            cgroups=self.cgroups,
             hooks=self._jobs["hook"],
             recorder=self.recorder,
             links=LogLinks(config.container_log_dir, config.pod_log_dir),
@@ -256,6 +264,7 @@ class Agent:
             log.info("pause image made name=%s", PAUSE_IMAGE)
         self._images = self.docker.images()
         self.known_services.save()
+        self.cgroups.look(self._docker_facts)
         self._look_at_network()
         if before is None:
             self.keeper.look()
@@ -353,6 +362,7 @@ def _with_api(host: Host, facts: DaemonFacts) -> Host:
 def cleanup(config: Config) -> list[str]:
     """Removes what the agent leaves on the host beside containers; says what was removed, a sentence each."""
     done = traces.cleanup(config.name, config.bridge)
+    done += cgroup_traces.cleanup(config.cgroup_root)
     return done
 
 

@@ -25,6 +25,7 @@ FILE_NAME = "cluster.yaml"
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 IFNAME_MAX = 15
 CHAIN_PREFIX = re.compile(r"[A-Z][A-Z0-9-]{0,11}")  # an iptables chain has at most 28 characters in all
+DEFAULT_NAME = "steersman"
 PORT_FIELDS = (
     "apiserver_port",
     "agent_port",
@@ -48,7 +49,7 @@ class Settings:
         default=None, metadata={"help": "log files of the components; none: ROOT/var/log/steersman"}
     )
     name: str = field(
-        default="steersman", metadata={"help": "name of the cluster; what it makes in Docker is labelled with it"}
+        default=DEFAULT_NAME, metadata={"help": "name of the cluster; what it makes in Docker is labelled with it"}
     )
     node_name: str = field(default="", metadata={"help": "name of this host's node; none: the host name"})
     bind_address: str = field(

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from cli.cluster import Settings
+from cli.cluster import DEFAULT_NAME, Settings
 from cli.components import Component
 from cli.errors import SettingsError
 from cli.settings import Value, Values, build, read_environment, read_file, settings_of
@@ -47,6 +47,7 @@ def told(settings: Settings) -> dict[str, dict[str, Any]]:
             "docker_host": settings.docker_host,
             "data_dir": settings.data / "agent",
             "bridge": settings.bridge,
+            "cgroup_root": "/" if settings.name == DEFAULT_NAME else f"/{settings.name}",
             "cluster_dns": (settings.dns_address,),
             "cluster_domain": settings.cluster_domain,
             "address": settings.bind_address,
@@ -62,6 +63,7 @@ def told(settings: Settings) -> dict[str, dict[str, Any]]:
             "node_name": settings.node_name,
             "cluster_cidr": settings.service_cidr,
             "chain_prefix": settings.chain_prefix,
+            "node_port_range": settings.node_port_range,
             "healthz_bind_address": settings.bind_address,
             "healthz_port": settings.netproxy_health_port,
             "state_file": settings.data / "netproxy" / "state.json",

@@ -41,13 +41,14 @@ class Mount:
     propagation: str = "rprivate"
 
 
-def sandbox_config(pod: Pod, host: Host, *, attempt: int) -> dict[str, Any]:
+def sandbox_config(pod: Pod, host: Host, *, attempt: int, cgroup_parent: str = "") -> dict[str, Any]:
     """The pause container, which owns the pod's namespaces, address and host ports."""
     security = pod.spec.security_context or PodSecurityContext()
     host_config: dict[str, Any] = {
         "NetworkMode": "host" if pod.spec.host_network else host.network,
         "IpcMode": "host" if pod.spec.host_ipc else ("shareable" if host.api_version >= _SHAREABLE_API else ""),
         "PidMode": "host" if pod.spec.host_pid else "",
+        "CgroupParent": cgroup_parent,
         "CpuShares": 2,
         "OomScoreAdj": _allowed_score(SANDBOX_OOM_SCORE, host),
         "SecurityOpt": ["no-new-privileges"],
@@ -91,6 +92,7 @@ def container_config(
     limits: Limits,
     image: ImageFacts,
     processes_of: str = "",
+    cgroup_parent: str = "",
 ) -> dict[str, Any]:
     """A container in the sandbox's namespaces; ``processes_of``: the id of one whose processes it sees.
 
@@ -116,6 +118,7 @@ def container_config(
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": _host_config(pod, host, security, sandbox_id=sandbox_id, mounts=mounts, limits=limits),
     }
+    document["HostConfig"]["CgroupParent"] = cgroup_parent
     if processes_of and not pod.spec.host_pid and not pod.spec.share_process_namespace:
         document["HostConfig"]["PidMode"] = f"container:{processes_of}"
     if container.command:

@@ -41,18 +41,18 @@ def limits(pod: Pod, container: Container, *, machine_memory_bytes: int) -> Limi
     cpu_request, cpu_limit = amount(container, "requests", "cpu"), amount(container, "limits", "cpu")
     memory_limit = amount(container, "limits", "memory")
     return Limits(
-        cpu_shares=_shares(cpu_request.millis if cpu_request else 0),
-        cpu_quota_us=_quota_us(cpu_limit.millis if cpu_limit else 0),
+        cpu_shares=shares(cpu_request.millis if cpu_request else 0),
+        cpu_quota_us=quota_us(cpu_limit.millis if cpu_limit else 0),
         memory_bytes=memory_limit.units if memory_limit else 0,
         oom_score_adj=oom_score_adj(pod, container, machine_memory_bytes=machine_memory_bytes),
     )
 
 
-def _shares(millicores: int) -> int:
+def shares(millicores: int) -> int:
     return min(max(millicores * 1024 // 1000, MIN_SHARES), MAX_SHARES)
 
 
-def _quota_us(millicores: int) -> int:
+def quota_us(millicores: int) -> int:
     return max(millicores * CPU_PERIOD_US // 1000, MIN_QUOTA_US) if millicores else 0
 
 

@@ -63,8 +63,8 @@ class Starter:
             if problem:
                 raise ConfigError(problem)
             around.pod_directory(pod.metadata.uid).mkdir(parents=True, exist_ok=True)
-            name = container_name(pod, SANDBOX_CONTAINER, attempt)
-            self._launch(name, sandbox_config(pod, around.host, attempt=attempt))
+            name, parent = container_name(pod, SANDBOX_CONTAINER, attempt), around.cgroups.parent_of(pod)
+            self._launch(name, sandbox_config(pod, around.host, attempt=attempt, cgroup_parent=parent))
         except (RuntimeRefusal, ConfigError, OSError) as error:
             around.event(pod, "Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
             delay_s = min(_SANDBOX_RETRY_S * 2.0 ** min(count - 1, 10), _SANDBOX_RETRY_CAP_S)
@@ -142,6 +142,7 @@ class Starter:
             pod, container, around.host, sandbox_id=sandbox.id, attempt=action.attempt, level=action.level, env=env,
             mounts=_distinct(mounts), image=image.facts, processes_of=_target_of(container, observed),
             limits=limits(pod, container, machine_memory_bytes=around.machine_memory_bytes),
+            cgroup_parent=around.cgroups.parent_of(pod),
         )  # fmt: skip
 
     def refresh(self, pod: Pod, sandbox: ContainerRecord, now: datetime) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.cgroups.keeper import PodCgroups
 from agent.config import Config
 from agent.instruments import Instruments
 from agent.jobs import Jobs
@@ -29,6 +30,7 @@ class Surroundings:
     client: Client
     cache: ContainerCache
     images: Images
+    cgroups: PodCgroups
     hooks: Jobs
     recorder: EventRecorder
     links: LogLinks

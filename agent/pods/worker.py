@@ -191,8 +191,10 @@ class Worker:
             if not self._act(None, observed, todo, Memory(), now=now):
                 self._wake(uid, todo, now)
                 break
-        if not self._around.cache.of_pod(uid) and remove_tree(self._around.pod_directory(uid)):
-            self._forget(uid)
+        if not self._around.cache.of_pod(uid):
+            self._around.cgroups.forget(uid)
+            if remove_tree(self._around.pod_directory(uid)):
+                self._forget(uid)
 
     def _refresh_volumes(self, pod: Pod, memory: Memory) -> None:
         """Now and then, and at once when labels or annotations have changed (downward API files show them)."""
@@ -376,6 +378,7 @@ class Worker:
         if pod is None:
             return False
         uid = pod.metadata.uid
+        self._around.cgroups.forget(uid)
         if remove_tree(self._around.pod_directory(uid)):
             self._reporter.delete(pod)
         else:

@@ -45,12 +45,14 @@ class ImageFacts:
 
 @dataclass(frozen=True, slots=True)
 class DaemonFacts:
-    """Version of the daemon, of its API, and where it keeps its data."""
+    """Version of the daemon, of its API, where it keeps its data, and how it makes cgroups."""
 
     version: str
     api_version: tuple[int, ...]
     architecture: str
     data_dir: str = ""
+    cgroup_driver: str = ""
+    rootless: bool = False
 
 
 class Events:
@@ -123,7 +125,9 @@ class Docker:
         with docker_errors():
             answer, about = self._client.version(), self._client.info()
         api = tuple(int(part) for part in answer["ApiVersion"].split("."))
-        return DaemonFacts(answer["Version"], api, answer["Arch"], about.get("DockerRootDir", ""))
+        rootless = any("name=rootless" in option for option in about.get("SecurityOptions") or ())
+        data_dir, driver = about.get("DockerRootDir", ""), about.get("CgroupDriver", "")
+        return DaemonFacts(answer["Version"], api, answer["Arch"], data_dir, driver, rootless)
 
     def ping(self) -> None:
         with docker_errors():

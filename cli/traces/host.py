@@ -96,9 +96,11 @@ def _visible(component: Component, settings: Settings) -> str:
     if component.name == "dns":
         return _seen_dns(settings)
     if component.name == "agent":
+        from agent.cgroups.traces import seen as seen_cgroups
         from agent.network.traces import seen
 
         found = seen(settings.name, settings.bridge)
+        found += seen_cgroups(config_of(component, settings).cgroup_root)
         return ", ".join(found)
     raise NotImplementedError(f"how are the traces of {component.name} seen?")
 

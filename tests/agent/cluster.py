@@ -47,6 +47,7 @@ class Cluster:
             "node_ip": "127.0.0.1",
             "data_dir": self.directory / "data",
             "bridge": self.bridge,
+            "cgroup_root": f"/{self.name}",
             "pod_cidr": self.cidr,
             "address": "127.0.0.1",
             "port": 0,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from docker.api import APIClient
 
+from tests.agent.bus import bus as bus
 from tests.agent.busybox import busybox_rootfs
 from tests.agent.certificates import Authority
 from tests.agent.cluster import Cluster, free_cidr

@@ -24,6 +24,7 @@ class Traces:
     routes: frozenset[str]
     mounts: frozenset[str]
     processes: frozenset[str]
+    cgroups: frozenset[str]
 
     @classmethod
     def taken(cls, prefix: tuple[str, ...] = (), docker_host: str = "unix:///var/run/docker.sock") -> Traces:
@@ -36,11 +37,12 @@ class Traces:
             routes=_lines(*prefix, "ip", "route", "show", "table", "all"),
             mounts=frozenset(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()),
             processes=frozenset(_processes()),
+            cgroups=frozenset(str(path) for path in Path("/sys/fs/cgroup").glob("**/kubepods/**")),
         )
 
     def beyond(self, before: Traces) -> dict[str, set[str]]:
         """What is here now and was not before, by kind."""
-        kinds = ("containers", "networks", "rules", "links", "routes", "mounts", "processes")
+        kinds = ("containers", "networks", "rules", "links", "routes", "mounts", "processes", "cgroups")
         more = {kind: set(getattr(self, kind) - getattr(before, kind)) for kind in kinds}
         return {kind: found for kind, found in more.items() if found}
 
@@ -55,6 +57,7 @@ def left_behind(cluster: Cluster, before: Traces) -> dict[str, set[str]]:
         rf"\b{cluster.slot.bridge}\b",
         rf"\b{cluster.slot.dns_interface}\b",
         re.escape(str(cluster.folder)),
+        rf"/{cluster.slot.name}/kubepods\b",
     )
     ours = re.compile("|".join(marks))
     more = Traces.taken(cluster.prefix, cluster.docker_host).beyond(before)
