@@ -8,7 +8,10 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from netproxy.modes import MODES, USERSPACE
 from netproxy.portals.rules import MAX_PREFIX
+from netproxy.portals.tables import AUTO
+from netproxy.portals.tables import MODES as IPTABLES_MODES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,12 +22,28 @@ class Config:
         default=Path("/etc/steersman/netproxy.kubeconfig"),
         metadata={"help": "kubeconfig file that leads to the master"},
     )
+    services: Path | None = field(
+        default=None,
+        metadata={"help": "YAML or JSON file of Service and EndpointSlice objects to serve; no master is asked then"},
+    )
     node_name: str = field(
         default="", metadata={"help": "name of this node in events; empty: the host's name in small letters"}
     )
     cluster_cidr: str = field(
         default="10.96.0.0/16",
         metadata={"help": "range of service addresses; what is in it and has no endpoint is refused"},
+    )
+    proxy_mode: str = field(
+        default=USERSPACE,
+        metadata={"help": "userspace: connections are copied by this program"},
+    )
+    iptables_mode: str = field(
+        default=AUTO,
+        metadata={"help": "which iptables is written: nft, legacy, or auto for that of the host's iptables command"},
+    )
+    node_port_range: str = field(
+        default="30000-32767",
+        metadata={"help": "ports the kernel gives to no client of this host (ip_local_reserved_ports); empty: none"},
     )
     chain_prefix: str = field(
         default="STEER", metadata={"help": "first part of the names of our iptables chains, unique on the host"}
@@ -51,6 +70,11 @@ class Config:
         problems = [*_check_cidr(self.cluster_cidr), *_check_address(self.healthz_bind_address)]
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", self.chain_prefix) or len(self.chain_prefix) > MAX_PREFIX:
             problems.append(f"chain_prefix: {self.chain_prefix!r} is not 1 to {MAX_PREFIX} letters, digits and dashes")
+        if self.proxy_mode not in MODES:
+            problems.append(f"proxy_mode: {self.proxy_mode!r} is none of {', '.join(MODES)}")
+        if self.iptables_mode not in IPTABLES_MODES:
+            problems.append(f"iptables_mode: {self.iptables_mode!r} is none of {', '.join(IPTABLES_MODES)}")
+        problems += _check_range(self.node_port_range)
         if not 0 <= self.healthz_port <= 65535:
             problems.append(f"healthz_port: {self.healthz_port} is not within 0-65535")
         for name in ("udp_unanswered_s", "udp_idle_s", "rule_check_s"):
@@ -71,6 +95,13 @@ def _check_cidr(cidr: str) -> list[str]:
         return [f"cluster_cidr: {error}"]
     if not 8 <= network.prefixlen <= 30:
         return [f"cluster_cidr: {cidr} is not between a /8 and a /30: no range of services"]
+    return []
+
+
+def _check_range(text: str) -> list[str]:
+    found = re.fullmatch(r"(\d{1,5})-(\d{1,5})", text)
+    if text and (found is None or not 0 < int(found[1]) <= int(found[2]) <= 65535):
+        return [f"node_port_range: {text!r} is not first-last, ports from 1 to 65535"]
     return []
 
 

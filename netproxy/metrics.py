@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from netproxy.dataplane.counters import Counters
-from netproxy.dataplane.plane import DataPlane
+from netproxy.modes import Mode
 from netproxy.services import PortName
 
 _BUCKETS = tuple(0.001 * 2**step for step in range(15))
@@ -20,7 +21,7 @@ _LABELS = ("namespace", "service", "port")
 class ProxyMetrics:
     """The registry of one proxy."""
 
-    def __init__(self, plane: DataPlane) -> None:
+    def __init__(self, mode: Mode) -> None:
         self.registry = CollectorRegistry()
         self.sync_duration = Histogram(
             "kubeproxy_sync_proxy_rules_duration_seconds",
@@ -36,42 +37,49 @@ class ProxyMetrics:
         self.failures = Gauge(
             "netproxy_sync_failures_in_row", "Passes that failed since the last good one", registry=self.registry
         )
-        self.registry.register(_PlaneCollector(plane))
+        self.registry.register(_ModeCollector(mode))
 
 
-class _PlaneCollector(Collector):
-    """Reads the data plane's counters."""
+class _ModeCollector(Collector):
+    """Reads the counters of the mode."""
 
-    def __init__(self, plane: DataPlane) -> None:
-        self._plane = plane
+    def __init__(self, mode: Mode) -> None:
+        self._mode = mode
 
     def collect(self) -> Iterator[Metric]:
-        counters = self._plane.counters()
-        yield _counter(counters, "netproxy_connections", "Connections and UDP flows begun", lambda c: c.accepted)
-        yield _counter(counters, "netproxy_refused", "Clients no endpoint answered", lambda c: c.refused)
-        yield _counter(counters, "netproxy_failed_dials", "Endpoints that refused or were silent", _failed_dials)
-        active = GaugeMetricFamily("netproxy_active_connections", "Connections and UDP flows now", labels=_LABELS)
+        counters = self._mode.counters()
+        for kind, name, text, read in _FIGURES:
+            family = kind(name, text, labels=_LABELS)
+            for labels, value in _summed(counters, read):
+                family.add_metric(list(labels), value)
+            yield family
         picks = CounterMetricFamily("netproxy_picks", "Picks of an endpoint", labels=[*_LABELS, "endpoint"])
-        for name, counter in counters.items():
-            active.add_metric(list(name), counter.active)
+        for port_name, counter in counters.items():
             for (address, port), count in list(counter.picks.items()):
-                picks.add_metric([*name, f"{address}:{port}"], count)
-        yield active
+                # The scope is a label here only: the halves of a service may pick the same endpoint.
+                endpoint = f"{address}:{port}{'/' * bool(port_name.scope)}{port_name.scope}"
+                picks.add_metric([*port_name[:3], endpoint], count)
         yield picks
         yield CounterMetricFamily(
-            "netproxy_accept_pauses", "Times descriptors ran out and accepting paused", value=self._plane.accept_pauses
+            "netproxy_accept_pauses", "Times descriptors ran out and accepting paused", value=self._mode.accept_pauses
         )
-        yield CounterMetricFamily("netproxy_faults", "Unexpected errors contained", value=self._plane.faults)
+        yield CounterMetricFamily("netproxy_faults", "Unexpected errors contained", value=self._mode.faults)
 
 
-def _failed_dials(counters: Counters) -> int:
-    return counters.failed_dials
+_FIGURES: tuple[tuple[Any, str, str, Callable[[Counters], int]], ...] = (
+    (CounterMetricFamily, "netproxy_connections", "Connections and UDP flows begun", lambda c: c.accepted),
+    (CounterMetricFamily, "netproxy_refused", "Clients no endpoint answered", lambda c: c.refused),
+    (CounterMetricFamily, "netproxy_failed_dials", "Endpoints that refused or were silent", lambda c: c.failed_dials),
+    (GaugeMetricFamily, "netproxy_active_connections", "Connections and UDP flows now", lambda c: c.active),
+)
 
 
-def _counter(
-    counters: dict[PortName, Counters], name: str, text: str, read: Callable[[Counters], int]
-) -> CounterMetricFamily:
-    family = CounterMetricFamily(name, text, labels=_LABELS)
-    for port, counter in counters.items():
-        family.add_metric(list(port), read(counter))
-    return family
+def _summed(
+    counters: Mapping[PortName, Counters], read: Callable[[Counters], int]
+) -> Iterator[tuple[tuple[str, str, str], int]]:
+    """One figure of each service port; the halves of a service count together."""
+    found: dict[tuple[str, str, str], int] = {}
+    for name, counter in counters.items():
+        labels = (name.namespace, name.service, name.port)
+        found[labels] = found.get(labels, 0) + read(counter)
+    return iter(found.items())

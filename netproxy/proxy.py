@@ -1,7 +1,7 @@
-"""The control side: brings data plane and portals to a wanted state, and keeps them there.
+"""The control side: brings this node to a wanted state, and keeps it there.
 
-Each pass is level-triggered and idempotent: sockets first, then the rules that lead to them, then the state file. A
-pass that fails leaves what works and is repeated.
+Each pass is level-triggered and idempotent: what serves first, then health check ports, then the state file. A pass
+that fails leaves what works and is repeated.
 """
 
 from __future__ import annotations
@@ -9,85 +9,122 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from netproxy.config import Config
-from netproxy.dataplane.plane import Applied, Clash, DataPlane
-from netproxy.dataplane.udp import UdpTimers
-from netproxy.portals.iptables import Portals
-from netproxy.portals.rules import build, portals
-from netproxy.services import Wanted, difference
+from netproxy.healthchecks import HealthChecks
+from netproxy.modes import Done, Mode
+from netproxy.reserved import ReservedPorts
+from netproxy.services import Desired, Wanted, difference
 from netproxy.state import State, StateFile
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Trouble:
+    """A port of a service that cannot be had on this node: an event about it, told once while it lasts."""
+
+    namespace: str
+    service: str
+    reason: str
+    message: str
+
+
 class Proxy:
-    """One proxy on this node. For one control thread; the data plane has its own."""
+    """One proxy on this node. For one control thread."""
 
-    def __init__(self, config: Config, *, on_clash: Callable[[Clash], None]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        mode: Mode,
+        last: State,
+        *,
+        on_trouble: Callable[[Trouble], None],
+        healthy: Callable[[], bool],
+    ) -> None:
         self._config = config
-        self._on_clash = on_clash
-        self._file = StateFile(config.state_file)
-        self._last = self._file.read()
-        self._portals = Portals(prefix=config.chain_prefix, cluster_cidr=config.cluster_cidr)
+        self._mode = mode
+        self._on_trouble = on_trouble
+        self._file = StateFile(config.state_file, last)
+        self._checks = HealthChecks(healthy=healthy)
+        self._reserved = reserved_ports(config)
         self._wanted: Wanted = {}
-        self._clashes: frozenset[Clash] = frozenset()
-        self.plane = DataPlane(
-            UdpTimers(unanswered_s=config.udp_unanswered_s, idle_s=config.udp_idle_s),
-            preferred_ports=self._last.proxy_ports,
-            preferred_refuse_port=self._last.refuse_port,
-        )
+        self._troubles: frozenset[Trouble] = frozenset()
 
     @property
-    def has_clashes(self) -> bool:
-        """Whether a node port is held by somebody else: worth another pass."""
-        return bool(self._clashes)
-
-    @property
-    def last_known(self) -> Wanted:
-        """What the proxy before this one served."""
-        return self._last.wanted
+    def has_troubles(self) -> bool:
+        """Whether a port is held by somebody else: worth another pass."""
+        return bool(self._troubles)
 
     def start(self) -> None:
-        """Start the data plane."""
-        self.plane.start()
+        """Reserve the node ports and start the mode. Raises OSError."""
+        self._reserve()
+        self._mode.start()
 
-    def sync(self, wanted: Wanted) -> str:
+    def sync(self, desired: Desired) -> str:
         """Make this so and say what was done, "" when it was so. Raises PortalError, DataPlaneError, OSError."""
         begin = time.monotonic()
-        changes = difference(self._wanted, wanted)
-        applied = self.plane.apply(wanted)
-        self._wanted = wanted
-        self._report(applied)
-        rules = portals(wanted, applied.proxy_ports, applied.held_node_ports, self.plane.refuse_port)
-        written = self._portals.apply(
-            build(
-                rules,
-                prefix=self._config.chain_prefix,
-                cluster_cidr=self._config.cluster_cidr,
-                refuse_port=self.plane.refuse_port,
-            )
-        )
-        self._file.write(State.of(wanted, dict(applied.proxy_ports), self.plane.refuse_port))
-        if not changes and not written:
+        changes = difference(self._wanted, desired.ports)
+        done = self._mode.apply(desired)
+        self._wanted = desired.ports
+        self._report(self._node_ports(done) | self._health_checks(desired))
+        self._file.write(State.of(desired, done.proxy_ports, done.refuse_port))
+        if not changes and not done.wrote_rules:
             return ""
         took_ms = (time.monotonic() - begin) * 1000
-        return f"synced services={len(wanted)} {changes} rules_written={written} took_ms={took_ms:.1f}"
+        return f"synced services={len(desired.ports)} {changes} rules_written={done.wrote_rules} took_ms={took_ms:.1f}"
 
     def check(self) -> bool:
-        """Put back rules that somebody changed; True when there were some. Raises PortalError."""
-        return self._portals.check()
+        """Put back what somebody changed; True when there was something. Raises PortalError, OSError."""
+        self._reserve()
+        return self._mode.check()
 
     def stop(self) -> None:
         """Stop serving. Rules, route and state stay for the next start."""
-        self.plane.stop()
+        self._checks.stop()
+        self._mode.stop()
 
-    def _report(self, applied: Applied) -> None:
-        """Tell of each clash once, and again when it came back after it was solved."""
-        clashes = frozenset(applied.clashes)
-        for clash in sorted(clashes - self._clashes, key=lambda c: c.name):
-            log.warning("node port taken service=%s node_port=%d reason=%s", clash.name, clash.node_port, clash.reason)
-            self._on_clash(clash)
-        for clash in self._clashes - clashes:
-            log.info("node port no longer clashes service=%s node_port=%d", clash.name, clash.node_port)
-        self._clashes = clashes
+    def _reserve(self) -> None:
+        try:
+            self._reserved.reserve(self._config.node_port_range)
+        except OSError as error:
+            # A container may not write it. Node ports work without; a client of this host may get one first.
+            log.warning("node ports not reserved error=%s", error)
+
+    def _node_ports(self, done: Done) -> set[Trouble]:
+        host = self._config.host
+        return {
+            Trouble(
+                clash.name.namespace,
+                clash.name.service,
+                "NodePortTaken",
+                f"node port {clash.node_port} cannot be held on {host}: {clash.reason}; trying again",
+            )
+            for clash in done.clashes
+        }
+
+    def _health_checks(self, desired: Desired) -> set[Trouble]:
+        return {
+            Trouble(
+                check.namespace,
+                check.service,
+                "FailedToStartServiceHealthcheck",
+                f"node {self._config.host} failed to start healthcheck on port {check.port}: {why}; trying again",
+            )
+            for check, why in self._checks.apply(desired.health_checks)
+        }
+
+    def _report(self, troubles: set[Trouble]) -> None:
+        """Tell of each trouble once, and again when it came back after it was solved."""
+        for trouble in sorted(troubles - self._troubles):
+            log.warning("port taken service=%s/%s %s", trouble.namespace, trouble.service, trouble.message)
+            self._on_trouble(trouble)
+        for trouble in sorted(self._troubles - troubles):
+            log.info("solved service=%s/%s %s", trouble.namespace, trouble.service, trouble.message)
+        self._troubles = frozenset(troubles)
+
+
+def reserved_ports(config: Config) -> ReservedPorts:
+    """The reserved ports of this configuration; their note lies beside the state."""
+    return ReservedPorts(config.state_file.with_name(config.state_file.name + ".reserved"))

@@ -12,7 +12,10 @@ from enum import Enum
 from typing import NamedTuple
 
 Endpoint = tuple[str, int]
-"""Address and port of a ready pod."""
+"""Address and port of a pod that may take new connections."""
+
+EXTERNAL = "external"
+"""The scope of a service port that serves only what comes by node port or external address."""
 
 
 class Protocol(Enum):
@@ -23,34 +26,65 @@ class Protocol(Enum):
 
 
 class PortName(NamedTuple):
-    """Which port of which service; the port's name is empty when the service has one unnamed port."""
+    """Which port of which service; the port's name is empty when the service has one unnamed port.
+
+    `scope` is empty, or EXTERNAL for the second half of a service whose inside and outside clients are led to
+    different endpoints.
+    """
 
     namespace: str
     service: str
     port: str
+    scope: str = ""
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.service}:{self.port}"
+        return f"{self.namespace}/{self.service}:{self.port}{'/' * bool(self.scope)}{self.scope}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePort:
-    """One port of a service as wanted: where it is reached, and which endpoints are ready."""
+    """One port of a service as wanted: where it is reached, and which endpoints take new connections."""
 
     name: PortName
     protocol: Protocol
     cluster_ip: str
+    """Empty when it is not reached by one."""
     port: int
     node_port: int = 0
     """0 when the service has none."""
     external_ips: tuple[str, ...] = ()
     load_balancer_ips: tuple[str, ...] = ()
+    source_ranges: tuple[str, ...] = ()
+    """Who may use the load balancer's addresses, as CIDRs; empty: everybody."""
     affinity_s: int | None = None
     """Seconds a client stays with its endpoint; None: every connection is balanced anew."""
+    near: PortName | None = None
+    """The service port that serves clients on this node and in its pods instead, at the same addresses."""
     endpoints: tuple[Endpoint, ...] = ()
 
 
 Wanted = Mapping[PortName, ServicePort]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCheck:
+    """What a load balancer outside asks about a service on this node."""
+
+    namespace: str
+    service: str
+    port: int
+    """Where it asks, on the node."""
+    local_endpoints: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desired:
+    """All that this node is to do."""
+
+    ports: Wanted
+    health_checks: tuple[HealthCheck, ...] = ()
+    pod_cidrs: tuple[str, ...] = ()
+    """Addresses of this node's pods."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ stay true. A file that is missing or damaged costs only that: the proxy then wai
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from netproxy.services import PortName, ServicePort, Wanted
+from netproxy.services import Desired, HealthCheck, PortName, ServicePort
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +25,14 @@ class State:
     refuse_port: int = 0
     services: tuple[tuple[ServicePort, int], ...] = ()
     """Each with its proxy port."""
+    health_checks: tuple[HealthCheck, ...] = ()
+    pod_cidrs: tuple[str, ...] = ()
 
     @property
-    def wanted(self) -> dict[PortName, ServicePort]:
-        """The services by name."""
-        return {service.name: service for service, _port in self.services}
+    def desired(self) -> Desired:
+        """What was served."""
+        ports = {service.name: service for service, _port in self.services}
+        return Desired(ports=ports, health_checks=self.health_checks, pod_cidrs=self.pod_cidrs)
 
     @property
     def proxy_ports(self) -> dict[PortName, int]:
@@ -36,50 +40,51 @@ class State:
         return {service.name: port for service, port in self.services}
 
     @staticmethod
-    def of(wanted: Wanted, proxy_ports: dict[PortName, int], refuse_port: int) -> State:
-        """The state that serves these."""
+    def of(desired: Desired, proxy_ports: Mapping[PortName, int], refuse_port: int) -> State:
+        """The state that serves this; where no proxy port is used, it is 0."""
         return State(
             refuse_port=refuse_port,
-            services=tuple((service, proxy_ports[name]) for name, service in sorted(wanted.items())),
+            services=tuple((service, proxy_ports.get(name, 0)) for name, service in sorted(desired.ports.items())),
+            health_checks=desired.health_checks,
+            pod_cidrs=desired.pod_cidrs,
         )
 
 
+def read_state(path: Path) -> State:
+    """The last state; an empty one when there is none that can be used."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=State)
+    except FileNotFoundError:
+        return State()
+    except (OSError, msgspec.DecodeError) as error:
+        log.warning("state not usable, starting without file=%s error=%s", path, error)
+        return State()
+
+
 class StateFile:
-    """The file; written only when its content changes."""
+    """The file; written only when its content changes. `last`: what was read from it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, last: State) -> None:
         self._path = path
-        self._content = b""
-
-    def read(self) -> State:
-        """The last state; an empty one when there is none that can be used."""
-        try:
-            content = self._path.read_bytes()
-            state = msgspec.json.decode(content, type=State)
-        except FileNotFoundError:
-            return State()
-        except (OSError, msgspec.DecodeError) as error:
-            log.warning("state not usable, starting without file=%s error=%s", self._path, error)
-            return State()
-        self._content = content
-        return state
+        self._last = last
 
     def write(self, state: State) -> None:
-        """Replace the file in one step. Raises OSError."""
-        content = msgspec.json.encode(state)
-        if content == self._content:
+        """Replace the file in one step. Not synced to the disk: a file that a power cut damaged costs a wait for the
+        master, syncing would cost every change of an endpoint. Raises OSError.
+        """
+        if state == self._last:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._path.with_name(self._path.name + ".new")
-        fresh.write_bytes(content)
+        fresh.write_bytes(msgspec.json.encode(state))
         fresh.replace(self._path)
-        self._content = content
+        self._last = state
 
-    def remove(self) -> bool:
-        """Delete the file; False when there was none."""
-        try:
-            self._path.unlink()
-        except FileNotFoundError:
-            return False
-        self._content = b""
-        return True
+
+def remove_state(path: Path) -> bool:
+    """Delete the file; False when there was none."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    return True

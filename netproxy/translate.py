@@ -1,64 +1,126 @@
-"""From the API's Services and Endpoints to service ports.
+"""From the API's Services, EndpointSlices and Endpoints to what this node is to do. Pure.
 
 Left out: headless services, ExternalName, protocols other than TCP and UDP, addresses that are not IPv4. Endpoints
-belong to the port of the same name; addresses that are not ready do not count, unless the service asks for them.
+belong to the port of the same name. A service whose inside and outside clients are led to different endpoints becomes
+two service ports: one for the cluster address, one (scope EXTERNAL) for node port and external addresses.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from api.core import Endpoints, Service
 from api.core.service import ServicePort as ApiPort
-from netproxy.services import Endpoint, PortName, Protocol, ServicePort
+from api.discovery import EndpointSlice
+from netproxy.endpoints import (
+    PROTOCOLS,
+    Candidate,
+    Here,
+    everywhere,
+    from_endpoints,
+    from_slices,
+    is_ipv4,
+    on_this_node,
+)
+from netproxy.services import EXTERNAL, Desired, HealthCheck, PortName, ServicePort
 
 log = logging.getLogger(__name__)
 
+SERVICE_LABEL = "kubernetes.io/service-name"
 DEFAULT_AFFINITY_S = 10_800
 """Kubernetes' default of sessionAffinityConfig.clientIP.timeoutSeconds."""
 
-_PROTOCOLS = {"": Protocol.TCP, "TCP": Protocol.TCP, "UDP": Protocol.UDP}
+_OUTSIDE_TYPES = ("NodePort", "LoadBalancer")
+_NO_DISTRIBUTION = ""
 
 
-def translate(services: Iterable[Service], endpoints: Iterable[Endpoints]) -> dict[PortName, ServicePort]:
-    """The wanted state, in the order of names."""
-    by_name = {(e.metadata.namespace, e.metadata.name): e for e in endpoints}
-    wanted: dict[PortName, ServicePort] = {}
-    for service in sorted(services, key=lambda s: (s.metadata.namespace, s.metadata.name)):
-        if service.spec.type != "ExternalName" and is_ipv4(service.spec.cluster_ip):
-            found = by_name.get((service.metadata.namespace, service.metadata.name))
-            for port in service.spec.ports:
-                if port.protocol in _PROTOCOLS:
-                    one = _service_port(service, port, found)
-                    wanted[one.name] = one
-    return wanted
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objects:
+    """What a source of objects holds at one moment."""
+
+    services: Sequence[Service] = ()
+    slices: Sequence[EndpointSlice] = ()
+    endpoints: Sequence[Endpoints] = ()
+    here: Here = field(default_factory=Here)
 
 
-def is_ipv4(text: str) -> bool:
-    """Whether this is an IPv4 address; "None" and "" are not."""
-    try:
-        ipaddress.IPv4Address(text)
-    except ValueError:
-        return False
-    return True
+def translate(objects: Objects) -> Desired:
+    """All that is wanted, in the order of names."""
+    behind = _Behind(objects)
+    ports: dict[PortName, ServicePort] = {}
+    checks: list[HealthCheck] = []
+    for service in sorted(objects.services, key=lambda s: (s.metadata.namespace, s.metadata.name)):
+        if service.spec.type == "ExternalName" or service.spec.cluster_ip == "None":
+            continue
+        local: set[str] = set()
+        for port in service.spec.ports:
+            if port.protocol in PROTOCOLS:
+                candidates = behind.candidates(service, port)
+                local |= {address for address, _port in on_this_node(candidates, objects.here)}
+                ports |= {one.name: one for one in _halves(service, port, candidates, objects.here)}
+        checks += _health_checks(service, len(local))
+    return Desired(ports=ports, health_checks=tuple(checks), pod_cidrs=objects.here.pod_cidrs)
 
 
-def _service_port(service: Service, port: ApiPort, endpoints: Endpoints | None) -> ServicePort:
+class _Behind:
+    """Finds the candidates of a service port."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._endpoints = {(e.metadata.namespace, e.metadata.name): e for e in objects.endpoints}
+        self._slices: dict[tuple[str, str], list[EndpointSlice]] = defaultdict(list)
+        for one in objects.slices:
+            self._slices[one.metadata.namespace, one.metadata.labels.get(SERVICE_LABEL, "")].append(one)
+
+    def candidates(self, service: Service, port: ApiPort) -> tuple[Candidate, ...]:
+        key, protocol = (service.metadata.namespace, service.metadata.name), PROTOCOLS[port.protocol]
+        if slices := self._slices.get(key):
+            return from_slices(slices, port.name, protocol)
+        unready_too = service.spec.publish_not_ready_addresses
+        return from_endpoints(self._endpoints.get(key), port.name, protocol, unready_too=unready_too)
+
+
+def _halves(service: Service, port: ApiPort, candidates: Sequence[Candidate], here: Here) -> Iterator[ServicePort]:
+    """One service port, or two when clients inside and outside are led to different endpoints."""
     spec = service.spec
-    ingress = [one.ip for one in service.status.load_balancer.ingress]
-    protocol = _PROTOCOLS[port.protocol]
+    whole = _whole(service, port)
+    if not (whole.cluster_ip or _reached_from_outside(whole)):
+        return
+    anywhere = everywhere(candidates, here, spec.traffic_distribution or _NO_DISTRIBUTION)
+    local = on_this_node(candidates, here)
+    inside = local if spec.internal_traffic_policy == "Local" else anywhere
+    outside = local if spec.external_traffic_policy == "Local" else anywhere
+    same = (spec.internal_traffic_policy == "Local") == (spec.external_traffic_policy == "Local")
+    if same or not _reached_from_outside(whole):
+        yield replace(whole, endpoints=inside)
+        return
+    outside_name = whole.name._replace(scope=EXTERNAL)
+    near = whole.name if spec.external_traffic_policy == "Local" else None
+    yield replace(whole, endpoints=inside, node_port=0, external_ips=(), load_balancer_ips=(), source_ranges=())
+    yield replace(whole, name=outside_name, cluster_ip="", near=near, endpoints=outside)
+
+
+def _reached_from_outside(port: ServicePort) -> bool:
+    return bool(port.node_port or port.external_ips or port.load_balancer_ips)
+
+
+def _whole(service: Service, port: ApiPort) -> ServicePort:
+    """The service port with all its addresses, and no endpoints yet."""
+    spec = service.spec
+    ingress = [one.ip for one in service.status.load_balancer.ingress if one.ip_mode != "Proxy"]
     return ServicePort(
         name=PortName(service.metadata.namespace, service.metadata.name, port.name),
-        protocol=protocol,
-        cluster_ip=spec.cluster_ip,
+        protocol=PROTOCOLS[port.protocol],
+        cluster_ip=spec.cluster_ip if is_ipv4(spec.cluster_ip) else "",
         port=port.port,
-        node_port=port.node_port if spec.type in ("NodePort", "LoadBalancer") else 0,
+        node_port=port.node_port if spec.type in _OUTSIDE_TYPES else 0,
         external_ips=_ipv4_only(service, spec.external_ips),
         load_balancer_ips=_ipv4_only(service, ingress) if spec.type == "LoadBalancer" else (),
+        source_ranges=_source_ranges(service) if spec.type == "LoadBalancer" else (),
         affinity_s=_affinity_s(service),
-        endpoints=_ready(endpoints, port.name, protocol, spec.publish_not_ready_addresses) if endpoints else (),
     )
 
 
@@ -70,27 +132,43 @@ def _affinity_s(service: Service) -> int | None:
     return DEFAULT_AFFINITY_S if timeout_s is None else timeout_s
 
 
-def _ready(endpoints: Endpoints, port_name: str, protocol: Protocol, all_addresses: bool) -> tuple[Endpoint, ...]:
-    """The endpoints of one port, each once, in a stable order."""
-    found: set[Endpoint] = set()
-    for subset in endpoints.subsets:
-        addresses = subset.addresses + (subset.not_ready_addresses if all_addresses else [])
-        for port in subset.ports:
-            if port.name == port_name and _PROTOCOLS.get(port.protocol) is protocol:
-                found |= {(address.ip, port.port) for address in addresses if is_ipv4(address.ip)}
-    return tuple(sorted(found, key=lambda e: (ipaddress.IPv4Address(e[0]), e[1])))
+def _health_checks(service: Service, local_endpoints: int) -> list[HealthCheck]:
+    spec = service.spec
+    wanted = spec.type == "LoadBalancer" and spec.external_traffic_policy == "Local" and spec.health_check_node_port
+    if not wanted:
+        return []
+    return [
+        HealthCheck(
+            namespace=service.metadata.namespace,
+            service=service.metadata.name,
+            port=spec.health_check_node_port,
+            local_endpoints=local_endpoints,
+        )
+    ]
+
+
+def _source_ranges(service: Service) -> tuple[str, ...]:
+    """The IPv4 ranges. When ranges are asked for and none can be used, nobody is let in: closed, not open."""
+    asked = [text.strip() for text in service.spec.load_balancer_source_ranges]
+    found: dict[str, None] = {}
+    for text in asked:
+        try:
+            found[str(ipaddress.IPv4Network(text, strict=False))] = None
+        except ValueError as error:
+            _left_out(service, text, str(error))
+    return tuple(found) or (("0.0.0.0/32",) if asked else ())
 
 
 def _ipv4_only(service: Service, addresses: Iterable[str]) -> tuple[str, ...]:
-    good = []
+    good: dict[str, None] = {}
     for address in addresses:
         if is_ipv4(address):
-            good.append(address)
+            good[address] = None
         elif address:
-            log.warning(
-                "address left out, not IPv4 service=%s/%s address=%s",
-                service.metadata.namespace,
-                service.metadata.name,
-                address,
-            )
+            _left_out(service, address, "not IPv4")
     return tuple(good)
+
+
+def _left_out(service: Service, address: str, why: str) -> None:
+    meta = service.metadata
+    log.warning("address left out service=%s/%s address=%s reason=%s", meta.namespace, meta.name, address, why)

@@ -1,4 +1,4 @@
-"""Portals written with iptables-restore: one transaction, own chains, only when something changed.
+"""Portals written with iptables: one transaction, own chains, only when something changed, and then only that.
 
 The rules outlive this program on purpose: a restart on the same ports finds them valid. `cleanup` takes out what
 is ours and nothing else.
@@ -8,29 +8,41 @@ from __future__ import annotations
 
 import logging
 
-from netproxy.portals.commands import LOCK_WAIT_S, run
+from netproxy.portals.edits import Found, changes_text, expected, find, removal_text, whole_text
 from netproxy.portals.routes import ServiceRoute
-from netproxy.portals.rules import Found, Ruleset, find, removal_text, restore_text
+from netproxy.portals.rules import Ruleset
+from netproxy.portals.tables import NatTable, nat_table, others_may_hold_rules
 
 log = logging.getLogger(__name__)
 
 
 class Portals:
-    """The rules of one proxy on this node. For one thread."""
+    """The rules of one proxy on this node. For one thread. `iptables_mode`: one of tables.MODES."""
 
-    def __init__(self, *, prefix: str, cluster_cidr: str) -> None:
+    def __init__(self, *, prefix: str, cluster_cidr: str, iptables_mode: str = "auto") -> None:
         self._prefix = prefix
+        self._mode = iptables_mode
         self._route = ServiceRoute(cluster_cidr)
         self._wanted: Ruleset | None = None
         self._written: Found | None = None
+        self._made: NatTable | None = None
 
     def apply(self, ruleset: Ruleset) -> bool:
         """Make the kernel's rules these; False when they were so already. Raises PortalError; call again then."""
-        if ruleset == self._wanted and self._written is not None:
+        before, known = self._wanted, self._written
+        if ruleset == before and known is not None:
             return False
-        self._wanted, known = ruleset, self._written
-        self._written = None
-        self._write(ruleset, known if known is not None else self._read())
+        self._wanted, self._written = ruleset, None
+        # Known and in our own words: then the kernel need not be asked what it has, nor afterwards what it made of it.
+        edit = changes_text(before, ruleset) if before is not None and known == expected(before) else None
+        if edit is None:
+            self._write(ruleset, known if known is not None else self._read())
+        else:
+            self._table.restore(edit)
+            self._written = expected(ruleset)
+            log.info(
+                "rules changed prefix=%s rules=%d lines=%d", self._prefix, len(ruleset.rules), edit.count("\n") - 2
+            )
         return True
 
     def check(self) -> bool:
@@ -47,28 +59,39 @@ class Portals:
         return repaired
 
     def cleanup(self) -> list[str]:
-        """Remove all rules, chains and the route of this prefix; returns what was removed."""
-        found = self._read()
+        """Remove all rules, chains and the route of this prefix, from both flavours; returns what was removed."""
         self._wanted = self._written = None
-        removed = [f"chain {chain}" for chain in found.chains]
-        if found.chains:
-            run(*_RESTORE, text=removal_text(self._prefix, found.jumps, found.chains))
+        removed = self._remove_from(self._table) + self.remove_from_other_flavour()
         if self._route.remove():
             removed.append(f"route {self._route.cidr}")
         return removed
 
+    def remove_from_other_flavour(self) -> list[str]:
+        """Remove what an earlier start wrote with the iptables that is not used now."""
+        other = others_may_hold_rules(self._mode)
+        return self._remove_from(nat_table(other)) if other else []
+
+    @property
+    def _table(self) -> NatTable:
+        """Chosen at the first use: probing runs a command."""
+        if self._made is None:
+            self._made = nat_table(self._mode)
+        return self._made
+
+    def _remove_from(self, table: NatTable) -> list[str]:
+        found = find(table.save(), self._prefix)
+        if found.chains:
+            table.restore(removal_text(self._prefix, found))
+        return [f"chain {chain}" for chain in sorted(found.chains)]
+
     def _write(self, ruleset: Ruleset, before: Found) -> None:
         self._route.ensure()
         missing = [jump for jump in ruleset.jumps if not before.has_jump(*jump)]
-        run(*_RESTORE, text=restore_text(ruleset, missing))
+        self._table.restore(whole_text(ruleset, missing))
         after = self._read()
-        complete = len(after.rules) == len(ruleset.rules) and all(after.has_jump(*jump) for jump in ruleset.jumps)
-        # Not complete: somebody was at it in between; the next check writes again.
-        self._written = after if complete else None
+        # Not whole: somebody was at it in between; the next check writes again.
+        self._written = after if after.is_whole(ruleset) else None
         log.info("rules written prefix=%s rules=%d", self._prefix, len(ruleset.rules))
 
     def _read(self) -> Found:
-        return find(run("iptables-save", "-t", "nat"), self._prefix)
-
-
-_RESTORE = ("iptables-restore", "--noflush", "-w", str(LOCK_WAIT_S))
+        return find(self._table.save(), self._prefix)

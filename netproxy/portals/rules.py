@@ -1,4 +1,4 @@
-"""The rules as values: built purely, compared as text, written by `iptables`.
+"""The rules of iptables as values: built purely, compared as text, written by `iptables`.
 
 The shape is constant, only the entries grow with the services::
 
@@ -7,7 +7,8 @@ The shape is constant, only the entries grow with the services::
         anything        -> <PREFIX>-EXTERNAL   one rule per external or load-balancer address and port
         local addresses -> <PREFIX>-NODEPORT   one rule per node port
 
-so traffic that is not for a service passes three rules. Refusing is done in the same table, by a redirect to a port at
+so traffic that is not for a service passes three rules, and one more for each run of proxy ports, which are refused
+to those who ask for them by number. Refusing is done in the same table, by a redirect to a port at
 which the kernel answers with a reset (TCP) or "port unreachable" (UDP): it works wherever others put their own rules
 in the filter table, and everything is one table, so one transaction.
 """
@@ -17,9 +18,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from netproxy.services import PortName, Protocol, Wanted
+from netproxy.portals.portal import Portal
+from netproxy.services import Protocol
 
 MAX_CHAIN_NAME = 28
 """Characters the kernel takes for the name of a chain, xtables-legacy."""
@@ -31,19 +33,6 @@ _COMMENT = re.compile(r"[^A-Za-z0-9._:/-]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Portal:
-    """Where one service port is reached, and the local port that serves it."""
-
-    name: str
-    protocol: Protocol
-    target_port: int
-    cluster_ip: str
-    port: int
-    node_port: int = 0
-    external_ips: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Ruleset:
     """The content of our chains in the nat table, and the jumps that lead into them."""
 
@@ -54,43 +43,38 @@ class Ruleset:
     """Built-in chain, our chain."""
 
 
-def portals(
-    wanted: Wanted, proxy_ports: Mapping[PortName, int], held: Mapping[PortName, int], refuse_port: int
-) -> tuple[Portal, ...]:
-    """The portals of a wanted state, in the order of names.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What all rules of one node share."""
 
-    A service port without endpoints leads to the refusing port. A node port is redirected only while it is held:
-    otherwise another program answers there, and its clients are not ours.
-    """
-    found = []
-    for name, port in sorted(wanted.items()):
-        found.append(
-            Portal(
-                name=str(name),
-                protocol=port.protocol,
-                target_port=proxy_ports[name] if port.endpoints else refuse_port,
-                cluster_ip=port.cluster_ip,
-                port=port.port,
-                node_port=held.get(name, 0),
-                external_ips=tuple(dict.fromkeys(port.external_ips + port.load_balancer_ips)),
-            )
-        )
-    return tuple(found)
+    prefix: str
+    cluster_cidr: str
+    refuse_port: int
+    pod_cidrs: tuple[str, ...] = ()
+    """Addresses of this node's pods: with the node itself they are who is near."""
+    guarded: Mapping[Protocol, tuple[int, ...]] = field(default_factory=dict)
+    """Proxy ports: reached by a redirect only, refused to those who ask for them by number from outside."""
 
 
-def build(wanted: Iterable[Portal], *, prefix: str, cluster_cidr: str, refuse_port: int) -> Ruleset:
+def build(wanted: Iterable[Portal], layout: Layout) -> Ruleset:
     """All rules for these portals. A cluster address outside the service range is treated as an external one."""
-    cidr = ipaddress.IPv4Network(cluster_cidr)
-    chain = {suffix: f"{prefix}-{suffix}" for suffix in _SUFFIXES}
+    cidr = ipaddress.IPv4Network(layout.cluster_cidr)
+    chain = {suffix: f"{layout.prefix}-{suffix}" for suffix in _SUFFIXES}
     cluster: list[str] = []
     external: list[str] = []
     node: list[str] = []
     for portal in wanted:
-        inside = ipaddress.IPv4Address(portal.cluster_ip) in cidr
-        (cluster if inside else external).append(_to_address(portal, portal.cluster_ip))
-        external += [_to_address(portal, address) for address in portal.external_ips]
+        if portal.cluster_ip:
+            inside = ipaddress.IPv4Address(portal.cluster_ip) in cidr
+            (cluster if inside else external).append(
+                _to_address(portal, portal.cluster_ip, Way("", portal.target_port))
+            )
+        for address in portal.external_ips:
+            external += [_to_address(portal, address, way) for way in ways(portal, layout, ())]
+        for address in portal.load_balancer_ips:
+            external += [_to_address(portal, address, way) for way in _ways_of_load_balancer(portal, layout, address)]
         if portal.node_port:
-            node.append(f"{_match(portal, portal.node_port)} {_redirect(portal.target_port)}")
+            node += [_to_port(portal, way) for way in ways(portal, layout, ())]
     skeleton = [
         f"-A {chain[entry]} {match}-j {chain[target]}"
         for entry in ("PREROUTING", "OUTPUT")
@@ -100,11 +84,12 @@ def build(wanted: Iterable[Portal], *, prefix: str, cluster_cidr: str, refuse_po
             ("-m addrtype --dst-type LOCAL ", "NODEPORT"),
         )
     ]
-    refuse = [f"-p {protocol} {_redirect(refuse_port)}" for protocol in ("tcp", "udp")]
+    refuse = [f"-p {protocol} {_redirect(layout.refuse_port)}" for protocol in ("tcp", "udp")]
     return Ruleset(
         chains=tuple(chain.values()),
         rules=(
             *skeleton,
+            *(f"-A {chain['PREROUTING']} {rule}" for rule in _guard(layout)),
             *(f"-A {chain['CLUSTER']} {rule}" for rule in cluster + refuse),
             *(f"-A {chain['EXTERNAL']} {rule}" for rule in external),
             *(f"-A {chain['NODEPORT']} {rule}" for rule in node),
@@ -113,65 +98,78 @@ def build(wanted: Iterable[Portal], *, prefix: str, cluster_cidr: str, refuse_po
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Who is led to which port."""
+
+    match: str
+    """A match on the source that ends with a space, or empty for everybody."""
+    port: int
+
+
+def ways(portal: Portal, layout: Layout, allowed: tuple[str, ...]) -> list[Way]:
+    """Near clients first, if they are led elsewhere. `allowed`: the ranges that may come at all, none for everybody."""
+    found = []
+    if portal.near_port:
+        for source in allowed or ("",):
+            found.append(Way(f"{_from(source)}-m addrtype --src-type LOCAL ", portal.near_port))
+            near = (overlap(source or "0.0.0.0/0", cidr) for cidr in layout.pod_cidrs)
+            found += [Way(_from(one), portal.near_port) for one in near if one]
+    return found + [Way(_from(source), portal.target_port) for source in allowed or ("",)]
+
+
+def _ways_of_load_balancer(portal: Portal, layout: Layout, address: str) -> list[Way]:
+    """With ranges, all others are refused, but for the address itself: the node that has it asks with it."""
+    found = ways(portal, layout, portal.source_ranges)
+    if portal.source_ranges:
+        found += [Way(_from(f"{address}/32"), portal.near_port or portal.target_port), Way("", layout.refuse_port)]
+    return found
+
+
+def overlap(one: str, other: str) -> str:
+    """What two ranges share: the smaller one, or "" when they are apart."""
+    first, second = ipaddress.IPv4Network(one), ipaddress.IPv4Network(other)
+    if first.subnet_of(second):
+        return str(first)
+    return str(second) if second.subnet_of(first) else ""
+
+
+def _from(source: str) -> str:
+    return f"-s {source} " if source else ""
+
+
+def _guard(layout: Layout) -> list[str]:
+    return [
+        f"-p {name} -m addrtype --dst-type LOCAL -m {name} --dport {first}:{last} {_redirect(layout.refuse_port)}"
+        for protocol, numbers in layout.guarded.items()
+        for name in (protocol.value.lower(),)
+        for first, last in runs(numbers)
+    ]
+
+
+def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """The numbers as ranges, each with its first and last."""
+    found: list[tuple[int, int]] = []
+    for number in sorted(set(numbers)):
+        if found and found[-1][1] == number - 1:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+    return found
+
+
 def chains_of(prefix: str) -> tuple[str, ...]:
     """The names of all chains a proxy with this prefix makes."""
     return tuple(f"{prefix}-{suffix}" for suffix in _SUFFIXES)
 
 
-def restore_text(ruleset: Ruleset, missing_jumps: Iterable[tuple[str, str]]) -> str:
-    """Input for `iptables-restore --noflush`: our chains anew, everything else untouched.
-
-    The jumps come first in their chains: what other programs redirect on the same addresses must not hide services.
-    """
-    lines = ["*nat", *(f":{chain} - [0:0]" for chain in ruleset.chains)]
-    lines += [f"-I {builtin} 1 -j {chain}" for builtin, chain in missing_jumps]
-    return "\n".join([*lines, *ruleset.rules, "COMMIT", ""])
+def _to_address(portal: Portal, address: str, way: Way) -> str:
+    target = ipaddress.IPv4Address(address)
+    return f"{way.match}-d {target}/32 {_match(portal, portal.port)} {_redirect(way.port)}"
 
 
-def removal_text(prefix: str, jump_lines: Iterable[str], chains: Iterable[str]) -> str:
-    """Input for `iptables-restore --noflush` that takes out these jumps and chains."""
-    mine = [chain for chain in chains_of(prefix) if chain in set(chains)]
-    lines = ["*nat", *(f":{chain} - [0:0]" for chain in mine)]
-    lines += [line.replace("-A ", "-D ", 1) for line in jump_lines]
-    lines += [f"-X {chain}" for chain in mine]
-    return "\n".join([*lines, "COMMIT", ""])
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Our part of what `iptables-save -t nat` shows."""
-
-    chains: tuple[str, ...]
-    rules: tuple[str, ...]
-    jumps: tuple[str, ...]
-    """Lines in the built-in chains that jump into ours."""
-
-    def has_jump(self, builtin: str, chain: str) -> bool:
-        """Whether the built-in chain leads to ours without a condition."""
-        return f"-A {builtin} -j {chain}" in self.jumps
-
-
-def find(saved: str, prefix: str) -> Found:
-    """Pick our part out of the text of `iptables-save -t nat`."""
-    own = set(chains_of(prefix))
-    chains, rules, jumps = [], [], []
-    for line in saved.splitlines():
-        words = line.split()
-        if line.startswith(":") and words[0][1:] in own:
-            chains.append(words[0][1:])
-        elif line.startswith("-A ") and words[1] in own:
-            rules.append(line)
-        elif line.startswith("-A ") and _target(words) in own:
-            jumps.append(line)
-    return Found(tuple(chains), tuple(rules), tuple(jumps))
-
-
-def _target(words: list[str]) -> str:
-    return words[words.index("-j") + 1] if "-j" in words else ""
-
-
-def _to_address(portal: Portal, address: str) -> str:
-    return f"-d {ipaddress.IPv4Address(address)}/32 {_match(portal, portal.port)} {_redirect(portal.target_port)}"
+def _to_port(portal: Portal, way: Way) -> str:
+    return f"{way.match}{_match(portal, portal.node_port)} {_redirect(way.port)}"
 
 
 def _match(portal: Portal, port: int) -> str:

@@ -1,4 +1,4 @@
-"""A small API server for tests: lists, watches and events of services and endpoints, over plain HTTP."""
+"""A small API server for tests: lists, watches and events of what a proxy follows, over plain HTTP."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import urllib.parse
 from typing import Any
 
 from api.codec import encode
-from api.core import Endpoints, Service
+from api.core import Endpoints, Node, Service
+from api.discovery import EndpointSlice
+from api.meta import Object
 
 LIMIT_S = 10.0
-KINDS = {"services": Service, "endpoints": Endpoints}
+KINDS = {"services": Service, "endpoints": Endpoints, "endpointslices": EndpointSlice, "nodes": Node}
+PLURALS = {kind: plural for plural, kind in KINDS.items()}
+SLICES_GROUP = "/apis/discovery.k8s.io/v1"
 
 
 class ApiServer:
@@ -25,6 +29,7 @@ class ApiServer:
         """Version, plural, type of change, object."""
         self.changed = threading.Condition()
         self.closing = False
+        self.serves_slices = True
         handler = type("Handler", (_Handler,), {"api": self})
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
         self._server.daemon_threads = False
@@ -33,22 +38,20 @@ class ApiServer:
         self._thread = threading.Thread(target=self._server.serve_forever, name="test-api")
         self._thread.start()
 
-    def put(self, item: Service | Endpoints) -> None:
+    def put(self, item: Object) -> None:
         """Make or replace an object."""
-        plural = "services" if isinstance(item, Service) else "endpoints"
-        self._change(plural, "MODIFIED", json.loads(encode(item)))
+        self._change(PLURALS[type(item)], "MODIFIED", json.loads(encode(item)))
 
-    def delete(self, item: Service | Endpoints) -> None:
+    def delete(self, item: Object) -> None:
         """Take an object away."""
-        plural = "services" if isinstance(item, Service) else "endpoints"
-        self._change(plural, "DELETED", json.loads(encode(item)))
+        self._change(PLURALS[type(item)], "DELETED", json.loads(encode(item)))
 
     def items(self, plural: str) -> list[dict[str, Any]]:
         """The objects of one kind as they are."""
         found: dict[tuple[str, str], dict[str, Any]] = {}
         for _version, kind, change, item in self.log:
             if kind == plural:
-                key = (item["metadata"]["namespace"], item["metadata"]["name"])
+                key = (item["metadata"].get("namespace", ""), item["metadata"]["name"])
                 found.pop(key, None)
                 if change != "DELETED":
                     found[key] = item
@@ -79,7 +82,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
         plural, parameters = path.rpartition("/")[2], urllib.parse.parse_qs(query)
-        if plural not in KINDS:
+        if path.startswith(SLICES_GROUP) and not self.api.serves_slices:
+            self.send_error(404)
+        elif path == SLICES_GROUP:
+            self._json({"kind": "APIResourceList"})
+        elif plural not in KINDS:
             self.send_error(404)
         elif "watch" in parameters:
             self._watch(plural, int(parameters["resourceVersion"][0]))

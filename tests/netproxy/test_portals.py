@@ -12,7 +12,8 @@ import pytest
 from netproxy.dataplane.plane import DataPlane
 from netproxy.dataplane.udp import UdpTimers
 from netproxy.portals.iptables import Portals
-from netproxy.portals.rules import build, portals
+from netproxy.portals.portal import portals
+from netproxy.portals.rules import Layout, build
 from netproxy.services import Protocol, ServicePort
 from tests.netproxy.networks import CLIENT_IP, GATEWAY_IP, NODE_IP, POD_IP, Namespace, Site, site
 from tests.netproxy.servers import LIMIT_S, Server, naming, port, read_all, wait_until
@@ -40,7 +41,8 @@ class Node:
             done = self.plane.apply(state)
             refuse = self.plane.refuse_port
             shown = portals(state, done.proxy_ports, done.held_node_ports, refuse)
-            return self.portals.apply(build(shown, prefix="STT", cluster_cidr=CIDR, refuse_port=refuse))
+            layout = Layout(prefix="STT", cluster_cidr=CIDR, refuse_port=refuse)
+            return self.portals.apply(build(shown, layout))
 
     def rules(self) -> str:
         """What iptables-save shows, without its counters and dates."""
@@ -74,6 +76,11 @@ def pods(place: Site) -> Iterator[Callable[[bytes], Server]]:
     yield start
     for server in servers:
         server.close()
+
+
+def routes_of(node: Node) -> str:
+    """The routes, whether or not the cables are seen to be plugged in yet."""
+    return node.place.node.run("ip", "route").replace(" linkdown", "")
 
 
 def ask_from(namespace: Namespace, address: str, number: int) -> bytes:
@@ -221,7 +228,7 @@ COMMIT
 COMMIT
 """
     node.place.node.run("iptables-restore", text=others)
-    routes = node.place.node.run("ip", "route")
+    routes = routes_of(node)
     before = node.rules()
     node.serve(port(pods(b"a").endpoint, node_port=30080, external_ips=("203.0.113.7",)))
     assert "STT-CLUSTER" in node.rules()
@@ -229,7 +236,7 @@ COMMIT
         removed = node.portals.cleanup()
         assert node.portals.cleanup() == []
     assert node.rules() == before
-    assert node.place.node.run("ip", "route") == routes
+    assert routes_of(node) == routes
     assert removed == [f"chain STT-{part}" for part in ("CLUSTER", "EXTERNAL", "NODEPORT", "OUTPUT", "PREROUTING")] + [
         f"route {CIDR}"
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 
@@ -20,9 +22,15 @@ import pytest
 
 from api.core import Endpoints, Service
 from api.core.service import EndpointAddress, EndpointPort, EndpointSubset, ServicePort, ServiceSpec
+from api.discovery import Endpoint as SliceEndpoint
+from api.discovery import EndpointConditions, EndpointSlice, SlicePort
 from api.meta import ObjectMeta
-from netproxy import main
+from netproxy import main, worker
 from netproxy.config import Config
+from netproxy.endpoints import Here
+from netproxy.files import FileError, read_objects
+from netproxy.reserved import SYSCTL
+from netproxy.state import read_state
 from tests.netproxy.api_server import ApiServer
 from tests.netproxy.networks import NODE_IP, POD_IP, Namespace, Site, site
 from tests.netproxy.servers import LIMIT_S, Server, naming, read_all, wait_until
@@ -47,6 +55,8 @@ class Cluster:
         self.place = place
         self.folder = folder
         self.servers: list[Server] = []
+        self.slices = False
+        """Whether endpoints are written as slices."""
         with place.node.inside():
             self.api = ApiServer()
         (folder / "kubeconfig").write_text(KUBECONFIG.replace("URL", self.api.url))
@@ -86,7 +96,24 @@ class Cluster:
             for pod in pods
         ]
         self.api.put(Service(metadata=meta, spec=spec))
+        if self.slices:
+            self.api.put(self.slice_of(*pods))
+            return
         self.api.put(Endpoints(metadata=meta, subsets=subsets))
+
+    def slice_of(self, *pods: Server, ending: tuple[Server, ...] = ()) -> EndpointSlice:
+        """The slice of the service web; all of its pods must have the first one's port."""
+        meta = ObjectMeta(name="web-1", namespace="default", labels={"kubernetes.io/service-name": "web"})
+        found = [
+            SliceEndpoint(
+                addresses=[pod.endpoint[0]],
+                conditions=EndpointConditions(ready=pod in pods, serving=True, terminating=pod in ending),
+                node_name="node-1",
+            )
+            for pod in (*pods, *ending)
+        ]
+        ports = [SlicePort(name="http", port=(*pods, *ending)[0].endpoint[1], protocol="TCP")]
+        return EndpointSlice(metadata=meta, address_type="IPv4", endpoints=found, ports=ports)
 
     def ask(self, namespace: Namespace, address: str = CLUSTER_IP, port: int = 80) -> bytes:
         """What the service says; empty when nobody does."""
@@ -97,8 +124,9 @@ class Cluster:
                 return b""
             with sock:
                 try:
+                    sock.shutdown(socket.SHUT_WR)
                     return read_all(sock)
-                except ConnectionResetError:
+                except OSError:
                     return b""
 
     def until(self, answer: bytes) -> None:
@@ -116,6 +144,17 @@ class Cluster:
                 with error:
                     return error.code, error.read().decode()
 
+    def check_health(self, port: int) -> tuple[int, int]:
+        """Status and number of local endpoints, as a load balancer outside is told them."""
+        with self.place.client.inside():
+            connection = http.client.HTTPConnection(NODE_IP, port, timeout=LIMIT_S)
+            with contextlib.closing(connection):
+                connection.request("GET", "/healthz")
+                answer = connection.getresponse()
+                told = json.loads(answer.read())
+        assert told["service"] == {"namespace": "default", "name": "web"}
+        return answer.status, told["localEndpoints"]
+
     def close(self) -> None:
         for server in self.servers:
             server.close()
@@ -130,17 +169,50 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         cluster.close()
 
 
-@pytest.fixture
-def running(cluster: Cluster) -> Iterator[Cluster]:
-    """The cluster with netproxy on its node, in a thread."""
+@contextlib.contextmanager
+def started(cluster: Cluster, config: Config | None = None) -> Iterator[None]:
+    """Netproxy on the cluster's node, in a thread."""
     stop = Event()
     with cluster.place.node.inside():
-        thread = Thread(target=main.run, args=(cluster.config, stop), name="test-netproxy")
+        thread = Thread(target=main.run, args=(config or cluster.config, stop), name="test-netproxy")
         thread.start()
-    yield cluster
-    stop.set()
-    thread.join(LIMIT_S)
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(LIMIT_S)
     assert not thread.is_alive()
+
+
+@pytest.fixture
+def running(cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster with netproxy on its node."""
+    with started(cluster):
+        yield cluster
+
+
+def echo(connection: socket.socket) -> None:
+    """A server that says what it hears."""
+    while data := connection.recv(100):
+        connection.sendall(data)
+
+
+@contextlib.contextmanager
+def connected(address: str, port: int) -> Iterator[socket.socket]:
+    """A connection that is had within the limit: there may be no rules yet."""
+    found: list[socket.socket] = []
+
+    def reached() -> bool:
+        try:
+            found.append(socket.create_connection((address, port), timeout=1.0))
+        except OSError:
+            return False
+        return True
+
+    wait_until(reached)
+    with found[0] as sock:
+        sock.settimeout(LIMIT_S)
+        yield sock
 
 
 def test_a_service_is_served_as_soon_as_the_api_has_it(running: Cluster) -> None:
@@ -159,6 +231,134 @@ def test_endpoints_are_followed(running: Cluster) -> None:
     running.until(b"")
 
 
+def test_slices_are_followed_and_what_ends_is_drained(running: Cluster) -> None:
+    running.slices = True
+    running.place.pod.run("ip", "addr", "add", "10.244.9.3/24", "dev", "eth0")
+    with running.place.pod.inside():
+        old = Server(echo, POD_IP)
+        new = Server(naming(b"new"), "10.244.9.3", old.endpoint[1])
+    running.servers += [old, new]
+    running.service(old)
+    wait_until(running.config.state_file.exists)
+    with running.place.pod.inside(), connected(CLUSTER_IP, 80) as sock:
+        sock.sendall(b"before")
+        assert sock.recv(100) == b"before"
+        running.api.put(running.slice_of(new, ending=(old,)))
+        running.until(b"new")
+        sock.sendall(b"after")
+        assert sock.recv(100) == b"after"
+
+
+def test_a_server_without_slices_is_followed_by_endpoints(cluster: Cluster) -> None:
+    cluster.api.serves_slices = False
+    with started(cluster):
+        cluster.service(cluster.pod(b"a"))
+        cluster.until(b"a")
+
+
+def test_the_policy_local_answers_health_checks_and_refuses_without_local_endpoints(running: Cluster) -> None:
+    running.slices = True
+    pod = running.pod(b"a")
+    spec = ServiceSpec(
+        type="LoadBalancer",
+        external_traffic_policy="Local",
+        health_check_node_port=32000,
+        cluster_ip=CLUSTER_IP,
+        ports=[ServicePort(name="http", port=80, node_port=NODE_PORT)],
+    )
+    running.api.put(Service(metadata=ObjectMeta(name="web", namespace="default"), spec=spec))
+    running.api.put(running.slice_of(pod))
+    running.until(b"a")
+    wait_until(lambda: running.ask(running.place.client, NODE_IP, NODE_PORT) == b"a")
+    assert running.check_health(32000) == (200, 1)
+    elsewhere = running.slice_of(pod)
+    elsewhere.endpoints[0].node_name = "node-2"
+    running.api.put(elsewhere)
+    wait_until(lambda: running.check_health(32000) == (503, 0))
+    assert running.ask(running.place.client, NODE_IP, NODE_PORT) == b""
+    assert running.ask(running.place.node, NODE_IP, NODE_PORT) == b"a"
+    assert running.ask(running.place.pod) == b"a"
+
+
+def test_proxy_ports_are_reached_by_redirect_only(running: Cluster) -> None:
+    running.service(running.pod(b"a"))
+    running.until(b"a")
+    ((_service, number),) = read_state(running.config.state_file).services
+    assert running.ask(running.place.client, NODE_IP, number) == b""
+    assert running.ask(running.place.node, "127.0.0.1", number) == b"a"
+
+
+def test_node_ports_are_reserved_and_given_back(cluster: Cluster) -> None:
+    def reserved() -> str:
+        with cluster.place.node.inside():
+            return SYSCTL.read_text().strip()
+
+    with cluster.place.node.inside():
+        SYSCTL.write_text("8080,30100-30101\n")
+    with started(cluster):
+        wait_until(lambda: reserved() == "8080,30000-32767")
+        with cluster.place.node.inside():
+            SYSCTL.write_text("8080,30100-30101\n")
+        wait_until(lambda: reserved() == "8080,30000-32767")
+    with cluster.place.node.inside():
+        assert "reserved ports" in main.cleanup(cluster.config)
+    assert reserved() == "8080,30100-30101"
+
+
+FILE = """
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  type: NodePort
+  ports: [{name: http, port: 80, nodePort: 30080}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+endpoints: [{addresses: [10.244.9.2]}]
+ports: [{name: http, port: PORT}]
+"""
+
+
+def test_a_file_of_services_is_served_without_a_master_and_read_again_when_it_changes(cluster: Cluster) -> None:
+    cluster.api.close()
+    path = cluster.folder / "services.yaml"
+    first, second = cluster.pod(b"first"), cluster.pod(b"second")
+
+    def answer() -> bytes:
+        return cluster.ask(cluster.place.client, NODE_IP, NODE_PORT)
+
+    try:
+        path.write_text(FILE.replace("PORT", str(first.endpoint[1])))
+        with started(cluster, replace(cluster.config, services=path, kubeconfig=Path("/nowhere"))):
+            wait_until(lambda: answer() == b"first")
+            path.write_text("kind: Service\nmetadata: [")
+            path.with_suffix(".new").write_text(FILE.replace("PORT", str(second.endpoint[1])))
+            path.with_suffix(".new").replace(path)
+            wait_until(lambda: answer() == b"second")
+    finally:
+        with cluster.place.node.inside():
+            cluster.api = ApiServer(cluster.api.port)
+
+
+def test_a_file_that_cannot_be_used_is_an_error_at_the_start(tmp_path: Path) -> None:
+    here = Here(node="n")
+    for text, told in (
+        ("kind: Pod", "kind 'Pod' is none of"),
+        ("- 1", "kind None is none of"),
+        ("kind: Service\nmetadata: {name: 5}", "Expected `str`"),
+        ("kind: Service", "no metadata.name"),
+        ("{", "while parsing"),
+    ):
+        (tmp_path / "file").write_text(text)
+        with pytest.raises(FileError, match=told):
+            read_objects(tmp_path / "file", here)
+    with pytest.raises(FileError, match="No such file"):
+        read_objects(tmp_path / "nothing", here)
+
+
 def test_a_deleted_service_is_refused(running: Cluster) -> None:
     running.service(running.pod(b"a"))
     running.until(b"a")
@@ -175,7 +375,7 @@ def test_rules_that_someone_removed_come_back_by_themselves(running: Cluster) ->
 
 
 def test_a_taken_node_port_is_told_and_held_when_it_is_free(running: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main, "CLASH_RETRY_S", 0.2)
+    monkeypatch.setattr(worker, "TROUBLE_RETRY_S", 0.2)
     with running.place.node.inside():
         other = Server(naming(b"other"), "0.0.0.0", NODE_PORT)
     try:

@@ -19,10 +19,24 @@ from api.core.service import (
     ServiceStatus,
     SessionAffinityConfig,
 )
+from api.discovery import Endpoint as SliceEndpoint
+from api.discovery import EndpointConditions, EndpointSlice, SlicePort
 from api.meta import ObjectMeta
-from netproxy.services import PortName, Protocol, difference
-from netproxy.translate import translate
+from netproxy.endpoints import Here
+from netproxy.services import EXTERNAL, HealthCheck, PortName, Protocol, Wanted, difference
+from netproxy.translate import Objects
+from netproxy.translate import translate as translate_objects
 from tests.netproxy.servers import port
+
+
+def translate(
+    services: list[Service],
+    endpoints: list[Endpoints],
+    slices: list[EndpointSlice] | None = None,
+    here: Here | None = None,
+) -> Wanted:
+    objects = Objects(services=services, endpoints=endpoints, slices=slices or [], here=here or Here())
+    return translate_objects(objects).ports
 
 
 def service(spec: ServiceSpec, status: ServiceStatus | None = None) -> Service:
@@ -130,3 +144,138 @@ def test_the_difference_of_two_states_names_each_port() -> None:
     assert str(difference({old.name: old, gone.name: gone}, {old.name: moved, new.name: new})) == (
         "added=1 removed=1 changed=1"
     )
+
+
+HERE = Here(node="n1", zone="z1")
+
+
+def pod(ip: str, node: str = "n1", zone: str = "z1", **conditions: bool | None) -> SliceEndpoint:
+    told = EndpointConditions(**conditions) if conditions else None
+    return SliceEndpoint(addresses=[ip], node_name=node, zone=zone, conditions=told)
+
+
+def slice_of(
+    *endpoints: SliceEndpoint, name: str = "web-1", port_name: str = "", service: str = "web"
+) -> EndpointSlice:
+    meta = ObjectMeta(name=name, namespace="default", labels={"kubernetes.io/service-name": service})
+    ports = [SlicePort(name=port_name, port=8080, protocol="TCP")]
+    return EndpointSlice(metadata=meta, address_type="IPv4", endpoints=list(endpoints), ports=ports)
+
+
+def addresses(wanted: Wanted, scope: str = "") -> list[str]:
+    return [address for address, _port in wanted[PortName("default", "web", "", scope)].endpoints]
+
+
+PLAIN = ServiceSpec(cluster_ip="10.96.0.9", ports=[ServicePort(port=80)])
+
+
+def test_slices_come_before_endpoints() -> None:
+    old = endpoints(EndpointSubset(addresses=ready("10.244.0.1"), ports=[EndpointPort(port=8080)]))
+    slices = [slice_of(pod("10.244.0.3"), pod("10.244.0.2")), slice_of(pod("10.244.0.4"), name="web-2")]
+    assert addresses(translate([service(PLAIN)], [old], slices)) == ["10.244.0.2", "10.244.0.3", "10.244.0.4"]
+    other = [slice_of(pod("10.244.0.9"), service="other")]
+    assert addresses(translate([service(PLAIN)], [old], other)) == ["10.244.0.1"]
+
+
+def test_what_is_not_told_of_an_endpoint_counts_as_good() -> None:
+    slices = [slice_of(pod("10.244.0.1"), pod("10.244.0.2", ready=None), pod("10.244.0.3", ready=False))]
+    assert addresses(translate([service(PLAIN)], [], slices)) == ["10.244.0.1", "10.244.0.2"]
+
+
+def test_new_connections_leave_endpoints_that_end_unless_there_are_no_others() -> None:
+    ending = pod("10.244.0.1", ready=False, serving=True, terminating=True)
+    dead = pod("10.244.0.2", ready=False, serving=False, terminating=True)
+    assert addresses(translate([service(PLAIN)], [], [slice_of(ending, dead, pod("10.244.0.3"))])) == ["10.244.0.3"]
+    assert addresses(translate([service(PLAIN)], [], [slice_of(ending, dead)])) == ["10.244.0.1"]
+
+
+def test_an_endpoint_that_moves_between_slices_counts_once_and_as_ready() -> None:
+    slices = [slice_of(pod("10.244.0.1", ready=False)), slice_of(pod("10.244.0.1", ready=True), name="web-2")]
+    for both in (slices, slices[::-1]):
+        assert addresses(translate([service(PLAIN)], [], both)) == ["10.244.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("distribution", "pods", "chosen"),
+    [
+        (None, [("n1", "z1"), ("n2", "z1"), ("n3", "z2")], [0, 1, 2]),
+        ("PreferClose", [("n1", "z1"), ("n2", "z1"), ("n3", "z2")], [0, 1]),
+        ("PreferClose", [("n3", "z2"), ("n4", "z3")], [0, 1]),
+        ("PreferSameNode", [("n1", "z1"), ("n2", "z1"), ("n3", "z2")], [0]),
+        ("PreferSameNode", [("n2", "z1"), ("n3", "z2")], [0]),
+        ("PreferSameNode", [("n3", "z2"), ("n4", "")], [0, 1]),
+    ],
+)
+def test_endpoints_near_are_preferred_on_request(
+    distribution: str | None, pods: list[tuple[str, str]], chosen: list[int]
+) -> None:
+    spec = ServiceSpec(cluster_ip="10.96.0.9", ports=[ServicePort(port=80)], traffic_distribution=distribution)
+    made = slice_of(*(pod(f"10.244.0.{number}", *place) for number, place in enumerate(pods)))
+    assert addresses(translate([service(spec)], [], [made], HERE)) == [f"10.244.0.{number}" for number in chosen]
+
+
+BOTH = [slice_of(pod("10.244.0.1"), pod("10.244.1.1", "n2"))]
+
+
+def outside_spec(**more: str) -> ServiceSpec:
+    ports = [ServicePort(port=80, node_port=30080)]
+    return ServiceSpec(type="LoadBalancer", cluster_ip="10.96.0.9", ports=ports, health_check_node_port=32000, **more)
+
+
+def test_outside_clients_stay_on_this_node_under_the_policy_local_and_near_ones_do_not() -> None:
+    wanted = translate([service(outside_spec(external_traffic_policy="Local"))], [], BOTH, HERE)
+    inside, outside = (wanted[PortName("default", "web", "", scope)] for scope in ("", EXTERNAL))
+    assert (inside.cluster_ip, inside.node_port, len(inside.endpoints)) == ("10.96.0.9", 0, 2)
+    assert (outside.cluster_ip, outside.node_port, outside.near) == ("", 30080, inside.name)
+    assert outside.endpoints == (("10.244.0.1", 8080),)
+
+
+def test_inside_clients_stay_on_this_node_under_the_policy_local() -> None:
+    wanted = translate([service(outside_spec(internal_traffic_policy="Local"))], [], BOTH, HERE)
+    assert addresses(wanted) == ["10.244.0.1"]
+    assert addresses(wanted, EXTERNAL) == ["10.244.0.1", "10.244.1.1"]
+    assert wanted[PortName("default", "web", "", EXTERNAL)].near is None
+
+
+def test_both_policies_local_are_one_port_with_the_endpoints_of_this_node() -> None:
+    spec = outside_spec(internal_traffic_policy="Local", external_traffic_policy="Local")
+    (one,) = translate([service(spec)], [], BOTH, HERE).values()
+    assert (one.node_port, one.endpoints) == (30080, (("10.244.0.1", 8080),))
+    (none,) = translate([service(spec)], [], BOTH, Here(node="n9")).values()
+    assert none.endpoints == ()
+
+
+def test_a_local_policy_prefers_ending_endpoints_here_to_none() -> None:
+    ending = pod("10.244.0.1", ready=False, serving=True, terminating=True)
+    spec = outside_spec(internal_traffic_policy="Local", external_traffic_policy="Local")
+    (one,) = translate([service(spec)], [], [slice_of(ending, pod("10.244.1.1", "n2"))], HERE).values()
+    assert one.endpoints == (("10.244.0.1", 8080),)
+
+
+def test_health_checks_are_for_load_balancers_with_the_policy_local() -> None:
+    local = service(outside_spec(external_traffic_policy="Local"))
+    checks = translate_objects(Objects(services=[local], slices=BOTH, here=HERE)).health_checks
+    assert checks == (HealthCheck(namespace="default", service="web", port=32000, local_endpoints=1),)
+    assert translate_objects(Objects(services=[service(outside_spec())], slices=BOTH, here=HERE)).health_checks == ()
+
+
+@pytest.mark.parametrize(
+    ("ranges", "used"),
+    [
+        ([], ()),
+        (["10.0.0.0/8 ", "192.0.2.7/24"], ("10.0.0.0/8", "192.0.2.0/24")),
+        (["fd00::/8"], ("0.0.0.0/32",)),
+    ],
+    ids=["none", "two", "none of IPv4 lets nobody in"],
+)
+def test_source_ranges_are_taken_when_they_are_ipv4(ranges: list[str], used: tuple[str, ...]) -> None:
+    spec = outside_spec()
+    spec.load_balancer_source_ranges = ranges
+    (one,) = translate([service(spec)], []).values()
+    assert one.source_ranges == used
+
+
+def test_a_service_with_a_node_port_needs_no_cluster_address() -> None:
+    spec = ServiceSpec(type="NodePort", ports=[ServicePort(port=80, node_port=30080)])
+    (one,) = translate([service(spec)], []).values()
+    assert (one.cluster_ip, one.node_port) == ("", 30080)

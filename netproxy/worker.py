@@ -1,0 +1,145 @@
+"""The control thread, the source that wakes it, and the health port."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from client import EventRecorder
+from netproxy.config import Config
+from netproxy.dataplane.plane import DataPlaneError
+from netproxy.health import Health, HealthServer
+from netproxy.metrics import ProxyMetrics
+from netproxy.modes import Mode
+from netproxy.portals.commands import PortalError
+from netproxy.proxy import Proxy, Trouble
+from netproxy.services import Desired
+from netproxy.sources import Source
+from netproxy.state import State, read_state
+from netproxy.translate import translate
+
+log = logging.getLogger(__name__)
+
+GATHER_S = 0.02
+"""Changes come in bursts (a service, then its endpoints): one pass for all of them."""
+UNSYNCED_CHECK_S = 0.1
+TROUBLE_RETRY_S = 5.0
+FIRST_RETRY_S, LAST_RETRY_S = 0.5, 30.0
+JOIN_S = 30.0
+
+
+class Worker:
+    """One proxy at work. Without a recorder, events are only logged."""
+
+    def __init__(
+        self,
+        config: Config,
+        source: Callable[[Callable[[], None]], Source],
+        mode: Callable[[State], Mode],
+        recorder: EventRecorder | None = None,
+    ) -> None:
+        self._config = config
+        self._recorder = recorder
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._source = source(self._wake.set)
+        self._last = read_state(config.state_file)
+        self._mode = mode(self._last)
+        self._health = Health()
+        self._proxy = Proxy(config, self._mode, self._last, on_trouble=self._tell, healthy=self._healthy)
+        self._metrics = ProxyMetrics(self._mode)
+        self.server = HealthServer(
+            (config.healthz_bind_address, config.healthz_port),
+            health=self._health,
+            alive=lambda: self._mode.alive,
+            registry=self._metrics.registry,
+        )
+        self._retry_s = FIRST_RETRY_S
+        self._next_check = 0.0
+        self._thread = threading.Thread(target=self._run, name="netproxy-control", daemon=True)
+
+    def start(self) -> None:
+        """Start all threads."""
+        self._proxy.start()
+        self.server.start()
+        self._source.start()
+        self._thread.start()
+        log.info(
+            "netproxy started mode=%s health_port=%d prefix=%s",
+            self._config.proxy_mode,
+            self.server.port,
+            self._config.chain_prefix,
+        )
+
+    def stop(self) -> None:
+        """Stop all threads; no more changes first, then no more clients."""
+        self._closing.set()
+        self._wake.set()
+        self._source.stop()
+        if self._thread.ident is not None:
+            self._thread.join(JOIN_S)
+        self.server.stop()
+        self._proxy.stop()
+        log.info("netproxy stopped, rules stay prefix=%s", self._config.chain_prefix)
+
+    def _tell(self, trouble: Trouble) -> None:
+        """Tell the service's owner what does not work here."""
+        service = self._source.service(trouble.namespace, trouble.service)
+        if self._recorder is not None and service is not None:
+            self._recorder.event(service, "Warning", trouble.reason, trouble.message)
+
+    def _healthy(self) -> bool:
+        return self._mode.alive and self._health.synced(time.monotonic())
+
+    def _run(self) -> None:
+        wait_s = self._pass(self._last_known) if self._last.services else UNSYNCED_CHECK_S
+        while not self._source.synced() and not self._closing.is_set():
+            self._closing.wait(min(wait_s, UNSYNCED_CHECK_S))
+        wait_s = 0.0
+        while not self._closing.is_set():
+            self._wake.wait(wait_s)
+            self._closing.wait(GATHER_S)
+            self._wake.clear()
+            if not self._closing.is_set():
+                wait_s = self._pass(self._as_told)
+
+    def _last_known(self) -> Desired:
+        return self._last.desired
+
+    def _as_told(self) -> Desired:
+        return translate(self._source.read())
+
+    def _pass(self, read: Callable[[], Desired]) -> float:
+        """One pass; returns the seconds until the next one when nothing happens."""
+        begin = time.monotonic()
+        try:
+            if done := self._proxy.sync(read()):
+                log.info("%s", done)
+            self._check(begin)
+        except (PortalError, DataPlaneError, OSError) as error:
+            log.error("sync failed error=%s retry_s=%.1f", error, self._retry_s)
+            return self._failed()
+        except Exception:
+            log.exception("sync failed unexpectedly retry_s=%.1f", self._retry_s)
+            return self._failed()
+        self._retry_s = FIRST_RETRY_S
+        self._health.succeeded()
+        self._metrics.failures.set(0)
+        self._metrics.last_sync.set_to_current_time()
+        self._metrics.sync_duration.observe(time.monotonic() - begin)
+        return TROUBLE_RETRY_S if self._proxy.has_troubles else self._config.rule_check_s
+
+    def _failed(self) -> float:
+        """Note a failed pass; returns the seconds until the next try."""
+        self._health.failed()
+        self._metrics.failures.inc()
+        wait_s, self._retry_s = self._retry_s, min(self._retry_s * 2, LAST_RETRY_S)
+        return wait_s
+
+    def _check(self, now: float) -> None:
+        """Look after the rules, but not at every pass: it reads all of them."""
+        if now >= self._next_check:
+            self._proxy.check()
+            self._next_check = now + self._config.rule_check_s
