@@ -4,10 +4,11 @@ Everything is synchronous and runs in plain named threads. It works against any 
 """
 
 from client.client import Client, Listing
+from client.elected import run_elected
+from client.election import Election, ElectionSettings, NotLeading
 from client.events import EventRecorder
 from client.informer import Informer
 from client.kubeconfig import Credentials, load_kubeconfig
-from client.leader import Election, ElectionSettings, NotLeading, lead
 from client.transport import Unreachable
 from client.workqueue import WorkQueue
 
@@ -22,6 +23,6 @@ __all__ = [
     "NotLeading",
     "Unreachable",
     "WorkQueue",
-    "lead",
     "load_kubeconfig",
+    "run_elected",
 ]

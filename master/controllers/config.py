@@ -4,9 +4,11 @@ import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from client import ElectionSettings
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(ElectionSettings):
     """What ``steersman controllers`` can be told."""
 
     kubeconfig: Path = field(
@@ -39,7 +41,7 @@ class Config:
     concurrent_syncs: int = field(default=2, metadata={"help": "workers of each controller"})
 
     def check(self) -> list[str]:
-        problems: list[str] = []
+        problems = self.election_problems()
         try:
             prefix = ipaddress.ip_network(self.cluster_cidr).prefixlen
             if not prefix <= self.node_cidr_mask_size <= 30:

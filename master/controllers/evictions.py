@@ -11,7 +11,8 @@ from api.core import Node, Pod, Taint
 from api.errors import NotFound
 from api.tolerations import seconds_tolerated
 from client import Client, EventRecorder
-from master.controllers.heartbeats import Attention, Clock, boot_time
+from client.clock import Clock, boot_time
+from master.controllers.heartbeats import Attention
 from master.controllers.informers import BY_NODE, Informers
 from master.controllers.loop import Key, Loop
 from master.controllers.taints import drives_away, is_given_up

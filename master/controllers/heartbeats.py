@@ -3,20 +3,14 @@
 The clock runs on while the machine sleeps: a sleep must be seen as the gap that it is.
 """
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from api.coordination import Lease
 from api.core import Node, NodeCondition
 from api.scalars import now
+from client.clock import Clock, boot_time
 
 CONDITIONS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
-Clock = Callable[[], float]
-
-
-def boot_time() -> float:
-    """Seconds that no setting of the clock and no sleep of the machine changes."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Heartbeats:

@@ -4,8 +4,7 @@ import logging
 import threading
 
 from api.apps import ReplicaSet
-from client import Client, EventRecorder
-from client.kubeconfig import load_kubeconfig
+from client import Client, EventRecorder, load_kubeconfig, run_elected
 from master.controllers.config import Config
 from master.controllers.deployments import DeploymentController
 from master.controllers.endpoints import EndpointsController
@@ -26,6 +25,8 @@ from master.controllers.volumes import VolumeController
 log = logging.getLogger(__name__)
 
 
+# The name that Kubernetes' own takes, so that only one of both ever leads.
+_LEASE = "kube-controller-manager"
 # The names under which Kubernetes' controllers report.
 _REPLICATION, _SETS, _DEPLOYMENTS = "replication-controller", "replicaset-controller", "deployment-controller"
 _NODES, _EVICTIONS = "node-controller", "taint-eviction-controller"
@@ -81,10 +82,10 @@ class Controllers:
 
 
 def run(config: Config, stop: threading.Event) -> None:
-    """Controls until ``stop`` is set."""
+    """Controls until ``stop`` is set, whenever no other copy does."""
     credentials = load_kubeconfig(config.kubeconfig)
-    client = Client(credentials, user_agent="steersman-controllers")
-    try:
-        Controllers(client, config, credentials.ca).control(stop)
-    finally:
-        client.close()
+
+    def control(client: Client, ended: threading.Event) -> None:
+        Controllers(client, config, credentials.ca).control(ended)
+
+    run_elected(control, stop, config, credentials=credentials, lease=_LEASE, user_agent="steersman-controllers")

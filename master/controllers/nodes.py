@@ -16,8 +16,9 @@ from api.core import Node, Pod
 from api.errors import ApiError, Conflict, NotFound
 from api.scalars import now
 from client import Client, EventRecorder, Unreachable
+from client.clock import boot_time
 from master.controllers.config import Config
-from master.controllers.heartbeats import Attention, Heartbeats, boot_time, sign, unknown_conditions
+from master.controllers.heartbeats import Attention, Heartbeats, sign, unknown_conditions
 from master.controllers.informers import BY_NODE, NODE_LEASES, Informers
 from master.controllers.loop import Key, Loop
 from master.controllers.pods import condition

@@ -3,6 +3,7 @@
 import itertools
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -36,9 +37,11 @@ def controllers(master: Master) -> Iterator[Start]:
     """Starts all controllers; returns what stops them before the test's end."""
     started: list[tuple[threading.Event, threading.Thread]] = []
 
-    def start(**settings: float) -> threading.Event:
+    def start(**settings: Any) -> threading.Event:
         stop = threading.Event()
-        config = Config(kubeconfig=master.kubeconfig("controller-manager"), **settings)  # type: ignore[arg-type]
+        # They are alone; where they are not, a test says so.
+        settings = {"leader_elect": False, **settings}
+        config = Config(kubeconfig=master.kubeconfig("controller-manager"), **settings)
         assert config.check() == []
         thread = threading.Thread(target=run, args=(config, stop))
         thread.start()
