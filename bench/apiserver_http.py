@@ -3,8 +3,8 @@
     apt-get install wrk
     python -m bench.apiserver_http [--seconds 5] [--connections 50]
 
-The server runs in this process, wrk in its own; on two cores each has one. TLS is measured with a client certificate
-absent, as wrk has none, on kept connections; a new handshake costs about a millisecond more. Not named `http.py`:
+The server runs in this process, wrk in its own; on two cores each has one. TLS is measured with client certificates, on
+kept connections; a new handshake costs about a millisecond more. Not named `http.py`:
 a script started from this folder would import it in place of the standard library's `http`.
 """
 
@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import re
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
+from bench.apiserver import show
+from bench.wrk import ClientCertificate, Load, wrk
 from master.apiserver.http.message import Answer, Request, Response, Sink, Stream
 from master.apiserver.http.server import Server
 from master.apiserver.http.tls import TlsFiles
-from master.pki import apiserver_identity, ensure
+from master.certificates import Subject
+from master.pki import Identity, apiserver_identity, ensure
 
 _SMALL = Response(200, b'{"kind":"Status","apiVersion":"v1","status":"Success"}')
 _LARGE = Response(200, b"a" * 100_000)
@@ -44,34 +47,31 @@ def handle(request: Request) -> Answer:
     return _LARGE if request.path == "/large" else _SMALL
 
 
-async def _wrk(url: str, *, seconds: int, connections: int) -> str:
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", url]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    output, _ = await asyncio.wait_for(process.communicate(), seconds + 30)
-    text = output.decode()
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
-    p99 = re.search(r"99%\s+(\S+)", text)
-    errors = " ".join(line.strip() for line in text.splitlines() if "errors" in line or "Non-2xx" in line)
-    if rate is None or p99 is None:
-        raise RuntimeError(f"wrk printed no result: {text}")
-    return f"{float(rate[1]):>10,.0f} requests/s   p99 {p99[1]:>9}   {errors}"
-
-
 async def measure(seconds: int, connections: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        identity = apiserver_identity(host_name="bench", addresses=(), service_ip="10.96.0.1", domain="x")
-        pki = ensure(Path(directory), [identity], server="https://localhost")
+        people = (
+            apiserver_identity(host_name="bench", addresses=(), service_ip="10.96.0.1", domain="x"),
+            Identity(name="user", subject=Subject(common_name="user", client=True)),
+        )
+        pki = ensure(Path(directory), people, server="https://localhost")
         files = TlsFiles(
             certificate=pki.certificate("apiserver"), key=pki.key("apiserver"), client_ca=pki.ca_certificate
         )
+        client = ClientCertificate(pki.certificate("user"), pki.key("user"))
         server = Server(handle, address="127.0.0.1", port=0, tls=files, plain_port=0)
         await server.start()
         try:
             for scheme, port in (("http", server.plain_port), ("https", server.port)):
                 for path in ("small", "awaited", "stream", "large"):
-                    url = f"{scheme}://127.0.0.1:{port}/{path}"
-                    result = await _wrk(url, seconds=seconds, connections=connections)
-                    print(f"{scheme:<6}{path:<8}{result}", flush=True)
+                    load, busy = Load(f"/{path}"), time.process_time()
+                    result = await wrk(
+                        f"{scheme}://127.0.0.1:{port}",
+                        load,
+                        seconds=seconds,
+                        connections=connections,
+                        client=client if scheme == "https" else None,
+                    )
+                    show(f"{scheme} {path}", result, (time.process_time() - busy) / result.answers)
         finally:
             await server.stop(2.0)
 

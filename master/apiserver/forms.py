@@ -1,4 +1,5 @@
-"""Kinds that are another form of a stored kind: the events of ``events.k8s.io`` are those of the core group.
+"""Kinds that are another form of a stored kind: the events of ``events.k8s.io`` are those of the core group, the
+budgets of ``policy/v1beta1`` those of ``policy/v1``.
 
 The rule: only the stored form is kept, watched and selected; the other is made at the door, in both directions. A
 further form of a kind is one more line in ``_FORMS``.
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from api import events
+from api import events, policy_v1beta1
 from api.codec import decode, encode
 from api.errors import FieldError, invalid_object
 from api.meta import Object
@@ -30,6 +31,9 @@ class _Form:
 
 _FORMS: dict[type[Object], _Form] = {
     events.Event: _Form(events.to_core, events.from_core, events.core_path, event_errors, event_update_errors),
+    policy_v1beta1.PodDisruptionBudget: _Form(
+        policy_v1beta1.to_v1, policy_v1beta1.from_v1, lambda path: path, lambda _: [], lambda *_: []
+    ),
 }
 
 

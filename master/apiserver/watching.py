@@ -23,6 +23,8 @@ LINE = ""
 """In the place of a type: what is queued is a whole line already."""
 QUEUE_MAX = 2000
 BOOKMARK_S = 60.0
+# So long before its end a watch tells how far it has come, that its client goes on from there.
+_LAST_BOOKMARK_S = 2.0
 _CHUNK_LINES = 500
 # A client that reads nothing makes us hold one chunk, and a thousand of them a thousand.
 _CHUNK_BYTES = 128 * 1024
@@ -127,14 +129,14 @@ class Feed:
         """The producer of the stream."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self._seconds
-        marked = loop.time() + BOOKMARK_S
+        marked = _next_mark(loop.time(), end)
         closing = loop.create_task(sink.closing.wait(), name="watch closing")
         closing.add_done_callback(lambda _: self._watcher.stop())
         try:
             while not sink.closing.is_set() and not self._watcher.dropped and loop.time() < end:
                 await self._write(sink)
                 if self._bookmarks and loop.time() >= marked:
-                    marked = loop.time() + BOOKMARK_S
+                    marked = _next_mark(loop.time(), end)
                     await sink.write(self._line(BOOKMARK, bookmark(self._watcher.table, self._cache.revision)))
                 await self._watcher.wait(min(end, marked if self._bookmarks else end) - loop.time())
         finally:
@@ -147,6 +149,11 @@ class Feed:
 
     def _line(self, kind: str, body: bytes) -> bytes:
         return body if kind == LINE else self._framed(kind, self._shown(body))
+
+
+def _next_mark(now: float, end: float) -> float:
+    last = end - _LAST_BOOKMARK_S
+    return min(now + BOOKMARK_S, last) if last > now else now + BOOKMARK_S
 
 
 def bookmark(table: Table, revision: int, *, initial_end: bool = False) -> bytes:

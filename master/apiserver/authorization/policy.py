@@ -15,6 +15,7 @@ _AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-{}"
 _READ = "get list watch"
 _WRITE = "create update patch delete deletecollection"
 _CORE, _APPS, _LEASES, _SLICES = "", "apps", "coordination.k8s.io", "discovery.k8s.io"
+_POLICY, _STORAGE = "policy", "storage.k8s.io"
 _AUTHENTICATION, _AUTHORIZATION = "authentication.k8s.io", "authorization.k8s.io"
 
 
@@ -74,7 +75,13 @@ _VIEW = [
         "replicasets",
         "replicasets/status",
         "replicasets/scale",
+        "statefulsets",
+        "statefulsets/status",
+        "statefulsets/scale",
+        "daemonsets",
+        "daemonsets/status",
     ),
+    _rule(_READ, _POLICY, "poddisruptionbudgets", "poddisruptionbudgets/status"),
     _rule(_READ, _SLICES, "endpointslices"),
     _rule(_READ, "events.k8s.io", "events"),
     _rule(_READ, _LEASES, "leases"),
@@ -103,6 +110,8 @@ _EDIT = [
     ),
     _rule("create", _CORE, "pods/eviction", "serviceaccounts/token"),
     _rule(_WRITE, _APPS, "deployments", "deployments/scale", "replicasets", "replicasets/scale"),
+    _rule(_WRITE, _APPS, "statefulsets", "statefulsets/scale", "daemonsets"),
+    _rule(_WRITE, _POLICY, "poddisruptionbudgets"),
     _rule("create", _APPS, "deployments/rollback"),
     _rule(_WRITE, _LEASES, "leases"),
 ]
@@ -137,7 +146,9 @@ _SCHEDULER = [
         "persistentvolumeclaims",
         "persistentvolumes",
     ),
-    _rule(_READ, _APPS, "replicasets"),
+    _rule(_READ, _APPS, "replicasets", "statefulsets"),
+    _rule(_READ, _POLICY, "poddisruptionbudgets"),
+    _rule(_READ, _STORAGE, "storageclasses", "csinodes", "csidrivers"),
     _rule("create", _CORE, "pods/binding", "bindings"),
     _rule("update patch", _CORE, "pods/status"),
     _rule("delete", _CORE, "pods"),

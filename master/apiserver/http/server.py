@@ -6,7 +6,6 @@ The plain listener exists only when asked for and only on loopback.
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import logging
 import ssl
@@ -14,12 +13,11 @@ import ssl
 from master.apiserver.http.connection import Connection
 from master.apiserver.http.hub import Hub
 from master.apiserver.http.limits import Limits
+from master.apiserver.http.listener import Listener
 from master.apiserver.http.message import Handler
 from master.apiserver.http.tls import TlsFiles, reload_context, server_context
 
 log = logging.getLogger(__name__)
-
-_BACKLOG = 1024
 
 
 class Server:
@@ -48,8 +46,8 @@ class Server:
         self._address, self._port, self._tls = address, port, tls
         self._plain_address, self._plain_port = plain_address, plain_port
         self._context: ssl.SSLContext | None = None
-        self._secure: asyncio.Server | None = None
-        self._plain: asyncio.Server | None = None
+        self._secure: Listener | None = None
+        self._plain: Listener | None = None
         self._hub: Hub | None = None
 
     async def start(self) -> None:
@@ -58,9 +56,9 @@ class Server:
         try:
             if self._tls is not None:
                 self._context = server_context(self._tls)
-                self._secure = await self._listen(self._address, self._port, self._context)
+                self._secure = self._listen(self._address, self._port, self._context)
             if self._plain_port is not None:
-                self._plain = await self._listen(self._plain_address, self._plain_port, None)
+                self._plain = self._listen(self._plain_address, self._plain_port, None)
         except OSError:
             await self.stop(0)
             raise
@@ -91,46 +89,31 @@ class Server:
         """Stop as the module says; requests and streams have `grace_s` seconds to end by themselves."""
         if self._hub is not None:
             self._hub.closing.set()  # from here on every answer is the last of its connection
-        listeners = [listener for listener in (self._secure, self._plain) if listener is not None]
-        await _stop_accepting(listeners)
-        for listener in listeners:
-            listener.close()
+        for listener in (self._secure, self._plain):
+            if listener is not None:
+                listener.close()
         self._secure = self._plain = None
         if self._hub is not None:
             await self._hub.stop(grace_s)
 
-    async def _listen(self, address: str, port: int, context: ssl.SSLContext | None) -> asyncio.Server:
+    def _listen(self, address: str, port: int, context: ssl.SSLContext | None) -> Listener:
         hub = self._hub
         assert hub is not None
-        seconds = self._limits.handshake_timeout_s, self._limits.linger_s
-        listener = await asyncio.get_running_loop().create_server(
-            lambda: Connection(hub),
+        listener = Listener(
             address,
             port,
-            ssl=context,
-            backlog=_BACKLOG,
-            ssl_handshake_timeout=seconds[0] if context is not None else None,
-            ssl_shutdown_timeout=seconds[1] if context is not None else None,
+            factory=lambda: Connection(hub),
+            context=context,
+            handshake_s=self._limits.handshake_timeout_s,
         )
-        log.info("listening address=%s port=%d tls=%s", address, _port_of(listener, "new"), context is not None)
+        log.info("listening address=%s port=%d tls=%s", address, listener.port, context is not None)
         return listener
 
 
-async def _stop_accepting(listeners: list[asyncio.Server]) -> None:
-    """Let accepted sockets reach their protocol first: asyncio loses those it accepted just before close()."""
-    loop = asyncio.get_running_loop()
-    for listener in listeners:
-        for sock in listener.sockets:
-            loop.remove_reader(sock.fileno())
-    for _ in range(2):
-        await asyncio.sleep(0)
-
-
-def _port_of(listener: asyncio.Server | None, which: str) -> int:
+def _port_of(listener: Listener | None, which: str) -> int:
     if listener is None:
         raise RuntimeError(f"the {which} listener is not open")
-    port: int = listener.sockets[0].getsockname()[1]
-    return port
+    return listener.port
 
 
 def _is_loopback(address: str) -> bool:

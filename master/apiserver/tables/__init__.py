@@ -4,6 +4,7 @@ A kind without a line here is shown with its name and age.
 """
 
 from api.apps import Deployment, ReplicaSet
+from api.apps_sets import DaemonSet, StatefulSet
 from api.coordination import Lease
 from api.core import (
     ComponentStatus,
@@ -24,12 +25,16 @@ from api.core import (
 from api.core.quota import LimitRange, ResourceQuota
 from api.discovery import EndpointSlice
 from api.meta import Object
+from api.policy import PodDisruptionBudget
 from api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from api.scheduling import PriorityClass
-from master.apiserver.tables import access, event, node, others, pod, quota, service, storage, workload
+from api.storage import CSIDriver, CSINode, StorageClass
+from master.apiserver.tables import access, event, node, others, pod, policy, quota, service, storage, workload
 from master.apiserver.tables.column import TableShape
 
 _SHAPES: dict[type[Object], TableShape] = {
+    CSIDriver: storage.CSI_DRIVER,
+    CSINode: storage.CSI_NODE,
     ClusterRole: access.ROLE,
     ClusterRoleBinding: access.BINDING,
     LimitRange: quota.LIMIT_RANGE,
@@ -39,6 +44,7 @@ _SHAPES: dict[type[Object], TableShape] = {
     RoleBinding: access.BINDING,
     ComponentStatus: others.COMPONENT_STATUS,
     ConfigMap: others.CONFIG_MAP,
+    DaemonSet: workload.DAEMON_SET,
     Deployment: workload.DEPLOYMENT,
     Endpoints: service.ENDPOINTS,
     EndpointSlice: service.ENDPOINT_SLICE,
@@ -49,12 +55,15 @@ _SHAPES: dict[type[Object], TableShape] = {
     PersistentVolume: storage.VOLUME,
     PersistentVolumeClaim: storage.CLAIM,
     Pod: pod.SHAPE,
+    PodDisruptionBudget: policy.BUDGET,
     PodTemplate: workload.TEMPLATE,
     ReplicaSet: workload.REPLICA_SET,
     ReplicationController: workload.CONTROLLER,
     Secret: others.SECRET,
     Service: service.SERVICE,
     ServiceAccount: others.SERVICE_ACCOUNT,
+    StatefulSet: workload.STATEFUL_SET,
+    StorageClass: storage.STORAGE_CLASS,
 }
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from api.core import PersistentVolume, PersistentVolumeClaim
+from api.storage import CSIDriver, CSINode, StorageClass
 from master.apiserver.tables.cells import UNSET, age
 from master.apiserver.tables.column import AGE, NAME, Column, TableShape, wide
 
@@ -89,4 +90,62 @@ CLAIM = TableShape(
         _MODE,
     ),
     _claim,
+)
+
+
+def _class(item: StorageClass, now: datetime) -> list[Any]:
+    default = item.metadata.annotations.get("storageclass.kubernetes.io/is-default-class") == "true"
+    return [
+        f"{item.metadata.name} (default)" if default else item.metadata.name,
+        item.provisioner,
+        item.reclaim_policy,
+        item.volume_binding_mode,
+        bool(item.allow_volume_expansion),
+        age(item.metadata.creation_timestamp, now),
+    ]
+
+
+def _csi_node(item: CSINode, now: datetime) -> list[Any]:
+    return [item.metadata.name, len(item.spec.drivers), age(item.metadata.creation_timestamp, now)]
+
+
+def _csi_driver(item: CSIDriver, now: datetime) -> list[Any]:
+    spec = item.spec
+    audiences = ",".join(one.audience for one in spec.token_requests) or UNSET
+    return [
+        item.metadata.name,
+        bool(spec.attach_required),
+        bool(spec.pod_info_on_mount),
+        bool(spec.storage_capacity),
+        audiences,
+        bool(spec.requires_republish),
+        ",".join(spec.volume_lifecycle_modes),
+        age(item.metadata.creation_timestamp, now),
+    ]
+
+
+STORAGE_CLASS = TableShape(
+    (
+        NAME,
+        Column("Provisioner", "Who makes the volumes."),
+        Column("ReclaimPolicy", "What becomes of a volume whose claim is gone."),
+        Column("VolumeBindingMode", "When claims are bound."),
+        Column("AllowVolumeExpansion", "Whether claims may grow.", type="boolean"),
+        AGE,
+    ),
+    _class,
+)
+CSI_NODE = TableShape((NAME, Column("Drivers", "How many drivers the node has.", type="integer"), AGE), _csi_node)
+CSI_DRIVER = TableShape(
+    (
+        NAME,
+        Column("AttachRequired", "Volumes are attached first.", type="boolean"),
+        Column("PodInfoOnMount", "It is told of the pod.", type="boolean"),
+        Column("StorageCapacity", "It says how much storage is left.", type="boolean"),
+        Column("TokenRequests", "Tokens that it wants."),
+        Column("RequiresRepublish", "It is called again and again.", type="boolean"),
+        Column("Modes", "Kinds of volumes that it makes."),
+        AGE,
+    ),
+    _csi_driver,
 )

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from api.apps import Deployment, ReplicaSet
+from api.apps_sets import DaemonSet, StatefulSet
 from api.core import PodTemplate, PodTemplateSpec, ReplicationController
 from api.selectors import from_label_selector
 from master.apiserver.tables.cells import NONE, age, selector
@@ -42,12 +43,37 @@ def _deployment(deployment: Deployment, now: datetime) -> list[Any]:
     ]
 
 
+def _stateful_set(item: StatefulSet, now: datetime) -> list[Any]:
+    return [
+        item.metadata.name,
+        f"{item.status.ready_replicas}/{item.spec.replicas or 0}",
+        age(item.metadata.creation_timestamp, now),
+        *_containers(item.spec.template),
+    ]
+
+
+def _daemon_set(item: DaemonSet, now: datetime) -> list[Any]:
+    status, template = item.status, item.spec.template
+    return [
+        item.metadata.name,
+        status.desired_number_scheduled,
+        status.current_number_scheduled,
+        status.number_ready,
+        status.updated_number_scheduled,
+        status.number_available,
+        selector(template.spec.node_selector if template is not None else {}),
+        age(item.metadata.creation_timestamp, now),
+        *_containers(template),
+        _selector(item),
+    ]
+
+
 def _template(template: PodTemplate, _: datetime) -> list[Any]:
     labels = template.template.metadata.labels if template.template is not None else {}
     return [template.metadata.name, *_containers(template.template), selector(labels)]
 
 
-def _selector(item: ReplicaSet | Deployment) -> str:
+def _selector(item: ReplicaSet | Deployment | DaemonSet) -> str:
     return str(from_label_selector(item.spec.selector)) or NONE
 
 
@@ -72,6 +98,23 @@ _COUNTED = (
     *_DESCRIBED,
 )
 
+STATEFUL_SET = TableShape(
+    (NAME, Column("Ready", "How many pods are ready, of those that are wanted."), AGE, *_DESCRIBED[:2]), _stateful_set
+)
+DAEMON_SET = TableShape(
+    (
+        NAME,
+        Column("Desired", "Nodes that should have the pod.", type=_NUMBER),
+        Column("Current", "Nodes that have it.", type=_NUMBER),
+        Column("Ready", "Nodes whose pod is ready.", type=_NUMBER),
+        Column("Up-to-date", "Nodes with the pod of the newest template.", type=_NUMBER),
+        Column("Available", "Nodes whose pod has been ready long enough.", type=_NUMBER),
+        Column("Node Selector", "Labels of the nodes."),
+        AGE,
+        *_DESCRIBED,
+    ),
+    _daemon_set,
+)
 CONTROLLER = TableShape(_COUNTED, _controller)
 REPLICA_SET = TableShape(_COUNTED, _replica_set)
 DEPLOYMENT = TableShape(
