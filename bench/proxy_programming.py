@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.proxy_site import namespace
-from bench.proxy_ways import config
+from bench.proxy_ways import config, proxy_of
 from netproxy.proxy import Proxy
-from netproxy.services import PortName, Protocol, ServicePort
+from netproxy.services import Desired, PortName, Protocol, ServicePort
 
 SERVICES = 5000
 REPEATS = 9
@@ -36,7 +36,7 @@ def service(number: int) -> ServicePort:
 def main() -> None:
     """All of them, then changes one by one."""
     with tempfile.TemporaryDirectory() as folder:
-        proxy = Proxy(config(Path(folder)), on_clash=print)
+        proxy = proxy_of(config(Path(folder)))
         proxy.start()
         wanted = {port.name: port for port in map(service, range(SERVICES))}
         print(f"programming {SERVICES} services: {_timed(proxy, wanted):.1f} ms")
@@ -54,7 +54,7 @@ def main() -> None:
 
 def _timed(proxy: Proxy, wanted: dict[PortName, ServicePort]) -> float:
     begin = time.perf_counter()
-    proxy.sync(wanted)
+    proxy.sync(Desired(ports=wanted))
     return (time.perf_counter() - begin) * 1000
 
 

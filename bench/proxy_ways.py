@@ -28,7 +28,9 @@ from bench.proxy_site import (
 )
 from netproxy.config import Config
 from netproxy.proxy import Proxy
-from netproxy.services import PortName, Protocol, ServicePort
+from netproxy.services import Desired, PortName, Protocol, ServicePort
+from netproxy.state import State
+from netproxy.userspace import Userspace
 
 SERVICES = {"web": WEB_PORT, "hold": HOLD_PORT, "bulk": IPERF_PORT, "udp": UDP_PORT}
 NODE_PORTS = {"web": 30080, "hold": 30081, "bulk": 30082, "udp": 30083}
@@ -110,6 +112,12 @@ def config(folder: Path) -> Config:
     )
 
 
+def proxy_of(settings: Config) -> Proxy:
+    """The control side with the data plane, as `steersman netproxy` has it."""
+    mode = Userspace(settings, State())
+    return Proxy(settings, mode, State(), on_trouble=lambda trouble: sys.exit(str(trouble)), healthy=lambda: True)
+
+
 def wanted() -> dict[PortName, ServicePort]:
     """The bench's services as the proxy is told them."""
     found = {}
@@ -128,9 +136,9 @@ def wanted() -> dict[PortName, ServicePort]:
 
 def serve(folder: Path) -> None:
     """The proxy's process: serve until standard input ends."""
-    proxy = Proxy(config(folder), on_clash=lambda clash: sys.exit(f"clash: {clash}"))
+    proxy = proxy_of(config(folder))
     proxy.start()
-    proxy.sync(wanted())
+    proxy.sync(Desired(ports=wanted()))
     sys.stdout.write(json.dumps("ready") + "\n")
     sys.stdout.flush()
     sys.stdin.read()
