@@ -22,6 +22,7 @@ from agent.network.marks import tunnel_name
 from agent.network.peers import Peer, Problem, same_way
 from agent.network.wanted import Choice
 from agent.node.facts import Pressure, node_address, read_machine, read_pressure
+from agent.node.oom import OomWatch, Victim
 from agent.node.registration import NodeKeeper
 from agent.node.status import NodeObserved
 from agent.pods.docker_config import Host
@@ -121,6 +122,7 @@ class Agent:
             ),
             tell=self._tell_no_way,
         )  # fmt: skip
+        self.oom = OomWatch(self.victim)
         self.cadvisor = CadvisorMetrics(self.cache)
         self.pressure: Callable[[], Pressure] = partial(read_pressure, config.data_dir)
         self.collector = ImageCollector(
@@ -206,6 +208,7 @@ class Agent:
         for informer in (self.services, self.nodes, self.pods):
             informer.start()
         self.routes.start()
+        self.oom.start()
         self._settler.start()
         self.keeper.event("Normal", "Starting", "Starting kubelet.")
         log.info("agent started node=%s address=%s port=%d", self.config.node, self.address, self.server.port)
@@ -226,6 +229,7 @@ class Agent:
         self.mirrors.stop()
         self._settler.join(5.0)
         self.evictor.stop()
+        self.oom.stop()
         for jobs in self._jobs.values():
             jobs.close()
         self.keeper.stop()
@@ -348,6 +352,17 @@ class Agent:
 
     def _images_changed(self) -> None:
         self.worker.images_changed()
+
+    def victim(self, victim: Victim) -> None:
+        """The kernel has ended a process for want of memory."""
+        record = self.cache.get(victim.container)
+        pod = self.store.get(record.uid) if record is not None else None
+        if record is not None and pod is not None:
+            told = f"Out of memory: Killed process {victim.pid} ({victim.name})"
+            self.around.event(pod, "Warning", "OOMKilling", told, container=record.container)
+        if victim.system:
+            told = f"System OOM encountered, victim process: {victim.name}, pid: {victim.pid}"
+            self.keeper.event("Warning", "SystemOOM", told)
 
     def _tell_probe(self, target: Target, message: str) -> None:
         pod = self.store.get(target.record.uid)
