@@ -95,6 +95,32 @@ def test_a_pod_that_has_ended_frees_what_it_used(admin: Api, namespace: str) -> 
     assert "count/pods=1" in make(admin, namespace, "c").json["message"]
 
 
+def test_what_was_deleted_is_free_again(admin: Api, namespace: str) -> None:
+    quota(admin, namespace, hard={"pods": "2", "requests.cpu": "1", "services.loadbalancers": "1", "configmaps": "5"})
+    path = f"/api/v1/namespaces/{namespace}"
+    for name in ("a", "b"):
+        assert make(admin, namespace, name, **asking(cpu="500m")).status == 201
+    assert admin.post(f"{path}/services", service("s", "LoadBalancer")).status == 201
+    assert admin.post(f"{path}/services", service("t", "LoadBalancer")).status == 403
+    full = {"pods": "2", "requests.cpu": "1", "services.loadbalancers": "1"}
+    assert wait_for(lambda: used(admin, namespace).items() >= full.items())
+    for one in ("pods/a", "pods/b", "services/s"):
+        assert admin.delete(f"{path}/{one}").status == 200
+    none = {"pods": "0", "requests.cpu": "0", "services.loadbalancers": "0"}
+    assert wait_for(lambda: used(admin, namespace).items() >= none.items())
+
+
+def test_a_pod_that_should_have_gone_makes_room_for_another(admin: Api, namespace: str) -> None:
+    """Its node is lost: nobody confirms its end, and its replacement must not wait for that."""
+    quota(admin, namespace, hard={"pods": "1", "count/pods": "5"})
+    assert make(admin, namespace, "a", terminationGracePeriodSeconds=1, nodeName="lost").status == 201
+    assert admin.delete(f"/api/v1/namespaces/{namespace}/pods/a").status == 200
+    assert make(admin, namespace, "b").status == 403, "it may still be running"
+    assert wait_for(lambda: make(admin, namespace, "b").status == 201)
+    assert admin.get(f"/api/v1/namespaces/{namespace}/pods/a").status == 200
+    assert wait_for(lambda: used(admin, namespace) == {"pods": "1", "count/pods": "2"})
+
+
 def test_scopes_choose_what_is_counted(admin: Api, namespace: str) -> None:
     quota(admin, namespace, "idle", hard={"pods": "1"}, scopes=["BestEffort"])
     quota(admin, namespace, "short", hard={"pods": "0"}, scopes=["Terminating"])

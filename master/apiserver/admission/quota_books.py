@@ -5,6 +5,8 @@ same turn of the event loop, so that of two clients and one last slot exactly on
 into use, a failed write gives it back. Only namespaces that have a quota are counted at all.
 """
 
+import heapq
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -60,11 +62,15 @@ class Book:
 
 
 class Books:
-    """The books of all namespaces. ``changed`` is told of every quota whose use, or limits, are new."""
+    """The books of all namespaces. ``changed`` is told of every quota whose use, or limits, are new. ``clock`` gives
+    seconds since 1970."""
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Cache, *, clock: Callable[[], float] = time.time) -> None:
         self._cache = cache
+        self._clock = clock
         self._books: dict[str, Book] = {}
+        # Pods on their way out: when each is overdue, its namespace and key.
+        self._going: list[tuple[float, str, str]] = []
         self.changed: Callable[[str, str], None] = lambda _namespace, _name: None
 
     def load(self) -> None:
@@ -96,7 +102,23 @@ class Books:
 
     def of(self, namespace: str) -> Book | None:
         """None for a namespace without quotas."""
+        self.pass_over()
         return self._books.get(namespace)
+
+    @property
+    def awaits(self) -> bool:
+        """Whether time alone will change something: look at ``pass_over`` now and then."""
+        return bool(self._going)
+
+    def pass_over(self) -> None:
+        """Counts no more the pods that should have gone by now."""
+        while self._going and self._going[0][0] <= self._clock():
+            overdue_at, namespace, key = heapq.heappop(self._going)
+            book = self._books.get(namespace)
+            entry = book.entries.get(key) if book is not None else None
+            if book is not None and entry is not None and entry.overdue_at == overdue_at:
+                book.entries[key] = entry.overdue()
+                self._recount(book, namespace, entry, book.entries[key])
 
     def offer(self, events: list[Event]) -> None:
         for event in events:
@@ -136,21 +158,28 @@ class Books:
 
     def _entries(self, namespace: str) -> dict[str, Measured]:
         """Everything in a namespace, measured once."""
-        return {
-            item.key: measured(table.resource, item.decode())
-            for table in self._tables()
-            for item in table.items(namespace)
-        }
+        return {item.key: self._measured(item) for table in self._tables() for item in table.items(namespace)}
+
+    def _measured(self, item: Item) -> Measured:
+        entry = measured(item.table.resource, item.decode())
+        if entry.overdue_at is not None:
+            heapq.heappush(self._going, (entry.overdue_at, item.namespace, item.key))
+        return entry
 
     def _count(self, book: Book, event: Event, item: Item) -> None:
         before = book.entries.pop(item.key, None)
         after: Measured | None = None
         if event.after is not None:
-            new = event.after.decode()
-            after = book.entries[item.key] = measured(item.table.resource, new)
-            book.rises = [rise for rise in book.rises if rise.uid != new.metadata.uid]
+            after = book.entries[item.key] = self._measured(event.after)
+            uid = event.after.decode().metadata.uid
+            book.rises = [rise for rise in book.rises if rise.uid != uid]
+        self._recount(book, item.namespace, before, after)
+
+    def _recount(self, book: Book, namespace: str, before: Measured | None, after: Measured | None) -> None:
         for name, account in book.accounts.items():
             if account.limits.usage(before) != account.limits.usage(after):
                 account.add(before, -1)
                 account.add(after, 1)
-                self.changed(item.namespace, name)
+                self.changed(namespace, name)
+            elif after is not None and after.overdue_at is not None:
+                self.changed(namespace, name)

@@ -20,6 +20,8 @@ from master.apiserver.registry import Registry
 log = logging.getLogger(__name__)
 
 _AGAIN_S = 0.2
+# How late a pod that should have gone may be noticed in the status; admission looks itself.
+_OVERDUE_ROUND_S = 5.0
 
 
 class QuotaStatus:
@@ -51,8 +53,9 @@ class QuotaStatus:
 
     async def _rounds(self) -> None:
         while True:
-            await self._wake.wait()
+            await self._waited()
             self._wake.clear()
+            self._books.pass_over()
             marked, self._marked = self._marked, {}
             for namespace, name in marked:
                 try:
@@ -64,6 +67,12 @@ class QuotaStatus:
                 except Exception:  # one failed write must not end the task for good
                     log.exception("quota status failed quota=%s/%s", namespace, name)
                     await asyncio.sleep(_AGAIN_S)
+
+    async def _waited(self) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), _OVERDUE_ROUND_S if self._books.awaits else None)
+        except TimeoutError:
+            return
 
     async def _write(self, namespace: str, name: str) -> None:
         item, book = self._table.get(namespace, name), self._books.of(namespace)

@@ -4,7 +4,7 @@ Source: k8s.io/kubernetes, pkg/quota/v1/evaluator/core (pods.go, services.go, pe
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +17,7 @@ from master.apiserver.admission.limits import total
 
 Usage = dict[str, Decimal]
 _OVER = ("Succeeded", "Failed")
+_COUNT_PODS = "count/pods"
 _PER_CONTAINER = ("cpu", "memory", *(f"{part}.{name}" for part in ("requests", "limits") for name in ("cpu", "memory")))
 
 
@@ -27,6 +28,14 @@ class Measured:
     usage: Mapping[str, Decimal]
     scopes: frozenset[str] | None = None
     priority_class: str = ""
+    overdue_at: float | None = None
+    """When a pod on its way out should have gone, in seconds since 1970. Its node may be lost: from then on it counts
+    as one that has ended, so that another can take its place."""
+
+    def overdue(self) -> "Measured":
+        """The same pod after that moment."""
+        counted = {name: amount for name, amount in self.usage.items() if name == _COUNT_PODS}
+        return replace(self, usage=counted, overdue_at=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,7 @@ def measured(resource: Resource, item: Object) -> Measured:
     if isinstance(item, Pod):
         if item.status.phase not in _OVER:
             counted |= _pod(item)
-        return Measured(counted, _scopes(item), item.spec.priority_class_name)
+        return Measured(counted, _scopes(item), item.spec.priority_class_name, _overdue_at(item))
     if resource.plural in COUNTED and not resource.group:
         counted[resource.plural] = Decimal(1)
     if isinstance(item, Service):
@@ -114,6 +123,14 @@ def _pod(pod: Pod) -> Usage:
         if name in AMOUNTS:
             usage[f"limits.{name}"] = amount.value
     return usage
+
+
+def _overdue_at(pod: Pod) -> float | None:
+    """Its grace is in the time of its deletion already; it has the same once more."""
+    going = pod.metadata.deletion_timestamp
+    if going is None or pod.status.phase in _OVER:
+        return None
+    return going.timestamp() + (pod.metadata.deletion_grace_period_seconds or 0)
 
 
 def _scopes(pod: Pod) -> frozenset[str]:
