@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from netproxy.config import Config
 from netproxy.dataplane.counters import Counters
 from netproxy.dataplane.plane import DataPlane
+from netproxy.dataplane.served import needs_own_port
 from netproxy.dataplane.udp import UdpTimers
 from netproxy.modes import Done
 from netproxy.portals.iptables import Portals
@@ -31,6 +32,7 @@ class Userspace:
             UdpTimers(unanswered_s=config.udp_unanswered_s, idle_s=config.udp_idle_s),
             preferred_ports=last.proxy_ports,
             preferred_refuse_port=last.refuse_port,
+            preferred_cluster_port=_shared_port(last),
         )
 
     @property
@@ -90,6 +92,13 @@ class Userspace:
 def portals_of(config: Config) -> Portals:
     """The iptables portals of this configuration."""
     return Portals(prefix=config.chain_prefix, cluster_cidr=config.cluster_cidr, iptables_mode=config.iptables_mode)
+
+
+def _shared_port(last: State) -> int:
+    """The port that all cluster addresses led to; 0 when none did."""
+    near = {service.near for service, _port in last.services}
+    shared = (port for service, port in last.services if not needs_own_port(service) and service.name not in near)
+    return next(shared, 0)
 
 
 def _by_protocol(ports: Wanted, proxy_ports: Mapping[PortName, int]) -> dict[Protocol, tuple[int, ...]]:

@@ -1,16 +1,21 @@
-"""The TCP sockets clients come in by: a service's proxy port and its node port."""
+"""The TCP sockets clients come in by: a service's proxy port, its node port, and the port of all cluster addresses."""
 
 from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Callable
 
 from netproxy.dataplane.backends import Backends
 from netproxy.dataplane.gate import EXHAUSTED
-from netproxy.dataplane.tcp import Flow
+from netproxy.dataplane.tcp import RESET_ON_CLOSE, Flow
 
 ACCEPTS = 64
 """Clients taken before others have their turn."""
+
+SO_ORIGINAL_DST = 80
+"""linux/netfilter_ipv4.h: where a redirected connection was going, as a sockaddr_in."""
+_SOCKADDR_BYTES = 16
 
 _CLIENT_FAULTS = frozenset(
     {errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.ENETDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EINTR}
@@ -46,8 +51,12 @@ class TcpListener:
                 elif error.errno not in _CLIENT_FAULTS:
                     raise
                 continue
-            Flow(socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, 0, fd), address[0], backends).start()
+            self.begin(socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, 0, fd), address[0])
         backends.loop.again(self)
+
+    def begin(self, client: socket.SocketType, client_ip: str) -> None:
+        """Lead a client to an endpoint."""
+        Flow(client, client_ip, self.backends).start()
 
     def on_fault(self) -> None:
         """Stay: the next event tries again."""
@@ -55,3 +64,43 @@ class TcpListener:
     def close(self) -> None:
         """Stop listening; flows go on."""
         self.backends.loop.close_now(self.sock)
+
+
+class ClusterListener(TcpListener):
+    """Accepts the clients of all cluster addresses: one redirect leads them here, the kernel knows where they meant.
+
+    Who comes by the port's own number, or to a service without endpoints, is reset.
+    """
+
+    __slots__ = ("services",)
+
+    def __init__(self, sock: socket.socket, backends: Backends) -> None:
+        super().__init__(sock, backends)
+        self.services: dict[bytes, Backends] = {}
+        """By port and address in network order; only the loop's thread touches it."""
+
+    def begin(self, client: socket.SocketType, client_ip: str) -> None:
+        """Lead a client to an endpoint of the service it meant."""
+        try:
+            meant = client.getsockopt(socket.IPPROTO_IP, SO_ORIGINAL_DST, _SOCKADDR_BYTES)[2:8]
+        except OSError:
+            meant = b""  # not redirected, or its entry was dropped from the kernel's table
+        backends = self.services.get(meant)
+        if backends is None:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            client.close()
+        else:
+            Flow(client, client_ip, backends).start()
+
+    def put(self, key: bytes, backends: Backends) -> Callable[[], None]:
+        """What the loop has to do so that this address leads to the service."""
+        return lambda: self.services.update({key: backends})
+
+    def drop(self, key: bytes, backends: Backends) -> Callable[[], None]:
+        """What the loop has to do so that it does not; an address that another took over stays."""
+
+        def drop() -> None:
+            if self.services.get(key) is backends:
+                del self.services[key]
+
+        return drop

@@ -1,8 +1,10 @@
 """The data plane as the control side sees it: a thread that serves the wanted service ports.
 
-`apply` opens sockets on the caller's thread (a clash is known there) and hands them to the loop by command. A service
-port that goes away stops listening; its TCP connections, and those to endpoints that are not ready any more, go on
-until they end by themselves. A node port that somebody else holds is reported and tried again by the next `apply`.
+All TCP services share one proxy port for their cluster addresses; a service port that is reached by more (node port,
+other addresses) or that speaks UDP has one of its own. `apply` opens sockets on the caller's thread (a clash is known
+there) and hands them to the loop by command. A service port that goes away stops listening; its TCP connections, and
+those to endpoints that are not ready any more, go on until they end by themselves. A node port that somebody else
+holds is reported and tried again by the next `apply`.
 """
 
 from __future__ import annotations
@@ -10,24 +12,31 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from netproxy.dataplane.backends import Backends
 from netproxy.dataplane.counters import Counters
 from netproxy.dataplane.gate import Gate
-from netproxy.dataplane.listeners import TcpListener
+from netproxy.dataplane.listeners import ClusterListener
 from netproxy.dataplane.loop import Loop
 from netproxy.dataplane.pipes import Pipes
+from netproxy.dataplane.served import (
+    Listener,
+    Served,
+    cluster_key,
+    in_cluster_table,
+    listener_of,
+    needs_own_port,
+)
 from netproxy.dataplane.sockets import RefusePort, open_port, open_preferred
-from netproxy.dataplane.udp import UdpListener, UdpTimers
+from netproxy.dataplane.udp import UdpTimers
 from netproxy.services import PortName, Protocol, ServicePort, Wanted
 
 log = logging.getLogger(__name__)
 
 COMMAND_TIMEOUT_S = 10.0
-
-Listener = TcpListener | UdpListener
 
 
 class DataPlaneError(Exception):
@@ -45,27 +54,14 @@ class Clash:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What serves now: the proxy port of each service port, the node ports that are held, those that are not."""
+    """What serves now: the proxy port of each service port, the node ports that are held, those that are not.
+
+    The mappings are live views: the next `apply` changes them.
+    """
 
     proxy_ports: Mapping[PortName, int]
     held_node_ports: Mapping[PortName, int]
     clashes: tuple[Clash, ...]
-
-
-@dataclass(slots=True, kw_only=True)
-class _Served:
-    """One service port with its sockets; owned by the thread that calls `apply`."""
-
-    protocol: Protocol
-    backends: Backends
-    proxy: Listener
-    proxy_port: int
-    node: Listener | None = None
-    node_port: int = 0
-    wanted: ServicePort | None = None
-
-    def listeners(self) -> list[Listener]:
-        return [self.proxy, self.node] if self.node is not None else [self.proxy]
 
 
 @dataclass(slots=True)
@@ -75,17 +71,31 @@ class DataPlane:
     timers: UdpTimers
     preferred_ports: dict[PortName, int] = field(default_factory=dict)
     preferred_refuse_port: int = 0
+    preferred_cluster_port: int = 0
     _loop: Loop = field(init=False, default_factory=Loop)
     _gate: Gate = field(init=False)
     _pipes: Pipes = field(init=False, default_factory=Pipes)
     _refuse: RefusePort = field(init=False)
-    _served: dict[PortName, _Served] = field(init=False, default_factory=dict)
+    _cluster: ClusterListener = field(init=False)
+    cluster_port: int = field(init=False)
+    """The port that serves the cluster addresses of TCP services which have no other address."""
+    _served: dict[PortName, Served] = field(init=False, default_factory=dict)
+    _proxy_ports: dict[PortName, int] = field(init=False, default_factory=dict)
+    _node_ports: dict[PortName, int] = field(init=False, default_factory=dict)
+    _clashes: dict[PortName, Clash] = field(init=False, default_factory=dict)
+    _near: set[PortName] = field(init=False, default_factory=set)
+    """Those that near clients of another's addresses are led to: the shared port would not find them there."""
     _thread: threading.Thread = field(init=False)
     _stopped: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self._gate = Gate(self._loop)
         self._refuse = RefusePort(self.preferred_refuse_port)
+        sock = open_preferred(Protocol.TCP, self.preferred_cluster_port)
+        nobody = Backends(loop=self._loop, gate=self._gate, pipes=self._pipes)
+        self._cluster = ClusterListener(sock, nobody)
+        self._loop.add(self._cluster)
+        self.cluster_port = sock.getsockname()[1]
         self._thread = threading.Thread(target=self._run, name="netproxy-dataplane", daemon=True)
 
     @property
@@ -121,6 +131,7 @@ class DataPlane:
             self._loop.stop()
             self._thread.join(COMMAND_TIMEOUT_S)
         self._served.clear()
+        self._cluster.sock.close()
         self._gate.close()
         self._pipes.release_idle()
         self._loop.release()
@@ -130,71 +141,99 @@ class DataPlane:
         """The live counters of each service port, to be read only."""
         return {name: served.backends.counters for name, served in list(self._served.items())}
 
-    def apply(self, wanted: Wanted) -> Applied:
-        """Serve exactly these. Raises DataPlaneError, and OSError when a proxy port cannot be opened."""
-        self._retire(wanted)
+    def apply(self, wanted: Wanted, touched: Iterable[PortName] | None = None) -> Applied:
+        """Serve exactly these. Raises DataPlaneError, and OSError when a proxy port cannot be opened.
+
+        `touched`: the names that may differ from the last call that went well; None: look at all.
+        """
+        names = {*self._served, *wanted} if touched is None else {*touched, *self._clashes}
+        near = {port.near for name in names if (port := wanted.get(name)) is not None and port.near is not None}
+        self._near |= near
+        names |= near
+        self._retire(names, wanted)
         changes: list[Callable[[], None]] = []
-        clashes: list[Clash] = []
         try:
-            for name, port in wanted.items():
-                served = self._served.get(name)
-                if served is None:
-                    served = self._served[name] = self._open(port, changes)
-                clashes += self._hold_node_port(served, port, changes)
-                if served.wanted != port:
-                    served.wanted = port
-                    changes.append(_update(served, port))
+            for name in names:
+                if (port := wanted.get(name)) is not None:
+                    self._serve(port, changes)
         finally:
             self._call(changes)
         return Applied(
-            proxy_ports={name: s.proxy_port for name, s in self._served.items()},
-            held_node_ports={name: s.node_port for name, s in self._served.items() if s.node_port},
-            clashes=tuple(clashes),
+            proxy_ports=MappingProxyType(self._proxy_ports),
+            held_node_ports=MappingProxyType(self._node_ports),
+            clashes=tuple(self._clashes.values()),
         )
 
-    def _retire(self, wanted: Wanted) -> None:
+    def _retire(self, names: Iterable[PortName], wanted: Wanted) -> None:
         """Close what is not wanted before anything is opened: a node port may move to another service."""
         closing: list[Callable[[], None]] = []
-        for name, served in list(self._served.items()):
-            port = wanted.get(name)
+        for name in names:
+            port, served = wanted.get(name), self._served.get(name)
+            self._clashes.pop(name, None)
+            if served is None or served.wanted is port:
+                continue
             if port is None or port.protocol is not served.protocol:
                 closing += [listener.close for listener in served.listeners()]
-                del self._served[name]
+                closing += self._leave_cluster(served, None)
+                self._forget(name)
             elif served.node is not None and served.node_port != port.node_port:
                 closing.append(served.node.close)
                 served.node, served.node_port = None, 0
+                del self._node_ports[name]
         self._call(closing)
 
-    def _open(self, port: ServicePort, changes: list[Callable[[], None]]) -> _Served:
-        sock = open_preferred(port.protocol, self.preferred_ports.get(port.name, 0))
-        backends = Backends(loop=self._loop, gate=self._gate, pipes=self._pipes)
-        listener = self._listener(port.protocol, sock, backends)
-        # The endpoints first: a client may wait already.
-        served = _Served(
-            protocol=port.protocol, backends=backends, proxy=listener, proxy_port=sock.getsockname()[1], wanted=port
-        )
-        changes += [_update(served, port), lambda: self._loop.add(listener)]
-        return served
+    def _forget(self, name: PortName) -> None:
+        del self._served[name]
+        self._proxy_ports.pop(name, None)
+        self._node_ports.pop(name, None)
+        self._near.discard(name)
 
-    def _hold_node_port(
-        self, served: _Served, port: ServicePort, changes: list[Callable[[], None]]
-    ) -> tuple[Clash, ...]:
+    def _serve(self, port: ServicePort, changes: list[Callable[[], None]]) -> None:
+        """Open what this port lacks, and tell the loop of it and of the endpoints."""
+        served = self._served.get(port.name)
+        if served is None:
+            backends = Backends(loop=self._loop, gate=self._gate, pipes=self._pipes)
+            served = Served(protocol=port.protocol, backends=backends, proxy_port=self.cluster_port)
+            self._served[port.name] = served
+        if served.wanted is not port and served.wanted != port:
+            # The endpoints first: a client may wait already.
+            changes.append(served.update(port))
+            changes += self._leave_cluster(served, port)
+            if in_cluster_table(port):
+                changes.append(self._cluster.put(cluster_key(port), served.backends))
+        if served.proxy is None and (needs_own_port(port) or port.name in self._near):
+            sock = open_preferred(port.protocol, self.preferred_ports.get(port.name, 0))
+            served.proxy, served.proxy_port = self._listen(served, sock, changes), sock.getsockname()[1]
+        self._hold_node_port(served, port, changes)
+        self._proxy_ports[port.name] = served.proxy_port
+        served.wanted = port
+
+    def _leave_cluster(self, served: Served, port: ServicePort | None) -> list[Callable[[], None]]:
+        """Give the cluster address up, when there is one and the next is another."""
+        last = served.wanted
+        if last is None or not in_cluster_table(last):
+            return []
+        key = cluster_key(last)
+        if port is not None and in_cluster_table(port) and cluster_key(port) == key:
+            return []
+        return [self._cluster.drop(key, served.backends)]
+
+    def _hold_node_port(self, served: Served, port: ServicePort, changes: list[Callable[[], None]]) -> None:
         """Bind the node port when it is wanted and not held."""
         if not port.node_port or served.node_port == port.node_port:
-            return ()
+            return
         try:
             sock = open_port(port.protocol, port.node_port)
         except OSError as error:
-            return (Clash(port.name, port.node_port, error.strerror or str(error)),)
-        listener = self._listener(port.protocol, sock, served.backends)
-        served.node, served.node_port = listener, port.node_port
-        changes.append(lambda: self._loop.add(listener))
-        return ()
+            self._clashes[port.name] = Clash(port.name, port.node_port, error.strerror or str(error))
+            return
+        served.node, served.node_port = self._listen(served, sock, changes), port.node_port
+        self._node_ports[port.name] = port.node_port
 
-    def _listener(self, protocol: Protocol, sock: socket.socket, backends: Backends) -> Listener:
-        if protocol is Protocol.TCP:
-            return TcpListener(sock, backends)
-        return UdpListener(sock, backends, self.timers)
+    def _listen(self, served: Served, sock: socket.socket, changes: list[Callable[[], None]]) -> Listener:
+        listener = listener_of(served.protocol, sock, served.backends, self.timers)
+        changes.append(lambda: self._loop.add(listener))
+        return listener
 
     def _call(self, changes: list[Callable[[], None]]) -> None:
         """Have the loop make these changes, and wait until it has."""
@@ -220,17 +259,3 @@ class DataPlane:
             self._loop.run()
         except Exception:
             log.exception("data plane ended unexpectedly")
-
-
-def _update(served: _Served, port: ServicePort) -> Callable[[], None]:
-    """The loop's part of a change: new endpoints, another affinity."""
-    listeners = [listener for listener in served.listeners() if isinstance(listener, UdpListener)]
-    backends = served.backends
-
-    def update() -> None:
-        backends.balancer.update(port.endpoints, port.affinity_s)
-        backends.counters.keep(port.endpoints)
-        for listener in listeners:
-            listener.keep(port.endpoints)
-
-    return update

@@ -63,7 +63,7 @@ class Site:
 
 
 @contextlib.contextmanager
-def _namespace() -> Iterator[Namespace]:
+def namespace() -> Iterator[Namespace]:
     name = f"st-{os.getpid()}-{next(_numbers)}"
     subprocess.run(["ip", "netns", "add", name], check=True, timeout=20)
     try:
@@ -86,7 +86,7 @@ def _join(node: Namespace, node_ip: str, other: Namespace, other_ip: str, device
 @contextlib.contextmanager
 def site() -> Iterator[Site]:
     """The three namespaces, connected."""
-    with _namespace() as node, _namespace() as pod, _namespace() as client:
+    with namespace() as node, namespace() as pod, namespace() as client:
         _join(node, NODE_IP, client, CLIENT_IP, "outside")
         _join(node, GATEWAY_IP, pod, POD_IP, "pods")
         with node.inside():

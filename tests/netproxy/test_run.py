@@ -270,7 +270,7 @@ def test_the_policy_local_answers_health_checks_and_refuses_without_local_endpoi
     running.api.put(running.slice_of(pod))
     running.until(b"a")
     wait_until(lambda: running.ask(running.place.client, NODE_IP, NODE_PORT) == b"a")
-    assert running.check_health(32000) == (200, 1)
+    wait_until(lambda: running.check_health(32000) == (200, 1))
     elsewhere = running.slice_of(pod)
     elsewhere.endpoints[0].node_name = "node-2"
     running.api.put(elsewhere)

@@ -16,11 +16,13 @@ from netproxy.services import Endpoint
 from tests.netproxy.servers import LIMIT_S, Server, ask, closed_port, naming, port, read_all, wait_until
 
 Serve = Callable[..., Server]
+OUTSIDE = ("203.0.113.7",)
+"""A service with such an address has a proxy port of its own, at which it is found without any rule."""
 
 
 def proxied(plane: DataPlane, *endpoints: Endpoint, affinity_s: int | None = None) -> Endpoint:
     """Where a service with these endpoints is served."""
-    wanted = port(*endpoints, affinity_s=affinity_s)
+    wanted = port(*endpoints, affinity_s=affinity_s, external_ips=OUTSIDE)
     applied = plane.apply({wanted.name: wanted})
     return ("127.0.0.1", applied.proxy_ports[wanted.name])
 
@@ -152,8 +154,8 @@ def test_a_silent_endpoint_is_left_for_the_next(plane: DataPlane, serve: Serve, 
 
 
 def test_a_silent_endpoint_does_not_stall_others(plane: DataPlane, serve: Serve, black_hole: Endpoint) -> None:
-    stuck = port(black_hole, service="stuck")
-    web = port(serve(naming(b"web")).endpoint)
+    stuck = port(black_hole, service="stuck", external_ips=OUTSIDE)
+    web = port(serve(naming(b"web")).endpoint, external_ips=OUTSIDE)
     applied = plane.apply({stuck.name: stuck, web.name: web})
     waiting = [socket.create_connection(("127.0.0.1", applied.proxy_ports[stuck.name])) for _ in range(8)]
     begin = time.monotonic()
