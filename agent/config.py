@@ -81,6 +81,13 @@ class Config:
     probe_workers: int = field(default=8, metadata={"help": "probes under way at once"})
     pull_workers: int = field(default=3, metadata={"help": "images pulled at once"})
     hook_workers: int = field(default=8, metadata={"help": "life-cycle hooks under way at once"})
+    endpoint_drain_s: float = field(
+        default=2.0,
+        metadata={
+            "help": "seconds between the deletion of a ready pod behind a service and its stop signal, at most half its "
+            "grace: proxies lead new connections elsewhere meanwhile"
+        },
+    )
     restart_base_s: float = field(default=1.0, metadata={"help": "first back-off of a container that keeps ending"})
     restart_cap_s: float = field(default=60.0, metadata={"help": "longest back-off of such a container"})
     restart_reset_s: float = field(default=600.0, metadata={"help": "seconds of running that end the back-off"})
@@ -201,6 +208,8 @@ _POSITIVE = [
 def _check_numbers(config: Config) -> list[str]:
     problems = [f"{name}: must be at least 1" for name in _AT_LEAST_ONE if getattr(config, name) < 1]
     problems += [f"{name}: must be greater than 0" for name in _POSITIVE if not getattr(config, name) > 0]
+    if not config.endpoint_drain_s >= 0:
+        problems.append("endpoint_drain_s: must not be negative")
     if config.stream_connections >= config.server_connections:
         problems.append("stream_connections: must be less than server_connections")
     if not 0 <= config.port <= 65535:

@@ -152,7 +152,8 @@ def _is_ready(pod: Pod, container: Container, newest: ContainerRecord, observed:
     init = any(container is other for other in pod.spec.init_containers)
     if init and not is_sidecar(container):
         return newest.ended and newest.exit_code == 0
-    return observed.ready(newest) and newest.id not in observed.terminations
+    ending = observed.terminations.get(newest.id)
+    return observed.ready(newest) and (ending is None or ending.signal_at is not None)
 
 
 def phase_of(pod: Pod, observed: Observed, inits: list[ContainerStatus], mains: list[ContainerStatus]) -> str:

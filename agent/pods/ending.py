@@ -4,16 +4,19 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from agent.pods.observed import Hook, Termination
-from agent.pods.plan import Kill, Terminate
+from agent.pods.plan import Kill, Stop, Terminate
 from agent.pods.surroundings import Surroundings
 from agent.probes.checks import Target, run_handler
 from agent.runtime.failures import RuntimeFailure
 from agent.runtime.records import ContainerRecord
-from api.core import Container, LifecycleHandler, Pod
+from api.core import Container, LifecycleHandler, Pod, Service
+from api.selectors import from_map
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +57,15 @@ class Ender:
             if before is not None:
                 kill_at = min(kill_at, before.kill_at)
             running_hook = hook is not None or (before is not None and before.hook)
+            signal_at = before.signal_at if before is not None else None
+            if before is None and hook is None and pod is not None:
+                signal_at = self._after_proxies_left(pod, action, now)
             self._terminations[record.id] = Termination(
                 asked_at=before.asked_at if before else now,
                 kill_at=kill_at,
                 grace_s=action.grace_s,
                 hook=running_hook and action.grace_s > 0,
+                signal_at=signal_at if action.grace_s > 0 else None,
             )
         if before is None:
             log.info(
@@ -70,8 +77,29 @@ class Ender:
             self._around.docker.kill(record.id, "SIGKILL")
         elif hook is not None and target is not None and pod is not None:
             self._begin_pre_stop(pod, target, hook, action)
+        elif before is None and signal_at is not None:
+            self._around.wake(record.uid)  # the next plan sets the clock
         elif before is None:
             self._around.docker.kill(record.id, record.stop_signal)
+
+    def _after_proxies_left(self, pod: Pod, action: Terminate, now: datetime) -> datetime | None:
+        """When to send the stop signal to a pod that takes requests of a service; None: at once.
+
+        The pod's deletion is on its way to the proxies of all nodes. What still comes meanwhile is served.
+        """
+        held_back_s = min(self._around.config.endpoint_drain_s, action.grace_s / 2)
+        if held_back_s <= 0 or not takes_requests(pod, self._around.services() or ()):
+            return None
+        return now + timedelta(seconds=held_back_s)
+
+    def stop(self, action: Stop) -> None:
+        """Sends the stop signal that was held back."""
+        with self._lock:
+            before = self._terminations.get(action.record.id)
+            if before is None or before.signal_at is None:
+                return
+            self._terminations[action.record.id] = replace(before, signal_at=None)
+        self._around.docker.kill(action.record.id, action.record.stop_signal)
 
     def _tell(self, pod: Pod, action: Terminate) -> None:
         container = action.record.container
@@ -158,6 +186,19 @@ def _is_process_of(record: ContainerRecord) -> bool:
         return record.id in Path(f"/proc/{record.pid}/cgroup").read_text()
     except OSError:
         return False
+
+
+def takes_requests(pod: Pod, services: Iterable[Service]) -> bool:
+    """Whether the pod is being deleted, was ready at last and stands behind a service."""
+    ready = any(one.type == "Ready" and one.status == "True" for one in pod.status.conditions)
+    if not ready or pod.metadata.deletion_timestamp is None:
+        return False
+    return any(
+        service.spec.selector
+        and service.metadata.namespace == pod.metadata.namespace
+        and from_map(service.spec.selector).matches(pod.metadata.labels)
+        for service in services
+    )
 
 
 def container_of(pod: Pod, name: str) -> Container | None:

@@ -31,12 +31,16 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Termination:
-    """A container that was asked to end. It is killed at ``kill_at``; ``hook``: its pre-stop hook still runs."""
+    """A container that was asked to end. It is killed at ``kill_at``; ``hook``: its pre-stop hook still runs.
+
+    ``signal_at``: the stop signal is still to be sent, then, so that proxies lead new connections elsewhere before.
+    """
 
     asked_at: datetime
     kill_at: datetime
     grace_s: int
     hook: bool = False
+    signal_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,13 @@ class Terminate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """The stop signal that was held back until proxies had left the pod."""
+
+    record: ContainerRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
     """KILL, at once; past Docker when ``by_pid``."""
 
@@ -68,7 +75,7 @@ class Clean:
     """No container of the pod is left: remove its directories, then let it go from the API."""
 
 
-Action = CreateSandbox | StartContainer | Terminate | Kill | Remove | Clean
+Action = CreateSandbox | StartContainer | Terminate | Stop | Kill | Remove | Clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +178,11 @@ def _end(draft: _Draft, observed: Observed, record: ContainerRecord, *, grace_s:
         by_pid = draft.now >= termination.kill_at + timedelta(seconds=KILL_BY_PID_AFTER_S)
         draft.actions.append(Kill(record=record, by_pid=by_pid))
         draft.wake(draft.now + timedelta(seconds=KILL_AGAIN_S))
-    else:
+    elif termination.signal_at is not None and draft.now >= termination.signal_at:
+        draft.actions.append(Stop(record=record))
         draft.wake(termination.kill_at)
+    else:
+        draft.wake(termination.signal_at or termination.kill_at)
 
 
 # The life of a pod.

@@ -26,6 +26,7 @@ from agent.pods.plan import (
     Plan,
     Remove,
     StartContainer,
+    Stop,
     Terminate,
     plan,
     plan_orphan,
@@ -310,6 +311,9 @@ class Worker:
             case Terminate():
                 target = self._target(pod, observed, action.record) if pod is not None else None
                 self._ender.terminate(pod, action, target, now)
+                return False
+            case Stop():
+                self._ender.stop(action)
                 return False
             case Kill():
                 self._ender.kill(pod, action)

@@ -1,14 +1,27 @@
 """What is done next for a pod: tables of what is, and the actions that follow."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from agent.pods.ending import takes_requests
 from agent.pods.observed import SANDBOX, BackoffRules, Failure, Hook, Observed, ProbeView, Termination
-from agent.pods.plan import Action, Clean, CreateSandbox, Kill, Remove, StartContainer, Terminate, plan, plan_orphan
+from agent.pods.plan import (
+    Action,
+    Clean,
+    CreateSandbox,
+    Kill,
+    Remove,
+    StartContainer,
+    Stop,
+    Terminate,
+    plan,
+    plan_orphan,
+)
 from agent.runtime.records import State
-from api.core import ContainerStatus, Pod, PodStatus
+from api.core import ContainerStatus, Pod, PodCondition, PodStatus, Service, ServiceSpec
+from api.meta import ObjectMeta
 from tests.agent.facts import NOW, ago, ended, observed, pod, record, sandbox
 
 
@@ -25,6 +38,8 @@ def _word(action: Action) -> str:
             return f"start {action.container.name} {action.attempt}"
         case Terminate():
             return f"terminate {action.record.id} {action.grace_s}"
+        case Stop():
+            return f"stop {action.record.id}"
         case Kill():
             return f"kill {action.record.id}{' by pid' if action.by_pid else ''}"
         case Remove():
@@ -33,8 +48,8 @@ def _word(action: Action) -> str:
             return "clean"
 
 
-def _plan(item: Pod, seen: Observed) -> list[str]:
-    return _shown(plan(item, seen, NOW).actions)
+def _plan(item: Pod, seen: Observed, *, at: datetime = NOW) -> list[str]:
+    return _shown(plan(item, seen, at).actions)
 
 
 def _deleted(item: Pod, grace_s: int = 30) -> Pod:
@@ -173,6 +188,45 @@ def test_a_failed_liveness_probe_ends_the_container_with_the_probes_grace() -> N
     assert _shown(actions) == ["terminate c0-0 3"]
     assert isinstance(actions[0], Terminate)
     assert actions[0].because == because
+
+
+def test_a_stop_signal_that_is_held_back_is_sent_in_time() -> None:
+    held = Termination(
+        asked_at=NOW, kill_at=NOW + timedelta(seconds=9), grace_s=9, signal_at=NOW + timedelta(seconds=2)
+    )
+    seen = observed(sandbox(), record("c0"), terminations={"c0-0": held})
+    going = pod()
+    going.metadata.deletion_timestamp = NOW
+    going.metadata.deletion_grace_period_seconds = 9
+    early = plan(going, seen, NOW)
+    assert (early.actions, early.wake_at) == ((), held.signal_at)
+    assert _plan(going, seen, at=NOW + timedelta(seconds=2)) == ["stop c0-0"]
+    assert _plan(going, seen, at=NOW + timedelta(seconds=9)) == ["kill c0-0"]
+
+
+@pytest.mark.parametrize(
+    ("ready", "deleted", "selector", "held"),
+    [
+        (True, True, {"app": "web"}, True),
+        (False, True, {"app": "web"}, False),
+        (True, False, {"app": "web"}, False),
+        (True, True, {"app": "other"}, False),
+        (True, True, {}, False),
+    ],
+)
+def test_a_deleted_pod_takes_requests_while_it_is_ready_and_behind_a_service(
+    ready: bool, deleted: bool, selector: dict[str, str], held: bool
+) -> None:
+    item = pod()
+    item.metadata.labels = {"app": "web"}
+    item.metadata.deletion_timestamp = NOW if deleted else None
+    item.status.conditions = [PodCondition(type="Ready", status="True" if ready else "False")]
+    service = Service(
+        metadata=ObjectMeta(name="web", namespace=item.metadata.namespace), spec=ServiceSpec(selector=selector)
+    )
+    assert takes_requests(item, [service]) is held
+    elsewhere = ObjectMeta(name="web", namespace="elsewhere")
+    assert not takes_requests(item, [Service(metadata=elsewhere, spec=service.spec)])
 
 
 def test_the_count_goes_on_when_the_dead_container_was_cleaned_away() -> None:
