@@ -84,8 +84,8 @@ class Config:
     endpoint_drain_s: float = field(
         default=2.0,
         metadata={
-            "help": "seconds between the deletion of a ready pod behind a service and its stop signal, at most half its "
-            "grace: proxies lead new connections elsewhere meanwhile"
+            "help": "seconds between the deletion of a ready pod behind a service and its stop signal, at most half "
+            "its grace: proxies lead new connections elsewhere meanwhile"
         },
     )
     restart_base_s: float = field(default=1.0, metadata={"help": "first back-off of a container that keeps ending"})
