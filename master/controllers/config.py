@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from client import ElectionSettings
+from master.controllers.pool import Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,10 @@ class Config(ElectionSettings):
         default=0.55, metadata={"help": "share of a zone's nodes, and more than two, from which much of it is away"}
     )
     large_cluster_size_threshold: int = field(default=50, metadata={"help": "a zone of at most so many nodes is small"})
+    load_balancer_pool: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": "addresses for services of type LoadBalancer: networks, first-last, or single ones"},
+    )
     terminated_pod_gc_threshold: int = field(
         default=12500, metadata={"help": "how many pods that have ended are kept; 0: all"}
     )
@@ -57,6 +62,10 @@ class Config(ElectionSettings):
                 problems.append(f"{name.replace('_', '-')}: must not be negative")
         if not 0 < self.unhealthy_zone_threshold <= 1:
             problems.append("unhealthy-zone-threshold: must be greater than 0 and at most 1")
+        try:
+            Pool(self.load_balancer_pool)
+        except ValueError as error:
+            problems.append(f"load-balancer-pool: {error}")
         if self.terminated_pod_gc_threshold < 0:
             problems.append("terminated-pod-gc-threshold: must not be negative")
         if self.concurrent_syncs < 1:

@@ -200,7 +200,8 @@ class EndpointsController:
             subsets=subsets(groups, key[1]),
         )
         changed = self._write_endpoints(wanted)
-        changed |= self._write_slices(service, slices(service, groups))
+        if self._slices.served:
+            changed |= self._write_slices(service, slices(service, groups))
         ready = sum(ready for placed in groups.values() for _, ready in placed)
         return f"wrote {ready} ready endpoints" if changed else ""
 

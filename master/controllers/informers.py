@@ -14,6 +14,7 @@ from api.core import (
     PersistentVolumeClaim,
     Pod,
     ReplicationController,
+    Secret,
     Service,
     ServiceAccount,
 )
@@ -25,6 +26,9 @@ BY_UID = "uid"
 BY_OWNER = "owner"
 BY_NAMESPACE = "namespace"
 BY_NODE = "node"
+BY_ACCOUNT = "account"
+BY_ADDRESS = "address"
+BY_NODE_PORT = "node port"
 NODE_LEASES = "kube-node-lease"
 ROOT_CA = "kube-root-ca.crt"
 
@@ -39,12 +43,17 @@ class Informers:
         self.replica_sets = Informer(client, ReplicaSet)
         self.deployments = Informer(client, Deployment)
         self.services = Informer(client, Service)
+        self.services.add_index(BY_ADDRESS, lambda item: [item.spec.cluster_ip] if item.spec.cluster_ip else [])
+        self.services.add_index(BY_NODE_PORT, lambda item: [str(p.node_port) for p in item.spec.ports if p.node_port])
         self.endpoints = Informer(client, Endpoints)
-        self.endpoint_slices = Informer(client, EndpointSlice)
+        # Kubernetes before 1.21 has them in a beta version only.
+        self.endpoint_slices = Informer(client, EndpointSlice, optional=True)
         self.nodes = Informer(client, Node)
         self.leases = Informer(client, Lease, namespace=NODE_LEASES)
         self.namespaces = Informer(client, Namespace)
         self.service_accounts = Informer(client, ServiceAccount)
+        self.token_secrets = Informer(client, Secret, fields="type=kubernetes.io/service-account-token")
+        self.token_secrets.add_index(BY_ACCOUNT, _account_named)
         self.root_cas = Informer(client, ConfigMap, fields=f"metadata.name={ROOT_CA}")
         self.volumes = Informer(client, PersistentVolume)
         self.claims = Informer(client, PersistentVolumeClaim)
@@ -68,7 +77,7 @@ class Informers:
 
     @property
     def all(self) -> tuple[Informer[Any], ...]:
-        known = (self.nodes, self.leases, self.namespaces, self.service_accounts, self.root_cas)
+        known = (self.nodes, self.leases, self.namespaces, self.service_accounts, self.root_cas, self.token_secrets)
         return (*self.owned, *known, self.volumes, self.claims)
 
     def start(self) -> None:
@@ -90,3 +99,12 @@ class Informers:
 
 def owner_uids(item: Object) -> list[str]:
     return [owner.uid for owner in item.metadata.owner_references]
+
+
+def balancer_addresses(service: Service) -> list[str]:
+    return [one.ip for one in service.status.load_balancer.ingress if one.ip]
+
+
+def _account_named(secret: Secret) -> list[str]:
+    name = secret.metadata.annotations.get("kubernetes.io/service-account.name")
+    return [f"{secret.metadata.namespace}/{name}"] if name else []

@@ -12,14 +12,17 @@ from master.controllers.evictions import TaintEviction
 from master.controllers.garbage import GarbageCollector
 from master.controllers.heartbeats import Attention
 from master.controllers.informers import Informers
+from master.controllers.loadbalancers import ServiceController
 from master.controllers.loop import Loop
 from master.controllers.namespaces import NamespaceController
 from master.controllers.noderanges import NodeRanges
 from master.controllers.nodes import NodeController
 from master.controllers.podgc import PodGarbageCollector
+from master.controllers.pool import Pool
 from master.controllers.replication import ReplicationManager
 from master.controllers.rootca import RootCaPublisher
 from master.controllers.serviceaccounts import ServiceAccountController
+from master.controllers.tokens import TokenController
 from master.controllers.volumes import VolumeController
 
 log = logging.getLogger(__name__)
@@ -29,7 +32,7 @@ log = logging.getLogger(__name__)
 _LEASE = "kube-controller-manager"
 # The names under which Kubernetes' controllers report.
 _REPLICATION, _SETS, _DEPLOYMENTS = "replication-controller", "replicaset-controller", "deployment-controller"
-_NODES, _EVICTIONS = "node-controller", "taint-eviction-controller"
+_NODES, _EVICTIONS, _SERVICES = "node-controller", "taint-eviction-controller", "service-controller"
 
 
 class Controllers:
@@ -37,7 +40,7 @@ class Controllers:
 
     def __init__(self, client: Client, config: Config, ca: bytes) -> None:
         self._informers = informers = Informers(client)
-        names = (_REPLICATION, _SETS, _DEPLOYMENTS, _NODES, _EVICTIONS)
+        names = (_REPLICATION, _SETS, _DEPLOYMENTS, _NODES, _EVICTIONS, _SERVICES)
         self._recorders = recorders = {name: EventRecorder(client, name) for name in names}
         workers, grace_s = config.concurrent_syncs, config.node_monitor_grace_period_s
         # Half a grace period unheard, and a node that beats as it should could seem silent.
@@ -53,7 +56,9 @@ class Controllers:
             EndpointsController(client, informers, workers=workers).loop,
             NamespaceController(client, informers).loop,
             ServiceAccountController(client, informers).loop,
+            TokenController(client, informers, ca).loop,
             RootCaPublisher(client, informers, ca).loop,
+            ServiceController(client, informers, recorders[_SERVICES], Pool(config.load_balancer_pool)).loop,
             *VolumeController(client, informers).loops,
             GarbageCollector(client, informers, workers=workers).loop,
             PodGarbageCollector(client, informers, threshold=config.terminated_pod_gc_threshold).loop,
