@@ -25,6 +25,7 @@ from agent.node.facts import Pressure, node_address, read_machine, read_pressure
 from agent.node.oom import OomWatch, Victim
 from agent.node.registration import NodeKeeper
 from agent.node.status import NodeObserved
+from agent.pods.disk import DiskMeter, DiskWatch
 from agent.pods.docker_config import Host
 from agent.pods.ending import all_containers
 from agent.pods.evictor import Evictor, Senses
@@ -49,7 +50,9 @@ from agent.runtime.pause import IMAGE_CHANGES, PAUSE_IMAGE, pause_rootfs
 from agent.server.routes import Routes
 from agent.server.server import AgentServer
 from agent.server.stats import ProbeCollector, ResourceCollector, Summary
+from agent.server.stats_of_disk import Disks
 from agent.server.streaming.routes import StreamRoutes
+from agent.volumes.usage import Room, room_of
 from api.core import Node, Pod, Service
 from client import Client, EventRecorder, Informer, WorkQueue
 
@@ -129,7 +132,9 @@ class Agent:
             self.docker, Marks(config.image_gc_high_percent, config.image_gc_low_percent),
             used_percent=self._image_disk_percent, wanted=self._wanted_images,
         )  # fmt: skip
-        self.usage = PodUsage(self.docker, self.cache, self.cadvisor.samples, config.data_dir / "pods")
+        meter = DiskMeter(self.docker, self.cache, config.data_dir / "pods")
+        self.usage = PodUsage(self.cache, self.cadvisor.samples, meter)
+        self.disk = DiskWatch(config, self.store, self.cache, meter, evict=self.worker.evict)
         self.evictor = Evictor(
             config, self.store, self.cache, self.collector,
             senses=Senses(
@@ -146,7 +151,12 @@ class Agent:
             registry=registry,
             cadvisor=self.cadvisor.render,
             others=self._other_metrics(),
-            summary=Summary(config.node, self.cache, self.cadvisor.samples).document,
+            summary=Summary(
+                config.node,
+                self.cache,
+                self.cadvisor.samples,
+                Disks(node=lambda: room_of(config.data_dir), images=self._image_disk, pods=self.disk.latest),
+            ).document,
         )
         streams = StreamRoutes(config, self.docker, self.store, self.cache)
         self.server = AgentServer(config, exact=routes.exact(), prefixes=routes.prefixes(), streams=streams.prefixes())
@@ -229,6 +239,7 @@ class Agent:
         self.mirrors.stop()
         self._settler.join(5.0)
         self.evictor.stop()
+        self.disk.stop()
         self.oom.stop()
         for jobs in self._jobs.values():
             jobs.close()
@@ -253,6 +264,7 @@ class Agent:
                 return
         self.store.settle(self.pods.items())
         self.evictor.start()
+        self.disk.start()
         for record in self.cache.all():
             self.queue.add(record.uid)
 
@@ -339,6 +351,11 @@ class Agent:
             log.warning("disk of images not seen path=%s error=%s", folder, error)
             return 0.0
         return 100.0 * disk.used / max(disk.used + disk.free, 1)
+
+    def _image_disk(self) -> tuple[Room | None, int]:
+        """Of the file system that Docker keeps images on; what they take, in bytes."""
+        folder = self._docker_facts.data_dir if self._docker_facts else ""
+        return (room_of(folder) if folder else None), sum(image.size_bytes for image in self._images)
 
     def _wanted_images(self) -> set[str]:
         """Names that pods of this node have, and our own."""

@@ -4,11 +4,9 @@ One pod at a time, and the next one only when that one is gone and there is stil
 """
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from agent.config import Config
 from agent.node.facts import Pressure
@@ -135,27 +133,3 @@ class Evictor:
     def _newest(self, pod: Pod) -> Pod:
         status = self._senses.status(pod.metadata.uid)
         return pod if status is None else Pod(metadata=pod.metadata, spec=pod.spec, status=status)
-
-
-def tree_bytes(directory: Path) -> int:
-    """What the files of a directory take on the disk; other file systems mounted in it are not counted."""
-    total = 0
-    try:
-        device = directory.stat().st_dev
-    except OSError:
-        return 0
-    for root, folders, files in os.walk(directory, onerror=None):
-        folders[:] = [name for name in folders if _device_of(Path(root, name)) == device]
-        for name in files:
-            try:
-                total += Path(root, name).lstat().st_blocks * 512
-            except OSError:
-                continue  # removed meanwhile
-    return total
-
-
-def _device_of(path: Path) -> int:
-    try:
-        return path.lstat().st_dev
-    except OSError:
-        return -1

@@ -300,11 +300,11 @@ class Docker:
         with docker_errors():
             self._client.remove_image(name, force=False)
 
-    def writable_sizes(self) -> dict[str, int]:
-        """Bytes that each of our containers has written into its own layer. Docker counts them when asked: slow."""
+    def writable_size(self, container_id: str) -> int:
+        """Bytes that a container has written into its own layer. Docker counts them when asked: slow."""
         with docker_errors():
-            rows = self._client.containers(all=True, size=True, filters={"label": f"{CLUSTER}={self.cluster}"})
-        return {row["Id"]: row.get("SizeRw") or 0 for row in rows}
+            rows = self._client.containers(all=True, size=True, filters={"id": container_id})
+        return rows[0].get("SizeRw") or 0 if rows else 0
 
     def pull(self, name: str, credentials: Mapping[str, str] | None = None) -> None:
         """Returns when the image is here. Raises RuntimeFailure; the registry's refusal comes within the stream."""

@@ -45,7 +45,8 @@ class ContainerRecord:
     """One container or sandbox of ours, as inspected last.
 
     attempt: how often the container was started before. level: how many quick ends in a row lie behind it. ip: address
-    on the pod network, of sandboxes only. grace_s: the pod's grace, for when the pod itself is no longer known.
+    on the pod network, of sandboxes only. layer: folder of what it has written itself; empty where there is none for it
+    alone. grace_s: the pod's grace, for when the pod itself is no longer known.
     """
 
     id: str
@@ -71,6 +72,7 @@ class ContainerRecord:
     stop_signal: str = "SIGTERM"
     grace_s: int = DEFAULT_GRACE_S
     log_path: str = ""
+    layer: str = ""
     host_network: bool = False
 
     @property
@@ -153,6 +155,7 @@ def record_from_inspect(document: Mapping[str, Any]) -> ContainerRecord | None:
         stop_signal=config.get("StopSignal") or "SIGTERM",
         grace_s=_number(labels.get(GRACE), DEFAULT_GRACE_S),
         log_path=document.get("LogPath", ""),
+        layer=((document.get("GraphDriver") or {}).get("Data") or {}).get("UpperDir", ""),
         host_network=host.get("NetworkMode") == "host",
     )
 

@@ -8,7 +8,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from agent.probes.prober import Prober
 from agent.runtime.cache import ContainerCache
 from agent.runtime.records import ContainerRecord
+from agent.server.stats_of_disk import Disks, stamp
 from cadvisor_lite.readers import ContainerSample, CpuSample, MemorySample
 
 Samples = Callable[[], Mapping[str, ContainerSample]]
@@ -108,10 +109,11 @@ class ProbeCollector(Collector):
 class Summary:
     """/stats/summary. Thread-safe."""
 
-    def __init__(self, node: str, cache: ContainerCache, samples: Samples) -> None:
+    def __init__(self, node: str, cache: ContainerCache, samples: Samples, disks: Disks) -> None:
         self._node = node
         self._cache = cache
         self._samples = samples
+        self._disks = disks
         self._lock = threading.Lock()
         self._before: Mapping[str, ContainerSample] = {}
 
@@ -119,10 +121,11 @@ class Summary:
         samples = self._samples()
         with self._lock:
             before, self._before = self._before, samples
-        node: dict[str, Any] = {"nodeName": self._node}
+        node: dict[str, Any] = {"nodeName": self._node} | self._disks.of_node()
         if MACHINE in samples:
             node |= _usage(samples[MACHINE], before.get(MACHINE))
         pods = [self._pod(rows, before) for rows in _rows(self._cache, samples).values()]
+        self._disks.add_to(pods)
         return {"node": node, "pods": pods}
 
     def _pod(self, rows: list[_Row], before: Mapping[str, ContainerSample]) -> dict[str, Any]:
@@ -136,8 +139,8 @@ class Summary:
                 for row in rows
                 if not row.record.is_sandbox
             ],
-            "cpu": {"time": _stamp(rows[0].sample.time_s), "usageCoreNanoSeconds": _sum(rows, "cpu")},
-            "memory": {"time": _stamp(rows[0].sample.time_s), "workingSetBytes": _sum(rows, "memory")},
+            "cpu": {"time": stamp(rows[0].sample.time_s), "usageCoreNanoSeconds": _sum(rows, "cpu")},
+            "memory": {"time": stamp(rows[0].sample.time_s), "workingSetBytes": _sum(rows, "memory")},
         }
         rates = [_rate(row.sample, before.get(row.record.id)) for row in rows]
         if all(rate is not None for rate in rates):
@@ -158,7 +161,7 @@ def _usage(sample: ContainerSample, before: ContainerSample | None) -> dict[str,
 
 
 def _cpu(sample: ContainerSample, cpu: CpuSample, before: ContainerSample | None) -> dict[str, Any]:
-    found: dict[str, Any] = {"time": _stamp(sample.time_s), "usageCoreNanoSeconds": cpu.usage_ns}
+    found: dict[str, Any] = {"time": stamp(sample.time_s), "usageCoreNanoSeconds": cpu.usage_ns}
     rate = _rate(sample, before)
     return found if rate is None else found | {"usageNanoCores": rate}
 
@@ -173,7 +176,7 @@ def _rate(sample: ContainerSample, before: ContainerSample | None) -> int | None
 
 def _memory(sample: ContainerSample, memory: MemorySample) -> dict[str, Any]:
     return {
-        "time": _stamp(sample.time_s),
+        "time": stamp(sample.time_s),
         "usageBytes": memory.usage_bytes,
         "workingSetBytes": memory.working_set_bytes,
         "rssBytes": memory.rss_bytes,
@@ -193,12 +196,8 @@ def _network(sample: ContainerSample) -> dict[str, Any]:
     if not interfaces:
         return {}
     first = next((item for item in interfaces if item["name"] == "eth0"), interfaces[0])
-    return {"network": {"time": _stamp(sample.time_s), **first, "interfaces": interfaces}}
-
-
-def _stamp(time_s: float) -> str:
-    return datetime.fromtimestamp(time_s, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return {"network": {"time": stamp(sample.time_s), **first, "interfaces": interfaces}}
 
 
 def _time(when: datetime | None) -> str | None:
-    return None if when is None else _stamp(when.timestamp())
+    return None if when is None else stamp(when.timestamp())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-_UNMOUNT_TIMEOUT_S = 10
+_UNMOUNT_TIMEOUT_S, _REMOVE_TIMEOUT_S = 10, 60
 _OURS = ("tmpfs", "nfs", "nfs4")
 
 
@@ -46,6 +46,18 @@ def _unmount(point: str, *, lazily: bool) -> None:
         log.warning("umount failed mount=%s error=%s", point, done.stderr.strip())
 
 
+def _remove_deep(directory: Path) -> bool:
+    command = ["rm", "-rf", "--one-file-system", "--", str(directory)]
+    try:
+        done = subprocess.run(command, timeout=_REMOVE_TIMEOUT_S, check=False, capture_output=True, text=True)
+    except subprocess.TimeoutExpired:
+        log.warning("deep pod directory is not removed in time directory=%s", directory)
+        return False
+    if done.returncode:
+        log.warning("pod directory not removed directory=%s error=%.200s", directory, done.stderr.strip())
+    return done.returncode == 0
+
+
 def remove_tree(directory: Path) -> bool:
     """Whether the directory is gone. False when something is mounted in it that is not ours, with a line in the log."""
     if not directory.exists():
@@ -62,6 +74,8 @@ def remove_tree(directory: Path) -> bool:
         shutil.rmtree(directory)
     except FileNotFoundError:
         return True
+    except RecursionError:
+        return _remove_deep(directory)  # a pod may nest its folders as deep as it likes
     except OSError as error:
         log.warning("pod directory not removed directory=%s error=%s", directory, error)
         return False

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import os
 import tarfile
 import uuid
 from collections.abc import Iterator
@@ -14,10 +15,13 @@ from docker.errors import APIError
 
 from agent.config import Config
 from agent.node.facts import Pressure
+from agent.pods.disk import ContainerDisk, PodDisk, VolumeDisk
 from agent.pods.eviction import Shortage, choose, shortages
-from agent.pods.evictor import tree_bytes
+from agent.pods.local_limits import has_limits, over_limit
 from agent.runtime.docker import Docker, ImageFacts
 from agent.runtime.image_collector import ImageCollector, Marks, removable
+from agent.volumes import remove_tree
+from agent.volumes.usage import Used, tree_usage
 from api.codec import convert
 from api.core import Pod
 from tests.agent.cluster import Cluster, phase, ready, wait_until
@@ -152,8 +156,28 @@ def test_unused_images_go_until_the_low_mark(docker_client: APIClient, three_ima
 def test_a_tree_is_counted_on_its_own_disk(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep/a").write_bytes(b"x" * 100_000)
-    assert 100_000 <= tree_bytes(tmp_path) <= 200_000
-    assert tree_bytes(tmp_path / "nowhere") == 0
+    used = tree_usage(tmp_path)
+    assert 100_000 <= used.bytes <= 200_000
+    assert used.inodes == 3
+    os.link(tmp_path / "deep/a", tmp_path / "again")
+    (tmp_path / "link").symlink_to("/")
+    assert tree_usage(tmp_path).bytes - used.bytes < 100_000  # a second name is no second file
+    assert tree_usage(tmp_path / "nowhere") == Used()
+
+
+def test_a_tree_deeper_than_any_stack_is_counted_and_removed(tmp_path: Path) -> None:
+    top = tmp_path / "pod"
+    top.mkdir()
+    folder = os.open(top, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=folder)
+        inner = os.open("d", os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = inner
+    os.close(folder)
+    assert tree_usage(top).inodes > 1500
+    assert remove_tree(top)
+    assert not top.exists()
 
 
 @pytest.mark.docker
@@ -176,3 +200,72 @@ def test_a_pod_is_evicted_when_memory_runs_out_and_the_others_stay(cluster: Clus
     assert ready(cluster.wait_pod("modest", ready))
     assert cluster.events("EvictionThresholdMet") == ["Attempting to reclaim memory"]
     assert agent.evictor.evictions == {"memory": 1}
+
+
+_MIB = 2**20
+
+
+def _limited(*containers: str, size: str = "", medium: str = "") -> Pod:
+    """Containers c0, c1, ... with these limits of ephemeral storage, and a volume "scratch"."""
+    rows = [
+        {"name": f"c{n}", "image": "i", "resources": {"limits": {"ephemeral-storage": limit}} if limit else {}}
+        for n, limit in enumerate(containers)
+    ]
+    source = {"sizeLimit": size or None, "medium": medium}
+    return _pod("limited", containers=rows, volumes=[{"name": "scratch", "emptyDir": source}])
+
+
+def _disk(scratch: int, *layers: int) -> PodDisk:
+    return PodDisk(
+        volumes={"scratch": VolumeDisk(used=Used(scratch * _MIB), room=None, on_disk=True)},
+        containers={
+            f"c{n}": ContainerDisk(layer=Used(layer * _MIB - 10), logs=Used(10)) for n, layer in enumerate(layers)
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("pod", "disk", "told"),
+    [
+        (_limited("", size="10Mi"), _disk(10), ""),
+        (_limited("", size="10Mi"), _disk(11), 'Usage of EmptyDir volume "scratch" exceeds the limit "10Mi". '),
+        (_limited("", size="10Mi", medium="Memory"), _disk(11), ""),
+        (_limited("5Mi", "20Mi"), _disk(0, 6, 1), 'Container c0 exceeded its local ephemeral storage limit "5Mi". '),
+        (
+            _limited("5Mi", "20Mi"),
+            _disk(20, 3, 3),
+            "Pod ephemeral local storage usage exceeds the total limit of containers 25Mi. ",
+        ),
+        (_limited("", ""), _disk(1000, 1000, 1000), ""),
+    ],
+)
+def test_a_pod_beyond_a_limit_of_its_own_is_told_in_kubernetes_words(pod: Pod, disk: PodDisk, told: str) -> None:
+    assert over_limit(pod, disk) == told
+
+
+def test_only_pods_with_a_limit_are_walked_through() -> None:
+    limited = [_limited("", size="10Mi"), _limited("5Mi")]
+    assert all(has_limits(pod) for pod in limited)
+    assert not any(has_limits(pod) for pod in (_limited(""), _limited("", size="10Mi", medium="Memory")))
+
+
+@pytest.mark.docker
+def test_a_pod_that_fills_its_volume_beyond_the_limit_is_evicted(cluster: Cluster) -> None:
+    cluster.start_agent(pressure_look_s=0.1)
+    mount = {"name": "scratch", "mountPath": "/mnt"}
+    full = cluster.container("main", "head -c 3000000 /dev/zero > /mnt/a; exec sleep 1000", volumeMounts=[mount])
+    volume = {"name": "scratch", "emptyDir": {"sizeLimit": "1Mi"}}
+    cluster.create("full", containers=[full], volumes=[volume], terminationGracePeriodSeconds=600)
+    roomy = {"name": "scratch", "emptyDir": {"sizeLimit": "100Mi"}}
+    cluster.create("roomy", containers=[full], volumes=[roomy])
+    written = cluster.container(
+        "main", "head -c 3000000 /dev/zero > /a; exec sleep 1000",
+        resources={"limits": {"ephemeral-storage": "1Mi"}},
+    )  # fmt: skip
+    cluster.create("written", containers=[written])
+    pod = cluster.wait_pod("full", phase("Failed"), timeout_s=60)
+    assert pod.status.reason == "Evicted"
+    assert pod.status.message == 'Usage of EmptyDir volume "scratch" exceeds the limit "1Mi". '
+    pod = cluster.wait_pod("written", phase("Failed"), timeout_s=60)
+    assert pod.status.message == "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. "
+    assert ready(cluster.wait_pod("roomy", ready))
