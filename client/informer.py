@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
-from api.errors import ApiError, Expired, Gone, Timeout
+from api.errors import ApiError, Expired, Gone, NotFound, Timeout
 from api.meta import Object
 from client.client import Client, Watch
 from client.transport import Unreachable
@@ -30,6 +30,7 @@ _WATCH_S = (300, 600)
 # A master that has not yet seen what another one told us is asked again; listing there would lead back in time. One
 # that never catches up (its state was restored) is believed in the end.
 _BEHIND_MAX = 5
+_LOOK_AGAIN_S = 60.0
 
 
 class Informer(Generic[T]):
@@ -37,6 +38,9 @@ class Informer(Generic[T]):
 
     ``on_change(old, new)`` is called in that thread: old is None for a new object, new is None for one that is gone. It
     must be quick and must not raise; put a key into a work queue.
+
+    ``optional`` is for a kind that not every API server has: one that does not serve it is taken to have none, and is
+    asked again from time to time, for it may be replaced by a newer one.
     """
 
     def __init__(
@@ -48,12 +52,15 @@ class Informer(Generic[T]):
         labels: str = "",
         fields: str = "",
         on_change: Listener[T] | None = None,
+        optional: bool = False,
     ) -> None:
         self._client = client
         self._kind = kind
         self._namespace = namespace
         self._labels = labels
         self._fields = fields
+        self._optional = optional
+        self._served = True
         self._listeners: list[Listener[T]] = [on_change] if on_change else []
         self._items: dict[Key, T] = {}
         self._indexes: dict[str, _Index[T]] = {}
@@ -95,6 +102,11 @@ class Informer(Generic[T]):
         return self._synced.is_set()
 
     @property
+    def served(self) -> bool:
+        """False when the server does not have this kind (only with ``optional``)."""
+        return self._served
+
+    @property
     def following(self) -> bool:
         """Whether a watch is open, so that the copy is as fresh as can be known."""
         return self._watch is not None
@@ -124,6 +136,8 @@ class Informer(Generic[T]):
                 log.info("watch expired, listing again kind=%s", self._kind.__name__)
                 self._version = ""
                 self._pause("expired")
+            except NotFound as error:
+                self._not_served(str(error))
             except ApiError as error:
                 self._behind = self._behind + 1 if isinstance(error, Timeout) else 0
                 if not 0 < self._behind < _BEHIND_MAX:
@@ -131,6 +145,17 @@ class Informer(Generic[T]):
                 self._pause(str(error))
             except Unreachable as error:
                 self._pause(str(error))
+
+    def _not_served(self, why: str) -> None:
+        self._version = ""
+        if not self._optional:
+            self._pause(why)
+            return
+        if self._served:
+            log.info("the server does not have this kind, going without kind=%s", self._kind.__name__)
+        self._served = False
+        self._synced.set()
+        self._stopping.wait(_LOOK_AGAIN_S)
 
     def _pause(self, why: str) -> None:
         """Waits longer each time until a watch brings something: a server in trouble must not be stormed."""
@@ -152,6 +177,7 @@ class Informer(Generic[T]):
             if key not in fresh:
                 self._replace(key, old, None)
         self._version = listing.resource_version
+        self._served = True
         self._synced.set()
 
     def _follow(self) -> bool:
