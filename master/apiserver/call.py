@@ -1,8 +1,9 @@
 """One call of the API: who asks, for what, and with which options."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TypeVar
+
+import msgspec
 
 from api.errors import BadRequest
 from api.resources import Resource
@@ -14,14 +15,18 @@ from master.apiserver.negotiation import PLAIN, Output
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """What a path names: a collection (no ``name``), an object, or a subresource of one."""
 
     resource: Resource
     namespace: str = ""
     name: str = ""
     subresource: str = ""
+
+    @property
+    def named(self) -> str:
+        """As rules name it: ``pods``, ``pods/log``."""
+        return f"{self.resource.plural}/{self.subresource}" if self.subresource else self.resource.plural
 
     @property
     def qualified(self) -> str:
@@ -34,8 +39,7 @@ class Target:
         return Expected(self.resource.type, self.resource.api_version, self.resource.kind)
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """One authorized request; operations add warnings, which become headers of the answer."""
 
     request: Request
@@ -43,7 +47,7 @@ class Call:
     verb: str
     target: Target
     output: Output = PLAIN
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = []
 
     def option(self, name: str) -> str:
         """The first value of a query parameter; empty when it is not there."""

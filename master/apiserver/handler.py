@@ -5,7 +5,10 @@ The one door at which errors of the API become answers. What is not an ApiError 
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from functools import lru_cache
+
+import msgspec
+from msgspec.structs import replace
 
 from api.errors import ApiError, BadRequest, MethodNotAllowed
 from api.selectors import FieldTerm, parse_fields
@@ -15,10 +18,10 @@ from master.apiserver.backend import Backend
 from master.apiserver.call import Call, Target
 from master.apiserver.discovery import Discovery
 from master.apiserver.health import Health
-from master.apiserver.http.message import Answer, Request, Response, Upgrade
+from master.apiserver.http.message import Answer, Request, Response, Stream, Upgrade, segments_of
 from master.apiserver.identity import OpenIdDocuments
-from master.apiserver.inflight import InFlight, Lane
-from master.apiserver.metrics import CONTENT_TYPE, Labels, Metrics, verb_label
+from master.apiserver.inflight import InFlight, Lane, check_room
+from master.apiserver.metrics import CONTENT_TYPE, Labels, Metrics, Series, verb_label
 from master.apiserver.negotiation import output_of
 from master.apiserver.operations.list import check_reached
 from master.apiserver.responses import error_response, plain_response
@@ -61,6 +64,19 @@ _PATHS = {
 }
 
 
+# Most clients ask for the same few paths again and again. Bounded, since they choose them: some 3 MB.
+_PLANS_KEPT = 4096
+_AT_ONCE = (Response, Stream, Upgrade)
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    """What is the same for all requests of one method and path."""
+
+    route: Route
+    lane: Lane
+    series: Series
+
+
 class Handler:
     """All that a request can ask for."""
 
@@ -80,6 +96,7 @@ class Handler:
         self._router = Router()
         self._discovery = discovery
         self._metrics = metrics
+        self._plan = lru_cache(maxsize=_PLANS_KEPT)(self._plan_of)
         self._roots: dict[str, Callable[[Request], Response]] = {
             "api": discovery.answer,
             "apis": discovery.answer,
@@ -95,25 +112,34 @@ class Handler:
 
     def __call__(self, request: Request) -> Answer | Awaitable[Answer]:
         started = time.perf_counter()
-        labels = _NO_LABELS
-        lane = self._inflight.unlimited
+        lane, series = self._inflight.unlimited, None
         try:
             user = impersonated(request, self._backend.authenticate(request), self._backend.access)
-            segments = request.segments
-            if len(segments) > 2 and segments[0] in _RESOURCE_ROOTS and not self._is_discovery(segments):
-                route = self._router.route(request.method, segments, watch=_is_watch(request))
-                labels = _labels(route)
-                lane = self._inflight.lane(user, route.verb, route.target.subresource)
-                answer = self._operate(request, user, route)
+            plan = self._plan(request.method, request.raw_path, _is_watch(request))
+            if plan is not None:
+                series = plan.series
+                check_room(plan.lane, user)
+                lane = plan.lane
+                answer = self._operate(request, user, plan.route)
             else:
-                labels = (verb_label(request.method.lower()), "", "", "", "", "")
+                series = self._metrics.requests.series((verb_label(request.method.lower()), "", "", "", "", ""))
                 answer = self._other(request, user)
         except (ApiError, RecursionError) as error:
             answer = _refusal(request, error)
-        if isinstance(answer, Awaitable):
-            lane.enter()
-            return self._later(request, answer, lane, labels, started)
-        return self._counted(answer, labels, started)
+        series = series or self._metrics.requests.series(_NO_LABELS)
+        if isinstance(answer, _AT_ONCE):
+            return _counted(answer, series, started)
+        lane.enter()
+        return self._later(request, answer, lane, series, started)
+
+    def _plan_of(self, method: str, raw_path: str, watch: bool) -> _Plan | None:
+        """None for a path that is not of a resource. Raises NotFound, MethodNotAllowed."""
+        segments = segments_of(raw_path)
+        if len(segments) <= 2 or segments[0] not in _RESOURCE_ROOTS or self._is_discovery(segments):
+            return None
+        route = self._router.route(method, segments, watch=watch)
+        lane = self._inflight.lane(route.verb, route.target.subresource)
+        return _Plan(route, lane, self._metrics.requests.series(_labels(route)))
 
     @staticmethod
     def _is_discovery(segments: tuple[str, ...]) -> bool:
@@ -157,7 +183,7 @@ class Handler:
         request: Request,
         pending: Awaitable[Answer],
         lane: Lane,
-        labels: Labels,
+        series: Series,
         started: float,
     ) -> Answer:
         try:
@@ -166,17 +192,18 @@ class Handler:
             answer = _refusal(request, error)
         finally:
             lane.leave()
-        return self._counted(answer, labels, started)
-
-    def _counted(self, answer: Answer, labels: Labels, started: float) -> Answer:
-        code = 101 if isinstance(answer, Upgrade) else answer.status
-        self._metrics.requests.count(labels, code, time.perf_counter() - started)
-        return answer
+        return _counted(answer, series, started)
 
     def _metrics_text(self, request: Request) -> Response:
         if request.segments != ("metrics",):
             raise nowhere()
         return Response(200, self._metrics.text(), content_type=CONTENT_TYPE)
+
+
+def _counted(answer: Answer, series: Series, started: float) -> Answer:
+    code = 101 if isinstance(answer, Upgrade) else answer.status
+    series.count(code, time.perf_counter() - started)
+    return answer
 
 
 def _refusal(request: Request, error: ApiError | RecursionError) -> Response:

@@ -9,7 +9,7 @@ get in when nobody else does.
 import sys
 
 from api.errors import TooManyRequests
-from master.apiserver.authentication.user import MASTERS_GROUP, User
+from master.apiserver.authentication.user import User
 
 _READS = ("get", "list")
 _LONG = ("log", "proxy", "exec", "attach", "portforward")
@@ -42,11 +42,14 @@ class InFlight:
         self._writing = Lane(writing)
         self.unlimited = Lane(sys.maxsize)
 
-    def lane(self, user: User, verb: str, subresource: str) -> Lane:
-        """The one of a request. Raises TooManyRequests when it is full."""
+    def lane(self, verb: str, subresource: str) -> Lane:
+        """The one in which a request would wait."""
         if verb == "watch" or subresource in _LONG:
             return self.unlimited
-        lane = self._reading if verb in _READS else self._writing
-        if lane.full and MASTERS_GROUP not in user.groups:
-            raise TooManyRequests("the server has too many requests in flight, please try again later")
-        return lane
+        return self._reading if verb in _READS else self._writing
+
+
+def check_room(lane: Lane, user: User) -> None:
+    """Raises TooManyRequests when the lane is full, but for administrators."""
+    if lane.full and not user.is_master:
+        raise TooManyRequests("the server has too many requests in flight, please try again later")

@@ -1,6 +1,6 @@
 """Counts and times of requests, in the names that Kubernetes' dashboards read, as Prometheus text.
 
-One dictionary and one bisection a request: the text is only made when somebody asks.
+One counter and one bisection a request: the text is only made when somebody asks.
 """
 
 from bisect import bisect_left
@@ -48,31 +48,45 @@ def verb_label(verb: str) -> str:
     return _VERBS.get(verb, verb.upper())
 
 
+class Series:
+    """The counters of all requests that have the same labels."""
+
+    __slots__ = ("codes", "times")
+
+    def __init__(self) -> None:
+        self.codes: dict[int, int] = {}
+        # A counter for each bucket, one for what is above them all, and the sum.
+        self.times: list[float] = [0] * (len(_BUCKETS) + 1) + [0.0]
+
+    def count(self, code: int, seconds: float) -> None:
+        self.codes[code] = self.codes.get(code, 0) + 1
+        self.times[bisect_left(_BUCKETS, seconds)] += 1
+        self.times[-1] += seconds
+
+
 class Requests:
     """Counters of all requests of one server."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[Labels, int], int] = {}
-        self._times: dict[Labels, list[float]] = {}
+        self._series: dict[Labels, Series] = {}
 
-    def count(self, labels: Labels, code: int, seconds: float) -> None:
+    def series(self, labels: Labels) -> Series:
         """``labels`` are verb, group, version, resource, subresource and scope."""
-        key = (labels, code)
-        self._counts[key] = self._counts.get(key, 0) + 1
-        times = self._times.get(labels)
-        if times is None:
-            # A counter for each bucket, one for what is above them all, and the sum.
-            times = self._times[labels] = [0] * (len(_BUCKETS) + 1) + [0.0]
-        times[bisect_left(_BUCKETS, seconds)] += 1
-        times[-1] += seconds
+        found = self._series.get(labels)
+        if found is None:
+            found = self._series[labels] = Series()
+        return found
 
     def text(self) -> Iterator[str]:
+        seen = {labels: series for labels, series in self._series.items() if series.codes}
         yield "# HELP apiserver_request_total Requests by verb, resource, scope and HTTP code."
         yield "# TYPE apiserver_request_total counter"
-        for (labels, code), count in self._counts.items():
-            yield f'apiserver_request_total{{{_shown(labels)},component="apiserver",code="{code}"}} {count}'
-        yield from self._histogram("apiserver_request_duration_seconds", self._times)
-        short = {labels: times for labels, times in self._times.items() if labels[0] not in _LONG_RUNNING}
+        for labels, series in seen.items():
+            for code, count in series.codes.items():
+                yield f'apiserver_request_total{{{_shown(labels)},component="apiserver",code="{code}"}} {count}'
+        times = {labels: series.times for labels, series in seen.items()}
+        yield from self._histogram("apiserver_request_duration_seconds", times)
+        short = {labels: each for labels, each in times.items() if labels[0] not in _LONG_RUNNING}
         yield from self._histogram("apiserver_request_sli_duration_seconds", short)
 
     @staticmethod

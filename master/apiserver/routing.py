@@ -5,7 +5,8 @@
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from api.core import Binding
 from api.errors import MethodNotAllowed, NotFound
@@ -99,8 +100,7 @@ _STREAMS = ("attach", "exec", "portforward")
 _OPEN_ENDED = ("proxy",)
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """What is to be done with a request."""
 
     target: Target

@@ -28,7 +28,7 @@ class Act:
 def act_of(verb: str, target: Target) -> Act:
     """What a request does."""
     resource = target.resource
-    return Act(verb, resource.group, joined(resource.plural, target.subresource), target.namespace, target.name)
+    return Act(verb, resource.group, target.named, target.namespace, target.name)
 
 
 def joined(plural: str, subresource: str) -> str:
@@ -54,9 +54,7 @@ class Authorizer:
         """Raises Unauthorized for one who did not say who he is, Forbidden for one who may not."""
         if user.is_master:
             return
-        resource = target.resource
-        named = joined(resource.plural, target.subresource)
-        decision = self.grants.decision(user, verb, resource.group, named)
+        decision = self.grants.decision(user, verb, target.resource.group, target.named)
         if not decision.allows(target.namespace, target.name):
             raise refusal(user, verb, target)
 
@@ -95,7 +93,7 @@ def refusal(user: User, verb: str, target: Target) -> Unauthorized | Forbidden:
     where = f' in the namespace "{target.namespace}"' if target.namespace else " at the cluster scope"
     message = (
         f'{resource.qualified}{named} is forbidden: User "{user.name}" cannot {verb} resource '
-        f'"{joined(resource.plural, target.subresource)}" in API group "{resource.group}"{where}'
+        f'"{target.named}" in API group "{resource.group}"{where}'
     )
     return Forbidden(message, details=StatusDetails(name=target.name, group=resource.group, kind=resource.plural))
 

@@ -14,11 +14,10 @@ from master.apiserver.http.message import Request, Response
 _LEVEL = 1
 
 
-def wants_gzip(request: Request, response: Response, min_bytes: int) -> bool:
-    """True for a large body, to a client that takes gzip, not encoded yet."""
+def wants_gzip(request: Request, response: Response) -> bool:
+    """True when the client takes gzip and the body is not encoded yet."""
     return (
-        len(response.body) > min_bytes
-        and request.method != "HEAD"
+        request.method != "HEAD"
         and accepts_gzip(request.headers.get("accept-encoding", ""))
         and not any(name.lower() == "content-encoding" for name, _ in response.headers)
     )

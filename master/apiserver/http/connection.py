@@ -20,7 +20,7 @@ from master.apiserver.http.compression import compress, wants_gzip
 from master.apiserver.http.flow import ChunkSink, WriteGate
 from master.apiserver.http.hub import Hub
 from master.apiserver.http.message import Answer, ClientGoneError, Response, Stream, Tunnel, Upgrade
-from master.apiserver.http.parsing import Exchange, Origin, Phase, RequestParser
+from master.apiserver.http.parsing import BODY, HEAD, IDLE, Exchange, Origin, RequestParser
 from master.apiserver.http.refusal import RefusedError, status_response
 from master.apiserver.http.tls import peer_of
 
@@ -108,7 +108,7 @@ class Connection(asyncio.Protocol):
     # Called by the hub.
 
     def wind_down(self) -> None:
-        idle = self._task is None and not self._queue and self._parser.phase is Phase.IDLE
+        idle = self._task is None and not self._queue and self._parser.phase is IDLE
         if idle and not self._over:
             self._close()
 
@@ -191,7 +191,7 @@ class Connection(asyncio.Protocol):
             answer = self._hub.handler(exchange.request)
         except Exception:  # noqa: BLE001 a door: whatever a handler raises is logged and answered
             answer = self._failed(exchange)
-        if isinstance(answer, Response) and not self._worth_gzip(exchange, answer):
+        if type(answer) is Response and not self._worth_gzip(exchange, answer):
             self._send(exchange, answer)
         else:
             self._task = self._hub.spawn(self._conclude(exchange, answer), f"http {exchange.request.method}")
@@ -250,7 +250,8 @@ class Connection(asyncio.Protocol):
         return _INTERNAL
 
     def _worth_gzip(self, exchange: Exchange, response: Response) -> bool:
-        return wants_gzip(exchange.request, response, self._limits.gzip_min_bytes)
+        most = self._limits.gzip_min_bytes
+        return len(response.body) > most and wants_gzip(exchange.request, response)
 
     # Out: answers to bytes.
 
@@ -262,8 +263,9 @@ class Connection(asyncio.Protocol):
         except ValueError:
             log.exception("response refused path=%s", exchange.request.raw_path)
             response, head = _INTERNAL, wire.whole_head(_INTERNAL, connection)
-        body = b"" if exchange.request.method == "HEAD" or not wire.has_body(response.status) else response.body
-        self._transport.write(head + body)
+        if exchange.request.method != "HEAD" and wire.has_body(response.status):
+            head += response.body
+        self._transport.write(head)
         if not keep:
             self._close()
 
@@ -380,9 +382,9 @@ class Connection(asyncio.Protocol):
         return self._parser.since + self._patience_s()
 
     def _patience_s(self) -> float:
-        if self._parser.phase is Phase.BODY:
+        if self._parser.phase is BODY:
             return self._limits.body_timeout_s
-        if self._parser.phase is Phase.HEAD or not self._served:
+        if self._parser.phase is HEAD or not self._served:
             return self._limits.header_timeout_s
         return self._limits.idle_timeout_s
 
@@ -392,8 +394,8 @@ class Connection(asyncio.Protocol):
         elif not self._gate.open or self._closing_by is not None:
             log.info("client takes nothing, cut address=%s", self._origin.address)
             self._reset()
-        elif self._over or self._parser.phase is Phase.IDLE:
+        elif self._over or self._parser.phase is IDLE:
             self._close()
         else:
-            part = "header" if self._parser.phase is Phase.HEAD else "body"
+            part = "header" if self._parser.phase is HEAD else "body"
             self._refuse(RefusedError(408, f"request {part} took longer than the server waits"))

@@ -72,7 +72,8 @@ class Listener:
                 self._loop.remove_reader(self._sock.fileno())
                 self._rest = self._loop.call_later(_REST_S, self._listen)
                 return
-            self._take(sock)
+            # In the next turn: the places of those who left in this one are free by then.
+            self._loop.call_soon(self._take, sock)
 
     def _take(self, sock: socket.socket) -> None:
         try:

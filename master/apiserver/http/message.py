@@ -31,60 +31,34 @@ class ClientGoneError(ConnectionError):
     """The client closed the connection while something was being written to it."""
 
 
-class Request:
-    """One whole request; `path` is percent-decoded, `raw_path` and `raw_query` are as the client sent them."""
+class Request(msgspec.Struct):
+    """One whole request; `path` is percent-decoded, `raw_path` and `raw_query` are as the client sent them.
 
-    __slots__ = (
-        "_query",
-        "_segments",
-        "body",
-        "disconnected",
-        "headers",
-        "method",
-        "path",
-        "peer_address",
-        "peer_certificate",
-        "raw_path",
-        "raw_query",
-        "repeated_headers",
-    )
+    `headers` have lower-case names, a repeated one is joined with ", ". Raises ValueError when the decoded path is not
+    UTF-8.
+    """
 
-    def __init__(
-        self,
-        method: str,
-        raw_path: str,
-        *,
-        raw_query: str = "",
-        headers: dict[str, str] | None = None,
-        repeated_headers: dict[str, list[str]] | None = None,
-        body: bytes = b"",
-        peer_certificate: Peer | None = None,
-        peer_address: str = "",
-        disconnected: asyncio.Event | None = None,
-    ) -> None:
-        """`headers` have lower-case names, a repeated one is joined with ", ".
+    method: str
+    raw_path: str
+    raw_query: str = ""
+    headers: dict[str, str] = {}
+    repeated_headers: dict[str, list[str]] = {}
+    body: bytes = b""
+    peer_certificate: Peer | None = None
+    peer_address: str = ""
+    disconnected: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
+    path: str = ""
+    _segments: tuple[str, ...] | None = None
+    _query: dict[str, list[str]] | None = None
 
-        Raises ValueError when the decoded path is not UTF-8.
-        """
-        self.method = method
-        self.raw_path = raw_path
-        self.path = unquote(raw_path, errors="strict") if "%" in raw_path else raw_path
-        self.raw_query = raw_query
-        self.headers = headers if headers is not None else {}
-        self.repeated_headers = repeated_headers if repeated_headers is not None else {}
-        self.body = body
-        self.peer_certificate = peer_certificate
-        self.peer_address = peer_address
-        self.disconnected = disconnected if disconnected is not None else asyncio.Event()
-        self._segments: tuple[str, ...] | None = None
-        self._query: dict[str, list[str]] | None = None
+    def __post_init__(self) -> None:
+        self.path = unquote(self.raw_path, errors="strict") if "%" in self.raw_path else self.raw_path
 
     @property
     def segments(self) -> tuple[str, ...]:
         """The non-empty parts: `/api/v1/namespaces/a%2Fb` gives ("api", "v1", "namespaces", "a/b")."""
         if self._segments is None:
-            parts = (part for part in self.raw_path.split("/") if part)
-            self._segments = tuple(unquote(part) if "%" in part else part for part in parts)
+            self._segments = segments_of(self.raw_path)
         return self._segments
 
     @property
@@ -105,6 +79,11 @@ class Request:
         """The token of `Authorization: Bearer ...`, None when there is none."""
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
         return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def segments_of(raw_path: str) -> tuple[str, ...]:
+    """The non-empty parts of a path, each percent-decoded."""
+    return tuple(unquote(part) if "%" in part else part for part in raw_path.split("/") if part)
 
 
 class Response(msgspec.Struct, frozen=True):

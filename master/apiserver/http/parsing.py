@@ -13,9 +13,10 @@ import asyncio
 import enum
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import lru_cache
 
 import httptools
+import msgspec
 
 from master.apiserver.http.limits import Limits
 from master.apiserver.http.message import Peer, Request
@@ -32,8 +33,10 @@ class Phase(enum.Enum):
     BODY = "body"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+IDLE, HEAD, BODY = Phase
+
+
+class Origin(msgspec.Struct, frozen=True):
     """What is the same for all requests of one connection."""
 
     peer: Peer | None
@@ -41,8 +44,7 @@ class Origin:
     disconnected: asyncio.Event
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(msgspec.Struct, frozen=True):
     """A request with what the edge must know to answer it."""
 
     request: Request
@@ -90,17 +92,19 @@ class RequestParser:
         self.since = time.monotonic()
         self._progress = False
         self._version = self._method = ""
-        self._reset(Phase.IDLE)
+        self._reset()
 
-    def _reset(self, phase: Phase) -> None:
-        self.phase = phase
+    def _reset(self) -> None:
+        """Ready for the next request."""
+        self.phase = IDLE
         self._url = b""
         self._headers: dict[str, str] = {}
         self._repeated: dict[str, list[str]] = {}
         self._head_bytes = self._head_count = 0
         self._body = b""
         self._body_rest: bytearray | None = None
-        self.let_go()
+        if self._taken:
+            self.let_go()
 
     def let_go(self) -> None:
         """Of a body that is whole now, or never will be."""
@@ -123,7 +127,7 @@ class RequestParser:
             raise _cause(error) from error
         except httptools.HttpParserError as error:
             raise RefusedError(400, f"malformed HTTP request: {error}") from error
-        if before is self.phase is not Phase.IDLE and not self._progress:
+        if before is self.phase is not IDLE and not self._progress:
             # The parser does not report a header, trailer or chunk extension that never ends: count what it holds.
             self._count_head(len(data))
         return None
@@ -131,7 +135,7 @@ class RequestParser:
     # Called by httptools.
 
     def on_message_begin(self) -> None:
-        self._reset(Phase.HEAD)
+        self.phase = HEAD
         self.since = time.monotonic()
 
     def on_url(self, part: bytes) -> None:
@@ -144,8 +148,8 @@ class RequestParser:
         if self._head_count > self._limits.header_count:
             raise RefusedError(431, f"request has more than {self._limits.header_count} headers")
         self._count_head(len(name) + len(value) + 4)
-        if self.phase is Phase.HEAD:
-            self._add_header(name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t"))
+        if self.phase is HEAD:
+            self._add_header(_lowered(name), value.decode("latin-1").strip(" \t"))
 
     def on_chunk_header(self) -> None:
         self._progress = True
@@ -160,7 +164,7 @@ class RequestParser:
         if self._version == "1.1" and "host" not in self._headers:
             raise RefusedError(400, "header Host: required in HTTP/1.1")
         self._check_body_framing()
-        self.phase = Phase.BODY
+        self.phase = BODY
         self.since = time.monotonic()
         self._check_expect()
 
@@ -186,7 +190,7 @@ class RequestParser:
             self._version == "1.0",
             self._parser.should_upgrade(),
         )
-        self._reset(Phase.IDLE)
+        self._reset()
         self.since = time.monotonic()
         self._on_exchange(exchange)
 
@@ -213,7 +217,8 @@ class RequestParser:
             raise RefusedError(400, "header Transfer-Encoding: not known in HTTP/1.0")
         if coding is not None and coding.lower() != "chunked":
             raise RefusedError(501, f"header Transfer-Encoding: {coding!r} is not supported, only chunked")
-        if int(self._headers.get("content-length", "0")) > self._limits.body_bytes:
+        length = self._headers.get("content-length")
+        if length is not None and int(length) > self._limits.body_bytes:
             raise self._body_too_large()
 
     def _check_expect(self) -> None:
@@ -234,22 +239,28 @@ class RequestParser:
             return Request(
                 self._method,
                 path,
-                raw_query=query,
-                headers=self._headers,
-                repeated_headers=self._repeated,
-                body=body,
-                peer_certificate=self._origin.peer,
-                peer_address=self._origin.address,
-                disconnected=self._origin.disconnected,
+                query,
+                self._headers,
+                self._repeated,
+                body,
+                self._origin.peer,
+                self._origin.address,
+                self._origin.disconnected,
             )
         except ValueError as error:
             raise RefusedError(400, "request path: not UTF-8 after percent-decoding") from error
 
 
+# Clients say the same few names in every request. Bounded, since they choose them.
+@lru_cache(maxsize=512)
+def _lowered(name: bytes) -> str:
+    return name.decode("latin-1").lower()
+
+
 def _split_target(url: bytes) -> tuple[str, str]:
     """Path and query of a request target in origin or absolute form (RFC 9112, 3.2). Raises RefusedError."""
     target = url.decode("latin-1")
-    if "://" in target.partition("?")[0] and not target.startswith("/"):
+    if not target.startswith("/") and "://" in target.partition("?")[0]:
         rest = target.partition("://")[2]
         authority_end = min((i for i in (rest.find("/"), rest.find("?")) if i >= 0), default=len(rest))
         target = rest[authority_end:]
