@@ -1,142 +1,247 @@
 """What the scheduler knows of nodes: their room, and the pods that take it. Bound pods count at once, before a watch
 shows them (they are *assumed*).
+
+All sums and counts are kept with each change. Not safe to share between threads: the scheduler guards it with one lock.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass, field
-from decimal import Decimal
+from typing import TypeVar
 
-from api.core import Container, Node, Pod, PodSpec
+from api.core import Node
+from master.scheduler.amounts import Amounts, HostPort, amounts
+from master.scheduler.holders import Holders
+from master.scheduler.log import Log
+from master.scheduler.tallies import Tallies
+from master.scheduler.wish import Wish
 
-Amounts = dict[str, int]
-# What the scores assume of a container that asks for nothing, as Kubernetes does.
-_ASSUMED_CPU_MILLIS = 100
-_ASSUMED_MEMORY_BYTES = 200 * 2**20
-
-
-def amount(name: str, value: Decimal) -> int:
-    """A quantity as a whole number: thousandths for CPU, base units for all else; rounded up."""
-    scaled = value * 1000 if name == "cpu" else value
-    return int(scaled.to_integral_value(rounding="ROUND_CEILING"))
-
-
-def _of(container: Container) -> Amounts:
-    if container.resources is None:
-        return {}
-    return {name: amount(name, quantity.value) for name, quantity in container.resources.requests.items()}
-
-
-def requests(spec: PodSpec) -> Amounts:
-    """What a pod needs: the sum of its containers and sidecars, or, where that is more, of an init container and the
-    sidecars started before it. (``PodRequests`` of Kubernetes.)
-    """
-    sidecars: Amounts = {}
-    most: Amounts = {}
-    for container in spec.init_containers:
-        own = _of(container)
-        if container.restart_policy == "Always":
-            sidecars = own = _sum(sidecars, own)
-        else:
-            own = _sum(sidecars, own)
-        most = {name: max(most.get(name, 0), own.get(name, 0)) for name in most | own}
-    total = sidecars
-    for container in spec.containers:
-        total = _sum(total, _of(container))
-    total = {name: max(total.get(name, 0), most.get(name, 0)) for name in total | most}
-    return _sum(total, {name: amount(name, quantity.value) for name, quantity in spec.overhead.items()})
-
-
-def _sum(one: Amounts, other: Amounts) -> Amounts:
-    return {name: one.get(name, 0) + other.get(name, 0) for name in one | other}
-
-
-def scored_requests(spec: PodSpec) -> tuple[int, int]:
-    """CPU in millicores and memory in bytes that the scores count, with a guess for containers that ask for nothing."""
-    cpu = memory = 0
-    for container in spec.containers:
-        wanted = _of(container)
-        cpu += wanted.get("cpu", _ASSUMED_CPU_MILLIS)
-        memory += wanted.get("memory", _ASSUMED_MEMORY_BYTES)
-    return cpu, memory
-
-
-HostPort = tuple[str, str, int]
-
-
-def host_ports(spec: PodSpec) -> set[HostPort]:
-    """(protocol, address, port) of each host port of a pod; the address is 0.0.0.0 for all."""
-    return {
-        (port.protocol or "TCP", port.host_ip or "0.0.0.0", port.host_port)
-        for container in spec.containers
-        for port in container.ports
-        if port.host_port
-    }
+K = TypeVar("K", bound=Hashable)
+ZONE = "topology.kubernetes.io/zone"
+TROUBLES = ("NetworkUnavailable", "DiskPressure", "PIDPressure", "MemoryPressure")
+_OLD_ZONE = "failure-domain.beta.kubernetes.io/zone"
 
 
 @dataclass(slots=True)
 class NodeState:
-    """A node with the pods on it, and their sums."""
+    """A node with the pods on it, and their sums. ``version`` changes with all that a filter or score reads.
+
+    troubles: conditions that are not as they should be.
+    """
 
     node: Node
-    allocatable: Amounts
-    pods: dict[str, Pod] = field(default_factory=dict)
+    name: str = ""
+    zone: str = ""
+    version: int = 0
+    labels: dict[str, str] = field(default_factory=dict)
+    allocatable: Amounts = field(default_factory=dict)
+    images: dict[str, int] = field(default_factory=dict)
+    troubles: tuple[str, ...] = ()
+    pods: dict[str, Wish] = field(default_factory=dict)
+    nominated: dict[str, Wish] = field(default_factory=dict)
     requested: Amounts = field(default_factory=dict)
+    ports: Counter[HostPort] = field(default_factory=Counter)
+    owners: Counter[str] = field(default_factory=Counter)
+    priorities: Counter[int] = field(default_factory=Counter)
     scored_cpu: int = 0
     scored_memory: int = 0
 
-    def add(self, pod: Pod) -> None:
-        self.pods[pod.metadata.uid] = pod
-        self._count(pod, 1)
+    def __post_init__(self) -> None:
+        self.read(self.node)
+
+    def read(self, node: Node) -> None:
+        """Takes over what the node now is."""
+        self.node, self.name, self.labels = node, node.metadata.name, node.metadata.labels
+        self.zone = self.labels.get(ZONE) or self.labels.get(_OLD_ZONE, "")
+        self.allocatable = amounts(node.status.allocatable)
+        self.images = {name: image.size_bytes for image in node.status.images for name in image.names}
+        states = {item.type: item.status for item in node.status.conditions}
+        lacking = () if states.get("Ready") == "True" else ("Ready",)
+        self.troubles = lacking + tuple(kind for kind in TROUBLES if states.get(kind) == "True")
+
+    def add(self, wish: Wish) -> None:
+        self.pods[wish.uid] = wish
+        self._count(wish, 1)
 
     def remove(self, uid: str) -> None:
-        pod = self.pods.pop(uid, None)
-        if pod is not None:
-            self._count(pod, -1)
+        wish = self.pods.pop(uid, None)
+        if wish is not None:
+            self._count(wish, -1)
 
-    def _count(self, pod: Pod, sign: int) -> None:
-        for name, value in requests(pod.spec).items():
-            self.requested[name] = self.requested.get(name, 0) + sign * value
-        cpu, memory = scored_requests(pod.spec)
-        self.scored_cpu += sign * cpu
-        self.scored_memory += sign * memory
+    def _count(self, wish: Wish, sign: int) -> None:
+        shape = wish.shape
+        requested = self.requested
+        for name, value in shape.requests.items():
+            requested[name] = requested.get(name, 0) + sign * value
+        self.scored_cpu += sign * shape.scored_cpu
+        self.scored_memory += sign * shape.scored_memory
+        count(self.priorities, wish.priority, sign)
+        if shape.owner:
+            count(self.owners, shape.owner, sign)
+        for port in shape.host_ports:
+            count(self.ports, port, sign)
+
+
+def count(counter: Counter[K], key: K, sign: int) -> None:
+    """One more or less of a key; keys that have come to nothing are dropped."""
+    counter[key] += sign
+    if not counter[key]:
+        del counter[key]
 
 
 class Cluster:
-    """All nodes with their pods. Not safe to share between threads: the scheduler guards it with one lock."""
+    """All nodes with their pods."""
 
     def __init__(self) -> None:
         self.nodes: dict[str, NodeState] = {}
+        # The names of all nodes; a decision begins somewhere in it.
+        self.names: list[str] = []
+        self.tallies = Tallies()
+        self.holders = Holders()
+        self.priorities: Counter[int] = Counter()
+        # Pods of one owner in each zone.
+        self.owner_zones: dict[str, Counter[str]] = {}
+        self.zones: Counter[str] = Counter()
+        # Nodes that may fit pods that they did not fit before, and nodes that have got fuller.
+        self.roomier = Log()
+        self.fuller = Log()
         self._placed: dict[str, str] = {}
+        self._nominated: dict[str, str] = {}
+        # Pods bound to nodes that have not been seen yet.
+        self._early: dict[str, dict[str, Wish]] = {}
+        self._versions = 0
 
     def set_node(self, node: Node) -> None:
-        allocatable = {name: amount(name, quantity.value) for name, quantity in node.status.allocatable.items()}
-        state = self.nodes.get(node.metadata.name)
+        """A node is there, or has changed."""
+        name = node.metadata.name
+        state = self.nodes.get(name)
         if state is None:
-            self.nodes[node.metadata.name] = NodeState(node, allocatable)
+            state = self.nodes[name] = NodeState(node)
+            self.names.append(name)
+            self.zones[state.zone] += 1
+            self.tallies.add_node(state)
+            for wish in self._early.pop(name, {}).values():
+                self._lay(wish, state)
+        elif (state.labels, state.node.spec.taints) != (node.metadata.labels, node.spec.taints):
+            # Its pods may now count elsewhere.
+            pods = list(state.pods.values())
+            for wish in pods:
+                self._lift(wish, state)
+            self.tallies.remove_node(name)
+            count(self.zones, state.zone, -1)
+            state.read(node)
+            self.zones[state.zone] += 1
+            self.tallies.add_node(state)
+            for wish in pods:
+                self._lay(wish, state)
         else:
-            state.node, state.allocatable = node, allocatable
+            state.read(node)
+        self._changed(state, roomier=True)
 
-    def remove_node(self, name: str, pods: Iterable[Pod]) -> None:
-        """Forgets a node; ``pods`` are all pods known, so that those on it are forgotten too."""
-        self.nodes.pop(name, None)
-        for pod in pods:
-            if self._placed.get(pod.metadata.uid) == name:
-                del self._placed[pod.metadata.uid]
+    def remove_node(self, name: str) -> None:
+        """Forgets a node. Pods bound to it are counted again should it come back."""
+        state = self.nodes.get(name)
+        if state is None:
+            return
+        pods = dict(state.pods)
+        for wish in pods.values():
+            self._lift(wish, state)
+        if pods:
+            self._early[name] = pods
+        del self.nodes[name]
+        self.names.remove(name)
+        count(self.zones, state.zone, -1)
+        self.tallies.remove_node(name)
+        self.fuller.add(name)
 
-    def place(self, pod: Pod, node_name: str) -> None:
-        """Counts a pod on a node: seen through the watch, or assumed when it was bound."""
-        uid = pod.metadata.uid
-        self.remove(uid)
+    def place(self, wish: Wish, node_name: str) -> None:
+        """Counts a pod on a node: seen through the watch, or assumed when it is about to be bound."""
+        self._forget(wish.uid)
+        self.unnominate(wish.uid)
+        self._placed[wish.uid] = node_name
         state = self.nodes.get(node_name)
-        if state is not None:
-            state.add(pod)
-            self._placed[uid] = node_name
-
-    def is_placed(self, uid: str) -> bool:
-        """Whether a pod is counted on some node."""
-        return uid in self._placed
+        if state is None:
+            self._early.setdefault(node_name, {})[wish.uid] = wish
+            return
+        self._lay(wish, state)
+        self._changed(state, roomier=False)
 
     def remove(self, uid: str) -> None:
+        """Gives a pod's room back."""
+        self.unnominate(uid)
+        state = self._forget(uid)
+        if state is not None:
+            self._changed(state, roomier=True)
+
+    def node_of(self, uid: str) -> str:
+        """Where a pod is counted; empty when nowhere."""
+        return self._placed.get(uid, "")
+
+    def wish_of(self, uid: str) -> Wish | None:
+        """The pod as it is counted; None when it is not."""
+        name = self._placed.get(uid)
+        state = self.nodes.get(name) if name is not None else None
+        return state.pods.get(uid) if state is not None else self._early.get(name or "", {}).get(uid)
+
+    def nominate(self, wish: Wish, node_name: str) -> None:
+        """Room is being made for a pod on a node: others of its priority or a lesser one leave it free."""
+        self.unnominate(wish.uid)
+        state = self.nodes.get(node_name)
+        if state is not None:
+            state.nominated[wish.uid] = wish
+            self._nominated[wish.uid] = node_name
+
+    def unnominate(self, uid: str) -> None:
+        name = self._nominated.pop(uid, None)
+        state = self.nodes.get(name) if name is not None else None
+        if state is not None and state.nominated.pop(uid, None) is not None:
+            self._changed(state, roomier=True)
+
+    def nominated_to(self, uid: str) -> str:
+        return self._nominated.get(uid, "")
+
+    def put_in_mind(self, wish: Wish, state: NodeState) -> None:
+        """What if the pod were there? Undone by ``take_in_mind`` before anything else happens."""
+        self._lay(wish, state)
+
+    def take_in_mind(self, wish: Wish, state: NodeState) -> None:
+        """What if the pod were not there? Undone by ``put_in_mind`` before anything else happens."""
+        self._lift(wish, state)
+
+    def _forget(self, uid: str) -> NodeState | None:
         name = self._placed.pop(uid, None)
-        if name is not None and name in self.nodes:
-            self.nodes[name].remove(uid)
+        if name is None:
+            return None
+        state = self.nodes.get(name)
+        if state is None:
+            early = self._early.get(name, {})
+            early.pop(uid, None)
+            if not early:
+                self._early.pop(name, None)
+            return None
+        self._lift(state.pods[uid], state)
+        return state
+
+    def _lay(self, wish: Wish, state: NodeState) -> None:
+        state.add(wish)
+        self._count(wish, state, 1)
+
+    def _lift(self, wish: Wish, state: NodeState) -> None:
+        state.remove(wish.uid)
+        self._count(wish, state, -1)
+
+    def _count(self, wish: Wish, state: NodeState, sign: int) -> None:
+        count(self.priorities, wish.priority, sign)
+        self.tallies.count(state.name, wish, sign)
+        self.holders.count(wish.terms, state.labels, sign)
+        owner = wish.shape.owner
+        if owner:
+            zones = self.owner_zones.setdefault(owner, Counter())
+            count(zones, state.zone, sign)
+            if not zones:
+                del self.owner_zones[owner]
+
+    def _changed(self, state: NodeState, *, roomier: bool) -> None:
+        self._versions += 1
+        state.version = self._versions
+        (self.roomier if roomier else self.fuller).add(state.name)

@@ -1,144 +1,195 @@
 """Filters (the *predicates* of old): can this pod run on that node? Each is a pure function that returns why not, or
 nothing.
 
-The reasons are Kubernetes' own; ``kubectl describe pod`` shows how many nodes each of them rules out.
+The reasons are Kubernetes' own; ``kubectl describe pod`` shows how many nodes each of them rules out. A refusal is
+*curable* when it could help to remove pods from the node.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from api.core import Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, Taint, Toleration
-from master.scheduler.cluster import Amounts, HostPort, NodeState, host_ports, requests
+from api.core import Taint
+from master.scheduler.amounts import EVERY_ADDRESS
+from master.scheduler.change import Change
+from master.scheduler.cluster import NodeState
+from master.scheduler.terms import selects, tolerated
+from master.scheduler.wish import Shape, Wish
+
+
+class Refusal(NamedTuple):
+    """Why a node is left out, and by which filter."""
+
+    reasons: tuple[str, ...]
+    curable: bool = False
+    by: str = ""
+
+
+Check = Callable[[Wish, NodeState], Refusal | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """A pod with what the filters need of it, worked out once for all nodes."""
+class Filter:
+    """A check under its name in Kubernetes.
 
-    pod: Pod
-    requests: Amounts
-    host_ports: frozenset[HostPort]
+    helped_by: changes of the cluster after which it may decide otherwise. wide: it reads ``wish.view``, so that pods
+    on other nodes matter.
+    """
 
-    @classmethod
-    def of(cls, pod: Pod) -> "Wish":
-        return cls(pod, requests(pod.spec), frozenset(host_ports(pod.spec)))
-
-
-Filter = Callable[[Wish, NodeState], str]
+    name: str
+    check: Check
+    helped_by: Change
+    wide: bool = False
 
 
-def node_name(wish: Wish, state: NodeState) -> str:
-    wanted = wish.pod.spec.node_name
-    return "" if wanted in ("", state.node.metadata.name) else "node(s) didn't match the requested node name"
+UNFIT = Refusal(("node(s) didn't match Pod's node affinity/selector",))
+_OTHER_NAME = Refusal(("node(s) didn't match the requested node name",))
+_CORDONED = Refusal(("node(s) were unschedulable",))
+_PORTS = Refusal(("node(s) didn't have free ports for the requested pod ports",), curable=True)
+_VOLUME = Refusal(("node(s) had volume node affinity conflict",))
+_UNEVEN = Refusal(("node(s) didn't match pod topology spread constraints",), curable=True)
+_NO_DOMAIN = Refusal(("node(s) didn't match pod topology spread constraints (missing required label)",))
+_NOT_NEAR = Refusal(("node(s) didn't match pod affinity rules",))
+_NOT_FAR = Refusal(("node(s) didn't match pod anti-affinity rules",), curable=True)
+_SHUNNED = Refusal(("node(s) didn't satisfy existing pods anti-affinity rules",), curable=True)
 
 
-def unschedulable(wish: Wish, state: NodeState) -> str:
-    if not state.node.spec.unschedulable:
-        return ""
-    taint = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")
-    return "" if tolerated(taint, wish.pod.spec.tolerations) else "node(s) were unschedulable"
+def node_name(wish: Wish, state: NodeState) -> Refusal | None:
+    return None if wish.node_name in ("", state.name) else _OTHER_NAME
 
 
-def ready(wish: Wish, state: NodeState) -> str:
-    """A node that is not ready starts nothing but pods that bear just that (those of node daemons do)."""
-    condition = next((item for item in state.node.status.conditions if item.type == "Ready"), None)
-    if condition is not None and condition.status == "True":
-        return ""
-    taint = Taint(key="node.kubernetes.io/not-ready", effect="NoSchedule")
-    return "" if tolerated(taint, wish.pod.spec.tolerations) else "node(s) were not ready"
+# No label has such a value.
+_NOWHERE = "\0"
+_CORDON = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")
 
 
-def taints(wish: Wish, state: NodeState) -> str:
-    for taint in state.node.spec.taints:
-        if taint.effect != "PreferNoSchedule" and not tolerated(taint, wish.pod.spec.tolerations):
-            return f"node(s) had untolerated taint {{{taint.key}: {taint.value}}}"
-    return ""
+def unschedulable(wish: Wish, state: NodeState) -> Refusal | None:
+    if not state.node.spec.unschedulable or tolerated(_CORDON, wish.shape.tolerations):
+        return None
+    return _CORDONED
 
 
-def tolerated(taint: Taint, tolerations: list[Toleration]) -> bool:
-    return any(_tolerates(toleration, taint) for toleration in tolerations)
-
-
-def _tolerates(toleration: Toleration, taint: Taint) -> bool:
-    if toleration.effect and toleration.effect != taint.effect:
-        return False
-    if toleration.key and toleration.key != taint.key:
-        return False
-    if toleration.operator == "Exists":
-        return True
-    return bool(toleration.key) and toleration.value == taint.value
-
-
-def node_affinity(wish: Wish, state: NodeState) -> str:
-    reason = "node(s) didn't match Pod's node affinity/selector"
-    labels = state.node.metadata.labels
-    if any(labels.get(key) != value for key, value in wish.pod.spec.node_selector.items()):
-        return reason
-    affinity = wish.pod.spec.affinity
-    needed = affinity.node_affinity if affinity is not None else None
-    selector = needed.required_during_scheduling_ignored_during_execution if needed is not None else None
-    if selector is None or any(term_matches(term, state.node) for term in selector.node_selector_terms):
-        return ""
-    return reason
-
-
-def term_matches(term: NodeSelectorTerm, node: Node) -> bool:
-    """All requirements of a term hold; a term without any holds for no node."""
-    if not term.match_expressions and not term.match_fields:
-        return False
-    fields = {"metadata.name": node.metadata.name}
-    return all(_holds(item, node.metadata.labels) for item in term.match_expressions) and all(
-        _holds(item, fields) for item in term.match_fields
+# Of each trouble the taint that stands for it, and what is said.
+_TROUBLES = {
+    kind: (Taint(key=f"node.kubernetes.io/{key}", effect="NoSchedule"), Refusal((f"node(s) {said}",)))
+    for kind, key, said in (
+        ("Ready", "not-ready", "were not ready"),
+        ("NetworkUnavailable", "network-unavailable", "had unavailable network"),
+        ("DiskPressure", "disk-pressure", "had disk pressure"),
+        ("PIDPressure", "pid-pressure", "had pid pressure"),
+        ("MemoryPressure", "memory-pressure", "had memory pressure"),
     )
+}
 
 
-def _holds(requirement: NodeSelectorRequirement, labels: dict[str, str]) -> bool:
-    value = labels.get(requirement.key)
-    match requirement.operator:
-        case "In":
-            return value in requirement.values
-        case "NotIn":
-            return value not in requirement.values
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None
-        case operator:
-            return _compares(value, operator, requirement.values)
+def conditions(wish: Wish, state: NodeState) -> Refusal | None:
+    """A node that is not ready, or in need of something, starts nothing but pods that bear just that (those of node
+    daemons do). Memory pressure keeps only those away that ask for nothing.
+    """
+    for kind in state.troubles:
+        taint, refusal = _TROUBLES[kind]
+        is_borne = kind == "MemoryPressure" and not wish.shape.best_effort
+        if not is_borne and not tolerated(taint, wish.shape.tolerations):
+            return refusal
+    return None
 
 
-def _compares(value: str | None, operator: str, values: list[str]) -> bool:
-    try:
-        limit = int(values[0])
-        return value is not None and (int(value) > limit if operator == "Gt" else int(value) < limit)
-    except (ValueError, IndexError):
-        return False
+def taints(wish: Wish, state: NodeState) -> Refusal | None:
+    return bears_taints(wish.shape, state) if state.node.spec.taints else None
 
 
-def ports(wish: Wish, state: NodeState) -> str:
-    if not wish.host_ports:
-        return ""
-    taken = {port for pod in state.pods.values() for port in host_ports(pod.spec)}
-    for protocol, address, port in wish.host_ports:
-        for other_protocol, other_address, other in taken:
-            same_address = address == other_address or "0.0.0.0" in (address, other_address)
+def bears_taints(shape: Shape, state: NodeState) -> Refusal | None:
+    """The first taint that such pods do not bear."""
+    for taint in state.node.spec.taints:
+        if taint.effect != "PreferNoSchedule" and not tolerated(taint, shape.tolerations):
+            return Refusal((f"node(s) had untolerated taint {{{taint.key}: {taint.value}}}",))
+    return None
+
+
+def node_affinity(wish: Wish, state: NodeState) -> Refusal | None:
+    return None if matches_node(wish.shape, state) else UNFIT
+
+
+def matches_node(shape: Shape, state: NodeState) -> bool:
+    """Whether nodeSelector and required node affinity hold."""
+    labels = state.labels
+    for key, value in shape.node_selector.items():
+        if labels.get(key) != value:
+            return False
+    required = shape.required_nodes
+    return required is None or selects(required, state.name, labels)
+
+
+def ports(wish: Wish, state: NodeState) -> Refusal | None:
+    for protocol, address, port in wish.shape.host_ports:
+        for other_protocol, other_address, other in state.ports:
+            same_address = address == other_address or EVERY_ADDRESS in (address, other_address)
             if (protocol, port) == (other_protocol, other) and same_address:
-                return "node(s) didn't have free ports for the requested pod ports"
-    return ""
+                return _PORTS
+    return None
 
 
-def resources(wish: Wish, state: NodeState) -> str:
-    if len(state.pods) + 1 > state.allocatable.get("pods", 0):
-        return "Too many pods"
-    for name, wanted in wish.requests.items():
-        if wanted and state.requested.get(name, 0) + wanted > state.allocatable.get(name, 0):
-            return f"Insufficient {name}"
-    return ""
+def resources(wish: Wish, state: NodeState) -> Refusal | None:
+    """All that is short is told, as Kubernetes does. What the empty node would not hold cannot be cured."""
+    allocatable, requested = state.allocatable, state.requested
+    short = []
+    curable = True
+    if len(state.pods) + 1 > allocatable.get("pods", 0):
+        short.append("Too many pods")
+    for name, wanted in wish.shape.requests.items():
+        room = allocatable.get(name, 0)
+        if requested.get(name, 0) + wanted > room:
+            short.append(f"Insufficient {name}")
+            curable = curable and wanted <= room
+    return Refusal(tuple(short), curable) if short else None
 
 
-FILTERS: tuple[Filter, ...] = (node_name, unschedulable, ready, taints, node_affinity, ports, resources)
+def volumes(wish: Wish, state: NodeState) -> Refusal | None:
+    """Volumes that can be reached from some nodes only."""
+    reachable = all(selects(selector, state.name, state.labels) for selector in wish.volumes.reached_from)
+    return None if reachable else _VOLUME
 
 
-def why_not(wish: Wish, state: NodeState) -> str:
-    """The first reason why the pod cannot run on the node; empty when it can."""
-    return next((reason for check in FILTERS if (reason := check(wish, state))), "")
+def topology_spread(wish: Wish, state: NodeState) -> Refusal | None:
+    for wanted, tally, own in wish.view.spread:
+        domain = state.labels.get(wanted.key)
+        if domain is None:
+            return _NO_DOMAIN
+        least = tally.least() if tally.domains >= wanted.min_domains else 0
+        if tally.counts.get(domain, 0) + own - least > wanted.max_skew:
+            return _UNEVEN
+    return None
+
+
+def pod_affinity(wish: Wish, state: NodeState) -> Refusal | None:
+    view, labels = wish.view, state.labels
+    for key, counts, _ in view.near:
+        domain = labels.get(key)
+        if domain is None or not (view.alone or counts.get(domain)):
+            return _NOT_NEAR
+    for key, counts, _ in view.far:
+        if counts.get(labels.get(key, _NOWHERE)):
+            return _NOT_FAR
+    for key, counts, _ in view.shunned_by:
+        if counts.get(labels.get(key, _NOWHERE)):
+            return _SHUNNED
+    return None
+
+
+FILTERS: tuple[Filter, ...] = (
+    Filter("NodeUnschedulable", unschedulable, Change.NODE),
+    Filter("NodeName", node_name, Change.NODE),
+    Filter("NodeConditions", conditions, Change.NODE),
+    Filter("TaintToleration", taints, Change.NODE),
+    Filter("NodeAffinity", node_affinity, Change.NODE),
+    Filter("NodePorts", ports, Change.NODE | Change.POD_GONE),
+    Filter("NodeResourcesFit", resources, Change.NODE | Change.POD_GONE),
+    Filter("VolumeBinding", volumes, Change.NODE | Change.VOLUME),
+    Filter("PodTopologySpread", topology_spread, Change.NODE | Change.POD_GONE | Change.POD_PLACED, wide=True),
+    Filter(
+        "InterPodAffinity",
+        pod_affinity,
+        Change.NODE | Change.POD_GONE | Change.POD_PLACED | Change.NAMESPACE,
+        wide=True,
+    ),
+)

@@ -1,87 +1,139 @@
-"""Scores (the *priorities* of old): how well would this pod run on that node? Each is a pure function from 0 to 100.
+"""Scores (the *priorities* of old): how well would this pod run on that node? Each is a pure function.
 
-The node with the highest weighted sum wins; equal ones take turns.
+A narrow score reads one node and is from 0 to 100. A wide one reads ``wish.view`` as well; it is any number, and is
+brought to 0 to 100 among the nodes compared. The node with the highest weighted sum wins; equal ones take turns.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from api.core import Pod
-from master.scheduler.cluster import NodeState, scored_requests
-from master.scheduler.filters import term_matches, tolerated
+from master.scheduler.cluster import NodeState
+from master.scheduler.terms import term_holds, tolerated
+from master.scheduler.wish import Wish
 
 MAX = 100
 _IMAGE_LOW_BYTES = 23 * 2**20
 _IMAGE_HIGH_BYTES = 1000 * 2**20
-Score = Callable[[Pod, NodeState], float]
+Rate = Callable[[Wish, NodeState], float]
 
 
-def _shares(pod: Pod, state: NodeState) -> tuple[float, float]:
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A rating under its name in Kubernetes, with the weight that counts when none is configured."""
+
+    name: str
+    rate: Rate
+    weight: int
+    wide: bool = False
+    less_is_better: bool = False
+
+
+def _shares(wish: Wish, state: NodeState) -> tuple[float, float]:
     """Which parts of CPU and memory would be taken with the pod on the node; 1 is all."""
-    cpu, memory = scored_requests(pod.spec)
+    cpu, memory = state.allocatable.get("cpu", 0), state.allocatable.get("memory", 0)
     return (
-        min(1.0, (state.scored_cpu + cpu) / max(1, state.allocatable.get("cpu", 0))),
-        min(1.0, (state.scored_memory + memory) / max(1, state.allocatable.get("memory", 0))),
+        min(1.0, (state.scored_cpu + wish.shape.scored_cpu) / (cpu or 1)),
+        min(1.0, (state.scored_memory + wish.shape.scored_memory) / (memory or 1)),
     )
 
 
-def least_requested(pod: Pod, state: NodeState) -> float:
-    cpu, memory = _shares(pod, state)
+def least_requested(wish: Wish, state: NodeState) -> float:
+    cpu, memory = _shares(wish, state)
     return MAX * (1 - (cpu + memory) / 2)
 
 
-def balanced_allocation(pod: Pod, state: NodeState) -> float:
-    cpu, memory = _shares(pod, state)
+def balanced_allocation(wish: Wish, state: NodeState) -> float:
+    """CPU and memory taken alike."""
+    cpu, memory = _shares(wish, state)
     return MAX * (1 - abs(cpu - memory) / 2)
 
 
-def image_locality(pod: Pod, state: NodeState) -> float:
+def image_locality(wish: Wish, state: NodeState) -> float:
     """More of the pod's images, by size, are on the node already."""
-    sizes = {name: image.size_bytes for image in state.node.status.images for name in image.names}
-    total = sum(sizes.get(name, 0) for container in pod.spec.containers for name in _names(container.image))
-    high = _IMAGE_HIGH_BYTES * max(1, len(pod.spec.containers))
+    here = state.images
+    if not here:
+        return 0.0
+    total = sum(here.get(name, 0) for name in wish.shape.images)
+    high = _IMAGE_HIGH_BYTES * max(1, len(wish.shape.images))
     return MAX * (min(max(total, _IMAGE_LOW_BYTES), high) - _IMAGE_LOW_BYTES) / (high - _IMAGE_LOW_BYTES)
 
 
-def _names(image: str) -> tuple[str, ...]:
-    return (image,) if ":" in image.rpartition("/")[2] or "@" in image else (image, f"{image}:latest")
+def selector_spread(wish: Wish, state: NodeState) -> float:
+    """Fewer pods of the same controller are on the node."""
+    return MAX / (1 + state.owners.get(wish.shape.owner, 0))
 
 
-def spread(pod: Pod, state: NodeState) -> float:
-    """Fewer pods of the same owner are on the node."""
-    owners = {owner.uid for owner in pod.metadata.owner_references}
-    if not owners:
-        return MAX
-    siblings = sum(
-        any(owner.uid in owners for owner in other.metadata.owner_references) for other in state.pods.values()
-    )
-    return MAX / (1 + siblings)
+def zone_spread(counts: Mapping[str, int], zone: str) -> float:
+    """Fewer pods of the same controller are in the zone, 0 to 100; ``counts`` are those of all zones."""
+    most = max(counts.values(), default=0)
+    return MAX * (most - counts.get(zone, 0)) / most if most else MAX
 
 
-def preferred_affinity(pod: Pod, state: NodeState) -> float:
-    affinity = pod.spec.affinity.node_affinity if pod.spec.affinity is not None else None
-    terms = affinity.preferred_during_scheduling_ignored_during_execution if affinity is not None else []
-    total = sum(term.weight for term in terms)
-    won = sum(
-        term.weight for term in terms if term.preference is not None and term_matches(term.preference, state.node)
-    )
+def preferred_affinity(wish: Wish, state: NodeState) -> float:
+    affinity = wish.shape.affinity
+    part = affinity.node_affinity if affinity is not None else None
+    terms = part.preferred_during_scheduling_ignored_during_execution if part is not None else []
+    total = won = 0
+    for term in terms:
+        total += term.weight
+        if term.preference is not None and term_holds(term.preference, state.name, state.labels):
+            won += term.weight
     return MAX * won / total if total else 0.0
 
 
-def preferred_taints(pod: Pod, state: NodeState) -> float:
-    borne = [taint for taint in state.node.spec.taints if taint.effect == "PreferNoSchedule"]
-    unwanted = sum(not tolerated(taint, pod.spec.tolerations) for taint in borne)
+def preferred_taints(wish: Wish, state: NodeState) -> float:
+    """Fewer taints of effect PreferNoSchedule that the pod does not bear."""
+    found = state.node.spec.taints
+    if not found:
+        return MAX
+    unwanted = sum(
+        taint.effect == "PreferNoSchedule" and not tolerated(taint, wish.shape.tolerations) for taint in found
+    )
     return MAX / (1 + unwanted)
 
 
-SCORES: tuple[tuple[Score, int], ...] = (
-    (least_requested, 1),
-    (balanced_allocation, 1),
-    (image_locality, 1),
-    (spread, 2),
-    (preferred_affinity, 2),
-    (preferred_taints, 3),
+def pod_affinity(wish: Wish, state: NodeState) -> float:
+    """Weights of preferred terms, this pod's and those of the pods placed, for each pod near."""
+    labels = state.labels
+    total = 0
+    for key, counts, weight in wish.view.wishes:
+        domain = labels.get(key)
+        if domain is not None:
+            total += weight * counts.get(domain, 0)
+    return total
+
+
+def topology_spread(wish: Wish, state: NodeState) -> float:
+    """Matching pods in the node's domains; a domain weighs more the fewer of its kind there are."""
+    total = 0.0
+    for wanted, tally, _ in wish.view.soft_spread:
+        domain = state.labels.get(wanted.key)
+        if domain is None:
+            return math.inf
+        total += tally.counts.get(domain, 0) * math.log(tally.domains + 2) + wanted.max_skew - 1
+    return total
+
+
+def normalised(values: list[float], *, less_is_better: bool) -> list[float]:
+    """From 0 for the worst to 100 for the best; all 0 when they are alike. An infinite one is the worst."""
+    finite = [value for value in values if value != math.inf]
+    low, high = min(finite, default=0.0), max(finite, default=0.0)
+    if low == high:
+        return [0.0 if value == math.inf or len(finite) == len(values) else MAX for value in values]
+    span = high - low
+    if less_is_better:
+        return [0.0 if value == math.inf else MAX * (high - value) / span for value in values]
+    return [MAX * (value - low) / span for value in values]
+
+
+SCORES: tuple[Score, ...] = (
+    Score("NodeResourcesFit", least_requested, 1),
+    Score("NodeResourcesBalancedAllocation", balanced_allocation, 1),
+    Score("ImageLocality", image_locality, 1),
+    Score("SelectorSpread", selector_spread, 2),
+    Score("NodeAffinity", preferred_affinity, 2),
+    Score("TaintToleration", preferred_taints, 3),
+    Score("PodTopologySpread", topology_spread, 2, wide=True, less_is_better=True),
+    Score("InterPodAffinity", pod_affinity, 2, wide=True),
 )
-
-
-def total(pod: Pod, state: NodeState) -> float:
-    return sum(weight * score(pod, state) for score, weight in SCORES)

@@ -6,9 +6,11 @@ import pytest
 
 from api.core import Pod
 from master.scheduler import scores
-from master.scheduler.cluster import Cluster, NodeState
-from master.scheduler.decision import choose
-from tests.scheduler.made import node, pod, state
+from master.scheduler.cluster import NodeState
+from master.scheduler.decision import Chooser
+from master.scheduler.profile import Profile
+from master.scheduler.wish import Wish
+from tests.scheduler.made import choose, cluster, node, pod, state
 
 MI = 2**20
 
@@ -35,7 +37,12 @@ def prefers(weight: int, key: str) -> dict[str, Any]:
             state(node(images=[{"names": ["web:1"], "sizeBytes": 500 * MI}])),
             state(node(images=[{"names": ["web:2"], "sizeBytes": 900 * MI}])),
         ),
-        (scores.spread, pod(owner="rc"), state(node(), pod("x", owner="other")), state(node(), pod("x", owner="rc"))),
+        (
+            scores.selector_spread,
+            pod(owner="rc"),
+            state(node(), pod("x", owner="other")),
+            state(node(), pod("x", owner="rc")),
+        ),
         (scores.preferred_affinity, pod(**prefers(10, "ssd")), state(node(labels={"ssd": ""})), state(node())),
         (
             scores.preferred_taints,
@@ -45,80 +52,97 @@ def prefers(weight: int, key: str) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_score_prefers(score: scores.Score, one: Pod, better: NodeState, worse: NodeState) -> None:
-    assert 0 <= score(one, worse) < score(one, better) <= scores.MAX
+def test_a_score_prefers(score: scores.Rate, one: Pod, better: NodeState, worse: NodeState) -> None:
+    wish = Wish.of(one)
+    assert 0 <= score(wish, worse) < score(wish, better) <= scores.MAX
 
 
-@pytest.mark.parametrize("score", [score for score, _ in scores.SCORES], ids=lambda score: score.__name__)
-def test_every_score_stays_in_its_bounds(score: scores.Score) -> None:
+@pytest.mark.parametrize("score", [one for one in scores.SCORES if not one.wide], ids=lambda score: score.name)
+def test_every_narrow_score_stays_in_its_bounds(score: scores.Score) -> None:
     full = state(node(room={"cpu": "0", "memory": "0"}), *(pod(f"x{n}", cpu="9", memory="99Gi") for n in range(20)))
     for one in (pod(), pod(owner="rc"), pod(cpu="1000", memory="1Ti"), pod(containers=[])):
         for place in (state(), full):
-            assert 0 <= score(one, place) <= scores.MAX
+            assert 0 <= score.rate(Wish.of(one), place) <= scores.MAX
 
 
-def nodes(*made: NodeState) -> tuple[NodeState, ...]:
-    return made
+@pytest.mark.parametrize(
+    ("values", "less_is_better", "expected"),
+    [
+        ([1, 2, 3], False, [0, 50, 100]),
+        ([1, 2, 3], True, [100, 50, 0]),
+        ([-4, 0], False, [0, 100]),
+        ([7, 7], False, [0, 0]),
+        ([], False, []),
+        ([2, 4, float("inf")], True, [100, 0, 0]),
+        ([2, float("inf")], True, [100, 0]),
+    ],
+)
+def test_wide_scores_are_brought_to_one_scale(values: list[float], less_is_better: bool, expected: list[float]) -> None:
+    assert scores.normalised(values, less_is_better=less_is_better) == expected
 
 
 def test_reasons_are_counted_over_the_nodes() -> None:
     small = {"cpu": "1"}
-    places = nodes(
-        state(node("a", room=small)), state(node("b", spec={"unschedulable": True})), state(node("c", room=small))
-    )
-    assert choose(pod(cpu="2"), places).reason == (
-        "0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu."
-    )
-    assert choose(pod(cpu="2"), places).node == ""
+    places = cluster(node("a", room=small), node("b", spec={"unschedulable": True}), node("c", room=small))
+    choice = choose(pod(cpu="2"), places)
+    assert choice.node == ""
+    assert choice.reason == "0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu."
 
 
-def test_nowhere_to_go_and_not_yet() -> None:
-    assert choose(pod(), ()).reason == "no nodes available to schedule pods"
-    gated = pod(schedulingGates=[{"name": "wait"}])
-    assert choose(gated, (state(),)).reason == "Scheduling is blocked due to non-empty scheduling gates"
+def test_nowhere_to_go() -> None:
+    assert choose(pod(), cluster()).reason == "no nodes available to schedule pods"
 
 
 def test_the_only_fitting_node_and_the_best_one() -> None:
-    busy, idle = state(node("busy"), pod("x", cpu="3", memory="6Gi")), state(node("idle"))
-    assert choose(pod(cpu="2"), (busy, idle)).node == "idle"
-    assert choose(pod(cpu="1"), (busy, idle)).node == "idle"
+    places = cluster(node("busy"), node("idle"), busy=[pod("x", cpu="3", memory="6Gi")])
+    assert choose(pod(cpu="2"), places).node == "idle"
+    assert choose(pod(cpu="1"), places).node == "idle"
 
 
 def test_equal_nodes_take_turns() -> None:
-    places = [state(node(name)) for name in ("b", "a", "c")]
-    assert [choose(pod(), places, turn=turn).node for turn in range(4)] == ["a", "b", "c", "a"]
+    names = {choose(pod(), cluster(node("a"), node("b"), node("c"))).node for _ in range(60)}
+    assert names == {"a", "b", "c"}
 
 
 def test_pods_of_one_owner_are_spread_over_nodes() -> None:
-    cluster = Cluster()
-    for name in ("a", "b", "c"):
-        cluster.set_node(node(name))
+    places = cluster(node("a"), node("b"), node("c"))
+    chooser = Chooser(places, Profile())
     for number in range(6):
-        one = pod(f"p{number}", owner="rc")
-        cluster.place(one, choose(one, cluster.nodes.values(), turn=number).node)
-    assert [len(place.pods) for place in cluster.nodes.values()] == [2, 2, 2]
+        wish = Wish.of(pod(f"p{number}", owner="rc"))
+        places.place(wish, chooser.choose(wish).node)
+    assert [len(place.pods) for place in places.nodes.values()] == [2, 2, 2]
+
+
+def test_pods_of_one_owner_are_spread_over_zones() -> None:
+    places = cluster(*(node(f"n{at}", labels={"topology.kubernetes.io/zone": "ab"[at == 0]}) for at in range(4)))
+    chooser = Chooser(places, Profile())
+    for number in range(6):
+        wish = Wish.of(pod(f"p{number}", owner="rc"))
+        places.place(wish, chooser.choose(wish).node)
+    assert places.owner_zones["rc"] == {"a": 3, "b": 3}
 
 
 def test_assumed_pods_take_their_room() -> None:
-    cluster = Cluster()
-    cluster.set_node(node("a"))
-    cluster.place(pod("x", cpu="3"), "a")
-    assert choose(pod(cpu="2"), cluster.nodes.values()).reason == "0/1 nodes are available: 1 Insufficient cpu."
-    cluster.place(pod("x", cpu="3"), "a")
-    assert cluster.nodes["a"].requested == {"cpu": 3000}, "seen again, and counted once"
-    cluster.set_node(node("a", room={"cpu": "8"}))
-    assert choose(pod(cpu="2"), cluster.nodes.values()).node == "a"
-    cluster.remove("x")
-    assert not cluster.is_placed("x")
-    assert cluster.nodes["a"].requested == {"cpu": 0}
+    places = cluster(node("a"), a=[pod("x", cpu="3")])
+    assert choose(pod(cpu="2"), places).reason == "0/1 nodes are available: 1 Insufficient cpu."
+    places.place(Wish.of(pod("x", cpu="3")), "a")
+    assert places.nodes["a"].requested == {"cpu": 3000}, "seen again, and counted once"
+    places.set_node(node("a", room={"cpu": "8"}))
+    assert choose(pod(cpu="2"), places).node == "a"
+    places.remove("x")
+    assert not places.node_of("x")
+    assert places.nodes["a"].requested == {"cpu": 0}
 
 
-def test_a_node_that_is_gone_takes_its_pods_along() -> None:
-    cluster = Cluster()
-    cluster.set_node(node("a"))
-    one = pod("x")
-    cluster.place(one, "a")
-    cluster.remove_node("a", [one])
-    assert not cluster.is_placed("x")
-    cluster.place(one, "a")
-    assert not cluster.is_placed("x"), "of a node that is not known nothing is counted"
+def test_a_node_that_comes_back_has_its_pods_on_it() -> None:
+    places = cluster(node("a"), a=[pod("x", cpu="3")])
+    places.remove_node("a")
+    assert not places.priorities
+    places.place(Wish.of(pod("early", cpu="1")), "a")
+    places.set_node(node("a"))
+    assert places.nodes["a"].requested == {"cpu": 4000}
+    places.remove_node("a")
+    places.remove("x")
+    places.remove("early")
+    places.set_node(node("a"))
+    assert places.nodes["a"].requested == {}

@@ -5,11 +5,16 @@ from typing import Any
 import pytest
 
 from api.core import Pod
-from master.scheduler.cluster import NodeState, requests
-from master.scheduler.filters import Wish, why_not
+from master.scheduler.amounts import requests
+from master.scheduler.cluster import NodeState
+from master.scheduler.filters import FILTERS
+from master.scheduler.profile import Profile
+from master.scheduler.wish import Wish
 from tests.scheduler.made import node, pod, state
 
+READY = [{"type": "Ready", "status": "True"}]
 TAINT = {"key": "gpu", "value": "yes", "effect": "NoSchedule"}
+NAMED = {"key": "metadata.name", "operator": "In", "values": ["n"]}
 UNFIT = "node(s) didn't match Pod's node affinity/selector"
 
 
@@ -72,6 +77,22 @@ def expression(key: str, operator: str, *values: str) -> dict[str, Any]:
             state(node(labels={"disk": "x"})),
             "",
         ),
+        (pod(**needs(expression("cores", "Gt", "3"))), state(), UNFIT),
+        (pod(**needs(expression("cores", "Gt", "3"))), state(node(labels={"cores": "1_0"})), UNFIT),
+        (pod(**needs(expression("cores", "Lt", "3"))), state(node(labels={"cores": "2"})), ""),
+        (pod(**needs(expression("zone", "NotIn", "a"))), state(node(labels={"zone": "a"})), UNFIT),
+        (pod(**needs(expression("zone", "Exists"))), state(node(labels={"zone": ""})), ""),
+        (pod(**needs(expression("zone", "DoesNotExist"))), state(node(labels={"zone": ""})), UNFIT),
+        (
+            pod(nodeSelector={"disk": "ssd"}, **needs(expression("zone", "Exists"))),
+            state(node(labels={"zone": "a"})),
+            UNFIT,
+        ),
+        (
+            pod(**needs({**expression("zone", "Exists"), "matchFields": [NAMED]})),
+            state(node("other", labels={"zone": "a"})),
+            UNFIT,
+        ),
         (pod(**needs({})), state(), UNFIT),
         (pod(**needs()), state(), UNFIT),
         (
@@ -84,7 +105,44 @@ def expression(key: str, operator: str, *values: str) -> dict[str, Any]:
         (pod(cpu="1500m"), state(node(), pod("x", cpu="2500m")), ""),
         (pod(cpu="1501m"), state(node(), pod("x", cpu="2500m")), "Insufficient cpu"),
         (pod(memory="8Gi"), state(node(), pod("x", memory="1")), "Insufficient memory"),
-        (pod(gpu="1"), state(), "Insufficient gpu"),
+        (pod(gpu="1"), state(), "Insufficient example.com/gpu"),
+        (pod(gpu="1"), state(node(room={"example.com/gpu": "1"})), ""),
+        (pod(gpu="1"), state(node(room={"example.com/gpu": "1"}), pod("x", gpu="1")), "Insufficient example.com/gpu"),
+        (pod(disk="1Gi"), state(node(room={"ephemeral-storage": "1G"})), "Insufficient ephemeral-storage"),
+        (pod(disk="1G"), state(node(room={"ephemeral-storage": "1Gi"})), ""),
+        (pod(cpu="5", memory="9Gi"), state(), "Insufficient cpu, Insufficient memory"),
+        (pod(cpu="5"), state(node(room={"pods": "0"})), "Too many pods, Insufficient cpu"),
+        (
+            pod(),
+            state(node(conditions=[*READY, {"type": "DiskPressure", "status": "True"}])),
+            "node(s) had disk pressure",
+        ),
+        (
+            pod(),
+            state(node(conditions=[*READY, {"type": "PIDPressure", "status": "True"}])),
+            "node(s) had pid pressure",
+        ),
+        (
+            pod(),
+            state(node(conditions=[*READY, {"type": "NetworkUnavailable", "status": "True"}])),
+            "node(s) had unavailable network",
+        ),
+        (
+            pod(),
+            state(node(conditions=[*READY, {"type": "MemoryPressure", "status": "True"}])),
+            "node(s) had memory pressure",
+        ),
+        (pod(cpu="1"), state(node(conditions=[*READY, {"type": "MemoryPressure", "status": "True"}])), ""),
+        (
+            pod(tolerations=[{"key": "node.kubernetes.io/disk-pressure", "operator": "Exists"}]),
+            state(node(conditions=[*READY, {"type": "DiskPressure", "status": "True"}])),
+            "",
+        ),
+        (
+            pod(tolerations=[{"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoSchedule"}]),
+            state(node(conditions=[*READY, {"type": "DiskPressure", "status": "True"}])),
+            "node(s) had disk pressure",
+        ),
         (pod(gpu="0"), state(), ""),
         (pod(), state(node(room={"pods": "1"}), pod("x")), "Too many pods"),
         (
@@ -110,7 +168,33 @@ def expression(key: str, operator: str, *values: str) -> dict[str, Any]:
     ],
 )
 def test_a_filter_says_why_not(wish: Pod, place: NodeState, reason: str) -> None:
-    assert why_not(Wish.of(wish), place) == reason
+    refusal = Profile().refusal(Wish.of(wish), place)
+    assert ", ".join(refusal.reasons if refusal is not None else ()) == reason
+
+
+@pytest.mark.parametrize(
+    ("wish", "place", "curable"),
+    [
+        (pod(cpu="3"), state(node(), pod("x", cpu="2")), True),
+        (pod(cpu="5"), state(node(), pod("x", cpu="2")), False),
+        (pod(nodeSelector={"disk": "ssd"}), state(), False),
+        (pod(), state(node(spec={"taints": [TAINT]})), False),
+        (
+            pod(ports=[{"containerPort": 80, "hostPort": 80}]),
+            state(node(), pod("x", ports=[{"containerPort": 80, "hostPort": 80}])),
+            True,
+        ),
+    ],
+)
+def test_a_refusal_says_whether_it_could_help_to_remove_pods(wish: Pod, place: NodeState, curable: bool) -> None:
+    refusal = Profile().refusal(Wish.of(wish), place)
+    assert refusal is not None
+    assert refusal.curable == curable
+
+
+def test_every_filter_has_a_name_of_its_own_and_says_what_may_help() -> None:
+    assert len({one.name for one in FILTERS}) == len(FILTERS)
+    assert all(one.helped_by for one in FILTERS)
 
 
 def container(cpu: str, **more: Any) -> dict[str, Any]:
@@ -145,9 +229,18 @@ def test_what_a_pod_needs(spec: dict[str, Any], millis: int) -> None:
     assert requests(pod(**spec).spec) == {"cpu": millis}
 
 
+def test_what_the_pod_as_a_whole_asks_for_counts_instead() -> None:
+    whole = {"resources": {"requests": {"cpu": "3"}}, "containers": [container("1"), container("1500m")]}
+    assert requests(pod(**whole).spec) == {"cpu": 3000}
+
+
 def test_a_pod_that_is_moved_or_removed_gives_its_room_back() -> None:
-    place = state(node(), pod("x", cpu="1", memory="1Gi"))
+    port = [{"containerPort": 80, "hostPort": 80}]
+    place = state(node(), pod("x", cpu="1", memory="1Gi", owner="rc", ports=port))
     place.remove("x")
     place.remove("x")
     assert place.requested == {"cpu": 0, "memory": 0}
     assert (place.scored_cpu, place.scored_memory) == (0, 0)
+    assert not place.ports
+    assert not place.owners
+    assert not place.priorities

@@ -13,6 +13,11 @@ from master.scheduler.main import run
 from tests.controllers.live import Master, until
 from tests.scheduler.made import node, pod
 
+NO_VICTIMS = "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
+NO_ROOM = f"0/1 nodes are available: 1 Insufficient cpu. {NO_VICTIMS}"
+NO_HELP = "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+CORDONED = f"0/1 nodes are available: 1 node(s) were unschedulable. {NO_HELP}"
+
 
 @pytest.fixture
 def scheduling(master: Master) -> Iterator[None]:
@@ -87,7 +92,7 @@ def test_a_pod_that_fits_nowhere_says_why_and_goes_when_there_is_room(admin: Cli
     join(admin, node("n1"))
     until(lambda: node_of(admin, "big") == "n1")
     admin.create(pod("next", cpu="3"))
-    until(lambda: why(admin, "next") == "0/1 nodes are available: 1 Insufficient cpu.")
+    until(lambda: why(admin, "next") == NO_ROOM)
     until(lambda: "FailedScheduling" in reasons(admin, "next"))
     admin.delete(Pod, "big", "default", grace_s=0)
     until(lambda: node_of(admin, "next") == "n1")
@@ -108,7 +113,7 @@ def test_a_refusal_is_told_once_while_nothing_changes(admin: Client) -> None:
 def test_a_cordoned_node_is_used_again_after_uncordon(admin: Client) -> None:
     join(admin, node("n1", spec={"unschedulable": True}))
     admin.create(pod("a"))
-    until(lambda: why(admin, "a") == "0/1 nodes are available: 1 node(s) were unschedulable.")
+    until(lambda: why(admin, "a") == CORDONED)
     admin.patch(Node, "n1", "", {"spec": {"unschedulable": None}}, form="merge")
     until(lambda: node_of(admin, "a") == "n1")
 
@@ -135,7 +140,7 @@ def test_a_new_scheduler_counts_what_is_bound_already(admin: Client, master: Mas
     thread = threading.Thread(target=run, args=(Config(kubeconfig=master.kubeconfig("scheduler")), stop))
     thread.start()
     try:
-        until(lambda: why(admin, "new") == "0/1 nodes are available: 1 Insufficient cpu.")
+        until(lambda: why(admin, "new") == NO_ROOM)
     finally:
         stop.set()
         thread.join(10)

@@ -1,0 +1,133 @@
+"""Who has to go so that a more important pod can run. Decides only; the scheduler deletes.
+
+The rules are Kubernetes' (pkg/scheduler/framework/preemption): only pods of lower priority go, only where that helps,
+as few and as unimportant as possible; of several nodes the one where least harm is done. Disruption budgets are not
+known here.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from master.scheduler.cluster import Cluster, NodeState
+from master.scheduler.decision import sentence
+from master.scheduler.filters import Refusal
+from master.scheduler.nominations import refusal_beside_nominated
+from master.scheduler.profile import Profile
+from master.scheduler.wish import Wish
+
+NOT_HELPFUL = Refusal(("Preemption is not helpful for scheduling",))
+NO_VICTIMS = Refusal(("No preemption victims found for incoming pod",))
+# Candidates among which the least harm is sought: a tenth of the nodes, and at least a hundred.
+_LEAST_CANDIDATES = 100
+_SHARE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The node, and the pods to delete there; or a sentence about why that does not help."""
+
+    node: str = ""
+    victims: tuple[Wish, ...] = ()
+    reason: str = ""
+    # Room is being made already.
+    keeps: bool = False
+
+
+def importance(wish: Wish) -> tuple[int, datetime]:
+    """Sorts the most important pod first: the higher priority, then the longer running."""
+    return -wish.priority, wish.started
+
+
+def plan(
+    wish: Wish,
+    cluster: Cluster,
+    profile: Profile,
+    refusals: Counter[Refusal],
+    refusal_of: Callable[[Wish, NodeState], Refusal | None],
+) -> Plan:
+    """refusals: what is against all nodes, counted. refusal_of: what is against one."""
+    if not refusals:
+        return Plan()
+    if not wish.preempts:
+        return Plan(reason="preemption: not eligible due to preemptionPolicy=Never.")
+    if is_waiting_for_victims(wish, cluster):
+        return Plan(reason="preemption: not eligible due to terminating pod on the nominated node.", keeps=True)
+    if min(cluster.priorities, default=wish.priority) >= wish.priority:
+        return _helpless(Counter(dict(_without_victims(refusals))))
+    found: list[tuple[NodeState, list[Wish]]] = []
+    failed: Counter[Refusal] = Counter()
+    enough = max(_LEAST_CANDIDATES, len(cluster.nodes) // _SHARE)
+    for state in cluster.nodes.values():
+        refusal = refusal_of(wish, state)
+        if refusal is None or not refusal.curable:
+            failed[NOT_HELPFUL] += 1
+            continue
+        victims = victims_on(wish, state, cluster, profile)
+        if isinstance(victims, Refusal):
+            failed[victims] += 1
+        else:
+            found.append((state, victims))
+            if len(found) >= enough:
+                break
+    if not found:
+        return _helpless(failed)
+    state, victims_there = min(found, key=lambda one: harm(one[1]))
+    return Plan(node=state.name, victims=tuple(victims_there))
+
+
+def _without_victims(refusals: Counter[Refusal]) -> Iterable[tuple[Refusal, int]]:
+    curable = sum(count for refusal, count in refusals.items() if refusal.curable)
+    if curable:
+        yield NO_VICTIMS, curable
+    if refusals.total() > curable:
+        yield NOT_HELPFUL, refusals.total() - curable
+
+
+def _helpless(failed: Counter[Refusal]) -> Plan:
+    return Plan(reason=f"preemption: {sentence(failed)}")
+
+
+def is_waiting_for_victims(wish: Wish, cluster: Cluster) -> bool:
+    """Whether room is being made already: a less important pod is on its way out of the nominated node."""
+    state = cluster.nodes.get(cluster.nominated_to(wish.uid))
+    return state is not None and any(pod.deleting and pod.priority < wish.priority for pod in state.pods.values())
+
+
+def victims_on(wish: Wish, state: NodeState, cluster: Cluster, profile: Profile) -> list[Wish] | Refusal:
+    """The fewest and least important pods that have to go from a node, the most important first; or why it would not
+    help.
+    """
+    if min(state.priorities, default=wish.priority) >= wish.priority:
+        return NO_VICTIMS
+    lesser = sorted((pod for pod in state.pods.values() if pod.priority < wish.priority), key=importance)
+    gone = list(lesser)
+    for pod in lesser:
+        cluster.take_in_mind(pod, state)
+    try:
+        refusal = refusal_beside_nominated(wish, state, cluster, profile)
+        if refusal is not None:
+            return refusal
+        for pod in lesser:
+            cluster.put_in_mind(pod, state)
+            if refusal_beside_nominated(wish, state, cluster, profile) is None:
+                gone.remove(pod)
+            else:
+                cluster.take_in_mind(pod, state)
+        return list(gone)
+    finally:
+        for pod in gone:
+            cluster.put_in_mind(pod, state)
+
+
+def harm(victims: list[Wish]) -> tuple[int, int, int, float]:
+    """Sorts the node first where the most important victim is least important, then where the sum of priorities is
+    least, then where the fewest go, then where the most important ones have run the shortest.
+    """
+    if not victims:
+        return -(2**31), 0, 0, 0.0
+    most = victims[0].priority
+    oldest = min(pod.started for pod in victims if pod.priority == most)
+    # Kubernetes makes all priorities positive, so that more victims weigh more.
+    return most, sum(pod.priority + 2**31 for pod in victims), len(victims), -oldest.timestamp()

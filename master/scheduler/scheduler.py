@@ -1,0 +1,183 @@
+"""The scheduler at work: one decision at a time on a picture of the cluster that counts what is about to be bound;
+bindings and reports are written meanwhile, several at once.
+
+A binding is refused by the API when the pod has a node already, so no pod is bound twice, whatever is decided here. A
+binding whose answer was lost keeps its room until the pod's turn comes again.
+"""
+
+import logging
+import threading
+
+from api.core import Pod
+from api.errors import ApiError, Conflict, NotFound
+from client import Client, EventRecorder, Unreachable
+from master.scheduler.change import Change
+from master.scheduler.cluster import Cluster
+from master.scheduler.decision import Choice, Chooser
+from master.scheduler.picture import Picture
+from master.scheduler.preemption import Plan, plan
+from master.scheduler.profile import Profile
+from master.scheduler.queueing import Entry, SchedulingQueue
+from master.scheduler.reports import GATED, Reports
+from master.scheduler.views import NOTHING_NEAR
+from master.scheduler.wish import Wish
+from master.scheduler.writing import Writers
+
+log = logging.getLogger(__name__)
+
+# Writes under way at once: enough to keep the API busy while one waits for the disk, few enough for one interpreter.
+_WRITERS = 8
+
+
+class Scheduler:
+    """Places the pods of one ``spec.schedulerName``."""
+
+    def __init__(self, client: Client, recorder: EventRecorder, scheduler_name: str, profile: Profile) -> None:
+        self._client = client
+        self._profile = profile
+        self._reports = Reports(client, recorder, scheduler_name)
+        self._cluster = Cluster()
+        self._chooser = Chooser(self._cluster, profile)
+        self._queue = SchedulingQueue(initial_s=profile.initial_backoff_s, max_s=profile.max_backoff_s)
+        self._writers = Writers(_WRITERS)
+        self.picture = Picture(
+            client, self._cluster, self._queue, scheduler_name=scheduler_name, gated=self._report_gate
+        )
+        self._thread = threading.Thread(target=self._work, name="scheduler", daemon=True)
+
+    def schedule(self, stop: threading.Event) -> None:
+        """Until ``stop`` is set."""
+        self._writers.start()
+        for informer in self.picture.informers:
+            informer.start()
+        try:
+            while not all(informer.wait_synced(0.5) for informer in self.picture.informers):
+                if stop.is_set():
+                    return
+            log.info("scheduler started")
+            self._thread.start()
+            stop.wait()
+        finally:
+            self._queue.close()
+            for informer in self.picture.informers:
+                informer.stop()
+            if self._thread.ident is not None:
+                self._thread.join(5)
+            self._writers.stop()
+
+    def _work(self) -> None:
+        while (entry := self._queue.get()) is not None:
+            try:
+                self._schedule(entry)
+            except Exception:
+                # The door of this thread: one odd pod must not stop all others.
+                log.exception("scheduling broke pod=%s/%s", *entry.key)
+                self._queue.failed(entry)
+
+    def _schedule(self, entry: Entry) -> None:
+        pod = self.picture.waiting(*entry.key, entry.uid)
+        if pod is None:
+            self._queue.remove(entry.key)
+            return
+        wish = Wish.of(pod)
+        wish.volumes = self.picture.volumes_of(wish)
+        with self.picture.lock:
+            if self._cluster.node_of(entry.uid):
+                # The answer to its binding was lost, and the watch does not show it bound.
+                self._cluster.remove(entry.uid)
+            nominated = self._cluster.nominated_to(entry.uid)
+            choice = self._chooser.choose(wish)
+            if choice.node:
+                self._cluster.place(wish, choice.node)
+            else:
+                way = plan(wish, self._cluster, self._profile, choice.refusals, self._chooser.refusal)
+                lost = self._nominate(wish, way)
+            # What is kept of the pod must not keep the counts of this moment.
+            wish.view = NOTHING_NEAR
+        if choice.node:
+            self._writers.put(lambda: self._bind(entry, wish, choice.node))
+        else:
+            self._refuse(entry, wish, pod, choice, way, lost, had_nomination=bool(nominated))
+
+    def _nominate(self, wish: Wish, way: Plan) -> list[Wish]:
+        """Keeps the room that is being made. Less important pods lose theirs on that node; they are returned."""
+        state = self._cluster.nodes.get(way.node)
+        if state is None:
+            if not way.keeps:
+                self._cluster.unnominate(wish.uid)
+            return []
+        lost = [one for one in state.nominated.values() if one.priority < wish.priority]
+        for one in lost:
+            self._cluster.unnominate(one.uid)
+        self._cluster.nominate(wish, way.node)
+        return lost
+
+    def _bind(self, entry: Entry, wish: Wish, node: str) -> None:
+        uid = entry.uid
+        try:
+            self._client.bind(wish.name, wish.namespace, node, uid=uid)
+        except (Conflict, NotFound) as error:
+            # Bound by another, on its way out, or gone: the watch tells which.
+            with self.picture.lock:
+                if self._cluster.wish_of(uid) is wish:
+                    self._cluster.remove(uid)
+            self._queue.happened(Change.POD_GONE)
+            log.info("pod not placed pod=%s/%s error=%s", *entry.key, error)
+            self._queue.failed(entry)
+            return
+        except (ApiError, Unreachable) as error:
+            delay_s = self._queue.failed(entry)
+            log.warning("pod not placed pod=%s/%s error=%s retry_s=%.2f", *entry.key, error, delay_s)
+            return
+        self.picture.assume(wish)
+        self._queue.end(entry)
+        self._reports.placed(wish, node)
+        log.info("pod placed pod=%s/%s node=%s", *entry.key, node)
+
+    def _refuse(
+        self, entry: Entry, wish: Wish, pod: Pod, choice: Choice, way: Plan, lost: list[Wish], *, had_nomination: bool
+    ) -> None:
+        message = " ".join(part for part in (choice.reason, way.reason) if part)
+        nominated = way.node or (None if way.keeps or not had_nomination else "")
+        told, entry.said = entry.said or _said(pod), message
+        if message != told or nominated is not None:
+            self._writers.put(lambda: self._report(entry, wish, message, nominated, way, lost))
+        self._queue.refused(entry, choice.helped_by | Change.POD_GONE if way.node else choice.helped_by)
+
+    def _report(
+        self, entry: Entry, wish: Wish, message: str, nominated: str | None, way: Plan, lost: list[Wish]
+    ) -> None:
+        """Deletes victims, and tells why the pod waits. What fails is done at the next try."""
+        try:
+            for victim in way.victims:
+                try:
+                    self._reports.preempted(victim, wish, way.node)
+                except (Conflict, NotFound):
+                    # It has gone by itself.
+                    continue
+            for one in lost:
+                self._reports.nomination_lost(one)
+            self._reports.refused(wish, message, nominated=nominated)
+        except (Conflict, NotFound) as error:
+            log.info("refusal not told pod=%s/%s error=%s", *entry.key, error)
+        except (ApiError, Unreachable) as error:
+            entry.said = ""
+            log.warning("refusal not told pod=%s/%s error=%s", *entry.key, error)
+
+    def _report_gate(self, pod: Pod) -> None:
+        if _said(pod) != GATED:
+            self._writers.put(lambda: self._gate(Wish.of(pod)))
+
+    def _gate(self, wish: Wish) -> None:
+        try:
+            self._reports.gated(wish)
+        except (ApiError, Unreachable) as error:
+            log.warning("gate not told pod=%s/%s error=%s", wish.namespace, wish.name, error)
+
+
+def _said(pod: Pod) -> str:
+    """What its status says about why it has no node."""
+    for item in pod.status.conditions:
+        if item.type == "PodScheduled" and item.status == "False":
+            return item.message
+    return ""

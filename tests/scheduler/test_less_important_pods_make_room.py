@@ -1,0 +1,152 @@
+"""Preemption: who has to go, where, and when nobody does."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from api.core import Pod
+from api.scalars import now
+from master.scheduler.cluster import Cluster
+from master.scheduler.decision import Chooser
+from master.scheduler.preemption import Plan, harm, plan
+from master.scheduler.profile import Profile
+from master.scheduler.wish import Wish
+from tests.scheduler.made import cluster, node, pod
+
+VITAL = 1000
+NO_HELP = "Preemption is not helpful for scheduling"
+NO_VICTIMS = "No preemption victims found for incoming pod"
+
+
+def worth(name: str, priority: int, cpu: str = "2", **more: Any) -> Pod:
+    return pod(name, cpu=cpu, priority=priority, **more)
+
+
+def planned(one: Pod, there: Cluster) -> Plan:
+    wish, profile = Wish.of(one), Profile()
+    chooser = Chooser(there, profile)
+    choice = chooser.choose(wish)
+    assert not choice.node, "it fits as it is"
+    before = {name: (state.requested.copy(), set(state.pods)) for name, state in there.nodes.items()}
+    found = plan(wish, there, profile, choice.refusals, chooser.refusal)
+    after = {name: (state.requested, set(state.pods)) for name, state in there.nodes.items()}
+    assert after == before, "thinking changes nothing"
+    return found
+
+
+def wants(cpu: str = "2", priority: int = VITAL, **more: Any) -> Pod:
+    return pod("new", cpu=cpu, priority=priority, **more)
+
+
+@pytest.mark.parametrize(
+    ("pods", "chosen", "victims"),
+    [
+        # The node where the most important victim is least important.
+        ({"a": [worth("a1", 5, "4")], "b": [worth("b1", 3, "4")]}, "b", {"b1"}),
+        # Then the least sum of priorities: fewer victims.
+        ({"a": [worth("a1", 3), worth("a2", 2)], "b": [worth("b1", 3, "4")]}, "a", {"a2"}),
+        # No more than needed: the least important one is enough.
+        ({"a": [worth("a1", 3), worth("a2", 1)], "b": [worth("b1", VITAL, "4")]}, "a", {"a2"}),
+        # Pods as important as the new one stay.
+        ({"a": [worth("a1", VITAL), worth("a2", 1)], "b": [worth("b1", VITAL, "4")]}, "a", {"a2"}),
+        # Two small ones go for one large.
+        (
+            {"a": [worth("a1", 1, "1"), worth("a2", 1, "1"), worth("a3", VITAL)], "b": [worth("b1", VITAL, "4")]},
+            "a",
+            {"a1", "a2"},
+        ),
+    ],
+)
+def test_the_least_harm_is_done(pods: dict[str, list[Pod]], chosen: str, victims: set[str]) -> None:
+    found = planned(wants(), cluster(node("a"), node("b"), **pods))
+    assert (found.node, {one.name for one in found.victims}) == (chosen, victims)
+
+
+def test_of_equal_harm_the_youngest_go() -> None:
+    old, young = worth("old", 1, "4"), worth("young", 1, "4")
+    old.status.start_time = now().replace(year=2001)
+    young.status.start_time = now().replace(year=2002)
+    assert planned(wants(), cluster(node("a"), node("b"), a=[old], b=[young])).node == "b"
+    assert harm([Wish.of(young)]) < harm([Wish.of(old)])
+
+
+@pytest.mark.parametrize(
+    ("one", "pods", "reason"),
+    [
+        (wants(), {"a": [worth("a1", VITAL, "4")], "b": [worth("b1", VITAL, "4")]}, f"2 {NO_VICTIMS}"),
+        (wants("5"), {"a": [worth("a1", 1)], "b": [worth("b1", 1)]}, f"2 {NO_HELP}"),
+        (wants("5"), {"a": [worth("a1", VITAL)]}, f"2 {NO_HELP}"),
+        (
+            wants(nodeSelector={"kubernetes.io/hostname": "a"}),
+            {"a": [worth("a1", VITAL, "4")]},
+            f"1 {NO_VICTIMS}, 1 {NO_HELP}",
+        ),
+        (
+            wants("3"),
+            {"a": [worth("a1", VITAL), worth("a2", 1)], "b": [worth("b1", VITAL, "4")]},
+            f"1 Insufficient cpu, 1 {NO_VICTIMS}",
+        ),
+    ],
+)
+def test_where_it_would_not_help_nobody_goes_and_it_is_said(one: Pod, pods: dict[str, list[Pod]], reason: str) -> None:
+    found = planned(one, cluster(node("a"), node("b"), **pods))
+    assert (found.node, found.victims) == ("", ())
+    assert found.reason == f"preemption: 0/2 nodes are available: {reason}."
+
+
+def test_a_pod_that_must_not_preempt_waits() -> None:
+    found = planned(wants(preemptionPolicy="Never"), cluster(node("a"), a=[worth("a1", 1, "4")]))
+    assert found == Plan(reason="preemption: not eligible due to preemptionPolicy=Never.")
+
+
+def test_while_its_victims_end_no_more_go() -> None:
+    leaving, other = worth("a1", 1, "4"), worth("b1", 1, "4")
+    leaving.metadata.deletion_timestamp = now()
+    there = cluster(node("a"), node("b"), a=[leaving], b=[other])
+    there.nominate(Wish.of(wants()), "a")
+    found = planned(wants(), there)
+    assert found.keeps
+    assert (found.node, found.victims) == ("", ())
+
+
+@pytest.mark.parametrize(
+    ("one", "there", "victims"),
+    [
+        (
+            wants("1", ports=[{"containerPort": 80, "hostPort": 80}]),
+            [worth("x", 1, "1", ports=[{"containerPort": 80, "hostPort": 80}]), worth("y", 0, "1")],
+            {"x"},
+        ),
+        (wants("1", labels={"app": "web"}), "shunning", {"x"}),
+    ],
+)
+def test_pods_go_for_ports_and_for_what_they_hold_against_others(
+    one: Pod, there: list[Pod] | str, victims: set[str]
+) -> None:
+    if there == "shunning":
+        term = {"labelSelector": {"matchLabels": {"app": "web"}}, "topologyKey": "kubernetes.io/hostname"}
+        affinity = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+        there = [worth("x", 1, "1", affinity=affinity), worth("y", 0, "1")]
+    assert not isinstance(there, str)
+    found = planned(one, cluster(node("a"), a=there))
+    assert {victim.name for victim in found.victims} == victims
+
+
+def test_room_that_is_being_made_is_left_to_the_one_it_is_made_for() -> None:
+    there = cluster(node("a"))
+    there.nominate(Wish.of(wants("4")), "a")
+    chooser = Chooser(there, Profile())
+    lesser, greater = (Wish.of(worth(name, priority)) for name, priority in (("l", 1), ("g", VITAL + 1)))
+    assert chooser.choose(lesser).node == "", "as important or less: it keeps away"
+    assert chooser.choose(greater).node == "a", "more important: it may take it"
+    assert chooser.choose(Wish.of(wants("4"))).node == "a", "the one it is made for"
+    there.unnominate("new")
+    assert chooser.choose(lesser).node == "a"
+
+
+def test_refusals_alone_say_how_many_nodes_could_be_cured() -> None:
+    there = cluster(node("a"), node("b", room={"cpu": "1"}), a=[worth("x", VITAL, "4")])
+    chooser = Chooser(there, Profile())
+    choice = chooser.choose(Wish.of(wants()))
+    assert Counter(refusal.curable for refusal in choice.refusals.elements()) == {True: 1, False: 1}
