@@ -12,6 +12,14 @@ from typing import Any
 import msgspec
 
 from api.apps import Deployment, DeploymentStrategy, ReplicaSet, RollingUpdateDeployment
+from api.apps_sets import (
+    DaemonSet,
+    DaemonSetUpdateStrategy,
+    RollingUpdateDaemonSet,
+    RollingUpdateStatefulSetStrategy,
+    StatefulSet,
+    StatefulSetUpdateStrategy,
+)
 from api.core import (
     ClientIPConfig,
     Container,
@@ -37,6 +45,7 @@ from api.meta import Object
 from api.qos import qos_class
 from api.rbac import GROUP, ClusterRoleBinding, RoleBinding
 from api.schema import fields_of
+from api.storage import CSIDriver
 from api.struct import Struct
 
 _Fixed = tuple[str, Any, Any]
@@ -158,6 +167,29 @@ def _deployment(deployment: Deployment) -> None:
         _pod_spec(spec.template.spec)
 
 
+def _stateful_set(item: StatefulSet) -> None:
+    strategy = item.spec.update_strategy = item.spec.update_strategy or StatefulSetUpdateStrategy()
+    if strategy.type in ("", "RollingUpdate"):
+        strategy.rolling_update = strategy.rolling_update or RollingUpdateStatefulSetStrategy()
+    if item.spec.template is not None:
+        _pod_spec(item.spec.template.spec)
+
+
+def _daemon_set(item: DaemonSet) -> None:
+    strategy = item.spec.update_strategy = item.spec.update_strategy or DaemonSetUpdateStrategy()
+    if strategy.type in ("", "RollingUpdate"):
+        rolling = strategy.rolling_update = strategy.rolling_update or RollingUpdateDaemonSet()
+        # Declared defaults of numbers or shares are shares: OpenAPI calls the type a string.
+        rolling.max_unavailable = 1 if rolling.max_unavailable is None else rolling.max_unavailable
+        rolling.max_surge = 0 if rolling.max_surge is None else rolling.max_surge
+    if item.spec.template is not None:
+        _pod_spec(item.spec.template.spec)
+
+
+def _csi_driver(driver: CSIDriver) -> None:
+    driver.spec.volume_lifecycle_modes = driver.spec.volume_lifecycle_modes or ["Persistent"]
+
+
 def _pod_template(template: PodTemplate) -> None:
     if template.template is not None:
         _pod_spec(template.template.spec)
@@ -228,7 +260,9 @@ def _role_binding(binding: RoleBinding | ClusterRoleBinding) -> None:
 
 
 _RULES: dict[type[Object], Callable[[Any], None]] = {
+    CSIDriver: _csi_driver,
     ClusterRoleBinding: _role_binding,
+    DaemonSet: _daemon_set,
     LimitRange: _limit_range,
     RoleBinding: _role_binding,
     Deployment: _deployment,
@@ -242,4 +276,5 @@ _RULES: dict[type[Object], Callable[[Any], None]] = {
     ReplicationController: _replication_controller,
     Secret: _secret,
     Service: _service,
+    StatefulSet: _stateful_set,
 }

@@ -17,8 +17,11 @@ _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 _PACKAGES = {
     "api.meta": _META,
     "api.apps": "io.k8s.api.apps.v1",
+    "api.apps_sets": "io.k8s.api.apps.v1",
     "api.events": "io.k8s.api.events.v1",
     "api.policy": "io.k8s.api.policy.v1",
+    "api.policy_v1beta1": "io.k8s.api.policy.v1beta1",
+    "api.storage": "io.k8s.api.storage.v1",
     "api.autoscaling": "io.k8s.api.autoscaling.v1",
     "api.authentication": "io.k8s.api.authentication.v1",
     "api.authorization": "io.k8s.api.authorization.v1",

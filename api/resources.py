@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from api import events
+from api import events, policy_v1beta1
 from api.apps import Deployment, ReplicaSet
+from api.apps_sets import DaemonSet, StatefulSet
 from api.coordination import Lease
 from api.core import (
     ComponentStatus,
@@ -26,8 +27,10 @@ from api.core import (
 from api.core.quota import LimitRange, ResourceQuota
 from api.discovery import EndpointSlice
 from api.meta import Object
+from api.policy import PodDisruptionBudget
 from api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from api.scheduling import PriorityClass
+from api.storage import CSIDriver, CSINode, StorageClass
 
 T = TypeVar("T", bound=Object)
 _Kind = type[Object]
@@ -203,6 +206,30 @@ RESOURCES: tuple[Resource, ...] = (
         scale=True,
         fields={"status.replicas": "status.replicas"},
     ),
+    Resource(
+        StatefulSet,
+        "apps",
+        "v1",
+        "statefulsets",
+        short_names=("sts",),
+        categories=_ALL,
+        status=True,
+        scale=True,
+    ),
+    Resource(DaemonSet, "apps", "v1", "daemonsets", short_names=("ds",), categories=_ALL, status=True),
+    Resource(PodDisruptionBudget, "policy", "v1", "poddisruptionbudgets", short_names=("pdb",), status=True),
+    Resource(
+        policy_v1beta1.PodDisruptionBudget,
+        "policy",
+        "v1beta1",
+        "poddisruptionbudgets",
+        short_names=("pdb",),
+        status=True,
+        stored_as=PodDisruptionBudget,
+    ),
+    Resource(StorageClass, "storage.k8s.io", "v1", "storageclasses", namespaced=False, short_names=("sc",)),
+    Resource(CSINode, "storage.k8s.io", "v1", "csinodes", namespaced=False),
+    Resource(CSIDriver, "storage.k8s.io", "v1", "csidrivers", namespaced=False),
     Resource(
         events.Event,
         "events.k8s.io",

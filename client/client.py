@@ -24,6 +24,7 @@ PATCH_TYPES = {
     "merge": "application/merge-patch+json",
     "strategic": "application/strategic-merge-patch+json",
 }
+_METADATA = "application/json;as={};g=meta.k8s.io;v=v1,application/json"
 # The server sends a bookmark about once a minute: twice that and more in silence is a dead connection.
 WATCH_SILENCE_S = 150.0
 
@@ -57,16 +58,17 @@ class _RawList(msgspec.Struct):
 class Watch(Generic[T]):
     """An open watch; iterate over it. ``stop`` may be called from another thread."""
 
-    def __init__(self, stream: Stream, kind: type[T]) -> None:
+    def __init__(self, stream: Stream, kind: type[T], *, metadata_only: bool = False) -> None:
         self._stream = stream
         self._kind = kind
+        self._metadata_only = metadata_only
 
     def __iter__(self) -> Iterator[WatchEvent[T]]:
         for line in self._stream.lines():
             raw = _understood(line, _RawEvent)
             if raw.type == "ERROR":
                 raise from_status(_understood(bytes(raw.object), Status))
-            yield WatchEvent(raw.type, _typed(bytes(raw.object), self._kind))
+            yield WatchEvent(raw.type, _typed(bytes(raw.object), self._kind, retype=self._metadata_only))
 
     def stop(self) -> None:
         self._stream.shutdown()
@@ -96,12 +98,22 @@ class Client:
         return _typed(self.transport.request("GET", resource_of(kind).path(namespace, name)), kind)
 
     def list(
-        self, kind: type[T], namespace: str = "", *, labels: str = "", fields: str = "", resource_version: str = ""
+        self,
+        kind: type[T],
+        namespace: str = "",
+        *,
+        labels: str = "",
+        fields: str = "",
+        resource_version: str = "",
+        metadata_only: bool = False,
     ) -> Listing[T]:
-        """All objects of a kind, in one namespace or in all."""
+        """All objects of a kind, in one namespace or in all; with ``metadata_only`` nothing else of them is sent."""
         query = {"labelSelector": labels, "fieldSelector": fields, "resourceVersion": resource_version}
-        raw = _understood(self.transport.request("GET", resource_of(kind).path(namespace), query=query), _RawList)
-        return Listing([_typed(bytes(item), kind) for item in raw.items or []], raw.metadata.resource_version)
+        accept = _METADATA.format("PartialObjectMetadataList") if metadata_only else ""
+        answer = self.transport.request("GET", resource_of(kind).path(namespace), query=query, accept=accept)
+        raw = _understood(answer, _RawList)
+        items = [_typed(bytes(item), kind, retype=metadata_only) for item in raw.items or []]
+        return Listing(items, raw.metadata.resource_version)
 
     def watch(
         self,
@@ -112,6 +124,7 @@ class Client:
         labels: str = "",
         fields: str = "",
         timeout_s: int = 0,
+        metadata_only: bool = False,
     ) -> Watch[T]:
         """Changes after a version. Raises Expired, at once or while iterating, when that is too long ago."""
         query: Query = {
@@ -122,9 +135,10 @@ class Client:
             "fieldSelector": fields,
             "timeoutSeconds": timeout_s or None,
         }
-        return Watch(
-            self.transport.stream(resource_of(kind).path(namespace), query=query, silence_s=WATCH_SILENCE_S), kind
-        )
+        accept = _METADATA.format("PartialObjectMetadata") if metadata_only else ""
+        path = resource_of(kind).path(namespace)
+        stream = self.transport.stream(path, query=query, accept=accept, silence_s=WATCH_SILENCE_S)
+        return Watch(stream, kind, metadata_only=metadata_only)
 
     def create(self, item: T) -> T:
         resource = resource_of(type(item))
@@ -212,10 +226,10 @@ def _understood(data: bytes, kind: type[S]) -> S:
         raise Unreachable(f"an answer that is no {kind.__name__.lstrip('_')}: {error}") from error
 
 
-def _typed(data: bytes, kind: type[T]) -> T:
+def _typed(data: bytes, kind: type[T], *, retype: bool = False) -> T:
     item = _understood(data, kind)
-    if not item.kind:
-        # The items of a list carry no type of their own on other servers.
+    if not item.kind or retype:
+        # The items of a list carry no type of their own on other servers; metadata alone calls itself by that name.
         resource = resource_of(kind)
         item.api_version, item.kind = resource.api_version, resource.kind
     return item

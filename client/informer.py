@@ -40,7 +40,8 @@ class Informer(Generic[T]):
     must be quick and must not raise; put a key into a work queue.
 
     ``optional`` is for a kind that not every API server has: one that does not serve it is taken to have none, and is
-    asked again from time to time, for it may be replaced by a newer one.
+    asked again from time to time, for it may be replaced by a newer one. ``metadata_only`` keeps nothing else of the
+    objects.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Informer(Generic[T]):
         fields: str = "",
         on_change: Listener[T] | None = None,
         optional: bool = False,
+        metadata_only: bool = False,
     ) -> None:
         self._client = client
         self._kind = kind
@@ -60,6 +62,7 @@ class Informer(Generic[T]):
         self._labels = labels
         self._fields = fields
         self._optional = optional
+        self._metadata_only = metadata_only
         self._served = True
         self._listeners: list[Listener[T]] = [on_change] if on_change else []
         self._items: dict[Key, T] = {}
@@ -72,6 +75,10 @@ class Informer(Generic[T]):
         self._behind = 0
         self._delay_s = _FIRST_DELAY_S
         self._thread = threading.Thread(target=self._run, name=f"informer-{kind.__name__.lower()}", daemon=True)
+
+    @property
+    def kind(self) -> type[T]:
+        return self._kind
 
     def add_listener(self, listener: Listener[T]) -> None:
         """Before ``start`` only, so that no change is missed."""
@@ -166,7 +173,9 @@ class Informer(Generic[T]):
         self._delay_s = min(self._delay_s * 2, _LAST_DELAY_S)
 
     def _list(self) -> None:
-        listing = self._client.list(self._kind, self._namespace, labels=self._labels, fields=self._fields)
+        listing = self._client.list(
+            self._kind, self._namespace, labels=self._labels, fields=self._fields, metadata_only=self._metadata_only
+        )
         fresh = {_key(item): item for item in listing.items}
         before = dict(self._items)
         for key, item in fresh.items():
@@ -190,6 +199,7 @@ class Informer(Generic[T]):
             labels=self._labels,
             fields=self._fields,
             timeout_s=random.randint(*_WATCH_S),
+            metadata_only=self._metadata_only,
         )
         with self._lock:
             self._watch = watch

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from api.apps import Deployment, ReplicaSet
+from api.apps_sets import DaemonSet, StatefulSet
 from api.core import (
     Event,
     Namespace,
@@ -21,12 +22,14 @@ from api.core import (
 from api.core.quota import LimitRange, ResourceQuota
 from api.errors import FieldError
 from api.meta import Object
+from api.policy import PodDisruptionBudget
 from api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from api.scheduling import PriorityClass
 from api.validation.declared import declared_errors, immutable_errors
 from api.validation.metadata import metadata_errors, metadata_update_errors
 from api.validation.namespace import namespace_name_errors
 from api.validation.pod import ephemeral_update_errors, pod_create_errors, pod_errors, pod_update_errors
+from api.validation.policy import budget_errors
 from api.validation.quota import (
     limit_range_errors,
     priority_class_errors,
@@ -48,9 +51,14 @@ from api.validation.workload import (
     replica_set_errors,
     replication_controller_errors,
     selector_update_errors,
+    set_errors,
+    stateful_set_update_errors,
 )
 
 _CREATE: dict[type[Object], Callable[[Any], list[FieldError]]] = {
+    DaemonSet: set_errors,
+    PodDisruptionBudget: budget_errors,
+    StatefulSet: set_errors,
     ClusterRole: cluster_role_errors,
     ClusterRoleBinding: cluster_binding_errors,
     LimitRange: limit_range_errors,
@@ -70,6 +78,7 @@ _CREATE: dict[type[Object], Callable[[Any], list[FieldError]]] = {
 }
 _UPDATE: dict[type[Object], Callable[[Any, Any], list[FieldError]]] = {
     ClusterRoleBinding: binding_update_errors,
+    DaemonSet: selector_update_errors,
     ResourceQuota: resource_quota_update_errors,
     RoleBinding: binding_update_errors,
     Deployment: selector_update_errors,
@@ -78,6 +87,7 @@ _UPDATE: dict[type[Object], Callable[[Any, Any], list[FieldError]]] = {
     Pod: pod_update_errors,
     ReplicaSet: selector_update_errors,
     Service: service_update_errors,
+    StatefulSet: stateful_set_update_errors,
 }
 
 

@@ -4,7 +4,10 @@ import json
 import re
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from api.apps import Deployment, DeploymentSpec, ReplicaSet
+from api.apps_sets import DaemonSet, StatefulSet
 from api.codec import plain
 from api.core import PodTemplate, PodTemplateSpec, ReplicationController
 from api.errors import FieldError, forbidden, invalid, not_supported, required
@@ -14,6 +17,16 @@ from api.validation.declared import template_metadata_errors
 from api.validation.pod import pod_spec_errors
 from api.validation.selectors import selector_errors
 
+# What may change in a stateful set that is there.
+_CHANGEABLE = (
+    "replicas",
+    "ordinals",
+    "template",
+    "update_strategy",
+    "revision_history_limit",
+    "persistent_volume_claim_retention_policy",
+    "min_ready_seconds",
+)
 _PERCENT = re.compile("[0-9]{1,9}%")
 _NO_PERCENT = (
     "a valid percent string must be a numeric string followed by an ending '%' "
@@ -45,7 +58,26 @@ def deployment_errors(deployment: Deployment) -> list[FieldError]:
     return errors
 
 
-def selector_update_errors(new: Deployment | ReplicaSet, old: Deployment | ReplicaSet) -> list[FieldError]:
+def set_errors(item: StatefulSet | DaemonSet) -> list[FieldError]:
+    kind = type(item).__name__
+    errors = _selector_errors(item.spec.selector, kind.lower())
+    return errors + _template_errors(item.spec.template, _chosen(item.spec.selector), kind)
+
+
+def stateful_set_update_errors(new: StatefulSet, old: StatefulSet) -> list[FieldError]:
+    changed = {name: getattr(new.spec, name) for name in _CHANGEABLE}
+    if replace(old.spec, **changed) == new.spec:
+        return []
+    detail = (
+        "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
+        "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
+    )
+    return [forbidden("spec", detail)]
+
+
+def selector_update_errors(
+    new: Deployment | ReplicaSet | DaemonSet, old: Deployment | ReplicaSet | DaemonSet
+) -> list[FieldError]:
     if new.spec.selector == old.spec.selector:
         return []
     shown = f"Invalid value: {_json(new.spec.selector)}: field is immutable"
@@ -107,14 +139,14 @@ def _strategy_errors(spec: DeploymentSpec) -> Iterator[FieldError]:
         yield forbidden(path, "may not be specified when strategy `type` is 'Recreate'")
         return
     for name, value in (("maxUnavailable", rolling.max_unavailable), ("maxSurge", rolling.max_surge)):
-        yield from _share_errors(value, f"{path}.{name}")
+        yield from share_errors(value, f"{path}.{name}")
     if _share(rolling.max_unavailable) == 0 and _share(rolling.max_surge) == 0:
         yield invalid(f"{path}.maxUnavailable", rolling.max_unavailable, "may not be 0 when `maxSurge` is 0")
     if isinstance(rolling.max_unavailable, str) and _share(rolling.max_unavailable) > 100:
         yield invalid(f"{path}.maxUnavailable", rolling.max_unavailable, "must not be greater than 100%")
 
 
-def _share_errors(value: int | str | None, path: str) -> Iterator[FieldError]:
+def share_errors(value: int | str | None, path: str) -> Iterator[FieldError]:
     if isinstance(value, str) and not _PERCENT.fullmatch(value):
         yield invalid(path, value, _NO_PERCENT)
     elif isinstance(value, int) and value < 0:

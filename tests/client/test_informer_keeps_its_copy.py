@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from api.core import Pod
-from api.errors import Expired, Forbidden, ServiceUnavailable, Timeout
+from api.errors import Expired, Forbidden, NotFound, ServiceUnavailable, Timeout
 from api.meta import ObjectMeta
 from client import Client, Credentials, Informer
 from master.pki import apiserver_identity, ensure, standard_identities
@@ -322,5 +322,22 @@ def test_a_selector_and_a_limit_in_time_are_passed_on(api: ApiServer, client: Cl
         assert listed == {"labelSelector": "app=a", "fieldSelector": "spec.nodeName=n"}
         assert watched.items() >= {"allowWatchBookmarks": "true", "watch": "true", **listed}.items()
         assert 300 <= int(watched["timeoutSeconds"]) <= 600
+    finally:
+        informer.stop()
+
+
+def test_a_kind_that_the_server_does_not_have_is_none_until_it_has(
+    api: ApiServer, client: Client, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("client.informer._LOOK_AGAIN_S", 0.05)
+    api.refusals = [NotFound("the server could not find the requested resource")] * 10_000
+    informer = Informer(client, Pod, namespace="default", optional=True)
+    informer.start()
+    try:
+        assert informer.wait_synced(LIMIT_S)
+        assert (informer.served, informer.items()) == (False, [])
+        api.put(pod("a"))
+        api.refusals.clear()
+        until(lambda: informer.served and informer.get("default", "a"))
     finally:
         informer.stop()
