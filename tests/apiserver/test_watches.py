@@ -100,6 +100,17 @@ def test_a_watch_ends_in_time_and_bookmarks_come_between(
         event = watch.next()
 
 
+def test_a_watch_says_shortly_before_its_end_how_far_it_has_come(admin: Api, namespace: str) -> None:
+    path = _pods(namespace)
+    since = _version(admin, path)
+    admin.post(f"/api/v1/namespaces/{namespace}/configmaps", {"metadata": {"name": "other"}})
+    watch = admin.watch(f"{path}?watch=1&resourceVersion={since}&allowWatchBookmarks=true&timeoutSeconds=3")
+    event = watch.next()
+    assert event["type"] == "BOOKMARK"
+    assert int(event["object"]["metadata"]["resourceVersion"]) > int(since)
+    assert watch.next() is None
+
+
 def test_a_version_that_is_too_old_is_410_before_the_stream(admin: Api, new_server: Callable[..., Running]) -> None:
     assert admin.get("/api/v1/pods?watch=1&resourceVersion=18446744073709551615").status == 504
     first = new_server()
