@@ -18,6 +18,8 @@ from client.kubeconfig import Credentials
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
+# Each watch has a connection of its own, and controllers watch some thirty kinds.
+_KEPT = 64
 MAX_LINE_BYTES = 16 * 2**20
 T = TypeVar("T")
 Query = Mapping[str, str | int | bool | None]
@@ -85,7 +87,9 @@ class Transport:
         if credentials.token:
             headers["Authorization"] = f"Bearer {credentials.token}"
         secure = {"ssl_context": credentials.ssl_context()} if self._root.startswith("https") else {}
-        self._pool = urllib3.PoolManager(num_pools=1, maxsize=32, block=False, headers=headers, retries=False, **secure)
+        self._pool = urllib3.PoolManager(
+            num_pools=1, maxsize=_KEPT, block=False, headers=headers, retries=False, **secure
+        )
 
     def request(
         self,

@@ -3,6 +3,8 @@
 ``Background`` deletion needs nothing but this. ``Orphan`` and ``Foreground`` are marked on the owner by finalizers,
 which are taken away here once the dependents are free, or gone.
 
+An owner must be in the namespace of what it owns, or in none: another one counts as absent, as in Kubernetes.
+
 An owner counts as gone, and an object as its dependent, only when the API server itself says so: a slow watch must not
 cost anyone a pod.
 """
@@ -12,7 +14,7 @@ from typing import Any
 from api.errors import NotFound
 from api.meta import Object
 from api.resources import find_kind, resource_of
-from client import Client
+from client import Client, EventRecorder
 from master.controllers.informers import BY_OWNER, BY_UID, Informers, owner_uids
 from master.controllers.loop import Key, Loop
 
@@ -26,8 +28,9 @@ class GarbageCollector:
 
     name = "garbage"
 
-    def __init__(self, client: Client, informers: Informers, *, workers: int = 1) -> None:
+    def __init__(self, client: Client, informers: Informers, recorder: EventRecorder, *, workers: int = 1) -> None:
         self._client = client
+        self._recorder = recorder
         self._informers = informers
         self.loop = Loop(self.name, self.reconcile, workers=workers)
         for informer in informers.owned:
@@ -49,6 +52,11 @@ class GarbageCollector:
         owner = self._known(key[1])
         if owner is None:
             return self._collect(key[1], dependents)
+        strangers = [item for item in dependents if not _names(item, owner)]
+        if strangers:
+            self._warn(owner, strangers)
+            self._collect(key[1], strangers)
+            dependents = [item for item in dependents if item not in strangers]
         if owner.metadata.deletion_timestamp is None:
             return ""
         if ORPHAN in owner.metadata.finalizers:
@@ -64,6 +72,16 @@ class GarbageCollector:
 
     def _known(self, uid: str) -> Object | None:
         return next((item for informer in self._informers.owned for item in informer.indexed(BY_UID, uid)), None)
+
+    def _warn(self, owner: Object, strangers: list[Object]) -> None:
+        meta, kind = owner.metadata, resource_of(type(owner))
+        for item in strangers:
+            space = item.metadata.namespace
+            if meta.namespace in ("", space):
+                continue
+            shown = f"[{kind.api_version}/{kind.kind}, namespace: {space}, name: {meta.name}, uid: {meta.uid}]"
+            said = f'ownerRef {shown} does not exist in namespace "{space}"'
+            self._recorder.event(item, "Warning", "OwnerRefInvalidNamespace", said)
 
     def _collect(self, uid: str, dependents: list[Object]) -> str:
         staying = [item for item in dependents if item.metadata.deletion_timestamp is None]
@@ -89,7 +107,8 @@ class GarbageCollector:
         """Whether the API server has that very owner. A kind that is not served here is none of our business."""
         owner = next(owner for owner in dependent.metadata.owner_references if owner.uid == uid)
         resource = find_kind(owner.api_version, owner.kind)
-        if resource is None:
+        if resource is None or (resource.namespaced and not dependent.metadata.namespace):
+            # Nor is an owner that cannot be looked up.
             return True
         namespace = dependent.metadata.namespace if resource.namespaced else ""
         try:
@@ -97,7 +116,7 @@ class GarbageCollector:
         except NotFound:
             return False
 
-    def _delete(self, item: Object) -> None:
+    def _delete(self, item: Object, *, propagation: str = "Background") -> None:
         metadata = item.metadata
         try:
             self._client.delete(
@@ -106,7 +125,7 @@ class GarbageCollector:
                 metadata.namespace,
                 uid=metadata.uid,
                 resource_version=metadata.resource_version,
-                propagation="Background",
+                propagation=propagation,
             )
         except NotFound:
             return
@@ -125,7 +144,9 @@ class GarbageCollector:
         blocking = [item for item in dependents if _blocks(item, owner.metadata.uid)]
         for item in dependents:
             if item.metadata.deletion_timestamp is None:
-                self._delete(item)
+                # What has dependents of its own waits for them too.
+                below = self._dependents(item.metadata.uid)
+                self._delete(item, propagation="Foreground" if below else "Background")
         return "" if blocking else self._take_finalizer(owner, FOREGROUND)
 
     def _take_finalizer(self, owner: Object, finalizer: str) -> str:
@@ -142,6 +163,13 @@ class GarbageCollector:
         except NotFound:
             return ""
         return f"let {resource_of(type(owner)).singular} {metadata.name} go"
+
+
+def _names(item: Object, owner: Object) -> bool:
+    """Whether the object names that very owner: a UID is not enough."""
+    meta, kind = owner.metadata, resource_of(type(owner)).kind
+    named = (one for one in item.metadata.owner_references if one.uid == meta.uid)
+    return meta.namespace in ("", item.metadata.namespace) and all((o.name, o.kind) == (meta.name, kind) for o in named)
 
 
 def _blocks(item: Object, uid: str) -> bool:

@@ -8,6 +8,7 @@ from api.coordination import Lease
 from api.core import (
     ConfigMap,
     Endpoints,
+    Event,
     Namespace,
     Node,
     PersistentVolume,
@@ -20,6 +21,7 @@ from api.core import (
 )
 from api.discovery import EndpointSlice
 from api.meta import Object
+from api.resources import RESOURCES
 from client import Client, Informer
 
 BY_UID = "uid"
@@ -31,6 +33,10 @@ BY_ADDRESS = "address"
 BY_NODE_PORT = "node port"
 NODE_LEASES = "kube-node-lease"
 ROOT_CA = "kube-root-ca.crt"
+
+
+# Events go by themselves, and leases are heartbeats: to follow them costs more than they are worth here.
+_UNOWNED = {Event, Lease}
 
 
 class Informers:
@@ -57,14 +63,21 @@ class Informers:
         self.root_cas = Informer(client, ConfigMap, fields=f"metadata.name={ROOT_CA}")
         self.volumes = Informer(client, PersistentVolume)
         self.claims = Informer(client, PersistentVolumeClaim)
+        # Of all other kinds only who owns what is of interest.
+        known = {informer.kind for informer in self._whole}
+        self._metadata = tuple(
+            Informer(client, resource.type, metadata_only=True, optional=True)
+            for resource in RESOURCES
+            if resource.type not in known | _UNOWNED and resource.stored_as is None and not resource.computed
+        )
         for informer in self.owned:
             informer.add_index(BY_UID, lambda item: [item.metadata.uid])
             informer.add_index(BY_OWNER, owner_uids)
             informer.add_index(BY_NAMESPACE, lambda item: [item.metadata.namespace])
 
     @property
-    def owned(self) -> tuple[Informer[Any], ...]:
-        """Informers of the kinds that can be owned by, or own, another object."""
+    def _whole(self) -> tuple[Informer[Any], ...]:
+        """Informers of all objects of a kind, with all that is in them."""
         return (
             self.pods,
             self.replication_controllers,
@@ -73,12 +86,21 @@ class Informers:
             self.services,
             self.endpoints,
             self.endpoint_slices,
+            self.nodes,
+            self.namespaces,
+            self.service_accounts,
+            self.volumes,
+            self.claims,
         )
 
     @property
+    def owned(self) -> tuple[Informer[Any], ...]:
+        """Informers of the kinds that can be owned by, or own, another object."""
+        return (*self._whole, *self._metadata)
+
+    @property
     def all(self) -> tuple[Informer[Any], ...]:
-        known = (self.nodes, self.leases, self.namespaces, self.service_accounts, self.root_cas, self.token_secrets)
-        return (*self.owned, *known, self.volumes, self.claims)
+        return (*self.owned, self.leases, self.root_cas, self.token_secrets)
 
     def start(self) -> None:
         for informer in self.all:

@@ -33,6 +33,7 @@ _LEASE = "kube-controller-manager"
 # The names under which Kubernetes' controllers report.
 _REPLICATION, _SETS, _DEPLOYMENTS = "replication-controller", "replicaset-controller", "deployment-controller"
 _NODES, _EVICTIONS, _SERVICES = "node-controller", "taint-eviction-controller", "service-controller"
+_GARBAGE = "garbage-collector-controller"
 
 
 class Controllers:
@@ -40,7 +41,7 @@ class Controllers:
 
     def __init__(self, client: Client, config: Config, ca: bytes) -> None:
         self._informers = informers = Informers(client)
-        names = (_REPLICATION, _SETS, _DEPLOYMENTS, _NODES, _EVICTIONS, _SERVICES)
+        names = (_REPLICATION, _SETS, _DEPLOYMENTS, _NODES, _EVICTIONS, _SERVICES, _GARBAGE)
         self._recorders = recorders = {name: EventRecorder(client, name) for name in names}
         workers, grace_s = config.concurrent_syncs, config.node_monitor_grace_period_s
         # Half a grace period unheard, and a node that beats as it should could seem silent.
@@ -60,7 +61,7 @@ class Controllers:
             RootCaPublisher(client, informers, ca).loop,
             ServiceController(client, informers, recorders[_SERVICES], Pool(config.load_balancer_pool)).loop,
             *VolumeController(client, informers).loops,
-            GarbageCollector(client, informers, workers=workers).loop,
+            GarbageCollector(client, informers, recorders[_GARBAGE], workers=workers).loop,
             PodGarbageCollector(client, informers, threshold=config.terminated_pod_gc_threshold).loop,
             NodeRanges(client, informers, recorders[_NODES], cluster=cidr, size=size).loop,
             TaintEviction(client, informers, evictions, attention, grace_s=grace_s, workers=workers).loop,

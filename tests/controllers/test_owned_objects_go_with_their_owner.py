@@ -2,10 +2,24 @@
 
 import pytest
 
-from api.core import ConfigMap, Endpoints, Namespace, Node, Pod, ReplicationController, Secret, Service, ServiceAccount
+from api.apps import Deployment, DeploymentSpec, ReplicaSet
+from api.core import (
+    ConfigMap,
+    Endpoints,
+    Event,
+    Namespace,
+    Node,
+    Pod,
+    ReplicationController,
+    Secret,
+    Service,
+    ServiceAccount,
+)
 from api.errors import NotFound
-from api.meta import Object, ObjectMeta, OwnerReference
+from api.meta import LabelSelector, Object, ObjectMeta, OwnerReference
+from api.scheduling import PriorityClass
 from client import Client
+from master.controllers.ownership import reference
 from tests.controllers.conftest import Start
 from tests.controllers.live import until
 from tests.controllers.made import controller, node, pod, service
@@ -135,6 +149,58 @@ def test_an_owner_of_a_kind_that_is_not_served_is_left_alone(admin: Client, name
     admin.create(owned("after", namespace, ghost))
     until(lambda: not exists(admin, Pod, "after", namespace))
     assert exists(admin, Pod, "child", namespace)
+
+
+def config(name: str, namespace: str, *owners: Object) -> ConfigMap:
+    made = ConfigMap(metadata=ObjectMeta(name=name, namespace=namespace), data={"k": "v"})
+    made.metadata.owner_references = [reference(owner, controller=False) for owner in owners]
+    return made
+
+
+def test_kinds_of_which_only_the_metadata_is_followed_are_collected_too(admin: Client, namespace: str) -> None:
+    owner = admin.create(Secret(metadata=ObjectMeta(name="owner", namespace=namespace)))
+    middle = admin.create(config("middle", namespace, owner))
+    admin.create(config("end", namespace, middle))
+    admin.create(config("free", namespace))
+    admin.delete(Secret, "owner", namespace)
+    until(lambda: not exists(admin, ConfigMap, "end", namespace))
+    assert not exists(admin, ConfigMap, "middle", namespace)
+    assert admin.get(ConfigMap, "free", namespace).data == {"k": "v"}
+
+
+def test_an_owner_of_another_namespace_is_none(admin: Client, namespace: str) -> None:
+    admin.create(Namespace(metadata=ObjectMeta(name=f"{namespace}-other")))
+    owner = admin.create(config("owner", f"{namespace}-other"))
+    admin.create(config("stranger", namespace, owner))
+    until(lambda: not exists(admin, ConfigMap, "stranger", namespace))
+    until(lambda: "OwnerRefInvalidNamespace" in {one.reason for one in admin.list(Event, namespace).items})
+    assert exists(admin, ConfigMap, "owner", f"{namespace}-other")
+
+
+def test_what_belongs_to_no_namespace_is_not_collected_for_an_owner_in_one(admin: Client, namespace: str) -> None:
+    owner = admin.create(config("owner", namespace))
+    wide = PriorityClass(metadata=ObjectMeta(name=f"{namespace}-wide", owner_references=[reference(owner)]), value=1)
+    admin.create(wide)
+    admin.create(config("after", namespace, owner))
+    admin.delete(ConfigMap, "owner", namespace)
+    until(lambda: not exists(admin, ConfigMap, "after", namespace))
+    assert exists(admin, PriorityClass, f"{namespace}-wide")
+
+
+def test_in_the_foreground_a_deployment_waits_for_its_last_pod(admin: Client, namespace: str) -> None:
+    template = controller("web").spec.template
+    spec = DeploymentSpec(replicas=2, selector=LabelSelector(match_labels={"app": "web"}), template=template)
+    admin.create(Deployment(metadata=ObjectMeta(name="web", namespace=namespace), spec=spec))
+    until(lambda: len(pods(admin, namespace)) == 2)
+    held = pods(admin, namespace)[0].metadata.name
+    admin.patch(Pod, held, namespace, {"metadata": {"finalizers": ["test/hold"]}})
+    admin.delete(Deployment, "web", namespace, propagation="Foreground")
+    until(lambda: [one.metadata.name for one in pods(admin, namespace)] == [held])
+    assert exists(admin, Deployment, "web", namespace)
+    assert len(admin.list(ReplicaSet, namespace).items) == 1, "it waits too"
+    admin.patch(Pod, held, namespace, {"metadata": {"$deleteFromPrimitiveList/finalizers": ["test/hold"]}})
+    until(lambda: not exists(admin, Deployment, "web", namespace))
+    assert admin.list(ReplicaSet, namespace).items == []
 
 
 def test_a_services_endpoints_go_with_it(admin: Client, namespace: str) -> None:
