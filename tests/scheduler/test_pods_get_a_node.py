@@ -1,17 +1,16 @@
 """The whole scheduler against a real API server."""
 
-import threading
 from collections.abc import Iterator
 
 import pytest
 
-from api.core import Event, Node, Pod
+from api.codec import convert
+from api.core import Event, Node, PersistentVolume, PersistentVolumeClaim, Pod
 from api.errors import NotFound
 from client import Client
-from master.scheduler.config import Config
-from master.scheduler.main import run
 from tests.controllers.live import Master, until
 from tests.scheduler.made import node, pod
+from tests.scheduler.running import empty, join, node_of, reasons, scheduler, why
 
 NO_VICTIMS = "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
 NO_ROOM = f"0/1 nodes are available: 1 Insufficient cpu. {NO_VICTIMS}"
@@ -21,43 +20,14 @@ CORDONED = f"0/1 nodes are available: 1 node(s) were unschedulable. {NO_HELP}"
 
 @pytest.fixture
 def scheduling(master: Master) -> Iterator[None]:
-    stop = threading.Event()
-    thread = threading.Thread(target=run, args=(Config(kubeconfig=master.kubeconfig("scheduler")), stop))
-    thread.start()
-    yield
-    stop.set()
-    thread.join(10)
-    assert not thread.is_alive()
+    with scheduler(master):
+        yield
 
 
 @pytest.fixture(autouse=True)
 def emptied(admin: Client) -> Iterator[None]:
     yield
-    for one in admin.list(Pod).items:
-        admin.delete(Pod, one.metadata.name, one.metadata.namespace, grace_s=0)
-    for each in admin.list(Node).items:
-        admin.delete(Node, each.metadata.name)
-
-
-def join(admin: Client, made: Node) -> Node:
-    """As a node's agent does: the object, then its status."""
-    status = made.status
-    created = admin.create(made)
-    created.status = status
-    return admin.update_status(created)
-
-
-def node_of(admin: Client, name: str) -> str:
-    return admin.get(Pod, name, "default").spec.node_name
-
-
-def why(admin: Client, name: str) -> str:
-    conditions = admin.get(Pod, name, "default").status.conditions
-    return next((item.message for item in conditions if item.type == "PodScheduled" and item.status == "False"), "")
-
-
-def reasons(admin: Client, name: str) -> list[str]:
-    return sorted(event.reason for event in admin.list(Event, fields=f"involvedObject.name={name}").items)
+    empty(admin)
 
 
 @pytest.mark.usefixtures("scheduling")
@@ -136,14 +106,8 @@ def test_a_new_scheduler_counts_what_is_bound_already(admin: Client, master: Mas
     admin.create(pod("old", cpu="2"))
     admin.bind("old", "default", "n1")
     admin.create(pod("new", cpu="1"))
-    stop = threading.Event()
-    thread = threading.Thread(target=run, args=(Config(kubeconfig=master.kubeconfig("scheduler")), stop))
-    thread.start()
-    try:
+    with scheduler(master):
         until(lambda: why(admin, "new") == NO_ROOM)
-    finally:
-        stop.set()
-        thread.join(10)
 
 
 @pytest.mark.usefixtures("scheduling")
@@ -156,3 +120,58 @@ def test_a_pod_deleted_while_it_waits_is_forgotten(admin: Client) -> None:
     until(lambda: node_of(admin, "a") == "n1")
     with pytest.raises(NotFound):
         admin.get(Pod, "gone", "default")
+
+
+@pytest.mark.usefixtures("scheduling")
+def test_a_gated_pod_is_not_spoken_of_as_failed(admin: Client) -> None:
+    join(admin, node("n1"))
+    admin.create(pod("held", schedulingGates=[{"name": "wait"}]))
+    admin.create(pod("behind"))
+    until(lambda: reasons(admin, "behind") == ["Scheduled"])
+    until(lambda: why(admin, "held"))
+    (condition,) = [one for one in admin.get(Pod, "held", "default").status.conditions if one.type == "PodScheduled"]
+    assert (condition.status, condition.reason) == ("False", "SchedulingGated")
+    assert reasons(admin, "held") == []
+
+
+@pytest.mark.usefixtures("scheduling")
+def test_a_refusal_is_written_once_however_often_it_is_tried(admin: Client) -> None:
+    join(admin, node("n1"))
+    admin.create(pod("huge", cpu="9"))
+    until(lambda: why(admin, "huge"))
+    version = admin.get(Pod, "huge", "default").metadata.resource_version
+    for number in range(4):
+        admin.patch(Node, "n1", "", {"metadata": {"labels": {"turn": str(number)}}}, form="merge")
+    admin.patch(Pod, "huge", "default", {"metadata": {"labels": {"look": "again"}}}, form="merge")
+    labelled = admin.get(Pod, "huge", "default").metadata.resource_version
+    # A pod that comes after it and is placed shows that the turn of the first is over.
+    admin.create(pod("tiny"))
+    until(lambda: node_of(admin, "tiny"))
+    assert version != labelled == admin.get(Pod, "huge", "default").metadata.resource_version
+    (event,) = admin.list(Event, fields="involvedObject.name=huge").items
+    assert event.count == 1
+
+
+@pytest.mark.usefixtures("scheduling")
+def test_a_pod_waits_for_its_claim_and_goes_where_the_volume_is(admin: Client) -> None:
+    for name in ("n1", "n2"):
+        join(admin, node(name))
+    volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+    admin.create(pod("reader", volumes=[volume]))
+    until(lambda: 'persistentvolumeclaim "data" not found' in why(admin, "reader"))
+    claim = {"metadata": {"name": "data", "namespace": "default"}, "spec": {"accessModes": ["ReadWriteOnce"]}}
+    claim["spec"] |= {"resources": {"requests": {"storage": "1Gi"}}, "volumeName": "local"}
+    admin.create(convert(claim, PersistentVolumeClaim))
+    until(lambda: "unbound immediate PersistentVolumeClaims" in why(admin, "reader"))
+    there = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["n2"]}]}
+    spec = {
+        "capacity": {"storage": "1Gi"},
+        "accessModes": ["ReadWriteOnce"],
+        "local": {"path": "/data"},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [there]}},
+    }
+    admin.create(convert({"metadata": {"name": "local"}, "spec": spec}, PersistentVolume))
+    admin.patch(
+        PersistentVolumeClaim, "data", "default", {"status": {"phase": "Bound"}}, subresource="status", form="merge"
+    )
+    until(lambda: node_of(admin, "reader") == "n2")

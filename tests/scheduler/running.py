@@ -1,0 +1,55 @@
+"""Schedulers at work, and what the API server says of their pods."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from api.core import Event, Node, Pod
+from client import Client
+from master.scheduler.config import Config
+from master.scheduler.main import run
+from tests.controllers.live import Master
+
+
+@contextmanager
+def scheduler(master: Master, *, leader_elect: bool = True, name: str = "default-scheduler") -> Iterator[None]:
+    """One in a thread of its own, as its command runs it."""
+    stop = threading.Event()
+    config = Config(kubeconfig=master.kubeconfig("scheduler"), leader_elect=leader_elect, scheduler_name=name)
+    thread = threading.Thread(target=run, args=(config, stop))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def join(admin: Client, made: Node) -> Node:
+    """As a node's agent does: the object, then its status."""
+    status = made.status
+    created = admin.create(made)
+    created.status = status
+    return admin.update_status(created)
+
+
+def node_of(admin: Client, name: str) -> str:
+    return admin.get(Pod, name, "default").spec.node_name
+
+
+def why(admin: Client, name: str) -> str:
+    conditions = admin.get(Pod, name, "default").status.conditions
+    return next((item.message for item in conditions if item.type == "PodScheduled" and item.status == "False"), "")
+
+
+def reasons(admin: Client, name: str) -> list[str]:
+    return sorted(event.reason for event in admin.list(Event, fields=f"involvedObject.name={name}").items)
+
+
+def empty(admin: Client) -> None:
+    """No pods, no nodes."""
+    for one in admin.list(Pod).items:
+        admin.delete(Pod, one.metadata.name, one.metadata.namespace, grace_s=0)
+    for each in admin.list(Node).items:
+        admin.delete(Node, each.metadata.name)
