@@ -6,6 +6,7 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.dbus import SYSTEM_BUS
 from agent.network.modes import AUTO, MODES
 from api.scalars import Quantity
 
@@ -122,6 +123,14 @@ class Config:
         default=85.0, metadata={"help": "disk in use at which unused images are removed; 100 removes none"}
     )
     image_gc_low_percent: float = field(default=80.0, metadata={"help": "disk in use at which that ends"})
+    shutdown_grace_period_s: float = field(
+        default=0.0,
+        metadata={"help": "seconds for pods to end before the machine shuts down; 0: not waited for"},
+    )
+    shutdown_grace_period_critical_pods_s: float = field(
+        default=0.0, metadata={"help": "seconds of these that are kept for critical pods, which end last"}
+    )
+    dbus_address: str = field(default=SYSTEM_BUS, metadata={"help": "bus on which systemd and its login manager are"})
     log_max_size: str = field(default="10m", metadata={"help": "size at which a container's log is rotated"})
     log_max_files: int = field(default=5, metadata={"help": "log files kept of one container"})
     container_log_dir: Path = field(
@@ -210,6 +219,8 @@ def _check_numbers(config: Config) -> list[str]:
     problems += [f"{name}: must be greater than 0" for name in _POSITIVE if not getattr(config, name) > 0]
     if not config.endpoint_drain_s >= 0:
         problems.append("endpoint_drain_s: must not be negative")
+    if not 0 <= config.shutdown_grace_period_critical_pods_s <= max(config.shutdown_grace_period_s, 0.0):
+        problems.append("shutdown_grace_period_critical_pods_s: must be within 0 and shutdown_grace_period_s")
     if config.stream_connections >= config.server_connections:
         problems.append("stream_connections: must be less than server_connections")
     if not 0 <= config.port <= 65535:

@@ -23,7 +23,7 @@ class BusError(Exception):
 @contextmanager
 def connected(bus: str) -> Iterator[DBusConnection]:
     """A connection to the bus at an address. Raises BusError."""
-    with _bus_errors():
+    with bus_errors():
         connection = open_dbus_connection(bus, enable_fds=True)
     with connection:
         yield connection
@@ -33,7 +33,7 @@ def call(
     connection: DBusConnection, service: DBusAddress, method: str, signature: str = "", body: tuple[Any, ...] = ()
 ) -> tuple[Any, ...]:
     """The values that the method answers. Raises BusError."""
-    with _bus_errors():
+    with bus_errors():
         request = new_method_call(service, method, signature or None, body)
         answer = connection.send_and_get_reply(request, timeout=_TIMEOUT_S)
         if answer.header.message_type is MessageType.error:
@@ -43,7 +43,7 @@ def call(
 
 
 @contextmanager
-def _bus_errors() -> Iterator[None]:
+def bus_errors() -> Iterator[None]:
     try:
         yield
     except DBusErrorResponse as error:

@@ -24,6 +24,7 @@ from agent.network.wanted import Choice
 from agent.node.facts import Pressure, node_address, read_machine, read_pressure
 from agent.node.oom import OomWatch, Victim
 from agent.node.registration import NodeKeeper
+from agent.node.shutdown import Hands, ShutdownWatch
 from agent.node.status import NodeObserved
 from agent.pods.disk import DiskMeter, DiskWatch
 from agent.pods.docker_config import Host
@@ -126,6 +127,14 @@ class Agent:
             tell=self._tell_no_way,
         )  # fmt: skip
         self.oom = OomWatch(self.victim)
+        self.shutdown = ShutdownWatch(
+            config,
+            Hands(
+                pods=self._pods_now, running=self._runs, leave=self.worker.leave, tell=lambda: self.keeper.look(),
+            ),
+            config.dbus_address,
+        )  # fmt: skip
+        self.worker.refuses = self.shutdown.refuses
         self.cadvisor = CadvisorMetrics(self.cache)
         self.pressure: Callable[[], Pressure] = partial(read_pressure, config.data_dir)
         self.collector = ImageCollector(
@@ -219,6 +228,7 @@ class Agent:
             informer.start()
         self.routes.start()
         self.oom.start()
+        self.shutdown.start()
         self._settler.start()
         self.keeper.event("Normal", "Starting", "Starting kubelet.")
         log.info("agent started node=%s address=%s port=%d", self.config.node, self.address, self.server.port)
@@ -240,6 +250,7 @@ class Agent:
         self._settler.join(5.0)
         self.evictor.stop()
         self.disk.stop()
+        self.shutdown.stop()
         self.oom.stop()
         for jobs in self._jobs.values():
             jobs.close()
@@ -340,7 +351,15 @@ class Agent:
 
     def _problems(self) -> tuple[str, ...]:
         runtime = f"container runtime is down: {self.watch.problem}" if self.watch.problem else ""
-        return tuple(problem for problem in (runtime, self._network_problem) if problem)
+        return tuple(problem for problem in (self.shutdown.problem, runtime, self._network_problem) if problem)
+
+    def _pods_now(self) -> list[Pod]:
+        """With their newest status."""
+        pods = ((pod, self.worker.status(pod.metadata.uid)) for pod in self.store.all())
+        return [Pod(metadata=pod.metadata, spec=pod.spec, status=status or pod.status) for pod, status in pods]
+
+    def _runs(self, uid: str) -> bool:
+        return any(record.running and not record.is_sandbox for record in self.cache.of_pod(uid))
 
     def _image_disk_percent(self) -> float:
         """Of the file system that Docker keeps images on; 0 when this agent cannot see it."""

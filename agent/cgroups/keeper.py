@@ -36,6 +36,7 @@ class PodCgroups:
         tell: Tell,
     ) -> None:
         self._root = config.cgroup_root
+        self._bus = config.dbus_address
         self._enabled = config.cgroups_per_qos and config.docker_host.startswith("unix:")
         self._cpu_millis = cpu_count * 1000 - Quantity(config.system_reserved_cpu).millis
         reserved_bytes = Quantity(config.system_reserved_memory).units
@@ -53,7 +54,7 @@ class PodCgroups:
         if not self._enabled:
             return
         with self._lock:
-            self._driver = driver = driver_of(facts, self._tree)
+            self._driver = driver = driver_of(facts, self._tree, self._bus)
             if driver is not None:
                 self._try(lambda: self._keep_all(driver))
 
@@ -106,11 +107,13 @@ class PodCgroups:
         return not problem
 
 
-def driver_of(facts: DaemonFacts, tree: Tree) -> Driver | None:
+def driver_of(facts: DaemonFacts, tree: Tree, bus: str) -> Driver | None:
     """None: Docker has no cgroups to give, or only its user's."""
-    drivers = {"cgroupfs": Cgroupfs, "systemd": Systemd}
-    made = drivers.get(facts.cgroup_driver) if not facts.rootless else None
-    return made(tree) if made is not None else None
+    if facts.rootless:
+        return None
+    if facts.cgroup_driver == "systemd":
+        return Systemd(tree, bus)
+    return Cgroupfs(tree) if facts.cgroup_driver == "cgroupfs" else None
 
 
 def groups_of_pods(driver: Driver, tree: Tree, root: str) -> list[Names]:

@@ -66,10 +66,14 @@ def choose(pods: Iterable[Pod], usage: Mapping[str, Mapping[str, int]], shortage
     return Eviction(uid=pod.metadata.uid, message=_message(pod, usage.get(pod.metadata.uid, {}), shortage))
 
 
+def is_critical(pod: Pod) -> bool:
+    """Of the system: static ones, and those of such a priority."""
+    return is_static(pod) or (pod.spec.priority or 0) >= CRITICAL_PRIORITY
+
+
 def _may_go(pod: Pod) -> bool:
-    critical = is_static(pod) or (pod.spec.priority or 0) >= CRITICAL_PRIORITY
     over = pod.status.phase in ("Succeeded", "Failed")
-    return not critical and not over and pod.metadata.deletion_timestamp is None
+    return not is_critical(pod) and not over and pod.metadata.deletion_timestamp is None
 
 
 def _rank(pod: Pod, used: Mapping[str, int], shortage: Shortage) -> tuple[bool, int, int, str]:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from agent.pods.observed import Failure
+from agent.pods.observed import Failure, Leaving
 from agent.pods.status import OUR_CONDITIONS
 from agent.runtime.records import ContainerRecord
 from api.core import Pod, PodStatus
@@ -24,7 +24,7 @@ class Memory:
     seen_s: float = field(default_factory=time.monotonic)
     seen_pending: bool = False
     started: bool = False
-    evicted: str = ""  # why the pod has to leave the node
+    leaving: Leaving | None = None
     refresh_at: datetime | None = None  # when the files of volumes are looked at again
     refreshed_meta: object = None  # labels and annotations as they were then
 

@@ -44,6 +44,15 @@ class Termination:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Leaving:
+    """A pod that this node ends of its own accord: it stays in the API as Failed, for this reason."""
+
+    reason: str
+    message: str
+    grace_s: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeView:
     """What the probes say of one running container; None: not probed, or not known yet.
 
@@ -78,7 +87,7 @@ class Observed:
     """The state of a pod on this node.
 
     records: its containers and sandboxes on Docker. gone: the pod is no longer in the API. messages: last words by
-    container id. previous: the status that was reported last. evicted: why the pod has to leave the node; else empty.
+    container id. previous: the status that was reported last. leaving: why the pod has to leave the node, if it has to.
     """
 
     records: tuple[ContainerRecord, ...] = ()
@@ -91,7 +100,7 @@ class Observed:
     previous: PodStatus = field(default_factory=PodStatus)
     host_ip: str = ""
     rules: BackoffRules = field(default_factory=BackoffRules)
-    evicted: str = ""
+    leaving: Leaving | None = None
 
     @property
     def sandboxes(self) -> list[ContainerRecord]:
@@ -200,7 +209,7 @@ def init_failed(pod: Pod, observed: Observed) -> bool:
 
 def is_finished(pod: Pod, observed: Observed) -> bool:
     """Whether the pod has come to its end: nothing of it is ever started again."""
-    if observed.previous.phase in ("Succeeded", "Failed") or observed.evicted:
+    if observed.previous.phase in ("Succeeded", "Failed") or observed.leaving is not None:
         return True
     if init_failed(pod, observed):
         return True

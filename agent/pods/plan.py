@@ -107,8 +107,8 @@ def plan(pod: Pod, observed: Observed, now: datetime) -> Plan:
     if pod.metadata.deletion_timestamp is not None or observed.gone:
         grace_s = _deletion_grace_s(pod)
         return _take_down(draft, observed, grace_s)
-    if observed.evicted:
-        return _wind_down(draft, pod, observed, grace_s=0)
+    if observed.leaving is not None:
+        return _wind_down(draft, pod, observed, grace_s=observed.leaving.grace_s)
     if past_deadline(pod, observed, now):
         return _wind_down(draft, pod, observed)
     if is_finished(pod, observed):

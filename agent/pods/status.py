@@ -7,7 +7,7 @@ https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 from datetime import datetime
 
 from agent.pods.container_status import container_status, phase_of
-from agent.pods.observed import SANDBOX, Observed, init_failed, inits_done, past_deadline
+from agent.pods.observed import SANDBOX, Leaving, Observed, init_failed, inits_done, past_deadline
 from api.core import HostIP, Pod, PodCondition, PodIP, PodStatus
 from api.qos import qos_class
 
@@ -52,12 +52,19 @@ def _pod_ip(pod: Pod, observed: Observed) -> str:
 def _tell_why(status: PodStatus, pod: Pod, observed: Observed, now: datetime) -> None:
     if observed.previous.phase == "Failed" and observed.previous.reason:
         status.reason, status.message = observed.previous.reason, observed.previous.message
-    elif observed.evicted:
-        status.phase, status.reason, status.message = "Failed", "Evicted", observed.evicted
+    elif observed.leaving is not None:
+        _tell_of_leaving(status, observed, observed.leaving)
     elif past_deadline(pod, observed, now) and status.phase != "Succeeded":
         status.phase = "Failed"
         status.reason = "DeadlineExceeded"
         status.message = "Pod was active on the node longer than the specified deadline"
+
+
+def _tell_of_leaving(status: PodStatus, observed: Observed, leaving: Leaving) -> None:
+    """Failed when nothing runs any more: whoever replaces the pod may want what it holds."""
+    over = observed.previous.phase == "Succeeded"
+    if not over and not any(record.running for record in observed.containers):
+        status.phase, status.reason, status.message = "Failed", leaving.reason, leaving.message
 
 
 def _conditions(pod: Pod, observed: Observed, status: PodStatus, now: datetime) -> list[PodCondition]:
@@ -69,8 +76,8 @@ def _conditions(pod: Pod, observed: Observed, status: PodStatus, now: datetime) 
         containers_ready,
         _condition("PodScheduled", True),
     ]
-    if observed.evicted:
-        wanted.append(_condition("DisruptionTarget", True, "TerminationByKubelet", observed.evicted))
+    if observed.leaving is not None:
+        wanted.append(_condition("DisruptionTarget", True, "TerminationByKubelet", observed.leaving.message))
     before = {condition.type: condition for condition in observed.previous.conditions}
     for condition in wanted:
         old = before.get(condition.type)
@@ -116,6 +123,8 @@ def _containers_ready(pod: Pod, status: PodStatus) -> PodCondition:
 
 
 def _ready(pod: Pod, observed: Observed, containers_ready: PodCondition) -> PodCondition:
+    if observed.leaving is not None:
+        return _condition("Ready", False, "TerminationByKubelet", observed.leaving.message)
     if containers_ready.status != "True":
         return _condition("Ready", False, containers_ready.reason, containers_ready.message)
     held = {condition.type for condition in observed.previous.conditions if condition.status == "True"}

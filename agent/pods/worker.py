@@ -17,7 +17,7 @@ from agent.crew import Crew
 from agent.pods.ending import Ender, container_of
 from agent.pods.manifests import is_static
 from agent.pods.memory import Memory, previous_status, told_before
-from agent.pods.observed import SANDBOX, BackoffRules, Failure, Observed
+from agent.pods.observed import SANDBOX, BackoffRules, Failure, Leaving, Observed
 from agent.pods.plan import (
     Action,
     Clean,
@@ -69,7 +69,8 @@ class Worker:
         self._memories: dict[str, Memory] = {}
         self._lock = threading.Lock()
         self._unblocked: dict[str, set[str]] = {}
-        self._evicted: dict[str, str] = {}
+        self._leaving: dict[str, Leaving] = {}
+        self.refuses: Callable[[Pod], bool] = lambda _: False
         config = around.config
         self._rules = BackoffRules(
             base_s=config.restart_base_s, cap_s=config.restart_cap_s, reset_s=config.restart_reset_s
@@ -94,9 +95,13 @@ class Worker:
 
     def evict(self, pod: Pod, message: str) -> None:
         """The pod ends at once, and stays in the API as Failed."""
-        with self._lock:
-            self._evicted[pod.metadata.uid] = message
         self._around.event(pod, "Warning", "Evicted", message)
+        self.leave(pod, Leaving(reason="Evicted", message=message))
+
+    def leave(self, pod: Pod, leaving: Leaving) -> None:
+        """The pod ends, and stays in the API as Failed. The first reason holds."""
+        with self._lock:
+            self._leaving.setdefault(pod.metadata.uid, leaving)
         self._queue.add(pod.metadata.uid)
 
     def network_changed(self) -> None:
@@ -148,6 +153,8 @@ class Worker:
             return
         memory = self._memory(uid)
         self._accept(pod, memory)
+        if memory.leaving is None and self.refuses(pod):
+            memory = self._memory(uid)
         self._refresh_volumes(pod, memory)
         for _ in range(_MAX_ROUNDS):
             pod = self._store.get(uid) or pod
@@ -165,7 +172,7 @@ class Worker:
     def _memory(self, uid: str) -> Memory:
         with self._lock:
             memory = self._memories.setdefault(uid, Memory())
-            memory.evicted = self._evicted.pop(uid, memory.evicted)
+            memory.leaving = memory.leaving or self._leaving.pop(uid, None)
             for name in self._unblocked.pop(uid, ()):
                 failure = memory.failures.get(name)
                 if failure is not None:
@@ -220,7 +227,7 @@ class Worker:
         with self._lock:
             self._memories.pop(uid, None)
             self._unblocked.pop(uid, None)
-            self._evicted.pop(uid, None)
+            self._leaving.pop(uid, None)
 
     def _wake(self, uid: str, todo: Plan, now: datetime) -> None:
         if todo.wake_at is not None:
@@ -245,7 +252,7 @@ class Worker:
             previous=previous_status(self._store.mirror_of(pod) or pod if is_static(pod) else pod, memory),
             host_ip=self._around.host_ip,
             rules=self._rules,
-            evicted=memory.evicted,
+            leaving=memory.leaving,
         )
 
     def _last_words(self, pod: Pod, record: ContainerRecord) -> str:
