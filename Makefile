@@ -1,6 +1,6 @@
 # The commands of people and of CI are the same. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo down check lint format types floors test test-long bench lock venv host
+.PHONY: help demo down check lint format types floors test test-long test-peers bench lock venv host
 
 BIN := .venv/bin
 
@@ -40,6 +40,12 @@ test-long: venv ## the tests that take minutes
 	@examples/guestbook/images.sh
 	@scripts/test-clients
 	@scripts/test -m long
+
+test-peers: venv ## build Kubernetes' own parts (minutes at first), and run ours beside them
+	@scripts/setup-host --tests
+	@scripts/test-images
+	@scripts/peers
+	@scripts/test -m peer
 
 bench: venv ## measure
 	@scripts/setup-host --bench

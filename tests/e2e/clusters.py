@@ -175,7 +175,7 @@ class Cluster:
 
     def up(self) -> str:
         """Start it, or find it started; what the command said."""
-        self._start_guard()
+        self.guard()
         return self.steersman("up", *self.flags(), f"--timeout={UP_LIMIT_S - 20}", limit_s=UP_LIMIT_S).stdout
 
     def down(self) -> str:
@@ -186,7 +186,8 @@ class Cluster:
         images = ("--keep-images",) if self.keep_images else ()
         return self.steersman("uninstall", "--yes", *images, *more, *self.flags()).stdout
 
-    def _start_guard(self) -> None:
+    def guard(self) -> None:
+        """See to it that all that is made for this cluster is uninstalled, whatever becomes of the tests."""
         if self._guard is not None:
             return
         images = ("--keep-images",) if self.keep_images else ()
