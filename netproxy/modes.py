@@ -6,7 +6,7 @@ thread, and raise PortalError, DataPlaneError or OSError when they cannot be don
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,6 +27,7 @@ class Done:
     """Node ports that somebody else has; tried again at each pass."""
     proxy_ports: Mapping[PortName, int] = field(default_factory=dict)
     refuse_port: int = 0
+    cluster_port: int = 0
 
 
 class Mode(Protocol):
@@ -50,8 +51,8 @@ class Mode(Protocol):
     def stop(self) -> None:
         """End it. Rules and route stay for the next start."""
 
-    def apply(self, desired: Desired) -> Done:
-        """Serve exactly this."""
+    def apply(self, desired: Desired, touched: Iterable[PortName] | None = None) -> Done:
+        """Serve exactly this. `touched`: the ports that may differ from the last call, which went well; None: all."""
 
     def check(self) -> bool:
         """Put back what somebody else changed; True when there was something."""

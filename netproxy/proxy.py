@@ -1,7 +1,7 @@
 """The control side: brings this node to a wanted state, and keeps it there.
 
-Each pass is level-triggered and idempotent: what serves first, then health check ports, then the state file. A pass
-that fails leaves what works and is repeated.
+Each pass is level-triggered and idempotent: what serves first, then health check ports. The state file follows, for
+few services at once and for many a moment later. A pass that fails leaves what works and is repeated.
 """
 
 from __future__ import annotations
@@ -50,6 +50,9 @@ class Proxy:
         self._checks = HealthChecks(healthy=healthy)
         self._reserved = reserved_ports(config)
         self._wanted: Wanted = {}
+        self._unsaved: tuple[Desired, Done] | None = None
+        self._known = False
+        """Whether the mode serves `_wanted`: the last pass went well."""
         self._troubles: frozenset[Trouble] = frozenset()
 
     @property
@@ -66,14 +69,31 @@ class Proxy:
         """Make this so and say what was done, "" when it was so. Raises PortalError, DataPlaneError, OSError."""
         begin = time.monotonic()
         changes = difference(self._wanted, desired.ports)
-        done = self._mode.apply(desired)
-        self._wanted = desired.ports
+        touched, self._known = changes.names if self._known else None, False
+        done = self._mode.apply(desired, touched)
+        self._wanted, self._known = desired.ports, True
         self._report(self._node_ports(done) | self._health_checks(desired))
-        self._file.write(State.of(desired, done.proxy_ports, done.refuse_port))
+        self._unsaved = (desired, done)
         if not changes and not done.wrote_rules:
             return ""
         took_ms = (time.monotonic() - begin) * 1000
         return f"synced services={len(desired.ports)} {changes} rules_written={done.wrote_rules} took_ms={took_ms:.1f}"
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether `save` has something to write."""
+        return self._unsaved is not None
+
+    def save(self) -> None:
+        """Write the state file: what the last good pass served. It is whole each time, so not a part of every pass.
+
+        Killed before it, the next start begins with services a moment older. Raises OSError.
+        """
+        if self._unsaved is not None:
+            desired, done = self._unsaved
+            ports = {"refuse_port": done.refuse_port, "cluster_port": done.cluster_port}
+            self._file.write(State.of(desired, done.proxy_ports, **ports))
+            self._unsaved = None
 
     def check(self) -> bool:
         """Put back what somebody changed; True when there was something. Raises PortalError, OSError."""

@@ -95,6 +95,11 @@ class Difference:
     removed: tuple[PortName, ...]
     changed: tuple[PortName, ...]
 
+    @property
+    def names(self) -> tuple[PortName, ...]:
+        """All that is not the same."""
+        return self.added + self.removed + self.changed
+
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed)
 
@@ -103,9 +108,12 @@ class Difference:
 
 
 def difference(old: Wanted, new: Wanted) -> Difference:
-    """Compare two wanted states port by port."""
+    """Compare two wanted states port by port. One that was not made anew is not looked into."""
+    found = [name for name, port in new.items() if (last := old.get(name)) is not port and last != port]
+    added = [name for name in found if name not in old]
+    removed = [name for name in old if name not in new] if len(old) + len(added) > len(new) else []
     return Difference(
-        added=tuple(sorted(new.keys() - old.keys())),
-        removed=tuple(sorted(old.keys() - new.keys())),
-        changed=tuple(sorted(name for name in old.keys() & new.keys() if old[name] != new[name])),
+        added=tuple(sorted(added)),
+        removed=tuple(sorted(removed)),
+        changed=tuple(sorted(name for name in found if name in old)),
     )

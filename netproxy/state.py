@@ -23,6 +23,7 @@ class State:
     """The content of the file."""
 
     refuse_port: int = 0
+    cluster_port: int = 0
     services: tuple[tuple[ServicePort, int], ...] = ()
     """Each with its proxy port."""
     health_checks: tuple[HealthCheck, ...] = ()
@@ -40,10 +41,11 @@ class State:
         return {service.name: port for service, port in self.services}
 
     @staticmethod
-    def of(desired: Desired, proxy_ports: Mapping[PortName, int], refuse_port: int) -> State:
+    def of(desired: Desired, proxy_ports: Mapping[PortName, int], *, refuse_port: int, cluster_port: int = 0) -> State:
         """The state that serves this; where no proxy port is used, it is 0."""
         return State(
             refuse_port=refuse_port,
+            cluster_port=cluster_port,
             services=tuple((service, proxy_ports.get(name, 0)) for name, service in sorted(desired.ports.items())),
             health_checks=desired.health_checks,
             pod_cidrs=desired.pod_cidrs,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from netproxy.config import Config
 from netproxy.dataplane.counters import Counters
 from netproxy.dataplane.plane import DataPlane
-from netproxy.dataplane.served import needs_own_port
 from netproxy.dataplane.udp import UdpTimers
 from netproxy.modes import Done
+from netproxy.portals.cluster import Split
 from netproxy.portals.iptables import Portals
 from netproxy.portals.portal import portals
 from netproxy.portals.rules import Layout, build
@@ -27,12 +27,12 @@ class Userspace:
     def __init__(self, config: Config, last: State) -> None:
         self._config = config
         self._portals = portals_of(config)
-        self._started = False
+        self._split: Split | None = None
         self._plane = DataPlane(
             UdpTimers(unanswered_s=config.udp_unanswered_s, idle_s=config.udp_idle_s),
             preferred_ports=last.proxy_ports,
             preferred_refuse_port=last.refuse_port,
-            preferred_cluster_port=_shared_port(last),
+            preferred_cluster_port=last.cluster_port,
         )
 
     @property
@@ -58,26 +58,38 @@ class Userspace:
         """Close all sockets."""
         self._plane.stop()
 
-    def apply(self, desired: Desired) -> Done:
+    def apply(self, desired: Desired, touched: Iterable[PortName] | None = None) -> Done:
         """Sockets first, then the rules that lead to them."""
-        if not self._started:
+        if self._split is None:
             for removed in self._portals.remove_from_other_flavour():
                 log.info("removed what the other iptables had %s", removed)
-            self._started = True
-        served, refuse_port = self._plane.apply(desired.ports), self._plane.refuse_port
+            self._split = Split(self._config.cluster_cidr, self._plane.cluster_port, self._portals.sets_work())
+            touched = None
+        split, refuse_port = self._split, self._plane.refuse_port
+        served = self._plane.apply(desired.ports, touched)
+        if touched is None:
+            split.forget()
+        split.update(desired.ports, desired.ports if touched is None else touched, served.proxy_ports)
+        wrote = split.use_set and self._portals.grow_set(split.owners.keys())
         layout = Layout(
             prefix=self._config.chain_prefix,
             cluster_cidr=self._config.cluster_cidr,
             refuse_port=refuse_port,
             pod_cidrs=desired.pod_cidrs,
-            guarded=_by_protocol(desired.ports, served.proxy_ports),
+            cluster_set=self._portals.set.name if split.use_set else "",
+            cluster_port=self._plane.cluster_port,
+            guarded=_by_protocol(split.rest, served.proxy_ports, self._plane.cluster_port),
         )
-        shown = portals(desired.ports, served.proxy_ports, served.held_node_ports, refuse_port)
+        shown = portals(split.rest, served.proxy_ports, served.held_node_ports, refuse_port)
+        wrote = self._portals.apply(build(shown, layout)) or wrote
+        if split.use_set:
+            wrote = self._portals.shrink_set(split.owners.keys()) or wrote
         return Done(
-            wrote_rules=self._portals.apply(build(shown, layout)),
+            wrote_rules=wrote,
             clashes=served.clashes,
-            proxy_ports=dict(served.proxy_ports),
+            proxy_ports=served.proxy_ports,
             refuse_port=refuse_port,
+            cluster_port=self._plane.cluster_port,
         )
 
     def check(self) -> bool:
@@ -94,15 +106,10 @@ def portals_of(config: Config) -> Portals:
     return Portals(prefix=config.chain_prefix, cluster_cidr=config.cluster_cidr, iptables_mode=config.iptables_mode)
 
 
-def _shared_port(last: State) -> int:
-    """The port that all cluster addresses led to; 0 when none did."""
-    near = {service.near for service, _port in last.services}
-    shared = (port for service, port in last.services if not needs_own_port(service) and service.name not in near)
-    return next(shared, 0)
-
-
-def _by_protocol(ports: Wanted, proxy_ports: Mapping[PortName, int]) -> dict[Protocol, tuple[int, ...]]:
-    found: dict[Protocol, list[int]] = defaultdict(list)
-    for name, number in proxy_ports.items():
-        found[ports[name].protocol].append(number)
+def _by_protocol(
+    ports: Wanted, proxy_ports: Mapping[PortName, int], cluster_port: int
+) -> dict[Protocol, tuple[int, ...]]:
+    found: dict[Protocol, set[int]] = defaultdict(set, {Protocol.TCP: {cluster_port}})
+    for name, port in ports.items():
+        found[port.protocol].add(proxy_ports[name])
     return {protocol: tuple(sorted(found[protocol])) for protocol in Protocol if protocol in found}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -28,6 +29,8 @@ UNSYNCED_CHECK_S = 0.1
 TROUBLE_RETRY_S = 5.0
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 30.0
 JOIN_S = 30.0
+SAVE_SHARE = 0.02
+"""Part of the time that may be spent on saving the state."""
 
 
 class Worker:
@@ -57,7 +60,7 @@ class Worker:
             registry=self._metrics.registry,
         )
         self._retry_s = FIRST_RETRY_S
-        self._next_check = 0.0
+        self._next_check = self._next_save = 0.0
         self._thread = threading.Thread(target=self._run, name="netproxy-control", daemon=True)
 
     def start(self) -> None:
@@ -81,8 +84,15 @@ class Worker:
         if self._thread.ident is not None:
             self._thread.join(JOIN_S)
         self.server.stop()
+        self._save_last()
         self._proxy.stop()
         log.info("netproxy stopped, rules stay prefix=%s", self._config.chain_prefix)
+
+    def _save_last(self) -> None:
+        try:
+            self._proxy.save()
+        except OSError as error:
+            log.warning("state not saved file=%s error=%s", self._config.state_file, error)
 
     def _tell(self, trouble: Trouble) -> None:
         """Tell the service's owner what does not work here."""
@@ -118,6 +128,7 @@ class Worker:
             if done := self._proxy.sync(read()):
                 log.info("%s", done)
             self._check(begin)
+            save_s = self._save(begin)
         except (PortalError, DataPlaneError, OSError) as error:
             log.error("sync failed error=%s retry_s=%.1f", error, self._retry_s)
             return self._failed()
@@ -129,7 +140,7 @@ class Worker:
         self._metrics.failures.set(0)
         self._metrics.last_sync.set_to_current_time()
         self._metrics.sync_duration.observe(time.monotonic() - begin)
-        return TROUBLE_RETRY_S if self._proxy.has_troubles else self._config.rule_check_s
+        return min(save_s, TROUBLE_RETRY_S if self._proxy.has_troubles else self._config.rule_check_s)
 
     def _failed(self) -> float:
         """Note a failed pass; returns the seconds until the next try."""
@@ -137,6 +148,17 @@ class Worker:
         self._metrics.failures.inc()
         wait_s, self._retry_s = self._retry_s, min(self._retry_s * 2, LAST_RETRY_S)
         return wait_s
+
+    def _save(self, now: float) -> float:
+        """Save what was served; many services not at every pass: they are written whole. Seconds until it is time."""
+        if not self._proxy.unsaved:
+            return math.inf
+        if now >= self._next_save:
+            begin = time.monotonic()
+            self._proxy.save()
+            self._next_save = now + (time.monotonic() - begin) / SAVE_SHARE
+            return math.inf
+        return self._next_save - now
 
     def _check(self, now: float) -> None:
         """Look after the rules, but not at every pass: it reads all of them."""

@@ -7,13 +7,18 @@ is ours and nothing else.
 from __future__ import annotations
 
 import logging
+from collections.abc import Set
 
+from netproxy.portals.commands import PortalError
 from netproxy.portals.edits import Found, changes_text, expected, find, removal_text, whole_text
 from netproxy.portals.routes import ServiceRoute
 from netproxy.portals.rules import Ruleset
+from netproxy.portals.sets import AddressSet, Member
 from netproxy.portals.tables import NatTable, nat_table, others_may_hold_rules
 
 log = logging.getLogger(__name__)
+
+_NONE: frozenset[Member] = frozenset()
 
 
 class Portals:
@@ -26,6 +31,9 @@ class Portals:
         self._wanted: Ruleset | None = None
         self._written: Found | None = None
         self._made: NatTable | None = None
+        self.set = AddressSet(f"{prefix}-CLUSTER")
+        self._members: set[Member] | None = None
+        """What is in the set; None: not known."""
 
     def apply(self, ruleset: Ruleset) -> bool:
         """Make the kernel's rules these; False when they were so already. Raises PortalError; call again then."""
@@ -50,6 +58,8 @@ class Portals:
         if self._wanted is None:
             return False
         repaired = self._route.ensure()
+        if self._members is not None:
+            repaired = self._check_set(self._members) or repaired
         found = self._read()
         if found != self._written:
             log.warning("rules were changed by another, writing them again prefix=%s", self._prefix)
@@ -59,12 +69,45 @@ class Portals:
         return repaired
 
     def cleanup(self) -> list[str]:
-        """Remove all rules, chains and the route of this prefix, from both flavours; returns what was removed."""
+        """Remove all rules and chains of this prefix, and the route; returns what was removed."""
         self._wanted = self._written = None
         removed = self._remove_from(self._table) + self.remove_from_other_flavour()
+        if self.set.destroy():
+            removed.append(f"set {self.set.name}")
         if self._route.remove():
             removed.append(f"route {self._route.cidr}")
         return removed
+
+    def sets_work(self) -> bool:
+        """Whether rules can name our set here; if so it is there afterwards. Raises PortalError."""
+        if not self.set.usable():
+            return False
+        probe = f"{self._prefix}-PROBE"
+        rule = f"-A {probe} -p tcp -m set --match-set {self.set.name} dst,dst -j RETURN"
+        try:
+            self._table.restore(f"*nat\n:{probe} - [0:0]\n{rule}\nCOMMIT\n")
+        except PortalError as error:
+            log.info("rules cannot name sets here, one rule a service instead error=%s", error)
+            return False
+        self._table.restore(f"*nat\n:{probe} - [0:0]\n-X {probe}\nCOMMIT\n")
+        return True
+
+    def grow_set(self, members: Set[Member]) -> bool:
+        """Put what is missing into our set: before rules that others of its addresses no longer have go."""
+        known = self._members if self._members is not None else self.set.members()
+        missing = members - known
+        return self._change_set(known | missing, add=missing)
+
+    def shrink_set(self, members: Set[Member]) -> bool:
+        """Take what is not among these out of our set, after rules for it came."""
+        known = self._members if self._members is not None else self.set.members()
+        surplus = known - members
+        return self._change_set(known - surplus, remove=surplus)
+
+    def remove_rules(self) -> list[str]:
+        """Remove all rules and chains of this prefix, from both flavours; returns what was removed."""
+        self._wanted = self._written = None
+        return self._remove_from(self._table) + self.remove_from_other_flavour()
 
     def remove_from_other_flavour(self) -> list[str]:
         """Remove what an earlier start wrote with the iptables that is not used now."""
@@ -77,6 +120,22 @@ class Portals:
         if self._made is None:
             self._made = nat_table(self._mode)
         return self._made
+
+    def _change_set(self, after: set[Member], *, add: Set[Member] = _NONE, remove: Set[Member] = _NONE) -> bool:
+        self._members = None  # not known, should this fail
+        if add or remove:
+            self.set.change(add=add, remove=remove)
+        self._members = after
+        return bool(add or remove)
+
+    def _check_set(self, wanted: set[Member]) -> bool:
+        self.set.create()
+        self._members = None
+        changed = self.grow_set(wanted)
+        changed = self.shrink_set(wanted) or changed
+        if changed:
+            log.warning("the set was changed by another, written again set=%s", self.set.name)
+        return changed
 
     def _remove_from(self, table: NatTable) -> list[str]:
         found = find(table.save(), self._prefix)

@@ -90,7 +90,9 @@ def rule(words: list[str]) -> Any:
     """A rule from the words of iptables-save, as far as ours use them."""
     made = iptc.Rule()
     part: Any = None
-    for option, value in zip(words[::2], words[1::2], strict=True):
+    rest = iter(words)
+    for option in rest:
+        value = next(rest)
         if option == "-s":
             made.src = value
         elif option == "-d":
@@ -101,6 +103,8 @@ def rule(words: list[str]) -> Any:
             part = made.create_match(value)
         elif option == "-j":
             part = made.create_target(value)
+        elif part is not None and option == "--match-set":
+            part.match_set = [value, next(rest)]
         elif part is not None and option.startswith("--"):
             setattr(part, option[2:].replace("-", "_"), value)
         else:

@@ -3,7 +3,8 @@
 The shape is constant, only the entries grow with the services::
 
     PREROUTING, OUTPUT -> <PREFIX>-PREROUTING, <PREFIX>-OUTPUT
-        service range   -> <PREFIX>-CLUSTER    one rule per cluster address and port; the rest of the range is refused
+        service range   -> <PREFIX>-CLUSTER    one rule for a set of TCP addresses and ports, one per other address and
+                                               port; the rest of the range is refused
         anything        -> <PREFIX>-EXTERNAL   one rule per external or load-balancer address and port
         local addresses -> <PREFIX>-NODEPORT   one rule per node port
 
@@ -52,6 +53,9 @@ class Layout:
     refuse_port: int
     pod_cidrs: tuple[str, ...] = ()
     """Addresses of this node's pods: with the node itself they are who is near."""
+    cluster_set: str = ""
+    """Name of the set of cluster addresses that the shared port serves; empty: there is none."""
+    cluster_port: int = 0
     guarded: Mapping[Protocol, tuple[int, ...]] = field(default_factory=dict)
     """Proxy ports: reached by a redirect only, refused to those who ask for them by number from outside."""
 
@@ -60,7 +64,7 @@ def build(wanted: Iterable[Portal], layout: Layout) -> Ruleset:
     """All rules for these portals. A cluster address outside the service range is treated as an external one."""
     cidr = ipaddress.IPv4Network(layout.cluster_cidr)
     chain = {suffix: f"{layout.prefix}-{suffix}" for suffix in _SUFFIXES}
-    cluster: list[str] = []
+    cluster = [_of_set(layout)] if layout.cluster_set else []
     external: list[str] = []
     node: list[str] = []
     for portal in wanted:
@@ -136,6 +140,10 @@ def overlap(one: str, other: str) -> str:
 
 def _from(source: str) -> str:
     return f"-s {source} " if source else ""
+
+
+def _of_set(layout: Layout) -> str:
+    return f"-p tcp -m set --match-set {layout.cluster_set} dst,dst {_redirect(layout.cluster_port)}"
 
 
 def _guard(layout: Layout) -> list[str]:

@@ -15,7 +15,7 @@ def test_the_state_file_gives_back_what_was_written(tmp_path: Path) -> None:
     one = port(("10.0.0.1", 80), affinity_s=5, node_port=30080, external_ips=("203.0.113.7",))
     check = HealthCheck(namespace="default", service="web", port=32000, local_endpoints=1)
     desired = Desired(ports={one.name: one}, health_checks=(check,), pod_cidrs=("10.244.0.0/24",))
-    state = State.of(desired, {one.name: 40001}, 40000)
+    state = State.of(desired, {one.name: 40001}, refuse_port=40000, cluster_port=40002)
     StateFile(tmp_path / "deep" / "state.json", State()).write(state)
     read = read_state(tmp_path / "deep" / "state.json")
     assert read == state
