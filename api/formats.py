@@ -6,8 +6,24 @@ Sources: RFC 1123 and RFC 1035 for names, RFC 6335 for port names, Kubernetes' `
 import ipaddress
 import re
 from collections.abc import Callable
+from functools import lru_cache, wraps
 
 Rule = Callable[[str], str]
+# Clients choose the strings, so both how many are remembered and how long they are is bounded.
+_REMEMBERED = 4096
+_REMEMBERED_LENGTH = 128
+
+
+def _remembered(rule: Rule) -> Rule:
+    """For what is nearly always one of a few strings: the keys of labels, the names of containers."""
+    known = lru_cache(maxsize=_REMEMBERED)(rule)
+
+    @wraps(rule)
+    def judge(value: str) -> str:
+        return known(value) if len(value) <= _REMEMBERED_LENGTH else rule(value)
+
+    return judge
+
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _DNS_LABEL = re.compile(_LABEL)
@@ -20,6 +36,7 @@ _CONFIG_KEY = re.compile("[-._a-zA-Z0-9]+")
 _PRINTABLE_ENV = re.compile(r"[ -<>-~]+")
 
 
+@_remembered
 def dns_label(value: str) -> str:
     if len(value) > 63:
         return "must be no more than 63 characters"
@@ -64,6 +81,7 @@ def path_segment(value: str) -> str:
     return f"may not contain '{found}'" if found else ""
 
 
+@_remembered
 def qualified_name(value: str) -> str:
     prefix, slash, name = value.rpartition("/")
     if slash and (not prefix or "/" in prefix):
@@ -83,6 +101,7 @@ def qualified_name(value: str) -> str:
     return ""
 
 
+@_remembered
 def label_value(value: str) -> str:
     if len(value) > 63:
         return "must be no more than 63 characters"
@@ -109,6 +128,7 @@ def port_name(value: str) -> str:
     return ""
 
 
+@_remembered
 def env_name(value: str) -> str:
     if not _PRINTABLE_ENV.fullmatch(value):
         return "a valid environment variable name must consist only of printable ASCII characters other than '='"

@@ -65,6 +65,8 @@ def _ceil(value: Decimal) -> int:
     return int(value.to_integral_value(rounding="ROUND_CEILING"))
 
 
+# The same few amounts stand in nearly all pods. Bounded, since clients choose the text; what is too long raises.
+@lru_cache(maxsize=4096)
 def _parse(text: str) -> tuple[Decimal, str]:
     """Amount in base units and the family of the suffix: "binary", "exponent" or "decimal"."""
     match = _FORM.fullmatch(text)
@@ -78,7 +80,6 @@ def _parse(text: str) -> tuple[Decimal, str]:
     return _EXACT.scaleb(Decimal(number), _DECIMAL[decimal]), "decimal"
 
 
-# The same few amounts stand in nearly all pods. Bounded, since clients choose the text.
 @lru_cache(maxsize=4096)
 def _canonical(text: str) -> str:
     value, family = _parse(text)

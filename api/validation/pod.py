@@ -1,9 +1,20 @@
 """Pods and pod templates: what depends on more than one field."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 from api.codec import plain
-from api.core import Container, EnvVar, EphemeralContainer, Lifecycle, LifecycleHandler, Pod, PodSpec, Probe, Volume
+from api.core import (
+    Container,
+    EnvVar,
+    EnvVarSource,
+    EphemeralContainer,
+    LifecycleHandler,
+    Pod,
+    PodSpec,
+    Probe,
+    ResourceRequirements,
+    Volume,
+)
 from api.defaulting import VOLUME_SOURCES
 from api.errors import FieldError, duplicate, forbidden, invalid, required
 from api.schema import by_wire
@@ -18,7 +29,10 @@ _IMMUTABLE = (
 
 
 def pod_errors(pod: Pod) -> list[FieldError]:
-    return [*pod_spec_errors(pod.spec, "spec"), *_ephemeral_errors(pod.spec)]
+    errors = list(pod_spec_errors(pod.spec, "spec"))
+    if pod.spec.ephemeral_containers:
+        errors += _ephemeral_errors(pod.spec)
+    return errors
 
 
 _NOT_FOR_EPHEMERAL = (
@@ -36,7 +50,7 @@ def _ephemeral_errors(spec: PodSpec) -> Iterator[FieldError]:
     """Containers added to a running pod: names of their own, and nothing that only the pod's start could honour."""
     names = [item.name for item in (*spec.init_containers, *spec.containers)]
     path, added = "spec.ephemeralContainers", spec.ephemeral_containers
-    yield from _duplicates((item.name for item in added), path, "name", taken=names)
+    yield from _duplicates([item.name for item in added], path, "name", taken=names)
     wires = {field.attribute: wire for wire, field in by_wire(EphemeralContainer).items()}
     volumes = {volume.name for volume in spec.volumes}
     for index, container in enumerate(added):
@@ -75,10 +89,10 @@ def ephemeral_update_errors(new: Pod, old: Pod) -> list[FieldError]:
 
 def pod_spec_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
     """Faults of the spec of a pod, or of a template's, at ``path``."""
-    yield from _duplicates((item.name for item in spec.volumes), f"{path}.volumes", "name")
+    yield from _duplicates([item.name for item in spec.volumes], f"{path}.volumes", "name")
     names = [item.name for item in spec.containers]
     yield from _duplicates(names, f"{path}.containers", "name")
-    yield from _duplicates((item.name for item in spec.init_containers), f"{path}.initContainers", "name", taken=names)
+    yield from _duplicates([item.name for item in spec.init_containers], f"{path}.initContainers", "name", taken=names)
     for index, volume in enumerate(spec.volumes):
         yield from _volume_errors(volume, f"{path}.volumes[{index}]")
     volumes = {volume.name for volume in spec.volumes}
@@ -90,8 +104,10 @@ def pod_spec_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
         yield invalid(f"{path}.hostname", spec.hostname, "must be a DNS label")
 
 
-def _duplicates(values: Iterable[str], path: str, field: str, *, taken: Iterable[str] = ()) -> Iterator[FieldError]:
+def _duplicates(values: Collection[str], path: str, field: str, *, taken: Collection[str] = ()) -> Iterator[FieldError]:
     seen = set(taken)
+    if len(seen.union(values)) == len(taken) + len(values):
+        return
     for index, value in enumerate(values):
         if value and value in seen:
             yield duplicate(f"{path}[{index}].{field}", value)
@@ -110,10 +126,13 @@ def _container_errors(container: Container, volumes: set[str], path: str) -> Ite
     if container.image and container.image != container.image.strip():
         yield invalid(f"{path}.image", container.image, "must not have leading or trailing whitespace")
     yield from _mount_errors(container, volumes, path)
-    yield from _port_errors(container, path)
+    if len(container.ports) > 1:
+        yield from _duplicates([port.name for port in container.ports], f"{path}.ports", "name")
     for index, variable in enumerate(container.env):
-        yield from _env_errors(variable, f"{path}.env[{index}]")
-    yield from _resource_errors(container, path)
+        if variable.value_from is not None:
+            yield from _env_errors(variable, variable.value_from, f"{path}.env[{index}]")
+    if container.resources is not None:
+        yield from _resource_errors(container.resources, path)
     probes = (
         ("livenessProbe", container.liveness_probe),
         ("readinessProbe", container.readiness_probe),
@@ -122,7 +141,9 @@ def _container_errors(container: Container, volumes: set[str], path: str) -> Ite
     for name, probe in probes:
         if probe is not None:
             yield from _probe_errors(probe, f"{path}.{name}", succeeds_once=name != "readinessProbe")
-    hooks = container.lifecycle or Lifecycle()
+    hooks = container.lifecycle
+    if hooks is None:
+        return
     for name, hook in (("postStart", hooks.post_start), ("preStop", hooks.pre_stop)):
         if hook is not None:
             yield from _handler_errors(hook, f"{path}.lifecycle.{name}")
@@ -141,14 +162,7 @@ def _mount_errors(container: Container, volumes: set[str], path: str) -> Iterato
         seen.add(mount.mount_path)
 
 
-def _port_errors(container: Container, path: str) -> Iterator[FieldError]:
-    yield from _duplicates((port.name for port in container.ports), f"{path}.ports", "name")
-
-
-def _env_errors(variable: EnvVar, path: str) -> Iterator[FieldError]:
-    source = variable.value_from
-    if source is None:
-        return
+def _env_errors(variable: EnvVar, source: EnvVarSource, path: str) -> Iterator[FieldError]:
     given = sum(
         item is not None
         for item in (source.field_ref, source.resource_field_ref, source.config_map_key_ref, source.secret_key_ref)
@@ -165,10 +179,7 @@ def _env_errors(variable: EnvVar, path: str) -> Iterator[FieldError]:
         yield invalid(f"{path}.valueFrom", "", "may not have more than one field specified at a time")
 
 
-def _resource_errors(container: Container, path: str) -> Iterator[FieldError]:
-    resources = container.resources
-    if resources is None:
-        return
+def _resource_errors(resources: ResourceRequirements, path: str) -> Iterator[FieldError]:
     for group, amounts in (("limits", resources.limits), ("requests", resources.requests)):
         for name, amount in amounts.items():
             if amount.value < 0:
@@ -200,9 +211,9 @@ def _host_port_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
     seen: set[tuple[str, str, int]] = set()
     for number, container in enumerate(spec.containers):
         for index, port in enumerate(container.ports):
-            at = f"{path}.containers[{number}].ports[{index}].hostPort"
             if not port.host_port:
                 continue
+            at = f"{path}.containers[{number}].ports[{index}].hostPort"
             if spec.host_network and port.host_port != port.container_port:
                 yield invalid(at, port.host_port, "must match `containerPort` when `hostNetwork` is true")
             wanted = (port.host_ip, port.protocol, port.host_port)

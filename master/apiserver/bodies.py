@@ -4,7 +4,6 @@ Each refusal is one that Kubernetes gives, in its words. A protobuf body becomes
 """
 
 import re
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
@@ -34,8 +33,7 @@ class _TypeMeta(msgspec.Struct, rename="camel"):
     kind: str | None = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(msgspec.Struct, frozen=True):
     """What a body must hold: ``kind`` may be another name than the type's, ``api_version`` as on the wire."""
 
     type: type[Struct]
@@ -95,12 +93,20 @@ def _json_of_protobuf(body: bytes, expected: Expected) -> bytes:
 
 def typed(data: bytes, expected: Expected, kind: type[T], *, validation: str) -> tuple[T, list[str]]:
     """The object of a JSON document. ``validation`` is Ignore, Warn, Strict or UNSAID."""
-    given = _type_of(data, expected)
     try:
         item = decode(data, kind)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise _misfit(error, data, expected, given) from error
+        # What kind a body says it has is the first thing to be refused.
+        raise _misfit(error, data, expected, _type_of(data, expected)) from error
+    if not _fits(item, expected):
+        _type_of(data, expected)
     return item, _strictly(data, kind, validation)
+
+
+def _fits(item: Any, expected: Expected) -> bool:
+    """Whether an object says it is what is expected, in so many words."""
+    given = getattr(item, "kind", ""), getattr(item, "api_version", "")
+    return given == (expected.kind, expected.api_version)
 
 
 def from_plain(plain: Any, expected: Expected, kind: type[T], *, validation: str) -> tuple[T, list[str]]:

@@ -66,6 +66,7 @@ _PATHS = {
 
 # Most clients ask for the same few paths again and again. Bounded, since they choose them: some 3 MB.
 _PLANS_KEPT = 4096
+_PATH_KEPT = 512
 _AT_ONCE = (Response, Stream, Upgrade)
 
 
@@ -115,7 +116,8 @@ class Handler:
         lane, series = self._inflight.unlimited, None
         try:
             user = impersonated(request, self._backend.authenticate(request), self._backend.access)
-            plan = self._plan(request.method, request.raw_path, _is_watch(request))
+            plan_of = self._plan if len(request.raw_path) <= _PATH_KEPT else self._plan_of
+            plan = plan_of(request.method, request.raw_path, _is_watch(request))
             if plan is not None:
                 series = plan.series
                 check_room(plan.lane, user)

@@ -54,6 +54,7 @@ log = logging.getLogger(__name__)
 
 _EXPIRY_ROUND_S = 60.0
 _TRIES = 8
+_YOUNG_OBJECTS = 20_000
 # A watch of this prefix brings nothing but its end.
 _NEVER_WRITTEN = "/never-written/"
 
@@ -152,9 +153,11 @@ class Apiserver:
         self._grants.load()
         self._books.load()
         self.event_expiry.start()
-        # The loaded state lives as long as the process: no collection needs to look at it again.
+        # The loaded state lives as long as the process: no collection needs to look at it again. And hardly anything
+        # that a request leaves behind holds itself, so looking more seldom costs little memory.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
 
     async def _listen(self) -> None:
         config = self._config

@@ -24,11 +24,16 @@ from master.apiserver.service_numbers import keep_numbers
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _NAME_MAX = 63
 _SUFFIX_LENGTH = 5
+_SUFFIX_BITS = 64
 
 
 def generated_name(prefix: str) -> str:
     """The prefix and five letters or digits that make no words."""
-    suffix = "".join(random.choices(_SUFFIX_LETTERS, k=_SUFFIX_LENGTH))
+    number, letters = random.getrandbits(_SUFFIX_BITS), _SUFFIX_LETTERS
+    suffix = ""
+    for _ in range(_SUFFIX_LENGTH):
+        number, index = divmod(number, len(letters))
+        suffix += letters[index]
     return prefix[: _NAME_MAX - _SUFFIX_LENGTH] + suffix
 
 

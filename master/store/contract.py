@@ -11,13 +11,13 @@ A store belongs to one event loop. It refuses nothing silently: each refusal is 
 """
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Record:
+
+class Record(msgspec.Struct, frozen=True, gc=False):
     """What is stored under a key; `revision` is the one of its last change."""
 
     key: str
@@ -25,8 +25,7 @@ class Record:
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One write: `value` is None for a delete, `previous` is None for a create (`created` is true)."""
 
     key: str

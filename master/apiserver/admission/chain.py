@@ -6,7 +6,8 @@ takes, it gives back when the write fails. A step sees only the kinds it names, 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from api.errors import Forbidden
 from api.meta import Object, StatusCause, StatusDetails
@@ -15,8 +16,7 @@ from master.apiserver.authentication.user import User
 from master.apiserver.service_numbers import Reservation
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(msgspec.Struct, frozen=True):
     """A write under way: ``old`` is None for a new object; ``name`` is the one in the path, empty for a new object."""
 
     user: User

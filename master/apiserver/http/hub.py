@@ -56,7 +56,6 @@ class Hub:
         """Run `work` as a task of this hub; it must handle its own errors."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
-        self._empty.clear()
         task.add_done_callback(self._ended)
         return task
 

@@ -149,7 +149,8 @@ class RequestParser:
             raise RefusedError(431, f"request has more than {self._limits.header_count} headers")
         self._count_head(len(name) + len(value) + 4)
         if self.phase is HEAD:
-            self._add_header(_lowered(name), value.decode("latin-1").strip(" \t"))
+            lowered = _kept_name(name) if len(name) <= _NAME_KEPT else _lowered(name)
+            self._add_header(lowered, value.decode("latin-1").strip(" \t"))
 
     def on_chunk_header(self) -> None:
         self._progress = True
@@ -251,10 +252,13 @@ class RequestParser:
             raise RefusedError(400, "request path: not UTF-8 after percent-decoding") from error
 
 
-# Clients say the same few names in every request. Bounded, since they choose them.
-@lru_cache(maxsize=512)
 def _lowered(name: bytes) -> str:
     return name.decode("latin-1").lower()
+
+
+# Clients say the same few names in every request. Bounded, since they choose them.
+_NAME_KEPT = 64
+_kept_name = lru_cache(maxsize=512)(_lowered)
 
 
 def _split_target(url: bytes) -> tuple[str, str]:
