@@ -7,6 +7,7 @@ up: a pod may have come and gone between two looks.
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -72,12 +73,15 @@ def decide(wanted: int, pods: Sequence[Pod], *, coming: int = 0, going: Iterable
     difference = wanted - len(staying) - coming
     if difference >= 0:
         return Decision(create=min(difference, _BURST))
-    return Decision(delete=tuple(sorted(staying, key=usefulness)[: min(-difference, len(staying))]))
+    crowd = Counter(pod.spec.node_name for pod in staying)
+    ranked = sorted(staying, key=lambda pod: usefulness(pod, beside=crowd[pod.spec.node_name]))
+    return Decision(delete=tuple(ranked[: min(-difference, len(staying))]))
 
 
-def usefulness(pod: Pod) -> tuple[bool, bool, bool, float, int, float]:
-    """Sorts the least useful pod first: not scheduled, not running, not ready, ready for the shortest time, most
-    restarted, youngest. (The order of Kubernetes' ``ActivePods``.)
+def usefulness(pod: Pod, *, beside: int = 1) -> tuple[bool, bool, bool, int, int, float, int, float]:
+    """Sorts the least useful pod first: not scheduled, not running, not ready, of the lowest
+    ``controller.kubernetes.io/pod-deletion-cost``, on the node with the most of its kind (``beside``), ready for the
+    shortest time, most restarted, youngest. (The order of Kubernetes' ``ActivePodsWithRanks``.)
     """
     status = pod.status
     moment = now()
@@ -87,10 +91,20 @@ def usefulness(pod: Pod) -> tuple[bool, bool, bool, float, int, float]:
         bool(pod.spec.node_name),
         status.phase == "Running",
         is_ready(pod),
+        _deletion_cost(pod),
+        -beside,
         ready_seconds(pod, moment),
         -restarts,
         (moment - created).total_seconds(),
     )
+
+
+def _deletion_cost(pod: Pod) -> int:
+    """0 for what is no number: the API server lets it pass."""
+    try:
+        return int(pod.metadata.annotations.get("controller.kubernetes.io/pod-deletion-cost", "0"))
+    except ValueError:
+        return 0
 
 
 def selector_of(controller: Replicated) -> Selector:

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import msgspec
+
 from api.core import Endpoints, Pod, Service
-from master.controllers.endpoints import SLICE_SIZE, backends, slices, subsets
+from api.discovery import EndpointSlice
+from master.controllers.backends import SLICE_SIZE, backends, bounded, labels, pod_uids, slices, subsets
 from tests.controllers.made import pod, service
 
 
@@ -119,6 +122,48 @@ def test_slices_are_bounded_and_keep_their_names() -> None:
     assert len({item.metadata.name for item in first}) == 3
     again = slices(service(), backends(service(), reversed(pods)))
     assert [item.metadata.name for item in again] == [item.metadata.name for item in first]
+
+
+def _known(made: list[EndpointSlice]) -> dict[str, set[str]]:
+    return {item.metadata.name: pod_uids(item) for item in made}
+
+
+def test_one_pod_more_or_less_changes_one_slice() -> None:
+    pods = [pod(f"p{number}", ip=f"10.0.{number // 200 + 1}.{number % 200 + 1}", ready=True) for number in range(250)]
+    first = slices(service(), backends(service(), pods))
+    newcomer = pod("new", ip="10.0.0.1", ready=True)
+    more = slices(service(), backends(service(), [newcomer, *pods]), _known(first))
+    assert [len(item.endpoints) for item in more] == [100, 100, 51]
+    assert more[:2] == first[:2]
+    less = slices(service(), backends(service(), [newcomer, *pods[1:]]), _known(more))
+    assert [len(item.endpoints) for item in less] == [99, 100, 51]
+    assert less[1:] == more[1:]
+    filled = slices(service(), backends(service(), [newcomer, *pods]), _known(less))
+    assert [len(item.endpoints) for item in filled] == [100, 100, 51]
+
+
+def test_slices_that_have_become_empty_are_joined() -> None:
+    pods = [pod(f"p{number}", ip=f"10.0.{number // 200 + 1}.{number % 200 + 1}", ready=True) for number in range(450)]
+    first = slices(service(), backends(service(), pods))
+    few = slices(service(), backends(service(), pods[::50]), _known(first))
+    assert [len(item.endpoints) for item in few] == [9]
+
+
+def test_endpoints_hold_a_thousand_addresses_and_ready_ones_first() -> None:
+    ready = [pod(f"r{number}", ip=f"10.1.{number // 200}.{number % 200 + 1}", ready=True) for number in range(600)]
+    others = [pod(f"o{number}", ip=f"10.2.{number // 200}.{number % 200 + 1}", ready=False) for number in range(600)]
+    (whole,) = subsets(backends(service(), [*ready, *others]), "web")
+    (kept,) = bounded([whole])
+    assert (len(kept.addresses), len(kept.not_ready_addresses)) == (600, 400)
+    (full,) = bounded([msgspec.structs.replace(whole, addresses=whole.addresses * 2)])
+    assert (len(full.addresses), len(full.not_ready_addresses)) == (1000, 0)
+    assert bounded([kept]) == [kept]
+
+
+def test_a_headless_service_is_marked() -> None:
+    headless = service(clusterIP="None")
+    assert labels(headless) == {"of": "test", "service.kubernetes.io/headless": ""}
+    assert labels(service()) == {"of": "test"}
 
 
 def test_nobody_is_no_subset() -> None:

@@ -12,7 +12,7 @@ from api.discovery import EndpointSlice
 from api.errors import NotFound
 from api.meta import ObjectMeta
 from api.scalars import now, now_micro
-from client import Client, EventRecorder, Unreachable
+from client import Client, EventRecorder, Informer, Unreachable
 from master.controllers.config import Config
 from master.controllers.heartbeats import Attention
 from master.controllers.informers import Informers
@@ -125,6 +125,24 @@ def test_what_someone_removed_or_changed_is_put_right(admin: Client, namespace: 
     until(lambda: sliced(admin, namespace) == [("10.0.0.1", True)])
     admin.patch(Endpoints, "web", namespace, {"subsets": None}, form="merge")
     until(lambda: addresses(admin, namespace)[0] == ["10.0.0.1"])
+
+
+def test_many_pods_at_once_are_few_writes(admin: Client, namespace: str, controllers: Start) -> None:
+    controllers()
+    admin.create(service(namespace=namespace))
+    until(lambda: addresses(admin, namespace) == ([], []))
+    writes: list[str] = []
+    following = Informer(
+        admin, Endpoints, namespace=namespace, on_change=lambda _old, new: writes.append(new.metadata.resource_version)
+    )
+    following.start()
+    try:
+        for number in range(60):
+            backend(admin, f"p{number}", namespace, f"10.0.0.{number + 1}")
+        until(lambda: len(addresses(admin, namespace)[0]) == 60)
+    finally:
+        following.stop()
+    assert len(writes) < 30, "each write has more than one pod"
 
 
 def test_endpoints_made_by_hand_are_left_alone(admin: Client, namespace: str, controllers: Start) -> None:

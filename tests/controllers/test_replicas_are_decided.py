@@ -66,6 +66,24 @@ def test_the_least_useful_pod_goes_first(goes: Pod, stays: Pod) -> None:
     assert decide(1, [stays, goes]).delete == (goes,)
 
 
+def test_the_deletion_cost_counts_before_age_and_after_readiness() -> None:
+    cheap, dear, unready = (
+        pod(name, ready=name != "unready", ready_for_s=500) for name in ("cheap", "dear", "unready")
+    )
+    cost = "controller.kubernetes.io/pod-deletion-cost"
+    dear.metadata.annotations, unready.metadata.annotations = {cost: "5"}, {cost: "9"}
+    cheap.metadata.annotations = {cost: "nonsense"}
+    assert decide(0, [dear, cheap, unready]).delete == (unready, cheap, dear)
+
+
+def test_a_node_with_many_gives_first() -> None:
+    alone, first, second = (
+        pod(name, ready=True, ready_for_s=seconds, nodeName=node)
+        for name, seconds, node in (("alone", 10, "a"), ("first", 900, "b"), ("second", 800, "b"))
+    )
+    assert decide(2, [alone, first, second]).delete == (second,)
+
+
 def test_the_status_counts_ready_available_and_labelled_pods() -> None:
     owner = controller(minReadySeconds=10)
     owner.metadata.generation = 7

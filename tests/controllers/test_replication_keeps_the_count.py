@@ -5,6 +5,9 @@ import threading
 import pytest
 
 from api.core import Event, Pod, ReplicationController
+from api.core.quota import ResourceQuota, ResourceQuotaSpec
+from api.meta import ObjectMeta
+from api.scalars import Quantity
 from client import Client, EventRecorder
 from master.controllers.informers import Informers
 from master.controllers.replication import ReplicationManager
@@ -200,3 +203,20 @@ def test_a_slow_watch_makes_no_pod_too_many(master: Master, admin: Client, names
 def observed(informers: Informers, namespace: str) -> int:
     item = informers.replication_controllers.get(namespace, "web")
     return item.status.observed_generation if item is not None else 0
+
+
+def test_creates_that_fail_are_not_tried_by_the_hundred(admin: Client, namespace: str) -> None:
+    """A namespace that is full must not be stormed with what will be refused."""
+    hard = ResourceQuotaSpec(hard={"pods": Quantity("2")})
+    admin.create(ResourceQuota(metadata=ObjectMeta(name="full", namespace=namespace), spec=hard))
+    admin.create(controller(namespace=namespace, replicas=100))
+
+    def failures() -> int:
+        found = [one for one in admin.list(Event, namespace).items if one.reason == "FailedCreate"]
+        return sum(one.count for one in found)
+
+    until(lambda: failures() > 2)
+    assert failures() < 30
+    assert len(admin.list(Pod, namespace).items) == 2
+    admin.patch(ResourceQuota, "full", namespace, {"spec": {"hard": {"pods": "100"}}}, form="merge")
+    until(lambda: len(admin.list(Pod, namespace).items) == 100)
