@@ -35,7 +35,7 @@ class Config:
     )
     proxy_mode: str = field(
         default=USERSPACE,
-        metadata={"help": "userspace: connections are copied by this program"},
+        metadata={"help": "userspace: this program copies connections; nftables: the kernel rewrites addresses"},
     )
     iptables_mode: str = field(
         default=AUTO,

@@ -15,6 +15,8 @@ from client import Client, EventRecorder
 from netproxy.config import Config
 from netproxy.endpoints import Here
 from netproxy.files import FileSource
+from netproxy.kernel.mode import Kernel
+from netproxy.kernel.nft import NftTable
 from netproxy.modes import USERSPACE, Mode
 from netproxy.proxy import reserved_ports
 from netproxy.sources import ApiSource
@@ -59,14 +61,21 @@ def _work(worker: Worker, stop: threading.Event) -> None:
 
 
 def mode_of(config: Config) -> Callable[[State], Mode]:
-    """What makes the mode that is asked for from the last state."""
-    assert config.proxy_mode == USERSPACE
-    return lambda last: Userspace(config, last)
+    """What makes the mode that is asked for from the last state. Rules of the other mode, of an earlier start, go."""
+
+    def make(last: State) -> Mode:
+        userspace = config.proxy_mode == USERSPACE
+        other = NftTable(config.chain_prefix).remove() if userspace else portals_of(config).remove_rules()
+        for removed in other:
+            log.info("removed what another mode left %s", removed)
+        return Userspace(config, last) if userspace else Kernel(config)
+
+    return make
 
 
 def cleanup(config: Config) -> list[str]:
     """Remove from the host what `run` left there; says what was removed. Raises PortalError, OSError."""
-    removed = portals_of(config).cleanup()
+    removed = portals_of(config).cleanup() + NftTable(config.chain_prefix).remove()
     if reserved_ports(config).restore():
         removed.append("reserved ports")
     if remove_state(config.state_file):

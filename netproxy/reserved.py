@@ -48,6 +48,10 @@ class ReservedPorts:
         self._note.unlink()
         return bool(present & ours)
 
+    def noted(self) -> bool:
+        """Whether a part may be ours."""
+        return self._note.exists()
+
     def _ours(self) -> set[int]:
         try:
             return parse(self._note.read_text(encoding="ascii"))

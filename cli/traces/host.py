@@ -92,7 +92,9 @@ def _thing(sentence: str) -> str:
 def _visible(component: Component, settings: Settings) -> str:
     """What the component left, as far as can be seen without changing anything; empty for nothing."""
     if component.name == "netproxy":
-        return _seen_rules(settings)
+        from netproxy.traces import seen as seen_rules
+
+        return ", ".join(seen_rules(config_of(component, settings)))
     if component.name == "dns":
         return _seen_dns(settings)
     if component.name == "agent":
@@ -114,16 +116,6 @@ def _seen_dns(settings: Settings) -> str:
     addresses = _output("ip", "-oneline", "address", "show", "dev", "lo")
     on_loopback = f" {settings.dns_address}/" in addresses
     return f"address {settings.dns_address} on lo" if on_loopback else ""
-
-
-def _seen_rules(settings: Settings) -> str:
-    from netproxy.portals.routes import ROUTE_PROTOCOL
-
-    saved = _output("iptables-save").splitlines()
-    chains = [line.split()[0][1:] for line in saved if line.startswith(f":{settings.chain_prefix}-")]
-    routed = _output("ip", "-4", "route", "show", "exact", settings.service_cidr, "proto", ROUTE_PROTOCOL).strip()
-    found = [f"chain {chain}" for chain in chains] + ([f"route {settings.service_cidr}"] if routed else [])
-    return ", ".join(found)
 
 
 def _output(*command: str) -> str:

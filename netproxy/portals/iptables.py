@@ -70,10 +70,7 @@ class Portals:
 
     def cleanup(self) -> list[str]:
         """Remove all rules and chains of this prefix, and the route; returns what was removed."""
-        self._wanted = self._written = None
-        removed = self._remove_from(self._table) + self.remove_from_other_flavour()
-        if self.set.destroy():
-            removed.append(f"set {self.set.name}")
+        removed = self.remove_rules()
         if self._route.remove():
             removed.append(f"route {self._route.cidr}")
         return removed
@@ -105,9 +102,10 @@ class Portals:
         return self._change_set(known - surplus, remove=surplus)
 
     def remove_rules(self) -> list[str]:
-        """Remove all rules and chains of this prefix, from both flavours; returns what was removed."""
+        """Remove all rules and chains of this prefix, from both flavours, and the set; returns what was removed."""
         self._wanted = self._written = None
-        return self._remove_from(self._table) + self.remove_from_other_flavour()
+        removed = self._remove_from(self._table) + self.remove_from_other_flavour()
+        return removed + ([f"set {self.set.name}"] if self.set.destroy() else [])
 
     def remove_from_other_flavour(self) -> list[str]:
         """Remove what an earlier start wrote with the iptables that is not used now."""

@@ -26,9 +26,13 @@ class ServiceRoute:
         run("ip", "-4", "route", "add", self.cidr, "dev", "lo", "proto", ROUTE_PROTOCOL)
         return True
 
+    def is_ours(self) -> bool:
+        """Whether our route is there."""
+        return bool(run("ip", "-4", "route", "show", "exact", self.cidr, "proto", ROUTE_PROTOCOL).strip())
+
     def remove(self) -> bool:
         """Take our route out; False when there was none."""
-        if not run("ip", "-4", "route", "show", "exact", self.cidr, "proto", ROUTE_PROTOCOL).strip():
+        if not self.is_ours():
             return False
         run("ip", "-4", "route", "del", self.cidr, "dev", "lo", "proto", ROUTE_PROTOCOL)
         return True
