@@ -1,0 +1,1 @@
+"""The `steer` command: kubectl's everyday verbs, for hosts that have no kubectl."""

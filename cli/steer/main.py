@@ -1,0 +1,120 @@
+"""`steer VERB …`: one list of verbs; each is imported only when it is asked for."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import cast
+
+import click
+
+from api.errors import ApiError
+from cli.steer.failures import Failure, called_wrongly, told
+from client import Unreachable
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A verb: its module in `cli.steer.verbs` has `command`."""
+
+    name: str
+    help: str
+
+    @property
+    def module(self) -> str:
+        return f"cli.steer.verbs.{self.name.replace('-', '_')}"
+
+
+VERBS = (
+    Verb("get", "Display one or many resources"),
+    Verb("describe", "Show details of a specific resource or group of resources"),
+    Verb("create", "Create a resource from a file or from stdin"),
+    Verb("apply", "Apply a configuration to a resource by file name or stdin"),
+    Verb("replace", "Replace a resource by file name or stdin"),
+    Verb("patch", "Update fields of a resource"),
+    Verb("delete", "Delete resources by file names, stdin, resources and names, or by resources and label selector"),
+    Verb("scale", "Set a new size for a deployment, replica set, or replication controller"),
+    Verb("rolling-update", "Replace the pods of a replication controller, one at a time"),
+    Verb("logs", "Print the logs for a container in a pod"),
+    Verb("exec", "Execute a command in a container"),
+    Verb("top", "Display resource (CPU/memory) usage"),
+    Verb("cordon", "Mark node as unschedulable"),
+    Verb("uncordon", "Mark node as schedulable"),
+    Verb("drain", "Drain node in preparation for maintenance"),
+    Verb("explain", "Get documentation for a resource"),
+    Verb("api-resources", "Print the supported API resources on the server"),
+    Verb("config", "Modify kubeconfig files"),
+    Verb("version", "Print the client and server version information"),
+    Verb("completion", "Output shell completion code for the specified shell (bash, zsh or fish)"),
+)
+
+
+class Verbs(click.Group):
+    """The group of all verbs; only the one that is called is loaded."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return [verb.name for verb in VERBS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        for verb in VERBS:
+            if verb.name == cmd_name:
+                return cast(click.Command, import_module(verb.module).command)
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb.name, verb.help) for verb in VERBS])
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--kubeconfig", default="", help="Path to the kubeconfig file.")
+@click.option("--context", default="", help="The name of the kubeconfig context to use.")
+@click.option("-n", "--namespace", default="", help="The namespace of this request.")
+@click.pass_context
+def steer(ctx: click.Context, kubeconfig: str, context: str, namespace: str) -> None:
+    """steer drives a Steersman or Kubernetes cluster: kubectl's everyday verbs, with its flags and its output."""
+    ctx.obj = {"kubeconfig": kubeconfig, "context": context, "namespace": namespace}
+
+
+@steer.command("help", hidden=True, context_settings={"ignore_unknown_options": True})
+@click.argument("verb", required=False, default="")
+@click.pass_context
+def help_(ctx: click.Context, verb: str) -> None:
+    """The help of a verb, or of all."""
+    assert ctx.parent is not None
+    found = steer.get_command(ctx.parent, verb) if verb else steer
+    if found is None:
+        raise Failure(f'unknown help topic "{verb}"')
+    with click.Context(found, info_name=verb or "steer", parent=ctx.parent if verb else None) as shown:
+        click.echo(found.get_help(shown))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a verb; the exit code is kubectl's: 0 done, 1 failed or called wrongly, a command's own for exec."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return int(steer.main(words, prog_name="steer", standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as shown:
+        print(shown.format_message())
+        return 0
+    except click.UsageError as error:
+        print(called_wrongly(error), file=sys.stderr)
+        return 1
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except Failure as error:
+        if str(error):
+            print(error, file=sys.stderr)
+        return error.exit_code
+    except (ApiError, Unreachable) as error:
+        print(told(error), file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # steer get pods | head
+        sys.stderr.close()
+        return 141
+
+
+if __name__ == "__main__":
+    sys.exit(main())

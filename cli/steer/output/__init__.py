@@ -1,0 +1,1 @@
+"""What is printed: tables, documents, templates, in kubectl's form."""

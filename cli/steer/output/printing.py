@@ -1,0 +1,107 @@
+"""The forms of ``-o``: one place for all verbs."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from cli.steer.discovery import Kind
+from cli.steer.failures import Failure
+from cli.steer.output.documents import as_json, as_list, as_yaml
+from cli.steer.output.jsonpath import PathError, path, template
+from cli.steer.output.table import Table
+
+Object = dict[str, Any]
+Printer = Callable[[Sequence[Object]], None]
+
+FORMS = "json|yaml|name|wide|jsonpath=…|jsonpath-file=…|custom-columns=…|custom-columns-file=…"
+
+
+def printer(form: str, *, name_of: Callable[[Object], str], as_one: bool, headers: bool = True) -> Printer:
+    """What prints whole objects in a form. ``as_one``: a single object is printed bare, not as a list. Failure."""
+    kind, _, argument = form.partition("=")
+    if kind.endswith("-file"):
+        kind, argument = kind.removesuffix("-file"), _read(argument)
+    match kind:
+        case "json" | "yaml":
+            encode = as_json if kind == "json" else as_yaml
+            return lambda items: _write(encode(items[0] if as_one and items else as_list(list(items))))
+        case "name":
+            return lambda items: _write("".join(f"{name_of(item)}\n" for item in items))
+        case "jsonpath":
+            return _jsonpath(argument, as_one=as_one)
+        case "custom-columns":
+            return _columns(argument, headers=headers)
+    raise Failure(
+        f'unable to match a printer suitable for the output format "{form}", allowed formats are: '
+        "custom-columns,custom-columns-file,json,jsonpath,jsonpath-file,name,wide,yaml"
+    )
+
+
+def _read(name: str) -> str:
+    try:
+        return Path(name).read_text().rstrip("\n")
+    except OSError as error:
+        raise Failure(f"error reading template {name}, {error.strerror}") from error
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _jsonpath(text: str, *, as_one: bool) -> Printer:
+    if not text:
+        raise Failure("template format specified but no template given")
+    try:
+        found = template(text)
+    except PathError as error:
+        raise Failure(f"error parsing jsonpath {text}, {error}") from error
+
+    def show(items: Sequence[Object]) -> None:
+        try:
+            _write(found.render(items[0] if as_one and items else as_list(list(items))))
+        except PathError as error:
+            raise Failure(f"error executing jsonpath {json.dumps(text)}: {error}") from error
+
+    return show
+
+
+def _columns(text: str, *, headers: bool) -> Printer:
+    if not text:
+        raise Failure("custom-columns format specified but no custom columns given")
+    if "\n" in text:  # a file: names above paths
+        first, second = text.split("\n")[:2]
+        pairs = list(zip(first.split(), second.split(), strict=False))
+    else:
+        pairs = [(name, where) for name, _, where in (column.partition(":") for column in text.split(","))]
+    if not all(name and where for name, where in pairs):
+        raise Failure(f"unexpected custom-columns spec: {text}, expected <header>:<json-path-expr>")
+    try:
+        paths = [path(where) for _, where in pairs]
+    except PathError as error:
+        raise Failure(f"error parsing custom-columns {text}, {error}") from error
+
+    def show(items: Sequence[Object]) -> None:
+        rows = [[",".join(_plain(value) for value in find(item)) or "<none>" for find in paths] for item in items]
+        Table([name for name, _ in pairs], headers=headers).print(rows)
+
+    return show
+
+
+def _plain(value: Any) -> str:
+    """As Go prints values."""
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{key}:{_plain(value[key])}' for key in sorted(value))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(_plain(item) for item in value)}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "<none>" if value is None else str(value)
+
+
+def object_name(kind: Kind | None, item: Object) -> str:
+    """``pod/web``, ``deployment.apps/web``."""
+    name = item["metadata"]["name"]
+    return f"{kind.qualified if kind is not None else item['kind'].lower()}/{name}"

@@ -1,0 +1,142 @@
+"""What every verb begins with: which server, which namespace, which kinds there are."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from cli.steer.discovery import Discovery, Kind
+from cli.steer.failures import Failure
+from client import Credentials, load_kubeconfig
+from client.kubeconfig import KubeconfigError
+from client.transport import Query, Transport, Unreachable
+
+Object = dict[str, Any]
+F = TypeVar("F", bound=Callable[..., Any])
+
+_HOST_KUBECONFIG = Path("/etc/steersman/admin.kubeconfig")
+PATCH_TYPES = {
+    "json": "application/json-patch+json",
+    "merge": "application/merge-patch+json",
+    "strategic": "application/strategic-merge-patch+json",
+}
+
+
+class Session:
+    """Calls to the API server as plain documents. Raises ApiError and Unreachable."""
+
+    def __init__(self, *, kubeconfig: str = "", context: str = "", namespace: str = "") -> None:
+        self._kubeconfig, self._context, self._namespace = kubeconfig, context, namespace
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """Raises Failure."""
+        try:
+            return load_kubeconfig(kubeconfig_path(self._kubeconfig), context=self._context)
+        except KubeconfigError as error:
+            raise Failure(str(error)) from error
+
+    @cached_property
+    def transport(self) -> Transport:
+        return Transport(self.credentials, user_agent="steer")
+
+    @cached_property
+    def discovery(self) -> Discovery:
+        return Discovery(self.call)
+
+    @property
+    def namespace(self) -> str:
+        return self._namespace or self.credentials.namespace or "default"
+
+    @property
+    def has_namespace(self) -> bool:
+        """Whether the namespace was said on the command line."""
+        return bool(self._namespace)
+
+    def space(self, kind: Kind, *, everywhere: bool = False) -> str:
+        """The namespace for calls about a kind."""
+        return "" if everywhere or not kind.namespaced else self.namespace
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+        accept: str = "",
+    ) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        answer = self.transport.request(
+            method, path, query=query, body=data, content_type=content_type, accept=accept, timeout_s=60
+        )
+        try:
+            return msgspec.json.decode(answer) if answer else None
+        except msgspec.DecodeError as error:
+            raise Unreachable(f"{method} {path}: the answer is no JSON: {error}") from error
+
+    def get(self, kind: Kind, name: str, namespace: str) -> Object:
+        found: Object = self.call("GET", kind.path(namespace, name))
+        return found
+
+    def list(self, kind: Kind, namespace: str, *, labels: str = "", fields: str = "") -> Iterator[Object]:
+        """Each object, with its type, page after page."""
+        query: dict[str, str | int] = {"labelSelector": labels, "fieldSelector": fields, "limit": 500}
+        while True:
+            page = self.call("GET", kind.path(namespace), query=query)
+            for item in page.get("items") or []:
+                yield {"apiVersion": kind.api_version, "kind": kind.kind, **item}
+            query["continue"] = page["metadata"].get("continue", "")
+            if not query["continue"]:
+                return
+
+    def patch(self, kind: Kind, name: str, namespace: str, patch: Any, *, form: str, query: Query | None = None) -> Any:
+        path = kind.path(namespace, name)
+        return self.call("PATCH", path, body=patch, content_type=PATCH_TYPES[form], query=query)
+
+
+def kubeconfig_path(said: str) -> Path:
+    """The flag, the variable, one's own, or that of a cluster on this host."""
+    if said:
+        return Path(said)
+    for name in os.environ.get("KUBECONFIG", "").split(os.pathsep):
+        if name and Path(name).exists():
+            return Path(name)
+    if os.environ.get("KUBECONFIG"):
+        return Path(os.environ["KUBECONFIG"].split(os.pathsep)[0])
+    own = Path.home() / ".kube/config"
+    return own if own.exists() or not _HOST_KUBECONFIG.exists() else _HOST_KUBECONFIG
+
+
+_COMMON = (
+    click.option("--kubeconfig", default="", help="Path to the kubeconfig file."),
+    click.option("--context", default="", help="The name of the kubeconfig context to use."),
+    click.option("-n", "--namespace", default="", help="The namespace of this request."),
+)
+
+
+def with_session(function: F) -> F:
+    """Gives a verb the flags that all share, and as its first argument the Session that they make."""
+
+    def run(*arguments: Any, kubeconfig: str, context: str, namespace: str, **flags: Any) -> Any:
+        before: Mapping[str, str] = click.get_current_context().find_root().obj or {}
+        session = Session(
+            kubeconfig=kubeconfig or before.get("kubeconfig", ""),
+            context=context or before.get("context", ""),
+            namespace=namespace or before.get("namespace", ""),
+        )
+        return function(session, *arguments, **flags)
+
+    run.__doc__, run.__name__ = function.__doc__, function.__name__
+    run.__click_params__ = list(getattr(function, "__click_params__", ()))  # type: ignore[attr-defined]
+    wrapped: Any = run
+    for option in reversed(_COMMON):
+        wrapped = option(wrapped)
+    found: F = wrapped
+    return found

@@ -1,0 +1,85 @@
+"""`steer apply -f FILE`: creates what is missing, and brings what is there to what the file says."""
+
+import copy
+import json
+import sys
+
+import click
+
+from api.errors import ApiError, Conflict, NotFound
+from cli.steer.manifests import Manifest, manifests
+from cli.steer.session import Object, Session, with_session
+from cli.steer.three_way import three_way
+from cli.steer.writing import DRY_RUN, OPTIONS, each, failed, options, outcome
+
+_LAST = "kubectl.kubernetes.io/last-applied-configuration"
+_UNNOTED = (
+    "Warning: resource {}/{} is missing the {note} annotation which is required by steer apply. steer apply should "
+    "only be used on resources created declaratively by either steer create --save-config or steer apply. The missing "
+    "annotation will be patched automatically."
+)
+_TRIES = 5
+
+
+@click.command("apply")
+@options(OPTIONS, DRY_RUN)
+@with_session
+def command(session: Session, filename: tuple[str, ...], recursive: bool, dry_run: str, output: str) -> None:
+    """Apply a configuration to a resource by file name or stdin. It is created if it does not exist yet."""
+
+    def apply(item: Manifest) -> None:
+        try:
+            done, found = _apply(session, item, dry_run)
+        except ApiError as error:
+            raise failed(error, "applying", item.source) from error
+        outcome(item, done, found, form=output, dry_run=dry_run)
+
+    each(manifests(session, filename, recursive=recursive), apply)
+
+
+def _apply(session: Session, item: Manifest, dry_run: str) -> tuple[str, Object]:
+    """What was done, and what is there now. Read and compared again when another was quicker."""
+    namespace = item.namespace(session)
+    wanted = _with_note(item.document, namespace)
+    query = {
+        "fieldManager": "steer-client-side-apply",
+        "fieldValidation": "Strict",
+        "dryRun": "All" if dry_run == "server" else "",
+    }
+    for left in reversed(range(_TRIES)):
+        try:
+            there = session.get(item.kind, item.name, namespace)
+        except NotFound:
+            made = (
+                wanted
+                if dry_run == "client"
+                else session.call("POST", item.kind.path(namespace), query=query, body=wanted)
+            )
+            return "created", made
+        last = (there["metadata"].get("annotations") or {}).get(_LAST)
+        if not last:
+            print(_UNNOTED.format(item.kind.plural, item.name, note=_LAST), file=sys.stderr)
+        patch, form = three_way(json.loads(last) if last else {}, wanted, there)
+        if not patch:
+            return "unchanged", there
+        if dry_run == "client":
+            return "configured", there
+        try:
+            return "configured", session.patch(item.kind, item.name, namespace, patch, form=form, query=query)
+        except Conflict:
+            if not left:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _with_note(document: Object, namespace: str) -> Object:
+    """The object with itself noted in it, as kubectl notes it: either may apply what the other did."""
+    wanted = copy.deepcopy(document)
+    meta = wanted.setdefault("metadata", {})
+    if namespace:
+        meta["namespace"] = namespace
+    annotations = meta.setdefault("annotations", {}) or {}
+    annotations.pop(_LAST, None)
+    note = json.dumps(wanted, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
+    meta["annotations"] = {**annotations, _LAST: note}
+    return wanted

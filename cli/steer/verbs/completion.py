@@ -1,0 +1,18 @@
+"""`steer completion SHELL`: `source <(steer completion bash)`."""
+
+import click
+from click.shell_completion import get_completion_class
+
+from cli.steer.failures import Failure
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def command(shell: str) -> None:
+    """Output shell completion code for the specified shell (bash, zsh or fish)."""
+    from cli.steer.main import steer
+
+    found = get_completion_class(shell)
+    if found is None:
+        raise Failure(f"no completion for {shell}")
+    print(found(steer, {}, "steer", "_STEER_COMPLETE").source())

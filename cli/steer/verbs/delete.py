@@ -1,0 +1,158 @@
+"""`steer delete`: by file, by name, by selector; waits until the objects are gone."""
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from api.errors import ApiError, NotFound
+from cli.steer.discovery import Kind
+from cli.steer.durations import seconds
+from cli.steer.failures import Failure, Several, told
+from cli.steer.manifests import manifests
+from cli.steer.selection import chosen
+from cli.steer.session import Session, with_session
+from cli.steer.writing import OPTIONS, options
+
+_CASCADES = {
+    "background": "Background",
+    "foreground": "Foreground",
+    "orphan": "Orphan",
+    "true": "Background",
+    "false": "Orphan",
+}
+_FOR_EVER_S = 7 * 24 * 3600.0
+
+_FORCED = (
+    "Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated. The "
+    "resource may continue to run on the cluster indefinitely."
+)
+_NOTHING_SAID = """\
+You must provide one or more resources by argument or filename.
+Example resource specifications include:
+   '-f rsrc.yaml'
+   '--filename=rsrc.json'
+   '<resource> <name>'
+   '<resource>'"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    kind: Kind
+    namespace: str
+    name: str
+
+
+@click.command("delete")
+@click.argument("words", nargs=-1, metavar="TYPE NAME… | TYPE/NAME…")
+@options(OPTIONS)
+@click.option("-l", "--selector", default="", help="Label selector.")
+@click.option("--field-selector", default="", help="Field selector.")
+@click.option("--all", "everything", is_flag=True, help="Delete all resources of the types in the namespace.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="In all namespaces.")
+@click.option("--grace-period", type=int, default=-1, help="Seconds to end gracefully; -1: each one's own.")
+@click.option("--now", is_flag=True, help="Signal for immediate shutdown: a grace period of 1 s.")
+@click.option("--force", is_flag=True, help="Remove from the API at once; what runs may run on.")
+@click.option(
+    "--cascade", default="background", type=click.Choice(sorted(_CASCADES)), help="What becomes of dependents."
+)
+@click.option("--ignore-not-found", is_flag=True, help="What is not there counts as deleted.")
+@click.option("--wait/--no-wait", default=True, help="Wait until finalizers and grace are over.")
+@click.option("--timeout", default="0s", help="How long to wait; 0: as long as it takes.")
+@click.option("-o", "--output", default="", type=click.Choice(["", "name"]), help="name: only names are printed.")
+@with_session
+def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
+    """Delete resources by file names, stdin, resources and names, or by resources and label selector."""
+    body = _options(flags)
+    targets = _targets(session, words, flags)
+    if not targets and not (flags["filename"] or flags["ignore_not_found"]):
+        print("No resources found", file=sys.stderr)
+    bad = False
+    gone: list[tuple[_Target, str]] = []
+    for target in targets:
+        try:
+            answer = session.call("DELETE", target.kind.path(target.namespace, target.name), body=body)
+        except NotFound as error:
+            bad |= not flags["ignore_not_found"]
+            if not flags["ignore_not_found"]:
+                print(told(error), file=sys.stderr)
+            continue
+        except ApiError as error:
+            bad = True
+            print(told(error), file=sys.stderr)
+            continue
+        about = (answer.get("details") if answer.get("kind") == "Status" else answer.get("metadata")) or {}
+        gone.append((target, about.get("uid", "")))
+        _say(target, short=flags["output"] == "name", forced=flags["force"])
+    if flags["wait"]:
+        _wait(session, gone, seconds(flags["timeout"]) or _FOR_EVER_S)
+    if bad:
+        raise Several
+
+
+def _options(flags: dict[str, Any]) -> dict[str, Any]:
+    grace_s = flags["grace_period"]
+    if flags["now"]:
+        if grace_s != -1:
+            raise Failure("--now and --grace-period cannot be specified together")
+        grace_s = 1
+    if flags["force"] and grace_s < 0:
+        grace_s = 0
+    if grace_s == 0 and not flags["force"]:
+        grace_s = 1  # as kubectl: only --force skips the node's word
+    if flags["force"]:
+        print(_FORCED, file=sys.stderr)
+    grace = {"gracePeriodSeconds": grace_s} if grace_s >= 0 else {}
+    return {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": _CASCADES[flags["cascade"]], **grace}
+
+
+def _targets(session: Session, words: tuple[str, ...], flags: dict[str, Any]) -> list[_Target]:
+    if flags["filename"]:
+        items = manifests(session, flags["filename"], recursive=flags["recursive"])
+        return [_Target(item.kind, item.namespace(session), item.name) for item in items]
+    if not words:
+        raise Failure(_NOTHING_SAID)
+    found: list[_Target] = []
+    for one in chosen(session, words):
+        space = session.space(one.kind, everywhere=flags["all_namespaces"])
+        if one.names:
+            if flags["selector"] or flags["everything"]:
+                raise Failure("name cannot be provided when a selector is specified")
+            found += [_Target(one.kind, space, name) for name in one.names]
+            continue
+        if not (flags["selector"] or flags["field_selector"] or flags["everything"]):
+            raise Failure("resource(s) were provided, but no name was specified")
+        for item in session.list(one.kind, space, labels=flags["selector"], fields=flags["field_selector"]):
+            found.append(_Target(one.kind, item["metadata"].get("namespace", ""), item["metadata"]["name"]))
+    return found
+
+
+def _say(target: _Target, *, short: bool, forced: bool) -> None:
+    if short:
+        print(f"{target.kind.qualified}/{target.name}", flush=True)
+        return
+    how = "force deleted" if forced else "deleted"
+    where = f" from {target.namespace} namespace" if target.namespace else ""
+    print(f'{target.kind.qualified} "{target.name}" {how}{where}', flush=True)
+
+
+def _wait(session: Session, gone: list[tuple[_Target, str]], limit_s: float) -> None:
+    """An object of the same name that has another uid is another one."""
+    end = time.monotonic() + limit_s
+    for target, uid in gone:
+        pause_s = 0.05
+        while _is_there(session, target, uid):
+            if time.monotonic() > end:
+                raise Failure(f"timed out waiting for the condition on {target.kind.plural}/{target.name}")
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, 1.0)
+
+
+def _is_there(session: Session, target: _Target, uid: str) -> bool:
+    try:
+        found = session.get(target.kind, target.name, target.namespace)
+    except NotFound:
+        return False
+    return not uid or found["metadata"].get("uid") == uid

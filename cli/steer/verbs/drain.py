@@ -1,0 +1,141 @@
+"""`steer drain NODE`: cordon, then evict its pods through the API, which respects disruption budgets."""
+
+import sys
+import time
+from typing import Any
+
+import click
+
+from api.errors import NotFound, TooManyRequests
+from cli.steer.cordoning import chosen_nodes, mark
+from cli.steer.durations import seconds
+from cli.steer.failures import Failure
+from cli.steer.session import Object, Session, with_session
+
+_RETRY_S = 5.0
+_LOOK_S = 0.3
+_FOR_EVER_S = 7 * 24 * 3600.0
+_MIRROR = "kubernetes.io/config.mirror"
+
+
+@click.command("drain")
+@click.argument("nodes", nargs=-1, metavar="NODE…")
+@click.option("-l", "--selector", default="", help="Label selector of the nodes.")
+@click.option("--ignore-daemonsets", is_flag=True, help="Leave pods of daemon sets where they are.")
+@click.option("--delete-emptydir-data", is_flag=True, help="Also pods whose emptyDir data will be lost.")
+@click.option("--force", is_flag=True, help="Also pods that no controller will replace.")
+@click.option("--grace-period", type=int, default=-1, help="Seconds to end gracefully; -1: each pod's own.")
+@click.option("--timeout", default="0s", help="How long to wait; 0: as long as it takes.")
+@click.option("--disable-eviction", is_flag=True, help="Delete instead of evicting: budgets are not asked.")
+@click.option("--pod-selector", default="", help="Only pods with these labels.")
+@with_session
+def command(session: Session, nodes: tuple[str, ...], selector: str, **flags: Any) -> None:
+    """Drain node in preparation for maintenance."""
+    names = chosen_nodes(session, nodes, selector, verb="drain")
+    for name in names:
+        mark(session, name, unschedulable=True)
+    end = time.monotonic() + (seconds(flags["timeout"]) or _FOR_EVER_S)
+    for name in names:
+        _empty(session, name, flags, end)
+        print(f"node/{name} drained", flush=True)
+
+
+def _empty(session: Session, node: str, flags: dict[str, Any], end: float) -> None:
+    pods = session.discovery.find("pods")
+    found = list(session.list(pods, "", fields=f"spec.nodeName={node}", labels=flags["pod_selector"]))
+    going, obstacles, warnings = _judged(found, flags)
+    if obstacles:
+        print(
+            f'error: unable to drain node "{node}" due to error: [{", ".join(obstacles)}], continuing command...',
+            file=sys.stderr,
+        )
+        raise Failure(f"There are pending nodes to be drained:\n {node}\n" + "\n".join(obstacles), prefix="")
+    for warning in warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
+    for pod in going:
+        print(f"evicting pod {pod['metadata']['namespace']}/{pod['metadata']['name']}", flush=True)
+        _evict(session, pod, flags, end)
+    for pod in going:
+        _gone(session, pod, end)
+        print(f"pod/{pod['metadata']['name']} evicted", flush=True)
+
+
+def _judged(pods: list[Object], flags: dict[str, Any]) -> tuple[list[Object], list[str], list[str]]:
+    """The pods that go, why some must not, and what is to be said of others."""
+    going: list[Object] = []
+    kept: dict[str, list[str]] = {}
+    said: dict[str, list[str]] = {}
+    for pod in pods:
+        where = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+        stays, obstacle, warning = _judgement(pod, flags)
+        if obstacle:
+            kept.setdefault(obstacle, []).append(where)
+        if warning:
+            said.setdefault(warning, []).append(where)
+        if not stays and not obstacle:
+            going.append(pod)
+    return going, _lines(kept), _lines(said)
+
+
+def _judgement(pod: Object, flags: dict[str, Any]) -> tuple[bool, str, str]:
+    """Whether the pod stays where it is, what stands against its going, and what is to be said of it."""
+    meta = pod["metadata"]
+    owner = next((one for one in meta.get("ownerReferences") or () if one.get("controller")), None)
+    if _MIRROR in (meta.get("annotations") or {}):
+        return True, "", ""
+    if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+        return False, "", ""
+    if owner and owner["kind"] == "DaemonSet":
+        if flags["ignore_daemonsets"]:
+            return True, "", "ignoring DaemonSet-managed Pods"
+        return True, "cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore)", ""
+    keeps_data = any("emptyDir" in volume for volume in pod["spec"].get("volumes") or ())
+    if keeps_data and not flags["delete_emptydir_data"]:
+        return True, "cannot delete Pods with local storage (use --delete-emptydir-data to override)", ""
+    if not owner and not flags["force"]:
+        return True, "cannot delete Pods that declare no controller (use --force to override)", ""
+    return False, "", "" if owner else "deleting Pods that declare no controller"
+
+
+def _lines(found: dict[str, list[str]]) -> list[str]:
+    return [f"{text}: {', '.join(pods)}" for text, pods in found.items()]
+
+
+def _evict(session: Session, pod: Object, flags: dict[str, Any], end: float) -> None:
+    """A budget that says no is asked again until the time is over."""
+    kind, meta = session.discovery.find("pods"), pod["metadata"]
+    grace = {"gracePeriodSeconds": flags["grace_period"]} if flags["grace_period"] >= 0 else {}
+    path = kind.path(meta["namespace"], meta["name"])
+    delete = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": meta["uid"]}, **grace}
+    about = {"name": meta["name"], "namespace": meta["namespace"]}
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": about, "deleteOptions": delete}
+    while True:
+        try:
+            if flags["disable_eviction"]:
+                session.call("DELETE", path, body=delete)
+            else:
+                session.call("POST", f"{path}/eviction", body=eviction)
+            return
+        except NotFound:
+            return
+        except TooManyRequests as error:
+            if time.monotonic() + _RETRY_S > end:
+                raise Failure(
+                    f"error when evicting pods/{meta['name']} -n {meta['namespace']}: global timeout reached"
+                ) from error
+            told = f'error when evicting pods/"{meta["name"]}" -n "{meta["namespace"]}" (will retry after 5s): {error}'
+            print(told, file=sys.stderr)
+            time.sleep(_RETRY_S)
+
+
+def _gone(session: Session, pod: Object, end: float) -> None:
+    kind, meta = session.discovery.find("pods"), pod["metadata"]
+    while time.monotonic() < end:
+        try:
+            if session.get(kind, meta["name"], meta["namespace"])["metadata"]["uid"] != meta["uid"]:
+                return
+        except NotFound:
+            return
+        time.sleep(_LOOK_S)
+    raise Failure(f"error when waiting for pod \"{meta['name']}\" in namespace \"{meta['namespace']}\" to terminate: "
+                  "global timeout reached")  # fmt: skip

@@ -1,0 +1,24 @@
+"""`steer exec POD -- COMMAND`: over WebSocket channels (v5), with a terminal when asked for."""
+
+from typing import Any
+
+import click
+
+from cli.steer.failures import Failure
+from cli.steer.remote import run
+from cli.steer.selection import one_pod
+from cli.steer.session import Session, with_session
+
+
+@click.command("exec", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": True})
+@click.argument("pod", metavar="POD | TYPE/NAME")
+@click.argument("words", nargs=-1, metavar="-- COMMAND [ARGUMENT…]")
+@click.option("-c", "--container", default="", help="The container; the pod's first when not said.")
+@click.option("-i", "--stdin", is_flag=True, help="Pass standard input to the command.")
+@click.option("-t", "--tty", is_flag=True, help="Give the command a terminal.")
+@with_session
+def command(session: Session, pod: str, words: tuple[str, ...], **flags: Any) -> int:
+    """Execute a command in a container."""
+    if not words:
+        raise Failure("you must specify at least one command for the container")
+    return run(session, one_pod(session, pod), flags["container"], words, stdin=flags["stdin"], tty=flags["tty"])

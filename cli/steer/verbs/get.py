@@ -1,0 +1,297 @@
+"""`steer get`: the server draws the tables, so that every kind has its own columns."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+import msgspec
+
+from api.errors import ApiError, NotFound, from_status
+from api.meta import Status
+from cli.steer.failures import Failure, Several, told
+from cli.steer.manifests import manifests
+from cli.steer.output.jsonpath import PathError, path
+from cli.steer.output.printing import FORMS, object_name, printer
+from cli.steer.output.table import Table, cell
+from cli.steer.selection import Chosen, chosen
+from cli.steer.session import Object, Session, with_session
+
+_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+
+_NOTHING_SAID = """\
+You must specify the type of resource to get. Use "steer api-resources" for a complete list of supported resources.
+
+error: Required resource not specified.
+Use "steer explain <resource>" for a detailed description of that resource (e.g. steer explain pods).
+See 'steer get -h' for help and examples"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be got, and how it is to look."""
+
+    labels: str
+    fields: str
+    everywhere: bool
+    form: str
+    headers: bool
+    show_labels: bool
+    label_columns: tuple[str, ...]
+    show_kind: bool
+    sort_by: str
+    ignore_missing: bool
+
+
+@click.command("get")
+@click.argument("words", nargs=-1, metavar="TYPE[,TYPE…] [NAME…] | TYPE/NAME…")
+@click.option("-o", "--output", default="", help=f"Output format: {FORMS}.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="List across all namespaces.")
+@click.option("-l", "--selector", default="", help="Label selector, as 'a=b,c in (d,e),!f'.")
+@click.option("--field-selector", default="", help="Field selector, as 'status.phase=Running'.")
+@click.option("-f", "--filename", multiple=True, help="File, folder, URL or - that names the objects.")
+@click.option("-R", "--recursive", is_flag=True, help="Process the folder of -f recursively.")
+@click.option("-w", "--watch", is_flag=True, help="After listing, watch for changes.")
+@click.option("--watch-only", is_flag=True, help="Watch for changes, without listing first.")
+@click.option("--no-headers", is_flag=True, help="Print no headers.")
+@click.option("--show-labels", is_flag=True, help="Show all labels as the last column.")
+@click.option("-L", "--label-columns", multiple=True, help="Labels that are shown as columns.")
+@click.option("--show-kind", is_flag=True, help="List the resource type with the name.")
+@click.option("--sort-by", default="", help="Sort by a field, as '.metadata.name'.")
+@click.option("--ignore-not-found", is_flag=True, help="Succeed without output when nothing is found.")
+@click.option("--raw", default="", help="A path on the server, whose answer is printed as it is.")
+@with_session
+def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
+    """Display one or many resources."""
+    if flags["raw"]:
+        sys.stdout.write(session.transport.request("GET", flags["raw"], accept="*/*").decode(errors="replace"))
+        return
+    if flags["filename"]:
+        items = list(manifests(session, flags["filename"], recursive=flags["recursive"]))
+        what = [Chosen(item.kind, (item.name,)) for item in items]
+    elif words:
+        what = chosen(session, words)
+    else:
+        raise Failure(_NOTHING_SAID, prefix="")
+    wanted = Wanted(
+        labels=flags["selector"], fields=flags["field_selector"], everywhere=flags["all_namespaces"],
+        form=flags["output"], headers=not flags["no_headers"], show_labels=flags["show_labels"],
+        label_columns=tuple(label for one in flags["label_columns"] for label in one.split(",")),
+        show_kind=flags["show_kind"], sort_by=flags["sort_by"], ignore_missing=flags["ignore_not_found"],
+    )  # fmt: skip
+    if any(one.names for one in what) and (wanted.labels or wanted.fields):
+        raise Failure("name cannot be provided when a selector is specified")
+    if any(one.names for one in what) and wanted.everywhere:
+        raise Failure("a resource cannot be retrieved by name across all namespaces")
+    if flags["watch"] or flags["watch_only"]:
+        if len(what) != 1 or len(what[0].names) > 1:
+            raise Failure("watch is only supported on individual resources and resource collections - more than 1 "
+                          "resource was found")  # fmt: skip
+        _watch(session, what[0], wanted, first=not flags["watch_only"])
+    elif wanted.form in ("", "wide"):
+        _tables(session, what, wanted)
+    else:
+        _objects(session, what, wanted)
+
+
+# Whole objects.
+
+
+def _objects(session: Session, what: list[Chosen], wanted: Wanted) -> None:
+    as_one = len(what) == 1 and len(what[0].names) == 1
+    names = {one.kind.kind: one.kind for one in what}
+    show = printer(
+        wanted.form,
+        name_of=lambda item: object_name(names.get(item["kind"]), item),
+        as_one=as_one,
+        headers=wanted.headers,
+    )
+    missing: list[str] = []
+    found = _sorted([item for one in what for item in _each(session, one, wanted, missing)], wanted.sort_by)
+    if found or not as_one:
+        show(found)
+    _tell(missing)
+
+
+def _each(session: Session, one: Chosen, wanted: Wanted, missing: list[str]) -> Iterator[Object]:
+    space = session.space(one.kind, everywhere=wanted.everywhere)
+    if not one.names:
+        yield from session.list(one.kind, space, labels=wanted.labels, fields=wanted.fields)
+    for name in one.names:
+        try:
+            yield session.get(one.kind, name, space)
+        except NotFound as error:
+            if not wanted.ignore_missing:
+                missing.append(told(error))
+
+
+def _sorted(items: list[Object], sort_by: str) -> list[Object]:
+    if not sort_by:
+        return items
+    try:
+        find = path(sort_by)
+    except PathError as error:
+        raise Failure(f"couldn't find any field with path {sort_by}: {error}") from error
+    return sorted(items, key=lambda item: _sort_key(find(item)))
+
+
+def _sort_key(values: list[Any]) -> tuple[int, float, str]:
+    if not values:
+        return (0, 0.0, "")
+    first = values[0]
+    return (1, float(first), "") if isinstance(first, int | float) else (2, 0.0, str(first))
+
+
+def _tell(missing: Sequence[str]) -> None:
+    for line in missing:
+        print(line, file=sys.stderr)
+    if missing:
+        raise Several
+
+
+# Tables.
+
+
+def _tables(session: Session, what: list[Chosen], wanted: Wanted) -> None:
+    missing: list[str] = []
+    found = [(one, *_rows(session, one, wanted, missing)) for one in what]
+    # What is named and not there is no kind that is shown; a list without rows is.
+    several = len({one.kind for one, rows, _ in found if rows or not one.names}) > 1
+    drawn = [(one, rows, columns) for one, rows, columns in found if rows]
+    for at, (one, rows, columns) in enumerate(drawn):
+        if at:
+            print()
+        _Drawing(one, wanted, show_kind=several).show(columns, rows)
+    if not drawn and not missing and not wanted.ignore_missing:
+        spaces = [session.space(one.kind, everywhere=wanted.everywhere) for one in what]
+        where = f" in {spaces[0]} namespace." if all(spaces) else ""
+        print(f"No resources found{where}", file=sys.stderr)
+    _tell(missing)
+
+
+def _rows(session: Session, one: Chosen, wanted: Wanted, missing: list[str]) -> tuple[list[Any], list[Any]]:
+    space = session.space(one.kind, everywhere=wanted.everywhere)
+    rows: list[Any] = []
+    columns: list[Any] = []
+    include = "Object" if wanted.sort_by else "Metadata"
+    for name in one.names or ("",):
+        query: dict[str, str | int] = {"includeObject": include}
+        if not name:
+            query |= {"labelSelector": wanted.labels, "fieldSelector": wanted.fields, "limit": 500}
+        while True:
+            try:
+                page = session.call("GET", one.kind.path(space, name), query=query, accept=_TABLE)
+            except NotFound as error:
+                if not wanted.ignore_missing:
+                    missing.append(told(error))
+                break
+            columns = page.get("columnDefinitions") or columns
+            rows += page.get("rows") or []
+            query["continue"] = (page.get("metadata") or {}).get("continue", "")
+            if not query["continue"]:
+                break
+    if wanted.sort_by:
+        by_row = {id(row["object"]): row for row in rows}
+        rows = [by_row[id(item)] for item in _sorted([row["object"] for row in rows], wanted.sort_by)]
+    return rows, columns
+
+
+class _Drawing:
+    """Rows of one kind, also those that a watch brings later."""
+
+    def __init__(self, one: Chosen, wanted: Wanted, *, show_kind: bool = False) -> None:
+        self._one = one
+        self._wanted = wanted
+        self._show_kind = show_kind or wanted.show_kind
+        self._table: Table | None = None
+        self._columns: list[int] = []
+        self._priorities: list[Any] = []
+
+    def show(self, columns: list[Any], rows: list[Any]) -> None:
+        if self._table is None:
+            self._table = self._begun(columns)
+        self._table.print([self._cells(row) for row in rows])
+
+    def _begun(self, columns: list[Any]) -> Table:
+        wide = self._wanted.form == "wide"
+        self._columns = [at for at, column in enumerate(columns) if wide or not column.get("priority")]
+        head = [columns[at]["name"] for at in self._columns]
+        labels = [label.rpartition("/")[2] for label in self._wanted.label_columns]
+        head = [
+            *(["NAMESPACE"] if self._spaced else []),
+            *head,
+            *labels,
+            *(["LABELS"] if self._wanted.show_labels else []),
+        ]
+        return Table(head, headers=self._wanted.headers)
+
+    @property
+    def _spaced(self) -> bool:
+        return self._wanted.everywhere and self._one.kind.namespaced
+
+    def _cells(self, row: Any) -> list[str]:
+        meta = row["object"]["metadata"]
+        labels = meta.get("labels") or {}
+        cells = [cell(row["cells"][at]) for at in self._columns]
+        if self._show_kind and cells:
+            cells[0] = f"{self._one.kind.qualified}/{cells[0]}"
+        own = [labels.get(label, "") for label in self._wanted.label_columns]
+        if self._wanted.show_labels:
+            own.append(",".join(f"{key}={value}" for key, value in sorted(labels.items())) or "<none>")
+        return [*([meta.get("namespace", "")] if self._spaced else []), *cells, *own]
+
+
+# Changes.
+
+
+class _Event(msgspec.Struct):
+    type: str
+    object: msgspec.Raw
+
+
+def _watch(session: Session, one: Chosen, wanted: Wanted, *, first: bool) -> None:
+    """Until the server ends it or the user does."""
+    if wanted.form not in ("", "wide", "name", "json", "yaml"):
+        raise Failure(f"--watch shows tables, names, json and yaml, not {wanted.form!r}")
+    as_table = wanted.form in ("", "wide")
+    space = session.space(one.kind, everywhere=wanted.everywhere)
+    fields = f"metadata.name={one.names[0]}" if one.names else wanted.fields
+    listed = session.call(
+        "GET", one.kind.path(space), query={"labelSelector": wanted.labels, "fieldSelector": fields},
+        accept=_TABLE if as_table else "",
+    )  # fmt: skip
+    drawing = _Drawing(one, wanted)
+    if one.names and not (listed.get("rows") or listed.get("items")):
+        raise Failure(f'Error from server (NotFound): {one.kind.plural} "{one.names[0]}" not found', prefix="")
+    show = None if as_table else printer(wanted.form, name_of=lambda item: object_name(one.kind, item), as_one=True)
+    if first and show is None and listed.get("rows"):
+        drawing.show(listed["columnDefinitions"], listed["rows"])
+    elif first and show is not None:
+        for item in listed.get("items") or []:
+            show([{"apiVersion": one.kind.api_version, "kind": one.kind.kind, **item}])
+    columns = listed.get("columnDefinitions") or []
+    stream = session.transport.stream(
+        one.kind.path(space),
+        query={
+            "watch": True, "labelSelector": wanted.labels, "fieldSelector": fields,
+            "resourceVersion": listed["metadata"]["resourceVersion"],
+        },
+        accept=_TABLE if as_table else "",
+    )  # fmt: skip
+    for line in stream.lines():
+        event = msgspec.json.decode(line, type=_Event)
+        if event.type == "ERROR":
+            raise _error(bytes(event.object))
+        item = msgspec.json.decode(event.object)
+        if event.type == "BOOKMARK":
+            continue
+        if show is not None:
+            show([item])
+        elif item.get("rows"):
+            columns = item.get("columnDefinitions") or columns
+            drawing.show(columns, item["rows"])
+
+
+def _error(data: bytes) -> ApiError:
+    return from_status(msgspec.json.decode(data, type=Status))

@@ -1,0 +1,137 @@
+"""`steer logs POD`: of one container, of all, or of all pods that a selector finds."""
+
+import sys
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from api.errors import NotFound
+from cli.steer.durations import seconds
+from cli.steer.failures import Failure
+from cli.steer.selection import one_pod
+from cli.steer.session import Object, Session, with_session
+from client.transport import Query
+
+_EXPECTED = """\
+expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.
+POD or TYPE/NAME is a required argument for the logs command
+See 'steer logs -h' for help and examples"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    pod: str
+    container: str
+    chosen: bool = False  # a default that people should be told of
+
+
+@click.command("logs")
+@click.argument("pod", required=False, default="", metavar="POD | TYPE/NAME")
+@click.argument("container", required=False, default="")
+@click.option("-c", "--container", "container_flag", default="", help="The container whose log is printed.")
+@click.option("-f", "--follow", is_flag=True, help="Go on as the log grows.")
+@click.option("-p", "--previous", is_flag=True, help="The log of the container's run before this one.")
+@click.option("--since", default="", help="Only what is newer than a duration, as 5s, 2m or 3h.")
+@click.option("--since-time", default="", help="Only what is newer than a time (RFC 3339).")
+@click.option("--tail", type=int, default=-1, help="Lines from the end; -1: all (10 with a selector).")
+@click.option("--timestamps", is_flag=True, help="Each line with its time.")
+@click.option("--limit-bytes", type=int, default=0, help="At most so many bytes.")
+@click.option("--all-containers", is_flag=True, help="All containers of the pods.")
+@click.option("--prefix", is_flag=True, help="Each line with its pod and container.")
+@click.option("-l", "--selector", default="", help="Label selector of the pods.")
+@with_session
+def command(session: Session, pod: str, container: str, container_flag: str, **flags: Any) -> None:
+    """Print the logs for a container in a pod or specified resource."""
+    query = _query(flags)
+    sources = _sources(session, pod, container_flag or container, flags)
+    for source in sources:
+        if source.chosen:
+            print(f'Defaulted container "{source.container}" out of: {_names(session, source.pod)}', file=sys.stderr)
+    if flags["follow"] and len(sources) > 1:
+        _at_once(session, sources, query, prefix=flags["prefix"])
+        return
+    for source in sources:
+        _print(session, source, query, prefix=flags["prefix"])
+
+
+def _query(flags: dict[str, Any]) -> dict[str, str | int | bool | None]:
+    if flags["since"] and flags["since_time"]:
+        raise Failure("at most one of `sinceTime` or `sinceSeconds` may be specified")
+    tail = flags["tail"] if flags["tail"] >= 0 else (10 if flags["selector"] else None)
+    return {
+        "follow": flags["follow"] or None, "previous": flags["previous"] or None,
+        "sinceSeconds": max(1, round(seconds(flags["since"]))) if flags["since"] else None,
+        "sinceTime": flags["since_time"], "timestamps": flags["timestamps"] or None, "tailLines": tail,
+        "limitBytes": flags["limit_bytes"] or None,
+    }  # fmt: skip
+
+
+def _sources(session: Session, word: str, container: str, flags: dict[str, Any]) -> list[_Source]:
+    if bool(word) == bool(flags["selector"]):
+        raise Failure(_EXPECTED)
+    pods = session.discovery.find("pods")
+    if word:
+        found = [_pod(session, one_pod(session, word))]
+    else:
+        found = list(session.list(pods, session.namespace, labels=flags["selector"]))
+        if not found:
+            print(f"No resources found in {session.namespace} namespace.", file=sys.stderr)
+    sources: list[_Source] = []
+    for pod in found:
+        name, names = pod["metadata"]["name"], _containers(pod, everything=flags["all_containers"])
+        if flags["all_containers"]:
+            sources += [_Source(name, one) for one in names]
+        else:
+            sources.append(_Source(name, container or names[0], chosen=not container and len(names) > 1))
+    return sources
+
+
+def _pod(session: Session, name: str) -> Object:
+    try:
+        return session.get(session.discovery.find("pods"), name, session.namespace)
+    except NotFound as error:
+        where = f'error from server (NotFound): {error} in namespace "{session.namespace}"'
+        raise Failure(where) from error
+
+
+def _containers(pod: Object, *, everything: bool) -> list[str]:
+    spec = pod["spec"]
+    lists = ("initContainers", "containers", "ephemeralContainers") if everything else ("containers",)
+    names: list[str] = [one["name"] for key in lists for one in spec.get(key) or ()]
+    default = (pod["metadata"].get("annotations") or {}).get("kubectl.kubernetes.io/default-container")
+    return [default, *(name for name in names if name != default)] if default in names and not everything else names
+
+
+def _names(session: Session, pod: str) -> str:
+    spec = session.get(session.discovery.find("pods"), pod, session.namespace)["spec"]
+    init = [f"{one['name']} (init)" for one in spec.get("initContainers") or ()]
+    return ", ".join([*(one["name"] for one in spec["containers"]), *init])
+
+
+def _print(session: Session, source: _Source, query: Query, *, prefix: bool) -> None:
+    path = session.discovery.find("pods").path(session.namespace, source.pod, "log")
+    stream = session.transport.stream(path, query={**query, "container": source.container}, accept="*/*")
+    if not prefix:
+        for chunk in stream.chunks():
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()
+        return
+    mark = f"[pod/{source.pod}/{source.container}] ".encode()
+    for line in stream.lines():
+        sys.stdout.buffer.write(mark + line + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def _at_once(session: Session, sources: list[_Source], query: Query, *, prefix: bool) -> None:
+    if len(sources) > 5:
+        raise Failure(f"you are attempting to follow {len(sources)} log streams, but maximum allowed concurrency is 5")
+    threads = [
+        threading.Thread(target=_print, args=(session, source, query), kwargs={"prefix": prefix}, daemon=True)
+        for source in sources
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

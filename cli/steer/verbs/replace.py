@@ -1,0 +1,70 @@
+"""`steer replace -f FILE`: an object is put in the place of the one that is there."""
+
+import time
+
+import click
+
+from api.errors import ApiError, NotFound
+from cli.steer.failures import Failure
+from cli.steer.manifests import Manifest, manifests
+from cli.steer.session import Object, Session, with_session
+from cli.steer.writing import DRY_RUN, OPTIONS, each, failed, options, outcome
+
+_GONE_LIMIT_S = 300.0
+
+
+@click.command("replace")
+@options(OPTIONS, DRY_RUN)
+@click.option("--force", is_flag=True, help="Delete the resource first, then create it again.")
+@click.option("--grace-period", type=int, default=-1, help="With --force: seconds to end gracefully; -1: its own.")
+@with_session
+def command(
+    session: Session,
+    filename: tuple[str, ...],
+    recursive: bool,
+    dry_run: str,
+    output: str,
+    force: bool,
+    grace_period: int,
+) -> None:
+    """Replace a resource by file name or stdin."""
+
+    def replace(item: Manifest) -> None:
+        namespace = item.namespace(session)
+        try:
+            if force:
+                _away(session, item, namespace, grace_period)
+                found = session.call("POST", item.kind.path(namespace), body=item.document)
+            else:
+                found = _put(session, item, namespace, dry_run)
+        except ApiError as error:
+            raise failed(error, "replacing", item.source) from error
+        outcome(item, "replaced", found, form=output, dry_run=dry_run)
+
+    each(manifests(session, filename, recursive=recursive), replace)
+
+
+def _put(session: Session, item: Manifest, namespace: str, dry_run: str) -> Object:
+    query = {
+        "fieldManager": "steer-replace",
+        "fieldValidation": "Strict",
+        "dryRun": "All" if dry_run == "server" else "",
+    }
+    if dry_run == "client":
+        return item.document
+    found: Object = session.call("PUT", item.kind.path(namespace, item.name), query=query, body=item.document)
+    return found
+
+
+def _away(session: Session, item: Manifest, namespace: str, grace_s: int) -> None:
+    options_ = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+    body = options_ | ({"gracePeriodSeconds": grace_s} if grace_s >= 0 else {})
+    try:
+        session.call("DELETE", item.kind.path(namespace, item.name), body=body)
+        end = time.monotonic() + _GONE_LIMIT_S
+        while time.monotonic() < end:
+            session.get(item.kind, item.name, namespace)
+            time.sleep(0.2)
+    except NotFound:
+        return
+    raise Failure(f"timed out waiting for {item.shown} to be deleted")

@@ -1,0 +1,67 @@
+"""What the verbs that write have in common: flags, and how each object's outcome is told."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from api.errors import ApiError
+from cli.steer.failures import Failure, told
+from cli.steer.manifests import Manifest
+from cli.steer.output.printing import object_name, printer
+from cli.steer.session import Object
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+OPTIONS = (
+    click.option("-f", "--filename", multiple=True, help="File, folder, URL or -."),
+    click.option("-R", "--recursive", is_flag=True, help="Process the folder of -f recursively."),
+)
+DRY_RUN = (
+    click.option("--dry-run", default="none", type=click.Choice(["none", "client", "server"]), is_flag=False,
+                 flag_value="client", help="Only show what would be done: here, or by the server."),
+    click.option("-o", "--output", default="", help="Output format: json|yaml|name|jsonpath=…|custom-columns=…"),
+)  # fmt: skip
+
+
+def options(*groups: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
+    """Several flags at once."""
+
+    def add(function: F) -> F:
+        for group in reversed(groups):
+            for option in reversed(group):
+                function = option(function)
+        return function
+
+    return add
+
+
+def outcome(item: Manifest, done: str, found: Object, *, form: str, dry_run: str) -> None:
+    """One line, ``pod/web created``, or the object in the form that was asked for."""
+    if form:
+        printer(form, name_of=lambda one: object_name(item.kind, one), as_one=True)([found])
+        return
+    how = {"client": " (dry run)", "server": " (server dry run)"}.get(dry_run, "")
+    print(f"{object_name(item.kind, found)} {done}{how}", flush=True)
+
+
+def failed(error: ApiError, verb: str, source: str) -> Failure:
+    """A refusal, with the file that it is about."""
+    return Failure(told(error, doing=f'error when {verb} "{source}"'), prefix="")
+
+
+def each(items: Any, act: Callable[[Manifest], None]) -> None:
+    """All are tried; what failed is told as it happens and makes the exit code 1."""
+    import sys
+
+    from cli.steer.failures import Several
+
+    bad = False
+    for item in items:
+        try:
+            act(item)
+        except Failure as error:
+            bad = True
+            print(error, file=sys.stderr)
+    if bad:
+        raise Several
