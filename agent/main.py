@@ -333,7 +333,9 @@ class Agent:
             return
         if new is None:
             self.keeper.forget()
-        elif old is None or old.spec.pod_cidr != new.spec.pod_cidr:
+            return
+        self.keeper.seen(new)
+        if old is None or old.spec.pod_cidr != new.spec.pod_cidr:
             self.keeper.look()
             self._ensure_network(new)
 

@@ -4,6 +4,7 @@ urllib3 is used directly (requests stands on it): it is safe to share between th
 environment, and lets another thread end a blocked read.
 """
 
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -14,10 +15,23 @@ import urllib3
 from api.codec import decode
 from api.errors import ApiError, from_status
 from api.meta import Status
-from client.kubeconfig import Credentials
+from client.fresh import Fresh
+from client.kubeconfig import Credentials, load_kubeconfig
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
+# A way that is cut ends no connection by itself: the kernel asks after the other side when nothing comes, and gives up
+# what is not acknowledged. Without, a node that was cut off would go on for minutes after the way is back.
+_KEEPALIVE_S, _KEEPALIVE_EVERY_S, _KEEPALIVE_TRIES = 5, 2, 3
+_UNACKNOWLEDGED_MS = 10_000
+_SOCKET_OPTIONS = [
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_S),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_EVERY_S),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_TRIES),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS),
+]
 # Each watch has a connection of its own, and controllers watch some thirty kinds.
 _KEPT = 64
 MAX_LINE_BYTES = 16 * 2**20
@@ -82,14 +96,41 @@ class Transport:
         before_write: Callable[[], None] = lambda: None,
     ) -> None:
         self._before_write = before_write
+        self._user_agent = user_agent
+        self._credentials = credentials
+        self._fresh = Fresh(*([credentials.path] if credentials.path is not None else []))
+        self._use(credentials)
+
+    def _use(self, credentials: Credentials) -> None:
+        """For all requests from now on; what is under way, ends on the connections it has."""
         self._root = credentials.server.rstrip("/")
-        headers = {"User-Agent": user_agent, "Accept": "application/json"}
+        headers = {"User-Agent": self._user_agent, "Accept": "application/json"}
         if credentials.token:
             headers["Authorization"] = f"Bearer {credentials.token}"
-        secure = {"ssl_context": credentials.ssl_context()} if self._root.startswith("https") else {}
-        self._pool = urllib3.PoolManager(
-            num_pools=1, maxsize=_KEPT, block=False, headers=headers, retries=False, **secure
+        context = credentials.ssl_context() if self._root.startswith("https") else None
+        secure = {"ssl_context": context} if context is not None else {}
+        self._wire = Wire(
+            self._root,
+            context=context,
+            headers=headers,
+            connect_timeout_s=CONNECT_TIMEOUT_S,
+            socket_options=_SOCKET_OPTIONS,
         )
+        self._pool = urllib3.PoolManager(
+            num_pools=1,
+            maxsize=_KEPT,
+            block=False,
+            headers=headers,
+            retries=False,
+            socket_options=_SOCKET_OPTIONS,
+            **secure,
+        )
+
+    def _reload(self) -> None:
+        path, former = self._credentials.path, self._pool
+        assert path is not None
+        self._use(load_kubeconfig(path, context=self._credentials.context))
+        former.clear()
 
     def request(
         self,
@@ -155,16 +196,19 @@ class Transport:
         accept: str = "",
         preload: bool = True,
         timeout_s: float | None,
-    ) -> urllib3.BaseHTTPResponse:
+    ) -> "Answer | urllib3.BaseHTTPResponse":
+        self._fresh.follow(self._reload)
+        own = ({"Accept": accept} if accept else {}) | ({"Content-Type": content_type} if body is not None else {})
+        if preload:
+            target = path + _encoded(query)
+            return self._wire.exchange(method, target, headers=own, body=body, timeout_s=timeout_s or READ_TIMEOUT_S)
         url = self._root + path + _encoded(query)
         timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=timeout_s)
-        extra: dict[str, Any] = {} if body is None else {"body": body}
-        own = ({"Accept": accept} if accept else {}) | ({"Content-Type": content_type} if body is not None else {})
-        if own:
-            extra["headers"] = {**self._pool.headers, **own}
-        return self._pool.request(method, url, preload_content=preload, timeout=timeout, **extra)
+        headers = {**self._pool.headers, **own}
+        return self._pool.request(method, url, body=body, headers=headers, preload_content=False, timeout=timeout)
 
     def close(self) -> None:
+        self._wire.close()
         self._pool.clear()
 
 

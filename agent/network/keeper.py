@@ -22,6 +22,7 @@ from api.core import Node
 
 log = logging.getLogger(__name__)
 
+_BEGIN_S = 0.5
 _SETTLE_S = 0.1
 _RETRY_S = 5.0
 _SLOW_LOOK_S = 30.0
@@ -83,7 +84,7 @@ class RouteKeeper:
     def _run(self) -> None:
         began = False
         while not self._stop.is_set():
-            wait_s: float | None = None
+            wait_s: float | None = _BEGIN_S  # an informer tells of its first list before it counts as synced
             own = self._own()
             if self._nodes.synced and own is not None:
                 wait_s, began = self._keep(own, first=not began), True

@@ -48,6 +48,7 @@ class NodeKeeper:
         self._reported: NodeStatus | None = None
         self._reported_at: datetime | None = None
         self._uid = ""
+        self._doubted = False
         self._threads = [
             threading.Thread(target=self._keep_status, name="agent-node-status", daemon=True),
             threading.Thread(target=self._keep_lease, name="agent-node-lease", daemon=True),
@@ -96,8 +97,10 @@ class NodeKeeper:
         if self._reported is not None and self._reported_at is not None:
             status = node_status(self._config, observed, self._reported, now)
             age_s = (now - self._reported_at).total_seconds()
-            if self._uid and same_but_heartbeat(status, self._reported) and age_s < self._config.status_s:
+            same = same_but_heartbeat(status, self._reported) and not self._doubted
+            if self._uid and same and age_s < self._config.status_s:
                 return
+        self._doubted = False
         node = self._node(observed, now)
         self._on_node(node)
         self._uid = node.metadata.uid
@@ -110,6 +113,13 @@ class NodeKeeper:
         patch = {"status": plain(status)}
         self._client.patch(Node, self._config.node, "", patch, subresource="status", form="merge")
         self._reported, self._reported_at = status, now
+
+    def seen(self, node: Node) -> None:
+        """What the API has. Conditions that another has set (Unknown, for a node that was cut off) are set right."""
+        reported = self._reported
+        if reported is not None and _conditions(reported) - _conditions(node.status):
+            self._doubted = True
+            self._look.set()
 
     def forget(self) -> None:
         """The node was deleted from outside: register again."""
@@ -172,3 +182,7 @@ class NodeKeeper:
         owners = [OwnerReference(api_version="v1", kind="Node", name=name, uid=self._uid)] if self._uid else []
         spec = LeaseSpec(holder_identity=name, lease_duration_seconds=self._config.lease_s, renew_time=now_micro())
         return Lease(metadata=ObjectMeta(name=name, namespace=LEASE_NAMESPACE, owner_references=owners), spec=spec)
+
+
+def _conditions(status: NodeStatus) -> set[tuple[str, str]]:
+    return {(condition.type, condition.status) for condition in status.conditions}

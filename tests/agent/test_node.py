@@ -156,3 +156,16 @@ def test_a_look_at_the_network_that_fails_late_does_not_undo_a_later_one(
 
 def _ready_message(node: Node) -> str:
     return next((c.message for c in node.status.conditions if c.type == "Ready"), "")
+
+
+def test_a_node_that_was_given_up_while_it_was_cut_off_says_at_once_that_it_is_ready(cluster: Cluster) -> None:
+    cluster.start_agent()
+
+    def told() -> str:
+        nodes = [node for node in cluster.api.items(Node) if node.metadata.name == NODE]
+        return next((c.status for node in nodes for c in node.status.conditions if c.type == "Ready"), "")
+
+    wait_until(lambda: told() == "True", timeout_s=60)
+    lost = {"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}
+    cluster.api.patch(Node, NODE, "", {"status": {"conditions": [lost]}}, subresource="status", form="merge")
+    wait_until(lambda: told() == "True", timeout_s=60)

@@ -187,12 +187,13 @@ class Hosts:
     def remove(self) -> None:
         for host in self.all:
             host.stop_routes(kill=True)
-            host.pod.remove()
-            host.remove()
+            for space in (host.pod, host):
+                space.remove()
         self.router.remove()
 
 
-def make_hosts() -> Hosts:
+def make_hosts(*, pods: bool = True) -> Hosts:
+    """``pods``: with bridges and pods made by hand; otherwise hosts only, on which Docker makes them."""
     unique = f"{os.getpid() % 10000}{uuid.uuid4().hex[:4]}"
     addresses = ("198.18.84.11", "198.18.84.12", "198.18.85.13")
     near, beside, far = (
@@ -201,14 +202,14 @@ def make_hosts() -> Hosts:
     )
     hosts = Hosts(near, beside, far, Space(f"sh{unique}r"))
     try:
-        _wire(hosts)
+        _wire(hosts, pods=pods)
     except BaseException:
         hosts.remove()
         raise
     return hosts
 
 
-def _wire(hosts: Hosts) -> None:
+def _wire(hosts: Hosts, *, pods: bool) -> None:
     """The router is the first segment's switch too."""
     router = hosts.router
     router.make()
@@ -227,4 +228,5 @@ def _wire(hosts: Hosts) -> None:
             router("ip", "addr", "add", f"{segment}.1/24", "dev", port)
         else:
             router("ip", "link", "set", port, "master", "segment")
-        host.make_pod()
+        if pods:
+            host.make_pod()

@@ -40,8 +40,8 @@ def main() -> None:
     routes.start()
     for line in sys.stdin:
         nodes.known = [convert(document, Node) for document in json.loads(line)]
-        nodes.synced = True
         routes.look()
+        nodes.synced = True  # in this order, as an informer does
     routes.stop()
     print(f"stopped pyroute2={'pyroute2' in sys.modules}")
 
