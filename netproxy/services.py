@@ -58,6 +58,8 @@ class ServicePort:
     """Who may use the load balancer's addresses, as CIDRs; empty: everybody."""
     affinity_s: int | None = None
     """Seconds a client stays with its endpoint; None: every connection is balanced anew."""
+    proxy_protocol: bool = False
+    """Whether endpoints are told the client's address by a header (TCP, userspace only)."""
     near: PortName | None = None
     """The service port that serves clients on this node and in its pods instead, at the same addresses."""
     endpoints: tuple[Endpoint, ...] = ()

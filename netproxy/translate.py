@@ -26,11 +26,13 @@ from netproxy.endpoints import (
     is_ipv4,
     on_this_node,
 )
-from netproxy.services import EXTERNAL, Desired, HealthCheck, PortName, ServicePort
+from netproxy.services import EXTERNAL, Desired, HealthCheck, PortName, Protocol, ServicePort
 
 log = logging.getLogger(__name__)
 
 SERVICE_LABEL = "kubernetes.io/service-name"
+PROXY_PROTOCOL = "service.steersman.io/proxy-protocol"
+"""Annotation; "v2" has endpoints told the client's address."""
 DEFAULT_AFFINITY_S = 10_800
 """Kubernetes' default of sessionAffinityConfig.clientIP.timeoutSeconds."""
 
@@ -121,7 +123,16 @@ def _whole(service: Service, port: ApiPort) -> ServicePort:
         load_balancer_ips=_ipv4_only(service, ingress) if spec.type == "LoadBalancer" else (),
         source_ranges=_source_ranges(service) if spec.type == "LoadBalancer" else (),
         affinity_s=_affinity_s(service),
+        proxy_protocol=_proxy_protocol(service) and PROTOCOLS[port.protocol] is Protocol.TCP,
     )
+
+
+def _proxy_protocol(service: Service) -> bool:
+    asked = service.metadata.annotations.get(PROXY_PROTOCOL, "")
+    if asked not in ("", "v2"):
+        meta = service.metadata
+        log.warning("annotation not understood service=%s/%s %s=%s", meta.namespace, meta.name, PROXY_PROTOCOL, asked)
+    return asked == "v2"
 
 
 def _affinity_s(service: Service) -> int | None:

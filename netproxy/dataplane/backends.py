@@ -11,7 +11,7 @@ from netproxy.dataplane.loop import Loop
 from netproxy.dataplane.pipes import Pipes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Backends:
     """One service port as the loop's thread sees it. Flows keep it until they end, also when the service is gone."""
 
@@ -20,3 +20,5 @@ class Backends:
     pipes: Pipes
     balancer: Balancer = field(default_factory=Balancer)
     counters: Counters = field(default_factory=Counters)
+    proxy_protocol: bool = False
+    """Whether endpoints are told who the client is; only the loop's thread changes it."""

@@ -7,14 +7,13 @@ import socket
 from collections.abc import Callable
 
 from netproxy.dataplane.backends import Backends
+from netproxy.dataplane.client_address import SO_ORIGINAL_DST
 from netproxy.dataplane.gate import EXHAUSTED
 from netproxy.dataplane.tcp import RESET_ON_CLOSE, Flow
 
 ACCEPTS = 64
 """Clients taken before others have their turn."""
 
-SO_ORIGINAL_DST = 80
-"""linux/netfilter_ipv4.h: where a redirected connection was going, as a sockaddr_in."""
 _SOCKADDR_BYTES = 16
 
 _CLIENT_FAULTS = frozenset(

@@ -39,6 +39,7 @@ class Served:
 
         def update() -> None:
             backends.balancer.update(port.endpoints, port.affinity_s)
+            backends.proxy_protocol = port.proxy_protocol
             backends.counters.keep(port.endpoints)
             for listener in listeners:
                 listener.keep(port.endpoints)

@@ -17,6 +17,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
+from netproxy.dataplane.client_address import header
 from netproxy.dataplane.gate import EXHAUSTED
 from netproxy.dataplane.sides import BUFFER_BYTES, RECEIVE, SEND, Side, buffer, pump, view
 from netproxy.services import Endpoint
@@ -57,7 +58,7 @@ class Flow:
         counters = self.backends.counters
         counters.accepted += 1
         counters.active += 1
-        if self._read_early():
+        if self._read_early() and self._introduce():
             self.dial()
             if self.open:
                 # What arrived since the read above is told now.
@@ -154,6 +155,16 @@ class Flow:
             return False
         self.early = bytes(view[:count])
         client.readable = count in (0, BUFFER_BYTES)
+        return True
+
+    def _introduce(self) -> bool:
+        """Put the client's address before what it says, for endpoints that ask for it; False when it is gone."""
+        if self.backends.proxy_protocol:
+            try:
+                self.early = header(self.client.sock) + self.early
+            except OSError:
+                self.abort()
+                return False
         return True
 
     def _send_early(self, sock: socket.SocketType) -> int | None:

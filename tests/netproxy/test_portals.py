@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from tests.netproxy.networks import NODE_IP
+from tests.netproxy.networks import CLIENT_IP, NODE_IP, POD_IP
 from tests.netproxy.nodes import CIDR, CLUSTER_IP, IPTABLES, LEGACY, Node, ask_from
-from tests.netproxy.servers import Server, port
+from tests.netproxy.servers import LIMIT_S, Server, port, read_all, wait_until
 
 pytestmark = pytest.mark.netns
 
@@ -96,3 +97,29 @@ COMMIT
         "set STT-CLUSTER",
         f"route {CIDR}",
     ]
+
+
+def test_endpoints_are_told_their_clients_by_the_proxy_protocol(node: Node, pods: Callable[[bytes], Server]) -> None:
+    """The first endpoint refuses: the header goes to the next one whole."""
+    heard: list[bytes] = []
+
+    def listen(connection: socket.socket) -> None:
+        heard.append(read_all(connection))
+
+    with node.place.pod.inside():
+        pod = Server(listen, POD_IP)
+        closed = (POD_IP, 9)
+    try:
+        wanted = replace(port(closed, pod.endpoint, node_port=30080), proxy_protocol=True)
+        node.serve(wanted)
+        for number, (address, asked) in enumerate(((NODE_IP, 30080), (CLUSTER_IP, 80)), 1):
+            with node.place.client.inside(), socket.create_connection((address, asked), timeout=LIMIT_S) as sock:
+                own_port = sock.getsockname()[1]
+                sock.sendall(b"hello")
+                sock.shutdown(socket.SHUT_WR)
+                wait_until(lambda: len(heard) == number)  # noqa: B023 (it is waited for here)
+            addresses = socket.inet_aton(CLIENT_IP) + socket.inet_aton(address)
+            ports = own_port.to_bytes(2, "big") + asked.to_bytes(2, "big")
+            assert heard[-1] == b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c" + addresses + ports + b"hello"
+    finally:
+        pod.close()

@@ -413,6 +413,7 @@ def test_health_and_metrics(running: Cluster) -> None:
     assert 'netproxy_picks_total{endpoint="10.244.9.2:' in metrics
     assert "kubeproxy_sync_proxy_rules_duration_seconds_bucket" in metrics
     assert "netproxy_faults_total 0.0" in metrics
+    assert "process_resident_memory_bytes" in metrics
 
 
 def test_health_is_bad_while_rules_cannot_be_written(cluster: Cluster) -> None:

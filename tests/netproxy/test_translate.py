@@ -279,3 +279,14 @@ def test_a_service_with_a_node_port_needs_no_cluster_address() -> None:
     spec = ServiceSpec(type="NodePort", ports=[ServicePort(port=80, node_port=30080)])
     (one,) = translate([service(spec)], []).values()
     assert (one.cluster_ip, one.node_port) == ("", 30080)
+
+
+@pytest.mark.parametrize(("asked", "told"), [("", False), ("v2", True), ("v1", False)])
+def test_the_proxy_protocol_is_asked_for_by_annotation(asked: str, told: bool) -> None:
+    item = service(
+        ServiceSpec(cluster_ip="10.96.0.9", ports=[ServicePort(port=80), ServicePort(port=80, protocol="UDP")])
+    )
+    item.spec.ports[1].name = "udp"
+    item.metadata.annotations = {"service.steersman.io/proxy-protocol": asked} if asked else {}
+    wanted = translate([item], [])
+    assert [one.proxy_protocol for one in wanted.values()] == [told, False]
