@@ -23,6 +23,11 @@ def local_addresses(node: Node) -> tuple[str, ...]:
     return (NODE_IP, GATEWAY_IP) if node.way == KERNEL else ("127.0.0.1", NODE_IP, GATEWAY_IP)
 
 
+def exchange(sock: socket.socket) -> bytes:
+    sock.send(b"?")
+    return sock.recv(10)
+
+
 @pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest) -> str:
     """How the services are led to their pods."""
@@ -74,8 +79,7 @@ def test_udp_without_endpoints_is_refused(node: Node) -> None:
             sock.connect((CLUSTER_IP, 80))
             # What the node itself sends is turned away before it leaves: the kernel then says "not permitted".
             with pytest.raises((ConnectionRefusedError, PermissionError)):
-                sock.send(b"?")
-                sock.recv(10)
+                exchange(sock)
 
 
 def test_udp_answers_come_from_the_address_that_was_asked(node: Node) -> None:
