@@ -33,6 +33,8 @@ class Credentials:
     key: bytes = field(default=b"", repr=False)
     token: str = field(default="", repr=False)
     namespace: str = ""  # what the context names; for people's commands
+    path: Path | None = None  # the file they were read from, and its context: both are read again when it is replaced
+    context: str = ""
 
     def ssl_context(self) -> ssl.SSLContext:
         context = ssl.create_default_context(cadata=self.ca.decode() if self.ca else None)
@@ -92,6 +94,8 @@ def load_kubeconfig(path: Path, *, context: str = "") -> Credentials:
         key=_pem(user, "client-key", path),
         token=str(user.get("token") or ""),
         namespace=str(names.get("namespace") or ""),
+        path=path,
+        context=context,
     )
     _check_certificates(credentials, path)
     return credentials

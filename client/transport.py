@@ -6,7 +6,7 @@ environment, and lets another thread end a blocked read.
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -15,7 +15,8 @@ import urllib3
 from api.codec import decode
 from api.errors import ApiError, from_status
 from api.meta import Status
-from client.kubeconfig import Credentials
+from client.fresh import Fresh
+from client.kubeconfig import Credentials, load_kubeconfig
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
@@ -95,11 +96,19 @@ class Transport:
         before_write: Callable[[], None] = lambda: None,
     ) -> None:
         self._before_write = before_write
+        self._user_agent = user_agent
+        self._credentials = credentials
+        self._fresh = Fresh(*([credentials.path] if credentials.path is not None else []))
+        self._use(credentials)
+
+    def _use(self, credentials: Credentials) -> None:
+        """For all requests from now on; what is under way, ends on the connections it has."""
         self._root = credentials.server.rstrip("/")
-        headers = {"User-Agent": user_agent, "Accept": "application/json"}
+        headers = {"User-Agent": self._user_agent, "Accept": "application/json"}
         if credentials.token:
             headers["Authorization"] = f"Bearer {credentials.token}"
-        secure = {"ssl_context": credentials.ssl_context()} if self._root.startswith("https") else {}
+        context = credentials.ssl_context() if self._root.startswith("https") else None
+        secure = {"ssl_context": context} if context is not None else {}
         self._pool = urllib3.PoolManager(
             num_pools=1,
             maxsize=_KEPT,
@@ -109,6 +118,12 @@ class Transport:
             socket_options=_SOCKET_OPTIONS,
             **secure,
         )
+
+    def _reload(self) -> None:
+        path, former = self._credentials.path, self._pool
+        assert path is not None
+        self._use(load_kubeconfig(path, context=self._credentials.context))
+        former.clear()
 
     def request(
         self,
@@ -175,13 +190,12 @@ class Transport:
         preload: bool = True,
         timeout_s: float | None,
     ) -> urllib3.BaseHTTPResponse:
+        self._fresh.follow(self._reload)
+        own = ({"Accept": accept} if accept else {}) | ({"Content-Type": content_type} if body is not None else {})
         url = self._root + path + _encoded(query)
         timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=timeout_s)
-        extra: dict[str, Any] = {} if body is None else {"body": body}
-        own = ({"Accept": accept} if accept else {}) | ({"Content-Type": content_type} if body is not None else {})
-        if own:
-            extra["headers"] = {**self._pool.headers, **own}
-        return self._pool.request(method, url, preload_content=preload, timeout=timeout, **extra)
+        headers = {**self._pool.headers, **own}
+        return self._pool.request(method, url, body=body, headers=headers, preload_content=preload, timeout=timeout)
 
     def close(self) -> None:
         self._pool.clear()
