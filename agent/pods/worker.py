@@ -38,7 +38,7 @@ from agent.pods.store import PodStore
 from agent.pods.surroundings import Surroundings
 from agent.probes.checks import Target
 from agent.probes.prober import Prober
-from agent.runtime.failures import RuntimeFailure
+from agent.runtime.failures import RuntimeFailure, RuntimeRefusal
 from agent.runtime.logs import last_output
 from agent.runtime.records import ContainerRecord, State
 from agent.volumes import refreshable, remove_tree
@@ -336,7 +336,14 @@ class Worker:
         return False
 
     def _remove(self, record: ContainerRecord) -> bool:
-        self._around.docker.remove(record.id)
+        try:
+            self._around.docker.remove(record.id)
+        except RuntimeRefusal as error:
+            if not (record.is_sandbox and error.in_use):
+                raise
+            if record.running:
+                self._around.docker.kill(record.id, "SIGKILL")
+            return False  # it goes with the last of those that are in it
         self._around.cache.drop(record.id)
         self._ender.forget(record.id)
         if not record.is_sandbox:

@@ -232,7 +232,7 @@ class DockerWatch:
             return
         identity, action = actor["ID"], event.get("Action")
         known = self._cache.get(identity)
-        if action == "destroy":
+        if action in ("destroy", "remove"):
             self._cache.drop(identity)
         elif not (action == "start" and known is not None and known.running):
             self._cache.look(identity)

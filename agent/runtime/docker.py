@@ -23,7 +23,21 @@ from agent.runtime.records import CLUSTER, ContainerRecord, record_from_inspect
 
 log = logging.getLogger(__name__)
 
-_CONTAINER_EVENTS = ("create", "start", "die", "oom", "pause", "unpause", "rename", "destroy")
+# The last three are Podman's: it tells of an end before it knows it, and again when it has cleaned up.
+_CONTAINER_EVENTS = (
+    "create",
+    "start",
+    "die",
+    "oom",
+    "pause",
+    "unpause",
+    "rename",
+    "destroy",
+    "died",
+    "cleanup",
+    "remove",
+)
+_NOT_RUNNING = ("is not running", "can only kill running containers")
 _IMAGE_EVENTS = ("pull", "tag", "load", "import")
 _PULL_SILENCE_S = 300.0
 # Docker ends a terminal's stream at ctrl-p ctrl-q by default, and so swallows each ctrl-p. Nobody types this.
@@ -186,7 +200,7 @@ class Docker:
             with docker_errors():
                 self._short.kill(container_id, signal)
         except RuntimeRefusal as error:
-            if not (error.missing or error.conflict or "is not running" in str(error)):
+            if not (error.missing or error.conflict or any(words in str(error) for words in _NOT_RUNNING)):
                 raise
 
     def remove(self, container_id: str) -> None:
@@ -268,7 +282,7 @@ class Docker:
         config = document.get("Config") or {}
         return ImageFacts(
             id=document["Id"], user=config.get("User") or "", env=tuple(config.get("Env") or ()),
-            names=(*(document.get("RepoTags") or ()), *(document.get("RepoDigests") or ())),
+            names=tuple(map(familiar, (*(document.get("RepoTags") or ()), *(document.get("RepoDigests") or ())))),
             size_bytes=document.get("Size", 0),
         )  # fmt: skip
 
@@ -279,7 +293,7 @@ class Docker:
         found = []
         for row in rows:
             names = [*(row.get("RepoTags") or ()), *(row.get("RepoDigests") or ())]
-            named = tuple(name for name in names if not name.startswith("<none>"))
+            named = tuple(familiar(name) for name in names if not name.startswith("<none>"))
             if named:
                 found.append(ImageFacts(row["Id"], names=named, size_bytes=row.get("Size", 0)))
         return found
@@ -320,10 +334,9 @@ class Docker:
             client.close()
 
     def import_image(self, name: str, rootfs: bytes, *, changes: tuple[str, ...]) -> None:
-        """Makes an image of one layer from a tar file."""
-        repository, _, tag = name.rpartition(":")
+        """Makes an image of one layer from a tar file. The tag stands in the name: not all daemons read it beside."""
         with docker_errors():
-            answer = self._client.import_image_from_data(rootfs, repository=repository, tag=tag, changes=list(changes))
+            answer = self._client.import_image_from_data(rootfs, repository=name, changes=list(changes))
         for line in str(answer).splitlines():
             if line.strip() and "error" in (told := json.loads(line)):
                 raise RuntimeRefusal(str(told["error"]), code=500)
@@ -363,8 +376,13 @@ class Docker:
 
 def _names(row: Mapping[str, Any]) -> tuple[str, ...]:
     """Tags, or digests where there is no tag."""
-    tags = tuple(name for name in row.get("RepoTags") or () if not name.startswith("<none>"))
-    return tags or tuple(name for name in row.get("RepoDigests") or () if not name.startswith("<none>"))
+    tags = tuple(familiar(name) for name in row.get("RepoTags") or () if not name.startswith("<none>"))
+    return tags or tuple(familiar(name) for name in row.get("RepoDigests") or () if not name.startswith("<none>"))
+
+
+def familiar(name: str) -> str:
+    """As Docker tells it: without the registry that goes without saying. Podman tells it in full."""
+    return name.removeprefix("docker.io/library/").removeprefix("docker.io/")
 
 
 def _state_from_status(status: str) -> str:

@@ -23,6 +23,11 @@ class RuntimeRefusal(RuntimeFailure):
         return self.code == 404
 
     @property
+    def in_use(self) -> bool:
+        """Podman lets no container go while others, dead or alive, are in its namespaces."""
+        return "has dependent containers" in str(self)
+
+    @property
     def conflict(self) -> bool:
         return self.code == 409
 

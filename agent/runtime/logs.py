@@ -6,6 +6,7 @@ is read from its files, so that a reader sees what was rotated away, and follows
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -93,11 +94,18 @@ class LogLine:
         return parse_time(self.time)
 
 
+_PLAIN = re.compile(rb"(\d{4}-\d\d-\d\dT\S+) (stdout|stderr) ([FP]) ([^\n]*)")
 _decoder = msgspec.json.Decoder(_RawLine)
 
 
 def parse_line(line: bytes) -> LogLine | None:
-    """None for what is no line of Docker's: a crash of the host may leave NULs or half a line."""
+    """None for what is no line of the daemon's: a crash of the host may leave NULs or half a line.
+
+    Podman writes "<time> <stream> <F or P> <text>" instead, as runtimes of Kubernetes do; P is a piece of a line.
+    """
+    if found := _PLAIN.match(line):
+        time, stream, whole, text = (part.decode(errors="replace") for part in found.groups())
+        return LogLine(text + ("\n" if whole == "F" else ""), stream, time)
     try:
         raw = _decoder.decode(line.strip(b"\0"))
     except msgspec.MsgspecError:

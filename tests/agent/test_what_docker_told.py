@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from agent.runtime.cache import ContainerCache
+from agent.runtime.docker import familiar
+from agent.runtime.logs import LogLine, parse_line
 from agent.runtime.records import ContainerRecord
 from tests.agent.facts import record
 
@@ -91,3 +93,20 @@ def test_a_list_from_before_the_creation_removes_nothing(docker: Answers, cache:
     docker.while_listing = lambda: cache.refresh(second.id) and None
     cache.relist()
     assert {one.id for one in cache.all()} == {first.id, second.id}
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (b"2026-11-23T10:42:09.6+00:00 stderr F hello you\n", "hello you\n"),
+        (b"2026-11-23T10:42:09.6+00:00 stderr P hel", "hel"),
+    ],
+)
+def test_a_line_of_podmans_log_is_read_as_one_of_dockers(line: bytes, text: str) -> None:
+    assert parse_line(line) == LogLine(text, "stderr", "2026-11-23T10:42:09.6+00:00")
+
+
+def test_podmans_names_of_images_are_dockers() -> None:
+    assert familiar("docker.io/library/redis:7") == "redis:7"
+    assert familiar("docker.io/steersman/pause:1") == "steersman/pause:1"
+    assert familiar("registry.example/docker.io/x") == "registry.example/docker.io/x"
