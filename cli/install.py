@@ -1,11 +1,14 @@
 """What a cluster needs on disk before its components start: directories, certificates, kubeconfig files, settings."""
 
 import ipaddress
+import logging
 import socket
 
 from cli.cluster import Settings, save
 from cli.errors import CommandError
 from master import pki
+
+log = logging.getLogger(__name__)
 
 
 def prepare(settings: Settings) -> tuple[str, ...]:
@@ -16,6 +19,14 @@ def prepare(settings: Settings) -> tuple[str, ...]:
         raise CommandError(str(error)) from error
     save(settings)
     return made.done
+
+
+def renew(settings: Settings) -> None:
+    """Make anew the certificates that are worn; those who use them look for new ones by themselves."""
+    try:
+        pki.ensure(settings.config, _identities(settings), server=settings.local_server, cluster=settings.name)
+    except (pki.PkiError, TimeoutError, OSError) as error:
+        log.warning("certificates were not looked after error=%s", error)
 
 
 def _identities(settings: Settings) -> tuple[pki.Identity, ...]:

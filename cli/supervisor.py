@@ -70,15 +70,15 @@ def explain_exit(status: int) -> str:
 class Supervisor:
     """Runs programs until told to end.
 
-    `step` is called before each wait; seconds from it bound that wait, None leaves it long.
+    `steps` are called before each wait; seconds from one of them bound that wait, None leaves it long.
     """
 
     def __init__(
-        self, programs: Sequence[Program], run_dir: Path, *, step: Callable[[], float | None] = lambda: None
+        self, programs: Sequence[Program], run_dir: Path, *, steps: Sequence[Callable[[], float | None]] = ()
     ) -> None:
         self._children = [Child(program) for program in programs]
         self._run_dir = run_dir
-        self._step = step
+        self._steps = steps
         self._me = identity(os.getpid())
         self._stopping = False
 
@@ -100,8 +100,8 @@ class Supervisor:
 
     def _wait_s(self) -> float:
         waits = [child.due_at - time.monotonic() for child in self._children if child.process is None]
-        own = self._step()
-        return max(0.0, min([*waits, IDLE_S if own is None else own]))
+        own = [seconds for step in self._steps if (seconds := step()) is not None]
+        return max(0.0, min([*waits, *own, IDLE_S]))
 
     def _start_due(self) -> None:
         now = time.monotonic()

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -24,7 +25,7 @@ from cli.derive import config_of
 from cli.directories import claim_all
 from cli.errors import CommandError
 from cli.flags import add_flags
-from cli.install import prepare
+from cli.install import prepare, renew
 from cli.processes import Identity, Lock, find, identity
 from cli.progress import say
 from cli.settings import settings_of
@@ -34,6 +35,7 @@ LOCK_FILE = "supervisor.lock"
 # How long components of a supervisor that was killed may take to end: they are asked by the kernel at once.
 TAKEOVER_LIMIT_S = 25.0
 READY_INTERVAL_S = 0.5
+RENEW_INTERVAL_S = 3600.0
 
 
 def main(arguments: list[str]) -> int:
@@ -97,7 +99,8 @@ def stay(settings: Settings) -> int:
         )
     logs.start(settings.log_level)
     programs = _ready_programs(settings, background=False)
-    return Supervisor(programs, settings.run, step=_tell_systemd_when_ready(settings)).run()
+    steps = (_tell_systemd_when_ready(settings), _renew_now_and_then(settings))
+    return Supervisor(programs, settings.run, steps=steps).run()
 
 
 def _refuse_user() -> None:
@@ -188,7 +191,7 @@ def _detach(settings: Settings, programs: list[Program]) -> Identity:
         logs.start(settings.log_level, file=settings.logs / "supervisor.log")
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         Path("/proc/self/comm").write_text("steersman", encoding="ascii")
-        code = Supervisor(programs, settings.run).run()
+        code = Supervisor(programs, settings.run, steps=(_renew_now_and_then(settings),)).run()
     finally:
         os._exit(code)
 
@@ -197,6 +200,20 @@ def _close_standard_input() -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
+
+
+def _renew_now_and_then(settings: Settings) -> Callable[[], float | None]:
+    """A step for the supervisor: certificates are looked after while the cluster runs, not only when it starts."""
+    due = time.monotonic() + RENEW_INTERVAL_S
+
+    def step() -> float | None:
+        nonlocal due
+        if time.monotonic() >= due:
+            renew(settings)
+            due = time.monotonic() + RENEW_INTERVAL_S
+        return due - time.monotonic()
+
+    return step
 
 
 def _tell_systemd_when_ready(settings: Settings) -> Callable[[], float | None]:

@@ -14,6 +14,7 @@ from typing import Any
 from agent.config import Config
 from agent.server.requests import Request, RequestHandler, Response, Takeover
 from api.errors import MethodNotAllowed, NotFound
+from client.fresh import Fresh
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,8 @@ class AgentServer(socketserver.TCPServer):
         self._exact = exact
         self._prefixes = prefixes
         self._context = _tls(config)
+        self._config = config
+        self._fresh = Fresh(config.tls_cert_file, config.tls_private_key_file, config.client_ca_file)
         self._free = threading.BoundedSemaphore(config.server_connections)
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -80,6 +83,7 @@ class AgentServer(socketserver.TCPServer):
                 if not self._stopping.wait(_ACCEPT_RETRY_S):
                     log.warning("no connection accepted error=%s", error)
                 continue
+            self._fresh.follow(self._renew)
             self.process_request(request, client_address)
 
     def route(self, request: Request) -> Response | Takeover:
@@ -95,6 +99,9 @@ class AgentServer(socketserver.TCPServer):
             if request.path.startswith(prefix):
                 return route(request)
         raise NotFound(f"the agent has no {request.path}")
+
+    def _renew(self) -> None:
+        self._context = _tls(self._config)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Hands a connection to a thread; closes it at once when all are taken."""

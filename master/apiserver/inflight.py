@@ -20,33 +20,33 @@ class Lane:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._now = 0
+        self.now = 0
 
     @property
     def full(self) -> bool:
-        return self._now >= self._most
+        return self.now >= self._most
 
     def enter(self) -> None:
         """From the moment at which it is known that the request waits: many may come in one turn of the loop."""
-        self._now += 1
+        self.now += 1
 
     def leave(self) -> None:
-        self._now -= 1
+        self.now -= 1
 
 
 class InFlight:
     """Two lanes, as ``--max-requests-inflight`` and ``--max-mutating-requests-inflight`` have it."""
 
     def __init__(self, *, reading: int, writing: int) -> None:
-        self._reading = Lane(reading)
-        self._writing = Lane(writing)
+        self.reading = Lane(reading)
+        self.writing = Lane(writing)
         self.unlimited = Lane(sys.maxsize)
 
     def lane(self, verb: str, subresource: str) -> Lane:
         """The one in which a request would wait."""
         if verb == "watch" or subresource in _LONG:
             return self.unlimited
-        return self._reading if verb in _READS else self._writing
+        return self.reading if verb in _READS else self.writing
 
 
 def check_room(lane: Lane, user: User) -> None:

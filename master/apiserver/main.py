@@ -6,10 +6,11 @@ import logging
 import socket
 import threading
 
+from client import fresh
 from master import pki
 from master.apiserver.allocators import Addresses
 from master.apiserver.config import Config
-from master.apiserver.server import Apiserver, advertised
+from master.apiserver.server import Apiserver, advertised, watched_files
 from master.store.contract import StoreBroken
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ async def _serve(config: Config, stop: threading.Event) -> None:
     )
     watcher.start()
     broken = asyncio.create_task(server.broken(), name="store broken")
+    renewing = asyncio.create_task(_follow_certificates(server, config), name="certificates")
     stopped = asyncio.create_task(over.wait(), name="apiserver stop")
     try:
         await asyncio.wait([broken, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -42,11 +44,20 @@ async def _serve(config: Config, stop: threading.Event) -> None:
             raise StoreBroken(server.fault)
     finally:
         broken.cancel()
+        renewing.cancel()
         stopped.cancel()
         ended.set()
         log.info("stopping grace_s=%s", config.shutdown_grace_s)
         await server.stop()
         watcher.join(2 * _LOOK_S)
+
+
+async def _follow_certificates(server: Apiserver, config: Config) -> None:
+    """Takes up what the supervisor renewed, or people replaced, without an end to any connection."""
+    files = fresh.Fresh(*watched_files(config))
+    while True:
+        await asyncio.sleep(fresh.LOOK_S)
+        files.follow(server.reload_certificates)
 
 
 def _tell(stop: threading.Event, ended: threading.Event, loop: asyncio.AbstractEventLoop, over: asyncio.Event) -> None:

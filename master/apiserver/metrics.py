@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
 from master.apiserver.cache import Cache
+from master.apiserver.inflight import InFlight
 from master.apiserver.version import git_version
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -109,15 +110,23 @@ def _shown(labels: Labels) -> str:
 class Metrics:
     """All that /metrics shows."""
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Cache, inflight: InFlight) -> None:
         self.requests = Requests()
         self._cache = cache
+        self._inflight = inflight
         self._process = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self._process)
 
     def text(self) -> bytes:
-        lines = [*self.requests.text(), *self._objects()]
+        lines = [*self.requests.text(), *self._waiting(), *self._objects()]
         return ("\n".join(lines) + "\n").encode() + generate_latest(self._process)
+
+    def _waiting(self) -> Iterator[str]:
+        name = "apiserver_current_inflight_requests"
+        yield f"# HELP {name} Requests that wait: for the disk, a node or another master. Others are answered at once."
+        yield f"# TYPE {name} gauge"
+        yield f'{name}{{request_kind="mutating"}} {self._inflight.writing.now}'
+        yield f'{name}{{request_kind="readOnly"}} {self._inflight.reading.now}'
 
     def _objects(self) -> Iterable[str]:
         yield "# HELP apiserver_storage_objects Stored objects by resource."

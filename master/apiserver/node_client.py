@@ -132,6 +132,10 @@ class NodeClient:
             self._context = context
         return self._context
 
+    def reload(self) -> None:
+        """Read the files again for the next connection."""
+        self._context = None
+
     async def open(
         self,
         address: Address,

@@ -9,6 +9,7 @@ import gc
 import logging
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from api.core import Service
 from api.errors import Conflict, NotFound
@@ -76,11 +77,12 @@ class Apiserver:
         self._quota_status = QuotaStatus(self._registry, self._books)
         self.access = Authorizer(self._grants)
         self.tokens = ServiceAccountTokens(self.cache, _signing_key(config), issuer=_issuer(config))
+        self._nodes = NodeClient(_node_tls(config))
         self._backend = Backend(
             self._registry,
             numbers,
             SharedNumbers(self._registry, numbers) if shared else SoleMaster(numbers),
-            NodeClient(_node_tls(config)),
+            self._nodes,
             Authenticator(self.tokens, BootstrapTokens(self.cache)),
             self.access,
             chain_of(self.cache, self.access, self._books),
@@ -119,6 +121,12 @@ class Apiserver:
             raise
         self._state = ""
         log.info("serving port=%d revision=%d", self.port, self.cache.revision)
+
+    def reload_certificates(self) -> None:
+        """Read the TLS files again, for new connections. Raises OSError and keeps the old ones when they do not fit."""
+        assert self._http is not None
+        self._http.reload_certificates()
+        self._nodes.reload()
 
     @property
     def fault(self) -> str:
@@ -165,7 +173,7 @@ class Apiserver:
         handler = self._handler(f"{address}:{config.secure_port}")
         limits = Limits(max_connections=config.max_connections, body_bytes=config.max_request_bytes)
         self._http = Server(
-            handler, address=config.bind_address, port=config.secure_port, tls=_tls(config), limits=limits
+            handler, address=config.bind_address, port=config.secure_port, tls=tls_files(config), limits=limits
         )
         await self._http.start()
         if config.insecure_port:
@@ -179,16 +187,16 @@ class Apiserver:
             await announce(self._backend, [(address, self.port)])
 
     def _handler(self, address: str) -> Handler:
+        config = self._config
+        inflight = InFlight(reading=config.max_requests_inflight, writing=config.max_mutating_requests_inflight)
         return Handler(
             self._backend,
             discovery=Discovery(address),
             identity=OpenIdDocuments(self.tokens, address),
             schemas=Schemas(),
             health=Health({"ping": lambda: "", "etcd": self._store_state}, {"serving": lambda: self._state}),
-            metrics=Metrics(self.cache),
-            inflight=InFlight(
-                reading=self._config.max_requests_inflight, writing=self._config.max_mutating_requests_inflight
-            ),
+            metrics=Metrics(self.cache, inflight),
+            inflight=inflight,
         )
 
     def _store_state(self) -> str:
@@ -236,12 +244,18 @@ def _signing_key(config: Config) -> SigningKey:
         raise ValueError(f"service_account_key_file: {path}: {error}") from error
 
 
-def _tls(config: Config) -> TlsFiles:
+def tls_files(config: Config) -> TlsFiles:
     return TlsFiles(
         certificate=config.tls_cert_file or config.pki("apiserver.crt"),
         key=config.tls_private_key_file or config.pki("apiserver.key"),
         client_ca=config.client_ca_file or config.pki("ca.crt"),
     )
+
+
+def watched_files(config: Config) -> list[Path]:
+    """All files that ``reload_certificates`` reads."""
+    own, towards = tls_files(config), _node_tls(config)
+    return [own.certificate, own.key, own.client_ca, towards.certificate, towards.key, towards.ca]
 
 
 def _node_tls(config: Config) -> NodeTls:

@@ -112,4 +112,5 @@ def test_requests_are_counted(admin: Api, namespace: str) -> None:
     assert int(line.rpartition(" ")[2]) >= 1
     assert f'apiserver_request_sli_duration_seconds_bucket{{{labels},le="+Inf"}}' in text
     assert 'apiserver_storage_objects{resource="namespaces"}' in text
+    assert 'apiserver_current_inflight_requests{request_kind="mutating"} 0' in text
     assert "process_resident_memory_bytes" in text

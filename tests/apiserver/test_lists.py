@@ -94,6 +94,9 @@ def test_versions_of_a_list(admin: Api, namespace: str) -> None:
     assert _names(admin, f"{path}?resourceVersion={now}&resourceVersionMatch=Exact") == ["a"]
     assert _names(admin, f"{path}?resourceVersion=1&resourceVersionMatch=NotOlderThan") == ["a"]
     assert _names(admin, f"{path}?resourceVersion=1&resourceVersionMatch=Exact") == []
+    admin.post(path, pod("later"))
+    assert _names(admin, f"{path}?resourceVersion={now}&limit=5") == ["a"]
+    assert _names(admin, f"{path}?resourceVersion={now}") == ["a", "later"]
     future = admin.get(f"{path}?resourceVersion={now + 1000}")
     assert future.status == 504
     assert future.json["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"

@@ -47,14 +47,16 @@ def test_what_is_no_good_is_left_and_tried_again(tmp_path: Path) -> None:
     assert read == [22]
 
 
-def test_a_client_proves_itself_by_the_kubeconfig_of_now(api: ApiServer, tmp_path: Path) -> None:
-    path = tmp_path / "kubeconfig"
+def test_a_client_uses_the_kubeconfig_of_now(api: ApiServer, tmp_path: Path) -> None:
+    path, other = tmp_path / "kubeconfig", ApiServer()
     path.write_text(_KUBECONFIG % (api.url, "old"))
     client = Client(load_kubeconfig(path))
     try:
         client.transport.request("GET", "/api/v1/pods")
-        _replace(path, _KUBECONFIG % (api.url, "renewed"))
+        _replace(path, _KUBECONFIG % (other.url, "renewed"))
         client.transport.request("GET", "/api/v1/pods")
+        assert client.transport._pool.headers["Authorization"] == "Bearer renewed"
     finally:
         client.close()
-    assert [headers["Authorization"] for _, _, headers in api.requests] == ["Bearer old", "Bearer renewed"]
+        other.close()
+    assert (len(api.requests), len(other.requests)) == (1, 1)

@@ -114,7 +114,9 @@ def _version(call: Call, cache: Cache, table: Table) -> int:
             "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
         )
     check_reached(wanted, cache.revision)
-    if match != "Exact" or wanted is None:
+    # Kubernetes' rule from before there was a match: a version with a limit is that version.
+    exact = match == "Exact" or (not match and wanted and call.number("limit"))
+    if not exact or wanted is None:
         return cache.revision
     if wanted == 0:
         raise BadRequest('resourceVersionMatch: Forbidden: "Exact" is forbidden for resourceVersion "0"')
