@@ -4,7 +4,6 @@ The declarations say how a list merges (``F.merge_key``, ``F.merge``). A patch c
 (replace, delete, merge), ``$retainKeys``, ``$setElementOrder/NAME`` and ``$deleteFromPrimitiveList/NAME``.
 """
 
-import copy
 from typing import Any
 
 from api.errors import BadRequest
@@ -21,13 +20,13 @@ def strategic_merge(document: dict[str, Any], patch: Any, kind: type[Struct]) ->
     if not isinstance(patch, dict):
         raise BadRequest("a strategic merge patch must be a JSON object")
     try:
-        return _merge_map(copy.deepcopy(document), patch, kind)
+        return _merge_map(document, patch, kind)
     except RecursionError as error:
         raise BadRequest("the strategic merge patch is nested too deep") from error
 
 
 def _merge_map(target: dict[str, Any], patch: dict[str, Any], kind: type[Struct] | None) -> dict[str, Any]:
-    """Merges into ``target`` and returns it; ``kind`` is None for free maps such as labels."""
+    """A copy of ``target`` as far as it changes; ``kind`` is None for free maps such as labels."""
     match patch.get("$patch"):
         case "replace":
             return {key: value for key, value in patch.items() if key != "$patch"}
@@ -38,6 +37,7 @@ def _merge_map(target: dict[str, Any], patch: dict[str, Any], kind: type[Struct]
         case unknown:
             raise BadRequest(f"unknown $patch directive {unknown!r}")
     fields = by_wire(kind) if kind is not None else {}
+    target = dict(target)
     _retain(target, patch)
     for key, value in patch.items():
         if key.startswith("$"):

@@ -224,6 +224,8 @@ def _host_port_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
 
 def pod_update_errors(new: Pod, old: Pod) -> list[FieldError]:
     """Of a pod's spec only images may change, tolerations be added, gates be removed and the deadline come nearer."""
+    if new.spec == old.spec:
+        return []
     frozen, before = plain(new.spec), plain(old.spec)
     for spec, other in ((frozen, before), (before, frozen)):
         for key in ("activeDeadlineSeconds", "tolerations", "schedulingGates"):

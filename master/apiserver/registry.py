@@ -93,10 +93,17 @@ class Registry:
         """Replaces the object that is at revision ``expected``. Raises Conflict, NotFound."""
         table = self.cache.table(resource)
         key, value = self._encoded(table, obj)
+        return await self._replace(table, key, value, expected)
+
+    async def replace(self, item: Item, value: bytes) -> bytes:
+        """As update, with the bytes to store."""
+        return await self._replace(item.table, item.key, value, item.revision)
+
+    async def _replace(self, table: Table, key: str, value: bytes, expected: int) -> bytes:
         try:
             revision = await self.store.update(key, value, expected=expected)
         except StoreError as error:
-            raise refused(error, resource, obj.metadata.name) from error
+            raise refused(error, table.resource, table.names(key)[1]) from error
         return _committed(table, key, value, revision)
 
     async def delete(self, item: Item) -> int:

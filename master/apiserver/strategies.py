@@ -12,7 +12,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from api.apps import Deployment
-from api.codec import encode
 from api.core import Namespace, NamespaceStatus, Pod, PodStatus, Service, ServiceStatus
 from api.errors import Conflict
 from api.meta import Object, ObjectMeta
@@ -119,7 +118,7 @@ def prepare_ephemeral(new: Pod, old: Pod) -> None:
 
 def count_generation(resource: Resource, new: Any, old: Any) -> None:
     """To be called when the new object is complete: a change of the spec is a new generation."""
-    changed = resource.status and encode(new.spec) != encode(old.spec)
+    changed = resource.status and new.spec != old.spec
     # A deployment's controller copies its annotations to its replica sets.
     noted = isinstance(new, Deployment) and new.metadata.annotations != old.metadata.annotations
     if changed or noted:

@@ -19,6 +19,8 @@ from master.apiserver.rendering import object_answer
 
 JSON, MERGE, STRATEGIC = (f"application/{form}+json" for form in ("json-patch", "merge-patch", "strategic-merge-patch"))
 MEDIA_TYPES = (JSON, MERGE, STRATEGIC)
+_BESIDE_SPEC = {"apiVersion", "kind", "metadata", "status"}
+_parts_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 async def patch(backend: Backend, call: Call) -> Response:
@@ -30,7 +32,7 @@ async def patch(backend: Backend, call: Call) -> Response:
 
     def wanted(item: Item) -> Object:
         target = call.target
-        before = msgspec.json.decode(served(target.resource, item.wire))
+        before = _before(call, item, media, body)
         document = applied(media, before, body, target.resource.type)
         new, warnings = from_plain(document, target.expected, target.resource.type, validation=validation)
         call.warnings[:] = warnings
@@ -41,6 +43,16 @@ async def patch(backend: Backend, call: Call) -> Response:
         return stored(target.resource, new, item)
 
     return object_answer(call, await change(backend, call, wanted))
+
+
+def _before(call: Call, item: Item, media: str, body: Any) -> dict[str, Any]:
+    """What the patch is carried out on. A patch of the status cannot change the spec: one that does not name it, as
+    those of kubelets do, is spared the reading of it."""
+    if call.target.subresource == "status" and media != JSON and body.keys() <= _BESIDE_SPEC:
+        parts = _parts_decoder.decode(item.wire)
+        return {name: msgspec.json.decode(part) for name, part in parts.items() if name != "spec"}
+    document: dict[str, Any] = msgspec.json.decode(served(call.target.resource, item.wire))
+    return document
 
 
 def read_patch(call: Call) -> tuple[str, Any]:

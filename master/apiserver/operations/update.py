@@ -178,7 +178,7 @@ async def _write(backend: Backend, item: Item, new: Object, *, dry_run: bool) ->
         revision = await backend.registry.delete(item)
         new.metadata.resource_version = str(revision)
         return encode(new)
-    return await backend.registry.update(resource, new, expected=item.revision)
+    return await backend.registry.replace(item, encoded)
 
 
 def is_released(item: Object) -> bool:
