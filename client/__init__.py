@@ -10,7 +10,7 @@ from client.events import EventRecorder
 from client.informer import Informer
 from client.kubeconfig import Credentials, load_kubeconfig
 from client.transport import Unreachable
-from client.workqueue import WorkQueue
+from client.workqueue import QueueObserver, WorkQueue
 
 __all__ = [
     "Client",
@@ -21,6 +21,7 @@ __all__ = [
     "Informer",
     "Listing",
     "NotLeading",
+    "QueueObserver",
     "Unreachable",
     "WorkQueue",
     "load_kubeconfig",

@@ -22,12 +22,13 @@ def run_elected(
     credentials: Credentials,
     lease: str,
     user_agent: str,
+    told: Callable[[bool], None] = lambda _leads: None,
 ) -> None:
     """Calls ``work(client, ended)`` whenever the lease is held, until ``stop`` is set.
 
     ``ended`` is set when the lease is lost or ``stop`` is set, and ``work`` must return soon then; the writes of
     ``client`` are refused from the moment on in which another copy could lead. Without ``leader-elect`` it is called at
-    once and once.
+    once and once. ``told`` hears whether this copy leads.
     """
     if not settings.leader_elect:
         _with_client(work, stop, Client(credentials, user_agent=user_agent))
@@ -36,11 +37,14 @@ def run_elected(
     election = Election(transport, lease, settings)
 
     def lead(ended: threading.Event) -> None:
+        told(True)
         _with_client(work, ended, Client(credentials, user_agent=user_agent, before_write=election.check))
 
+    told(False)
     try:
         while election.acquire(stop):
             _hold(election, stop, lead)
+            told(False)
             if not stop.is_set():
                 log.warning("standing by lease=%s", lease)
     finally:

@@ -14,12 +14,35 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 
 
+class QueueObserver:
+    """Hears what happens in a queue, under the queue's lock; this one does nothing about it."""
+
+    def added(self, depth: int) -> None:
+        """A key is ready; ``depth`` of them wait."""
+
+    def taken(self, key: object, waited_s: float, depth: int) -> None:
+        """A worker has it."""
+
+    def finished(self, key: object) -> None:
+        """The worker is through with it."""
+
+    def retried(self) -> None:
+        """It failed."""
+
+
 class WorkQueue(Generic[K]):
     """``base_s`` and ``cap_s`` bound the delay of ``retry``: base_s, doubled at each failure, at most cap_s."""
 
     def __init__(
-        self, *, base_s: float = 0.05, cap_s: float = 60.0, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        base_s: float = 0.05,
+        cap_s: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+        observer: QueueObserver | None = None,
     ) -> None:
+        self._observer = observer or QueueObserver()
+        self._added: dict[K, float] = {}
         self._base_s = base_s
         self._cap_s = cap_s
         self._clock = clock
@@ -47,6 +70,8 @@ class WorkQueue(Generic[K]):
         elif key not in self._queued:
             self._queued.add(key)
             self._ready.append(key)
+            self._added[key] = self._clock()
+            self._observer.added(len(self._ready))
             self._changed.notify()
 
     def add_after(self, key: K, seconds: float) -> None:
@@ -68,6 +93,7 @@ class WorkQueue(Generic[K]):
         with self._changed:
             failures = self._failures.get(key, 0)
             self._failures[key] = failures + 1
+            self._observer.retried()
         delay_s: float = min(self._base_s * 2.0 ** min(failures, 30), self._cap_s)
         self.add_after(key, delay_s)
         return delay_s
@@ -98,6 +124,7 @@ class WorkQueue(Generic[K]):
         key = self._ready.popleft()
         self._queued.discard(key)
         self._busy.add(key)
+        self._observer.taken(key, self._clock() - self._added.pop(key), len(self._ready))
         if self._ready:
             self._changed.notify()
         return key
@@ -121,6 +148,7 @@ class WorkQueue(Generic[K]):
         """The worker is through with the key."""
         with self._changed:
             self._busy.discard(key)
+            self._observer.finished(key)
             if key in self._again:
                 self._again.discard(key)
                 self._add(key)

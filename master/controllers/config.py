@@ -4,12 +4,12 @@ import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from client import ElectionSettings
 from master.controllers.pool import Pool
+from master.health import HealthSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config(ElectionSettings):
+class Config(HealthSettings):
     """What ``steersman controllers`` can be told."""
 
     kubeconfig: Path = field(
@@ -46,7 +46,7 @@ class Config(ElectionSettings):
     concurrent_syncs: int = field(default=2, metadata={"help": "workers of each controller"})
 
     def check(self) -> list[str]:
-        problems = self.election_problems()
+        problems = [*self.election_problems(), *self.health_problems()]
         try:
             prefix = ipaddress.ip_network(self.cluster_cidr).prefixlen
             if not prefix <= self.node_cidr_mask_size <= 30:

@@ -8,6 +8,7 @@ from prometheus_client import Counter
 
 from api.errors import ApiError, Conflict
 from client import Unreachable, WorkQueue
+from master.metrics import QueueMetrics
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ class Loop:
 
     def __init__(self, name: str, reconcile: Reconcile, *, workers: int = 1) -> None:
         self.name = name
-        self.queue: WorkQueue[Key] = WorkQueue()
+        self.queue: WorkQueue[Key] = WorkQueue(observer=QueueMetrics(name))
         self._reconcile = reconcile
         self._threads = [
             threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True) for number in range(workers)
@@ -31,6 +32,10 @@ class Loop:
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
+
+    @property
+    def alive(self) -> bool:
+        return all(thread.is_alive() for thread in self._threads)
 
     def stop(self, timeout_s: float = 5.0) -> None:
         self.queue.close()

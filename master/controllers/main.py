@@ -24,6 +24,8 @@ from master.controllers.rootca import RootCaPublisher
 from master.controllers.serviceaccounts import ServiceAccountController
 from master.controllers.tokens import TokenController
 from master.controllers.volumes import VolumeController
+from master.health import health_port
+from master.metrics import leads
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ class Controllers:
     """All controllers, on informers of their own, for one stretch of control."""
 
     def __init__(self, client: Client, config: Config, ca: bytes) -> None:
+        self._started = False
         self._informers = informers = Informers(client)
         names = (_REPLICATION, _SETS, _DEPLOYMENTS, _NODES, _EVICTIONS, _SERVICES, _GARBAGE)
         self._recorders = recorders = {name: EventRecorder(client, name) for name in names}
@@ -68,6 +71,13 @@ class Controllers:
             nodes.loop,
         ]
 
+    def problems(self) -> list[str]:
+        """What does not run and should."""
+        if not self._started:
+            return []
+        ended = [loop.name for loop in self._loops if not loop.alive]
+        return [f"{name} has ended" for name in (*ended, *(() if self._nodes.alive else ("node-monitor",)))]
+
     def control(self, stop: threading.Event) -> None:
         """Until ``stop`` is set."""
         self._informers.start()
@@ -77,8 +87,10 @@ class Controllers:
                 self._nodes.start()
                 for loop in self._loops:
                     loop.start()
+                self._started = True
                 stop.wait()
         finally:
+            self._started = False
             self._nodes.stop()
             for loop in self._loops:
                 loop.stop()
@@ -90,8 +102,24 @@ class Controllers:
 def run(config: Config, stop: threading.Event) -> None:
     """Controls until ``stop`` is set, whenever no other copy does."""
     credentials = load_kubeconfig(config.kubeconfig)
+    # Of this stretch of control; none while standing by.
+    current: list[Controllers] = []
 
     def control(client: Client, ended: threading.Event) -> None:
-        Controllers(client, config, credentials.ca).control(ended)
+        controllers = Controllers(client, config, credentials.ca)
+        current[:] = [controllers]
+        try:
+            controllers.control(ended)
+        finally:
+            current.clear()
 
-    run_elected(control, stop, config, credentials=credentials, lease=_LEASE, user_agent="steersman-controllers")
+    with health_port(config, lambda: [said for one in tuple(current) for said in one.problems()]):
+        run_elected(
+            control,
+            stop,
+            config,
+            credentials=credentials,
+            lease=_LEASE,
+            user_agent="steersman-controllers",
+            told=lambda held: leads(_LEASE, held=held),
+        )

@@ -65,6 +65,10 @@ class NodeController:
     def start(self) -> None:
         self._monitor.start()
 
+    @property
+    def alive(self) -> bool:
+        return self._monitor.is_alive()
+
     def stop(self) -> None:
         self._stopping.set()
         if self._monitor.ident is not None:

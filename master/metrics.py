@@ -1,0 +1,74 @@
+"""What the controllers and the scheduler count, under Kubernetes' names: work queues and leadership.
+
+Source: k8s.io/component-base, metrics/prometheus/workqueue and metrics/prometheus/clientgo/leaderelection.
+"""
+
+import time
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from client import QueueObserver
+
+_BUCKETS = tuple(10.0**power for power in range(-8, 2))
+_LABELS = ("name",)
+
+_DEPTH = Gauge("workqueue_depth", "Current depth of workqueue", _LABELS)
+_ADDS = Counter("workqueue_adds", "Total number of adds handled by workqueue", _LABELS)
+_RETRIES = Counter("workqueue_retries", "Total number of retries handled by workqueue", _LABELS)
+_WAITED = Histogram(
+    "workqueue_queue_duration_seconds",
+    "How long in seconds an item stays in workqueue before being requested",
+    _LABELS,
+    buckets=_BUCKETS,
+)
+_WORKED = Histogram(
+    "workqueue_work_duration_seconds",
+    "How long in seconds processing an item from workqueue takes",
+    _LABELS,
+    buckets=_BUCKETS,
+)
+_UNFINISHED = Gauge(
+    "workqueue_unfinished_work_seconds", "Seconds of work in progress that work_duration has not observed yet", _LABELS
+)
+_LONGEST = Gauge(
+    "workqueue_longest_running_processor_seconds",
+    "For how many seconds the longest processor has been running",
+    _LABELS,
+)
+_LEADS = Gauge("leader_election_master_status", "1 if this copy holds the lease, 0 if not", _LABELS)
+
+
+class QueueMetrics(QueueObserver):
+    """Of the queue ``name``."""
+
+    def __init__(self, name: str) -> None:
+        self._adds, self._depth = _ADDS.labels(name), _DEPTH.labels(name)
+        self._retries, self._waited, self._worked = _RETRIES.labels(name), _WAITED.labels(name), _WORKED.labels(name)
+        self._began: dict[object, float] = {}
+        _UNFINISHED.labels(name).set_function(lambda: sum(self._running()))
+        _LONGEST.labels(name).set_function(lambda: max(self._running(), default=0.0))
+
+    def _running(self) -> list[float]:
+        moment = time.monotonic()
+        return [moment - began for began in list(self._began.values())]
+
+    def added(self, depth: int) -> None:
+        self._adds.inc()
+        self._depth.set(depth)
+
+    def taken(self, key: object, waited_s: float, depth: int) -> None:
+        self._depth.set(depth)
+        self._waited.observe(waited_s)
+        self._began[key] = time.monotonic()
+
+    def finished(self, key: object) -> None:
+        began = self._began.pop(key, None)
+        if began is not None:
+            self._worked.observe(time.monotonic() - began)
+
+    def retried(self) -> None:
+        self._retries.inc()
+
+
+def leads(lease: str, *, held: bool) -> None:
+    _LEADS.labels(lease).set(held)
