@@ -10,6 +10,7 @@ import click
 
 from api.errors import ApiError
 from cli.steer.failures import Failure, called_wrongly, told
+from cli.steer.words import plain_flags
 from client import Unreachable
 
 
@@ -91,7 +92,7 @@ def help_(ctx: click.Context, verb: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb; the exit code is kubectl's: 0 done, 1 failed or called wrongly, a command's own for exec."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = plain_flags(steer, list(sys.argv[1:] if arguments is None else arguments))
     try:
         return int(steer.main(words, prog_name="steer", standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as shown:

@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+# A lone = is YAML's for a default value; *, & and ! begin marks that only the whole document gives a meaning.
+_TEXTS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:yaml")
 _UNQUOTED_ELSEWHERE = re.compile(r"^[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+$|^0o[0-7]+$|^[yYnN]$")
 
 
@@ -17,7 +19,7 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     style = None
     if "\n" in value and not re.search(r"[^\S\n]\n|^\s", value):
         style = "|"
-    elif "\n" in value or _meant_as(dumper, value) != "tag:yaml.org,2002:str" or _UNQUOTED_ELSEWHERE.match(value):
+    elif "\n" in value or _meant_as(dumper, value) not in _TEXTS or _UNQUOTED_ELSEWHERE.match(value):
         style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 

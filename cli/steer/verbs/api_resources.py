@@ -24,9 +24,10 @@ def command(
     no_headers: bool,
 ) -> None:
     """Print the supported API resources on the server."""
+    preferred = {(kind.group, kind.plural): kind for kind in reversed(session.discovery.kinds)}
     found = [
         kind
-        for kind in session.discovery.kinds
+        for kind in preferred.values()
         if (api_group is None or kind.group == api_group)
         and (namespaced is None or kind.namespaced == namespaced)
         and set(filter(None, verbs.split(","))) <= set(kind.verbs)

@@ -81,6 +81,9 @@ def _sources(session: Session, word: str, container: str, flags: dict[str, Any])
     sources: list[_Source] = []
     for pod in found:
         name, names = pod["metadata"]["name"], _containers(pod, everything=flags["all_containers"])
+        every = _containers(pod, everything=True)
+        if container and container not in every:
+            raise Failure(f"container {container} is not valid for pod {name} out of: {_names(session, name)}")
         if flags["all_containers"]:
             sources += [_Source(name, one) for one in names]
         else:

@@ -1,0 +1,24 @@
+"""Flags as kubectl takes them: ``--wait=false`` and ``--all=true`` beside the bare ``--all``."""
+
+from collections.abc import Sequence
+
+import click
+
+
+def plain_flags(verbs: click.Group, words: Sequence[str]) -> list[str]:
+    """The same words with each yes or no said by the bare flag, by its ``--no-`` form, or not at all."""
+    command = next((found for word in words if (found := verbs.get_command(click.Context(verbs), word))), None)
+    if command is None:
+        return list(words)
+    flags = {name: one for one in command.params if isinstance(one, click.Option) and one.is_flag for name in one.opts}
+    end = list(words).index("--") if "--" in words else len(words)
+    shown: list[str] = []
+    for word in words[:end]:
+        name, _, value = word.partition("=")
+        if name not in flags or value not in ("true", "false"):
+            shown.append(word)
+        elif value == "true":
+            shown.append(name)
+        else:
+            shown += flags[name].secondary_opts[:1]
+    return [*shown, *words[end:]]

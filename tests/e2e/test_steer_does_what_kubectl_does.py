@@ -1,0 +1,222 @@
+"""steer and kubectl, called with the same words on the same cluster: the same output and the same exit code."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.e2e.clusters import Cluster, clean_environment
+from tests.e2e.doors import Api, Kubectl, Object, is_ready
+from tests.e2e.pods import controller, pod, service, shell
+from tests.e2e.waiting import until
+
+pytestmark = [pytest.mark.docker, pytest.mark.cluster]
+STEER = Path(sys.executable).with_name("steer")
+KUBECTL = Path(sys.executable).with_name("kubectl")
+_AGE = re.compile(r"\b(\d+[ydhms])+\b")
+
+SAME = """
+get nodes
+get pods
+get pods -o wide
+get po,svc
+get all
+get rc web -o yaml
+get rc web -o json
+get pods -o yaml
+get svc -o json
+get pods -l 'name in (web)' --show-labels
+get pods -L name
+get svc,rc -o name
+get ns --no-headers
+get pods --sort-by=.metadata.name
+get nosuch
+get pods nosuch
+get pods nosuch --ignore-not-found=true
+get pod/nosuch svc/web
+get svc/web rc/web
+get svc web -o jsonpath={.spec.clusterIP}
+get pods -o jsonpath='{range .items[*]}{.metadata.labels.name}{"\\t"}{.status.phase}{"\\n"}{end}'
+get pods -o custom-columns=NAME:.metadata.name,PHASE:.status.phase,NONE:.spec.nosuch
+get
+get pods foo -l a=b
+get pods -o jsonpath=
+get --raw /healthz
+api-resources
+api-resources -o name --namespaced=false
+explain pod
+explain pod.spec.containers.resources
+explain rc.spec
+explain deployment.spec.strategy --recursive
+describe pod/single
+describe rc
+describe rc/web
+describe svc web
+describe svc web --show-events=false
+describe node
+describe sa default
+describe cm
+describe secrets
+describe pod nosuch
+create -f nosuch.yaml
+create -f wanted.yaml --dry-run=client -o name
+create -f wrong.yaml
+delete pod nosuch
+delete rc
+delete
+scale rc nosuch --replicas=2
+scale rc web --replicas=2 --current-replicas=7
+patch rc nosuch -p {}
+patch rc web -p '{"spec":{"replicas":-1}}'
+patch rc web
+logs nosuch
+logs
+logs single
+logs single --tail=1
+logs single -c nosuch
+exec nosuch -- true
+exec single -- echo hi
+exec single -- sh -c 'echo err >&2; exit 3'
+exec single -- nosuch
+top nodes
+uncordon nosuch
+config current-context
+config get-contexts
+config view
+config use-context nosuch
+get pods --nosuch
+"""
+
+
+@pytest.fixture(scope="module")
+def space(kubectl: Kubectl, api: Api, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A namespace with a controller of two pods, its service, a pod, a config map and a secret."""
+    name = "steer-compared"
+    kubectl("create", "namespace", name)
+    data = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"a": "1", "b": "x\ny\n"}},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hidden"}, "stringData": {"word": "secret"}},
+    ]
+    single = pod("single", *shell("echo one; echo two; sleep 3600"))
+    web = controller("web", 2)
+    items = [*data, single, web, service("web", 80, selector=web["spec"]["selector"])]
+    for item in items:
+        item["metadata"]["namespace"] = name
+    kubectl.create(*items, namespace=name)
+
+    def all_there() -> bool:
+        pods = api.items("pods", name)
+        return len(pods) == 3 and all(is_ready(one) for one in pods)
+
+    until(all_there, limit_s=60, what="three pods ready")
+    return name
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the files of the calls lie."""
+    made = tmp_path_factory.mktemp("files")
+    wanted = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "wanted"}, "data": {"a": "b"}}
+    (made / "wanted.yaml").write_text(yaml.safe_dump(wanted))
+    wrong = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "Wrong"}, "spec": {"containers": []}}
+    (made / "wrong.yaml").write_text(yaml.safe_dump(wrong))
+    return made
+
+
+def run(program: Path, cluster: Cluster, folder: Path, space: str, words: list[str]) -> tuple[str, str, int]:
+    environment = clean_environment(KUBECONFIG=str(cluster.kubeconfig), HOME=str(folder))
+    told = subprocess.run(
+        [program, "-n", space, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=120,
+        check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    return told.stdout, told.stderr, told.returncode
+
+
+def alike(text: str) -> str:
+    """Without what may differ: ages (and the room they take), and the name of the program."""
+    lines = (_AGE.sub("AGE", line) for line in text.replace("kubectl", "steer").splitlines())
+    return "\n".join(re.sub(r" {2,}", "  ", line).rstrip() for line in lines)
+
+
+@pytest.mark.parametrize("line", SAME.strip().splitlines())
+def test_the_same_words_have_the_same_answer(cluster: Cluster, folder: Path, space: str, line: str) -> None:
+    """Called again while the cluster itself changes between the two calls."""
+    words = shlex.split(line)
+    answers: list[tuple[str, str, int]] = []
+    for _ in range(5):
+        theirs, ours = (run(program, cluster, folder, space, words) for program in (KUBECTL, STEER))
+        answers = [(alike(out), alike(err), code) for out, err, code in (theirs, ours)]
+        if answers[0] == answers[1]:
+            return
+        time.sleep(1)
+    assert answers[1] == answers[0]
+
+
+def test_objects_are_made_changed_and_removed(cluster: Cluster, folder: Path, namespace: str, api: Api) -> None:
+    def steer(*words: str) -> str:
+        out, err, code = run(STEER, cluster, folder, namespace, list(words))
+        assert code == 0, err
+        return out
+
+    file = folder / "map.yaml"
+    made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}, "data": {"a": "1", "b": "2"}}
+    file.write_text(yaml.safe_dump(made))
+    assert steer("apply", "-f", "map.yaml") == "configmap/one created\n"
+    assert steer("apply", "-f", "map.yaml") == "configmap/one unchanged\n"
+    steer("patch", "cm", "one", "--type=merge", "-p", '{"data":{"c":"3"}}')
+    file.write_text(yaml.safe_dump({**made, "data": {"a": "9"}}))
+    assert steer("apply", "-f", "map.yaml") == "configmap/one configured\n"
+    assert api.get(f"/api/v1/namespaces/{namespace}/configmaps/one")["data"] == {"a": "9", "c": "3"}
+    assert steer("replace", "-f", "map.yaml") == "configmap/one replaced\n"
+    assert api.get(f"/api/v1/namespaces/{namespace}/configmaps/one")["data"] == {"a": "9"}
+    assert steer("delete", "-f", "map.yaml") == f'configmap "one" deleted from {namespace} namespace\n'
+
+
+def wait_ready(api: Api, namespace: str, count: int) -> list[Object]:
+    def ready() -> list[Object]:
+        pods = [one for one in api.items("pods", namespace) if "deletionTimestamp" not in one["metadata"]]
+        return pods if len(pods) == count and all(is_ready(one) for one in pods) else []
+
+    return until(ready, limit_s=60, what=f"{count} pods ready")
+
+
+def test_a_rolling_update_goes_on_where_it_was_stopped_and_back(
+    cluster: Cluster, folder: Path, namespace: str, api: Api, kubectl: Kubectl
+) -> None:
+    old = controller("web", 2)
+    old["metadata"]["namespace"] = namespace
+    kubectl.create(old, namespace=namespace)
+    before = {one["metadata"]["uid"] for one in wait_ready(api, namespace, 2)}
+    image = old["spec"]["template"]["spec"]["containers"][0]["image"]
+    other = image.replace(":1", ":latest")
+    words = ["rolling-update", "web", f"--image={other}", "--update-period=0s", "--poll-interval=100ms"]
+    environment = clean_environment(KUBECONFIG=str(cluster.kubeconfig), HOME=str(folder))
+    stopped = subprocess.Popen(
+        [STEER, "-n", namespace, *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert stopped.stdout is not None
+    with stopped:
+        for line in stopped.stdout:
+            if " down to 1" in line:
+                stopped.kill()
+                break
+    out, err, code = run(STEER, cluster, folder, namespace, [*words, "--rollback"])
+    assert code == 0, out + err
+    assert [one["metadata"]["name"] for one in api.items("replicationcontrollers", namespace)] == ["web"]
+    assert {one["spec"]["containers"][0]["image"] for one in wait_ready(api, namespace, 2)} == {image}
+    out, err, code = run(STEER, cluster, folder, namespace, words)
+    assert code == 0, out + err
+    assert out.endswith("replicationcontroller/web rolling updated\n")
+    after = wait_ready(api, namespace, 2)
+    assert {one["spec"]["containers"][0]["image"] for one in after} == {other}
+    assert not before & {one["metadata"]["uid"] for one in after}
+    [left] = api.items("replicationcontrollers", namespace)
+    assert left["metadata"]["name"] == "web"
+    assert not [key for key in left["metadata"].get("annotations", {}) if key.startswith("kubectl.kubernetes.io/")]
