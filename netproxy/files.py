@@ -22,6 +22,7 @@ from api.core import Endpoints, Service
 from api.discovery import EndpointSlice
 from api.meta import Object
 from netproxy.endpoints import Here
+from netproxy.sources import Key
 from netproxy.translate import Objects
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,10 @@ class FileSource:
         """The file was read when this was made."""
         return True
 
-    def read(self) -> Objects:
+    def changed(self) -> None:
+        """Any of them may have."""
+
+    def read(self, only: set[Key] | None = None) -> Objects:  # noqa: ARG002 (asked for all, since any may have changed)
         """What the last good file says."""
         return self._objects
 

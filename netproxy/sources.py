@@ -1,25 +1,32 @@
 """Where services and endpoints come from: a master's API, followed by list and watch.
 
 The seam is `Source`: `files` has another one, for a balancer without a master. A source wakes its listener whenever
-something may have changed; what is there is read whole, each time.
+something may have changed, and tells which services it was about.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import Protocol
 
 from api.core import Endpoints, Node, Service
 from api.discovery import EndpointSlice
 from api.errors import ApiError, NotFound
+from api.meta import Object
 from client import Client, Informer, Unreachable
 from netproxy.endpoints import ZONE_LABEL, Here, is_ipv4
-from netproxy.translate import Objects
+from netproxy.translate import SERVICE_LABEL, Objects
 
 log = logging.getLogger(__name__)
 
+_BY_SERVICE = "service"
 SLICES_PATH = "/apis/discovery.k8s.io/v1"
+
+
+Key = tuple[str, str]
+"""Namespace and name of a service."""
 
 
 class Source(Protocol):
@@ -34,8 +41,11 @@ class Source(Protocol):
     def synced(self) -> bool:
         """Whether everything was seen once; asked again and again until it is so."""
 
-    def read(self) -> Objects:
-        """What is there now."""
+    def changed(self) -> set[Key] | None:
+        """The services that may have changed since the last call; None: all."""
+
+    def read(self, only: set[Key] | None = None) -> Objects:
+        """What is there now, of these services if some are named."""
 
     def service(self, namespace: str, name: str) -> Service | None:
         """One service, to tell events about."""
@@ -45,15 +55,15 @@ class ApiSource:
     """The objects of an API server. One without EndpointSlices (before 1.21) is followed by Endpoints alone."""
 
     def __init__(self, client: Client, node_name: str, on_change: Callable[[], None]) -> None:
-        def changed(_old: object, _new: object) -> None:
-            on_change()
-
         self._client = client
         self._node_name = node_name
-        self._services = Informer(client, Service, on_change=changed)
-        self._slices = Informer(client, EndpointSlice, on_change=changed)
-        self._endpoints = Informer(client, Endpoints, on_change=changed)
+        self._services = Informer(client, Service, on_change=self._service_changed)
+        self._slices = Informer(client, EndpointSlice, on_change=self._slice_changed)
+        self._slices.add_index(_BY_SERVICE, lambda one: ["/".join(_service_of(one))])
+        self._endpoints = Informer(client, Endpoints, on_change=self._service_changed)
         self._node = Informer(client, Node, fields=f"metadata.name={node_name}", on_change=self._node_changed)
+        self._lock = threading.Lock()
+        self._changed: set[Key] | None = None
         self._on_change = on_change
         self._slices_served: bool | None = None
         """None: not known yet."""
@@ -78,12 +88,25 @@ class ApiSource:
                 self._slices.start()
         return self._slices_served is False or self._slices.synced
 
-    def read(self) -> Objects:
+    def changed(self) -> set[Key] | None:
+        """The services that may have changed since the last call; None: all."""
+        with self._lock:
+            changed, self._changed = self._changed, set()
+            return changed
+
+    def read(self, only: set[Key] | None = None) -> Objects:
         """What is there now."""
+        if only is None:
+            return Objects(
+                services=self._services.items(),
+                slices=self._slices.items(),
+                endpoints=self._endpoints.items(),
+                here=self._here(),
+            )
         return Objects(
-            services=self._services.items(),
-            slices=self._slices.items(),
-            endpoints=self._endpoints.items(),
+            services=[service for key in only if (service := self._services.get(*key)) is not None],
+            slices=[one for key in only for one in self._slices.indexed(_BY_SERVICE, "/".join(key))],
+            endpoints=[found for key in only if (found := self._endpoints.get(*key)) is not None],
             here=self._here(),
         )
 
@@ -91,10 +114,25 @@ class ApiSource:
         """One service as last seen."""
         return self._services.get(namespace, name)
 
+    def _service_changed(self, old: Object | None, new: Object | None) -> None:
+        self._mark({(one.metadata.namespace, one.metadata.name) for one in (old, new) if one is not None})
+
+    def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
+        self._mark({_service_of(one) for one in (old, new) if one is not None})
+
+    def _mark(self, keys: set[Key] | None) -> None:
+        """Note whom a change is about, None for all, and tell."""
+        with self._lock:
+            if keys is None:
+                self._changed = None
+            elif self._changed is not None:
+                self._changed |= keys
+        self._on_change()
+
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
         """A node changes every few seconds, with its heartbeat; what is read of it hardly ever does."""
         if old is None or new is None or _place(old) != _place(new):
-            self._on_change()
+            self._mark(None)
 
     def _here(self) -> Here:
         node = self._node.get("", self._node_name)
@@ -110,6 +148,10 @@ class ApiSource:
             log.warning("not known whether the server has EndpointSlices, asking again error=%s", error)
             return None
         return True
+
+
+def _service_of(one: EndpointSlice) -> Key:
+    return one.metadata.namespace, one.metadata.labels.get(SERVICE_LABEL, "")
 
 
 def _place(node: Node) -> Here:

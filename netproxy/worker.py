@@ -11,6 +11,7 @@ from collections.abc import Callable
 from client import EventRecorder
 from netproxy.config import Config
 from netproxy.dataplane.plane import DataPlaneError
+from netproxy.following import Following
 from netproxy.health import Health, HealthServer
 from netproxy.metrics import ProxyMetrics
 from netproxy.modes import Mode
@@ -19,7 +20,6 @@ from netproxy.proxy import Proxy, Trouble
 from netproxy.services import Desired
 from netproxy.sources import Source
 from netproxy.state import State, read_state
-from netproxy.translate import translate
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ class Worker:
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._source = source(self._wake.set)
+        self._following = Following(self._source)
         self._last = read_state(config.state_file)
         self._mode = mode(self._last)
         self._health = Health()
@@ -119,7 +120,7 @@ class Worker:
         return self._last.desired
 
     def _as_told(self) -> Desired:
-        return translate(self._source.read())
+        return self._following.desired()
 
     def _pass(self, read: Callable[[], Desired]) -> float:
         """One pass; returns the seconds until the next one when nothing happens."""
