@@ -5,6 +5,7 @@ with an ETag. All documents are made once from ``api.resources``.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from master.apiserver.negotiation import clauses
 from master.apiserver.routing import SERVED, nowhere, operations_of
 
 _AGGREGATED_VERSIONS = ("v2", "v2beta1")
+_VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 _SCALE_KIND = ("autoscaling", "v1", "Scale")
 _VERB_ORDER = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 # What a subresource takes or gives, where it is not the kind itself.
@@ -59,19 +61,22 @@ class Discovery:
 
     def __init__(self, address: str, resources: tuple[Resource, ...] = SERVED) -> None:
         versions = sorted({(r.group, r.version) for r in resources})
-        groups = [(group, version) for group, version in versions if group]
+        groups: dict[str, list[str]] = {}
+        for group, version in sorted(versions, key=lambda pair: (pair[0], _priority(pair[1]))):
+            if group:
+                groups.setdefault(group, []).append(version)
         self._plain: dict[tuple[str, ...], Document] = {
             ("api",): document(_core_versions(address)),
             ("apis",): document(_group_list(groups)),
         }
-        for group, version in groups:
-            self._plain["apis", group] = document({"kind": "APIGroup", "apiVersion": "v1"} | _group(group, version))
+        for group, served in groups.items():
+            self._plain["apis", group] = document({"kind": "APIGroup", "apiVersion": "v1"} | _group(group, served))
         for group, version in versions:
             own = [r for r in resources if (r.group, r.version) == (group, version)]
             path = ("apis", group, version) if group else ("api", version)
             self._plain[path] = document(_resource_list(group, version, own))
         self._aggregated = {
-            ("api", form): _aggregated([("", "v1")], resources, form) for form in _AGGREGATED_VERSIONS
+            ("api", form): _aggregated({"": ["v1"]}, resources, form) for form in _AGGREGATED_VERSIONS
         } | {("apis", form): _aggregated(groups, resources, form) for form in _AGGREGATED_VERSIONS}
 
     def answer(self, request: Request) -> Response:
@@ -113,13 +118,21 @@ def _core_versions(address: str) -> dict[str, Any]:
     return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": by_client}
 
 
-def _group(group: str, version: str) -> dict[str, Any]:
-    served = {"groupVersion": f"{group}/{version}", "version": version}
-    return {"name": group, "versions": [served], "preferredVersion": served}
+def _priority(version: str) -> tuple[int, int]:
+    """Orders ``v2, v1, v1beta1, v1alpha1``: what is stable first, and of that the newest, as Kubernetes does."""
+    match = _VERSION.fullmatch(version)
+    assert match is not None, version
+    major, stage, minor = match.groups()
+    return {"": 0, "beta": 1, "alpha": 2}[stage or ""], -1000 * int(major) - int(minor or 0)
 
 
-def _group_list(groups: list[tuple[str, str]]) -> dict[str, Any]:
-    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(*group) for group in groups]}
+def _group(group: str, versions: list[str]) -> dict[str, Any]:
+    served = [{"groupVersion": f"{group}/{version}", "version": version} for version in versions]
+    return {"name": group, "versions": served, "preferredVersion": served[0]}
+
+
+def _group_list(groups: dict[str, list[str]]) -> dict[str, Any]:
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(*group) for group in groups.items()]}
 
 
 def _verbs(operations: Iterable[str]) -> list[str]:
@@ -169,8 +182,8 @@ def _hash(resource: Resource) -> str:
     return str(encode(digest), "ascii").strip('"')
 
 
-def _aggregated(groups: list[tuple[str, str]], resources: tuple[Resource, ...], form: str) -> Document:
-    items = [_aggregated_group(group, version, resources) for group, version in groups]
+def _aggregated(groups: dict[str, list[str]], resources: tuple[Resource, ...], form: str) -> Document:
+    items = [_aggregated_group(group, versions, resources) for group, versions in groups.items()]
     value = {
         "kind": "APIGroupDiscoveryList",
         "apiVersion": f"apidiscovery.k8s.io/{form}",
@@ -180,11 +193,13 @@ def _aggregated(groups: list[tuple[str, str]], resources: tuple[Resource, ...], 
     return document_of(encode(value), f"application/json;g=apidiscovery.k8s.io;v={form};as=APIGroupDiscoveryList")
 
 
-def _aggregated_group(group: str, version: str, resources: tuple[Resource, ...]) -> dict[str, Any]:
-    own = [resource for resource in resources if (resource.group, resource.version) == (group, version)]
-    served = {"version": version, "freshness": "Current", "resources": [_aggregated_resource(item) for item in own]}
+def _aggregated_group(group: str, versions: list[str], resources: tuple[Resource, ...]) -> dict[str, Any]:
+    def served(version: str) -> dict[str, Any]:
+        own = [resource for resource in resources if (resource.group, resource.version) == (group, version)]
+        return {"version": version, "freshness": "Current", "resources": [_aggregated_resource(item) for item in own]}
+
     metadata = {"name": group, "creationTimestamp": None} if group else {"creationTimestamp": None}
-    return {"metadata": metadata, "versions": [served]}
+    return {"metadata": metadata, "versions": [served(version) for version in versions]}
 
 
 def _aggregated_resource(resource: Resource) -> dict[str, Any]:

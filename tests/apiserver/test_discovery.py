@@ -114,3 +114,14 @@ def test_requests_are_counted(admin: Api, namespace: str) -> None:
     assert 'apiserver_storage_objects{resource="namespaces"}' in text
     assert 'apiserver_current_inflight_requests{request_kind="mutating"} 0' in text
     assert "process_resident_memory_bytes" in text
+
+
+def test_a_group_has_all_its_versions_with_the_stable_one_first(admin: Api) -> None:
+    policy = [{"groupVersion": f"policy/{version}", "version": version} for version in ("v1", "v1beta1")]
+    group = admin.get("/apis/policy").json
+    assert (group["versions"], group["preferredVersion"]) == (policy, policy[0])
+    groups = admin.get("/apis").json["groups"]
+    assert [one["versions"] for one in groups if one["name"] == "policy"] == [policy]
+    items = admin.get("/apis", Accept=AGGREGATED).json["items"]
+    [found] = [one["versions"] for one in items if one["metadata"]["name"] == "policy"]
+    assert [version["version"] for version in found] == ["v1", "v1beta1"]
