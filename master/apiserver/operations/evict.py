@@ -1,6 +1,7 @@
 """POST of ``pods/NAME/eviction``: a pod is asked to leave its node, as ``kubectl drain`` does.
 
-There are no disruption budgets, so nothing stands against an eviction: it is a graceful deletion.
+It is a graceful deletion. Disruption budgets are kept for others that ask for them, and not asked here yet: that needs a
+controller that counts healthy pods.
 """
 
 from api.core import Pod
