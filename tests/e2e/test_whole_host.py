@@ -48,7 +48,7 @@ class Host:
         return Traces.taken(self.docker.prefix, self.docker.host)
 
     def left(self) -> dict[str, set[str]]:
-        """What is here and was not before. Mounts and processes are the whole machine's, and so are cgroups: of those only our own."""
+        """What is here and was not before. Mounts, processes and cgroups are the whole machine's: of those only our own."""
         more = self.traces().beyond(self.before)
         for kind in ("mounts", "processes"):
             more[kind] = {line for line in more.get(kind, ()) if str(self.cluster.folder) in line}
@@ -120,7 +120,13 @@ def test_uninstall_leaves_nothing_and_tells_what_it_took(served: Host) -> None:
     for name in containers:
         assert f"would remove: container {name}" in dry
         assert f"removed container {name}" in said
-    for words in ("removed network ", "removed link ", "removed image ", "removed cgroup ", f"directory {host.cluster.root / 'etc'}"):
+    for words in (
+        "removed network ",
+        "removed link ",
+        "removed image ",
+        "removed cgroup ",
+        f"directory {host.cluster.root / 'etc'}",
+    ):
         assert words in said
     assert host.cluster.dns_address in said or host.cluster.slot.dns_interface in said
     until(lambda: not host.left(), limit_s=5, what=f"nothing left: {host.left()}")

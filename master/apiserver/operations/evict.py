@@ -1,7 +1,7 @@
 """POST of ``pods/NAME/eviction``: a pod is asked to leave its node, as ``kubectl drain`` does.
 
-It is a graceful deletion. Disruption budgets are kept for others that ask for them, and not asked here yet: that needs a
-controller that counts healthy pods.
+It is a graceful deletion. Disruption budgets are kept for others that ask for them, and not asked here yet: that needs
+a controller that counts healthy pods.
 """
 
 from api.core import Pod
