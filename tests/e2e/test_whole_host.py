@@ -48,7 +48,7 @@ class Host:
         return Traces.taken(self.docker.prefix, self.docker.host)
 
     def left(self) -> dict[str, set[str]]:
-        """What is here and was not before. Mounts, processes and cgroups are the whole machine's: of those only our own."""
+        """What is here and was not before; of mounts, processes and cgroups, which are the machine's, only our own."""
         more = self.traces().beyond(self.before)
         for kind in ("mounts", "processes"):
             more[kind] = {line for line in more.get(kind, ()) if str(self.cluster.folder) in line}
