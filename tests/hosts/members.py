@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from master import pki
 from tests.e2e.clusters import ROOT, Cluster, clean_environment
 from tests.e2e.private_docker import PrivateDocker
@@ -84,6 +86,10 @@ class Member:
                 part.kill()
                 part.wait(10)
         self._parts.clear()
+        # The volumes in memory of pods that nobody ends any more.
+        for mount in psutil.disk_partitions(all=True):
+            if mount.mountpoint.startswith(f"{self.folder}/"):
+                subprocess.run(["umount", mount.mountpoint], check=True)
 
     def logs(self) -> str:
         """The ends of what its parts said, for the report of a failed test."""
