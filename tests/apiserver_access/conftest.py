@@ -1,47 +1,30 @@
 """A whole apiserver for these tests: the fixtures of tests/apiserver, and users of any name and group."""
 
 import datetime
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import urllib3
 
-_APISERVER = Path(__file__).parent.parent / "apiserver"
-sys.path.insert(0, str(_APISERVER))
-
-from tests_apiserver import Api, Running  # noqa: E402
-
-from master import certificates as making  # noqa: E402
-from master import pki  # noqa: E402
-
-
-def _fixtures() -> object:
-    """The folders of tests are no packages, so the fixtures of a neighbour are loaded by their path."""
-    spec = importlib.util.spec_from_file_location("apiserver_fixtures", _APISERVER / "conftest.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_shared = _fixtures()
-certificates = _shared.certificates  # type: ignore[attr-defined]
-new_server = _shared.new_server  # type: ignore[attr-defined]
-server = _shared.server  # type: ignore[attr-defined]
-as_user = _shared.as_user  # type: ignore[attr-defined]
-admin = _shared.admin  # type: ignore[attr-defined]
-namespace = _shared.namespace  # type: ignore[attr-defined]
-kubectl = _shared.kubectl  # type: ignore[attr-defined]
+from master import certificates as making
+from master import pki
+from tests.apiserver.conftest import (  # noqa: F401
+    admin,
+    as_user,
+    certificates,
+    kubectl,
+    namespace,
+    new_server,
+    server,
+)
+from tests.apiserver.tests_apiserver import Api, Running
 
 Person = Callable[..., Api]
 
 
 @pytest.fixture
-def person(server: Running, certificates: pki.Pki, tmp_path: Path) -> Iterator[Person]:
+def person(server: Running, certificates: pki.Pki, tmp_path: Path) -> Iterator[Person]:  # noqa: F811
     """A client with a certificate of its own for this name and these groups."""
     opened: list[Api] = []
 
