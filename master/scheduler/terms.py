@@ -8,6 +8,7 @@ from api.core import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Ta
 from api.core.affinity import Affinity, PodAffinityTerm, TopologySpreadConstraint
 from api.meta import LabelSelector
 from api.selectors import Selector, Term, from_label_selector
+from api.tolerations import tolerates
 
 Labels = Mapping[str, str]
 # As Go reads a 64-bit integer; Python's int() also takes underscores and spaces.
@@ -16,17 +17,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 
 def tolerated(taint: Taint, tolerations: list[Toleration]) -> bool:
     """Whether a pod with these tolerations bears the taint."""
-    return any(_tolerates(toleration, taint) for toleration in tolerations)
-
-
-def _tolerates(toleration: Toleration, taint: Taint) -> bool:
-    if toleration.effect and toleration.effect != taint.effect:
-        return False
-    if toleration.key and toleration.key != taint.key:
-        return False
-    if toleration.operator == "Exists":
-        return True
-    return bool(toleration.key) and toleration.value == taint.value
+    return any(tolerates(toleration, taint) for toleration in tolerations)
 
 
 def selects(selector: NodeSelector, name: str, labels: Labels) -> bool:
