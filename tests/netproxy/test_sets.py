@@ -16,16 +16,10 @@ from netproxy.portals.sets import AddressSet, Member
 from netproxy.services import Desired, PortName, Protocol, ServicePort
 from netproxy.state import State
 from netproxy.userspace import Userspace, portals_of
-from tests.netproxy.networks import POD_IP, Site, site
-from tests.netproxy.servers import LIMIT_S, Server, naming, port, read_all
+from tests.netproxy.networks import Site
+from tests.netproxy.servers import LIMIT_S, Server, port, read_all
 
 CIDR = "10.99.0.0/16"
-
-
-@pytest.fixture
-def place() -> Iterator[Site]:
-    with site() as made:
-        yield made
 
 
 @pytest.fixture
@@ -41,21 +35,6 @@ def mode(place: Site, config: Config) -> Iterator[Userspace]:
         mode.start()
         yield mode
         mode.stop()
-
-
-@pytest.fixture
-def pod(place: Site) -> Iterator[Callable[[bytes], Server]]:
-    """Starts servers in the pod's namespace that say their names."""
-    servers: list[Server] = []
-
-    def start(name: bytes) -> Server:
-        with place.pod.inside():
-            servers.append(Server(naming(name), POD_IP))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
 
 
 def member(address: str, number: int) -> Member:
@@ -96,10 +75,10 @@ def test_a_set_holds_thousands_and_tells_them(place: Site) -> None:
 
 @pytest.mark.netns
 def test_services_with_a_cluster_address_alone_come_and_go_without_new_rules(
-    place: Site, mode: Userspace, pod: Callable[[bytes], Server]
+    place: Site, mode: Userspace, pods: Callable[[bytes], Server]
 ) -> None:
-    one = port(pod(b"one").endpoint, service="one", cluster_ip="10.99.0.1")
-    two = port(pod(b"two").endpoint, service="two", cluster_ip="10.99.0.2")
+    one = port(pods(b"one").endpoint, service="one", cluster_ip="10.99.0.1")
+    two = port(pods(b"two").endpoint, service="two", cluster_ip="10.99.0.2")
     serve(mode, one)
     before = rules(place)
     assert serve(mode, one, two)
@@ -112,11 +91,11 @@ def test_services_with_a_cluster_address_alone_come_and_go_without_new_rules(
 
 @pytest.mark.netns
 def test_an_endpoint_that_moves_costs_the_kernel_nothing_and_the_last_that_goes_refuses(
-    place: Site, mode: Userspace, pod: Callable[[bytes], Server]
+    place: Site, mode: Userspace, pods: Callable[[bytes], Server]
 ) -> None:
-    one = port(pod(b"a").endpoint, cluster_ip="10.99.0.1")
+    one = port(pods(b"a").endpoint, cluster_ip="10.99.0.1")
     serve(mode, one)
-    assert not serve(mode, replace(one, endpoints=(pod(b"b").endpoint,)))
+    assert not serve(mode, replace(one, endpoints=(pods(b"b").endpoint,)))
     assert ask_from_pod(place, "10.99.0.1") == b"b"
     assert serve(mode, replace(one, endpoints=()))
     with pytest.raises(ConnectionRefusedError):
@@ -125,9 +104,9 @@ def test_an_endpoint_that_moves_costs_the_kernel_nothing_and_the_last_that_goes_
 
 @pytest.mark.netns
 def test_what_someone_changed_in_the_set_is_put_back(
-    place: Site, mode: Userspace, pod: Callable[[bytes], Server]
+    place: Site, mode: Userspace, pods: Callable[[bytes], Server]
 ) -> None:
-    serve(mode, port(pod(b"a").endpoint, cluster_ip="10.99.0.1"))
+    serve(mode, port(pods(b"a").endpoint, cluster_ip="10.99.0.1"))
     other = AddressSet("STT-CLUSTER")
     other.change(add=[member("10.99.0.9", 9)], remove=[member("10.99.0.1", 80)])
     assert mode.check()
@@ -138,7 +117,7 @@ def test_what_someone_changed_in_the_set_is_put_back(
 
 @pytest.mark.netns
 def test_a_set_that_was_left_behind_is_adopted_and_cleanup_removes_it(
-    place: Site, config: Config, pod: Callable[[bytes], Server]
+    place: Site, config: Config, pods: Callable[[bytes], Server]
 ) -> None:
     with place.node.inside():
         left = AddressSet("STT-CLUSTER")
@@ -146,7 +125,7 @@ def test_a_set_that_was_left_behind_is_adopted_and_cleanup_removes_it(
         left.change(add=[member("10.99.0.7", 7), member("10.99.0.1", 80)], remove=())
         mode = Userspace(config, State())
         mode.start()
-        serve(mode, port(pod(b"a").endpoint, cluster_ip="10.99.0.1"))
+        serve(mode, port(pods(b"a").endpoint, cluster_ip="10.99.0.1"))
         assert left.members() == {member("10.99.0.1", 80)}
         assert ask_from_pod(place, "10.99.0.1") == b"a"
         mode.stop()
