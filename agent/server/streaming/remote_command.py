@@ -7,14 +7,13 @@ https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/40
 Pure: bytes in, events out. What must be answered at once stands in ``replies``.
 """
 
-import base64
-import binascii
 from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
 
 from agent.server.streaming import websocket
+from agent.server.streaming.channels import Channels
 from agent.server.streaming.protocol_error import ProtocolError
 from api.codec import encode
 from api.meta import Status
@@ -29,7 +28,6 @@ WEBSOCKET_PROTOCOLS = (
     "",
 )
 _CONTROL_MAX = 4096
-_BASE64_MAX = 1 << 20
 _SIDE_MAX = 0xFFFF
 
 
@@ -112,11 +110,9 @@ class WebSocketCaller:
 
     def __init__(self, protocol: str) -> None:
         self.replies = bytearray()
-        self._base64 = "base64" in protocol
+        self._channels = Channels(encoded="base64" in protocol)
         self._structured = protocol.startswith(("v4.", "v5."))
         self._may_end_input = protocol.startswith("v5.")
-        self._parser = websocket.WebSocketParser()
-        self._channel: int | None = None
         self._kept = bytearray()  # of a message that can only be read as a whole
         # As Kubernetes does: a client may take the first message as the sign that it is connected.
         self.replies += self.output(STDOUT, b"")
@@ -127,63 +123,32 @@ class WebSocketCaller:
 
     def feed(self, data: bytes) -> list[Event]:
         events: list[Event] = []
-        for event in self._parser.feed(data):
+        for event in self._channels.feed(data):
             if isinstance(event, websocket.Ping):
                 self.replies += websocket.pong(event.data)
             elif isinstance(event, websocket.Close):
                 events.append(HungUp())
-            elif isinstance(event, websocket.Piece):
-                events += self._whole(event) if self._base64 else self._piece(event)
+            elif event.channel == STDIN:
+                events += [Input(event.data)] if event.data else []
+            elif event.channel == RESIZE or (event.channel == CLOSE and self._may_end_input):
+                events += self._control(event.channel, event.data, ends=event.ends)
         return events
 
-    def _piece(self, piece: websocket.Piece) -> list[Event]:
-        data = piece.data
-        if piece.begins:
-            self._channel = None
-        if self._channel is None and data:
-            self._channel, data = data[0], data[1:]
-        if self._channel == STDIN:
-            return [Input(data)] if data else []
-        if self._channel in (RESIZE, CLOSE):
-            return self._control(self._channel, data, ends=piece.ends)
-        return []
-
-    def _whole(self, piece: websocket.Piece) -> list[Event]:
-        self._keep(piece.data, _BASE64_MAX)
-        if not piece.ends:
-            return []
-        text = bytes(self._kept)
-        self._kept.clear()
-        if not text:
-            return []
-        try:
-            channel, data = text[0] - ord("0"), base64.b64decode(text[1:], validate=True)
-        except binascii.Error as error:
-            raise ProtocolError("a message is not base64", code=1007) from error
-        if channel == STDIN:
-            return [Input(data)] if data else []
-        return self._control(channel, data, ends=True) if channel == RESIZE else []
-
     def _control(self, channel: int, data: bytes, *, ends: bool) -> list[Event]:
-        self._keep(data, _CONTROL_MAX)
+        self._kept += data
+        if len(self._kept) > _CONTROL_MAX:
+            raise ProtocolError(f"a message is longer than {_CONTROL_MAX} bytes", code=1009)
         if not ends:
             return []
         text = bytes(self._kept)
         self._kept.clear()
         if channel == CLOSE:
-            return [InputEnd()] if self._may_end_input and text[:1] == bytes((STDIN,)) else []
+            return [InputEnd()] if text[:1] == bytes((STDIN,)) else []
         size = size_of(text)
         return [size] if size else []
 
-    def _keep(self, data: bytes, limit: int) -> None:
-        self._kept += data
-        if len(self._kept) > limit:
-            raise ProtocolError(f"a message is longer than {limit} bytes", code=1009)
-
     def output(self, channel: int, data: bytes) -> bytes:
-        if self._base64:
-            return websocket.message(b"%d" % channel + base64.b64encode(data), text=True)
-        return websocket.message(bytes((channel,)) + data)
+        return self._channels.message(channel, data)
 
     def ping(self) -> bytes:
         return websocket.ping()
