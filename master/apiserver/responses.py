@@ -35,9 +35,8 @@ def text_response(text: str, status: int = 200) -> Response:
 def error_response(request: Request, error: ApiError) -> Response:
     """A refusal, in the form the client wants; in JSON when it wants none that we have."""
     headers: Headers = []
-    seconds = error.details.retry_after_seconds if error.details is not None else 0
-    if seconds or error.code in _RETRY_AFTER:
-        headers.append(("Retry-After", str(seconds or 1)))
+    if seconds := _retry_after_s(error):
+        headers.append(("Retry-After", str(seconds)))
     output = _accepted(request)
     status = error.status()
     if output.protobuf:
@@ -47,6 +46,13 @@ def error_response(request: Request, error: ApiError) -> Response:
         return Response(error.code, as_yaml(encode(status)), content_type="application/yaml", headers=headers)
     body = encode(status)
     return Response(error.code, pretty(body) if wants_pretty(request) else body, headers=headers)
+
+
+def _retry_after_s(error: ApiError) -> int:
+    """What an error says itself, be it not to try again (0)."""
+    if error.details is not None:
+        return error.details.retry_after_seconds
+    return 1 if error.code in _RETRY_AFTER else 0
 
 
 def _accepted(request: Request) -> Output:

@@ -21,6 +21,7 @@ from api.core import (
 )
 from api.discovery import EndpointSlice
 from api.meta import Object
+from api.policy import PodDisruptionBudget
 from api.resources import RESOURCES
 from client import Client, Informer
 
@@ -61,6 +62,8 @@ class Informers:
         self.token_secrets = Informer(client, Secret, fields="type=kubernetes.io/service-account-token")
         self.token_secrets.add_index(BY_ACCOUNT, _account_named)
         self.root_cas = Informer(client, ConfigMap, fields=f"metadata.name={ROOT_CA}")
+        # Kubernetes before 1.21 has them in a beta version only.
+        self.budgets = Informer(client, PodDisruptionBudget, optional=True)
         self.volumes = Informer(client, PersistentVolume)
         self.claims = Informer(client, PersistentVolumeClaim)
         # Of all other kinds only who owns what is of interest.
@@ -91,6 +94,7 @@ class Informers:
             self.service_accounts,
             self.volumes,
             self.claims,
+            self.budgets,
         )
 
     @property

@@ -7,6 +7,7 @@ from api.apps import ReplicaSet
 from client import Client, EventRecorder, load_kubeconfig, run_elected
 from master.controllers.config import Config
 from master.controllers.deployments import DeploymentController
+from master.controllers.disruption import DisruptionController
 from master.controllers.endpoints import EndpointsController
 from master.controllers.evictions import TaintEviction
 from master.controllers.garbage import GarbageCollector
@@ -35,7 +36,7 @@ _LEASE = "kube-controller-manager"
 # The names under which Kubernetes' controllers report.
 _REPLICATION, _SETS, _DEPLOYMENTS = "replication-controller", "replicaset-controller", "deployment-controller"
 _NODES, _EVICTIONS, _SERVICES = "node-controller", "taint-eviction-controller", "service-controller"
-_GARBAGE = "garbage-collector-controller"
+_GARBAGE, _BUDGETS = "garbage-collector-controller", "controllermanager"
 
 
 class Controllers:
@@ -44,7 +45,7 @@ class Controllers:
     def __init__(self, client: Client, config: Config, ca: bytes) -> None:
         self._started = False
         self._informers = informers = Informers(client)
-        names = (_REPLICATION, _SETS, _DEPLOYMENTS, _NODES, _EVICTIONS, _SERVICES, _GARBAGE)
+        names = (_REPLICATION, _SETS, _DEPLOYMENTS, _NODES, _EVICTIONS, _SERVICES, _GARBAGE, _BUDGETS)
         self._recorders = recorders = {name: EventRecorder(client, name) for name in names}
         workers, grace_s = config.concurrent_syncs, config.node_monitor_grace_period_s
         # Half a grace period unheard, and a node that beats as it should could seem silent.
@@ -65,6 +66,7 @@ class Controllers:
             ServiceController(client, informers, recorders[_SERVICES], Pool(config.load_balancer_pool)).loop,
             *VolumeController(client, informers).loops,
             GarbageCollector(client, informers, recorders[_GARBAGE], workers=workers).loop,
+            DisruptionController(client, informers, recorders[_BUDGETS], workers=workers).loop,
             PodGarbageCollector(client, informers, threshold=config.terminated_pod_gc_threshold).loop,
             NodeRanges(client, informers, recorders[_NODES], cluster=cidr, size=size).loop,
             TaintEviction(client, informers, evictions, attention, grace_s=grace_s, workers=workers).loop,

@@ -124,8 +124,9 @@ def _evict(session: Session, pod: Object, flags: dict[str, Any], end: float) -> 
                     f"error when evicting pods/{meta['name']} -n {meta['namespace']}: global timeout reached"
                 ) from error
             told = f'error when evicting pods/"{meta["name"]}" -n "{meta["namespace"]}" (will retry after 5s): {error}'
-            print(told, file=sys.stderr)
+            print(told, file=sys.stderr, flush=True)
             time.sleep(_RETRY_S)
+            print(f"evicting pod {meta['namespace']}/{meta['name']}", flush=True)
 
 
 def _gone(session: Session, pod: Object, end: float) -> None:

@@ -130,6 +130,7 @@ _CONTROLLER_MANAGER = [
     _rule("update", _CORE, "replicationcontrollers", "nodes", "services", "namespaces", "*/scale"),
     _rule("update", _CORE, "replicationcontrollers/status", "nodes/status", "pods/status", "namespaces/status"),
     _rule("update", _CORE, "namespaces/finalize"),
+    _rule("update", _POLICY, "poddisruptionbudgets/status"),
     _rule("create", _CORE, "pods/eviction", "serviceaccounts/token"),
     _LEASE_RULE,
     *_events(),

@@ -7,7 +7,9 @@ collector's work; ``Orphan`` frees the dependents from their owner before it goe
 """
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 
@@ -34,6 +36,7 @@ _POLICIES = ("Orphan", "Background", "Foreground")
 _FINALIZERS = {"Orphan": "orphan", "Foreground": "foregroundDeletion"}
 _PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _AT_ONCE = 100
+Note = Callable[[Any], None]
 _SHOWN_WHEN_GONE = ("Pod", "Service", "ServiceAccount")
 
 
@@ -96,14 +99,17 @@ def _options_in_body(call: Call) -> DeleteOptions:
         raise BadRequest(f"DeleteOptions cannot be read: {why}") from error
 
 
-async def delete_one(backend: Backend, item: Item, options: DeleteOptions) -> tuple[bytes, bool]:
-    """Deletes or marks; returns the object's bytes as they were last, and whether it is gone."""
+async def delete_one(
+    backend: Backend, item: Item, options: DeleteOptions, *, note: Note | None = None
+) -> tuple[bytes, bool]:
+    """Deletes or marks; returns the object's bytes as they were last, and whether it is gone. ``note`` writes into an
+    object that is marked why it goes."""
     table = item.table
     _check_deletable(item)
     for _ in range(_TRIES):
         check_preconditions(item, options.preconditions)
         try:
-            return await _delete_version(backend, item, options)
+            return await _delete_version(backend, item, options, note)
         except Conflict:
             newer = table.by_key(item.key)
             if newer is item:
@@ -135,8 +141,12 @@ def check_preconditions(item: Item, wanted: Preconditions | None) -> None:
         raise conflict(resource, item.name, why)
 
 
-async def _delete_version(backend: Backend, item: Item, options: DeleteOptions) -> tuple[bytes, bool]:
+async def _delete_version(
+    backend: Backend, item: Item, options: DeleteOptions, note: Note | None
+) -> tuple[bytes, bool]:
     obj = item.decode()
+    if note is not None and obj.metadata.deletion_timestamp is None:
+        note(obj)
     finalizer = _FINALIZERS.get(_policy(options), "")
     if finalizer and obj.metadata.deletion_timestamp is None and _has_dependents(backend, item, obj.metadata.uid):
         obj.metadata.finalizers = [*(name for name in obj.metadata.finalizers if name != finalizer), finalizer]
