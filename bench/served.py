@@ -83,9 +83,10 @@ def served(folder: Path) -> Iterator[Served]:
     made = pki.ensure(folder / "etc", people, server=f"https://127.0.0.1:{port}")
     settings = [f"--secure-port={port}", "--bind-address=127.0.0.1", f"--data-dir={folder / 'data'}"]
     command = [sys.executable, "-m", "cli.steersman", "apiserver", *settings, f"--config-dir={folder / 'etc'}"]
+    environment = _with_bytecode(command)
     begun = time.perf_counter()
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen([*command, "--log-level=warning"], stderr=log)
+        process = subprocess.Popen([*command, "--log-level=warning"], stderr=log, env=environment)
     try:
         root = ssl.create_default_context(cafile=made.ca_certificate)
         root.load_cert_chain(made.certificate("root"), made.key("root"))
@@ -97,6 +98,16 @@ def served(folder: Path) -> Iterator[Served]:
         process.send_signal(signal.SIGTERM)
         process.wait(_LIMIT_S)
         print((folder / "log").read_text(), end="", file=sys.stderr)
+
+
+def _with_bytecode(command: list[str]) -> dict[str, str]:
+    """The environment for a server whose modules are compiled, as those of an installation are, not at its start."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run([*command, "--check-config"], check=True, stdout=subprocess.DEVNULL, env=environment)
+    subprocess.run(
+        [sys.executable, "-c", "import master.apiserver.main, master.store.sqlite"], check=True, env=environment
+    )
+    return environment
 
 
 def free_port() -> int:

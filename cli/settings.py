@@ -7,14 +7,11 @@ Refused: unknown keys, wrong types, and whatever the dataclass's own `check()` f
 """
 
 import dataclasses
-import difflib
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
-
-import yaml
 
 from cli.errors import SettingsError
 
@@ -166,6 +163,8 @@ def to_yaml(value: Any) -> Any:
 
 def read_file(path: Path, settings: tuple[Setting, ...]) -> Values:
     """The values of a settings file; SettingsError names file, key and the closest known key."""
+    import yaml  # most starts have no file
+
     try:
         decoded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -197,6 +196,8 @@ def _read_mapping(path: Path, decoded: Mapping[Any, Any], known: dict[str, Setti
 
 
 def _suggestion(key: str, known: Mapping[str, object]) -> str:
+    import difflib
+
     close = difflib.get_close_matches(key.replace("_", "-").lower(), known, n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else f"; known keys: {', '.join(sorted(known))}"
 

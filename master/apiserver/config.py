@@ -4,8 +4,6 @@ import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from master.store.etcd.options import EtcdOptions
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
@@ -124,6 +122,8 @@ def etcd_problems(
         return [f"{name}: needs etcd_servers" for name in given]
     if (certificate is None) != (key is None):
         return ["etcd_certfile: needs etcd_keyfile, and the other way round"]
+    from master.store.etcd.options import EtcdOptions  # most masters keep their state in a file
+
     try:
         members = EtcdOptions(endpoints=servers, prefix=prefix).members()
     except ValueError as error:

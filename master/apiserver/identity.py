@@ -3,6 +3,8 @@
 Source: OpenID Connect Discovery 1.0, section 4; k8s.io/kubernetes, pkg/serviceaccount/openidmetadata.go.
 """
 
+from functools import cached_property
+
 from api.codec import encode
 from master.apiserver.authentication.service_accounts import ServiceAccountTokens
 from master.apiserver.http.message import Request, Response
@@ -13,21 +15,26 @@ _KEPT = (("Cache-Control", "public, max-age=3600"),)
 
 
 class OpenIdDocuments:
-    """Both documents, made once. ``address`` is where clients reach this server, as host:port."""
+    """Both documents, made when one is first asked for. ``address``: where clients reach this server, as host:port."""
 
     def __init__(self, tokens: ServiceAccountTokens, address: str) -> None:
+        self._tokens = tokens
+        self._address = address
+
+    @cached_property
+    def _answers(self) -> dict[tuple[str, ...], Response]:
+        key = self._tokens.key
         configuration = {
-            "issuer": tokens.issuer,
-            "jwks_uri": f"https://{address}/{'/'.join(KEYS)}",
+            "issuer": self._tokens.issuer,
+            "jwks_uri": f"https://{self._address}/{'/'.join(KEYS)}",
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": [tokens.key.algorithm],
+            "id_token_signing_alg_values_supported": [key.algorithm],
         }
-        self._answers = {
+        keys = encode({"keys": [key.jwk()]})
+        return {
             CONFIGURATION: Response(200, encode(configuration), headers=_KEPT),
-            KEYS: Response(
-                200, encode({"keys": [tokens.key.jwk()]}), content_type="application/jwk-set+json", headers=_KEPT
-            ),
+            KEYS: Response(200, keys, content_type="application/jwk-set+json", headers=_KEPT),
         }
 
     def answer(self, request: Request) -> Response:

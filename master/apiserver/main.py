@@ -7,7 +7,6 @@ import socket
 import threading
 
 from client import fresh
-from master import pki
 from master.apiserver.allocators import Addresses
 from master.apiserver.config import Config
 from master.apiserver.server import Apiserver, advertised, watched_files
@@ -72,6 +71,8 @@ def ensure_certificates(config: Config) -> None:
     """Makes the CA, our own certificates and the admin's kubeconfig where none are and none are given."""
     if config.tls_cert_file is not None or config.pki("apiserver.crt").exists():
         return
+    from master import pki  # with the library that makes certificates: hardly any start needs it
+
     address = config.advertise_address or advertised(config.bind_address)
     identities = [
         pki.apiserver_identity(

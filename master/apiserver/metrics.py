@@ -4,9 +4,8 @@ One counter and one bisection a request: the text is only made when somebody ask
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
-
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 
 from master.apiserver.cache import Cache
 from master.apiserver.inflight import InFlight
@@ -114,12 +113,19 @@ class Metrics:
         self.requests = Requests()
         self._cache = cache
         self._inflight = inflight
-        self._process = CollectorRegistry(auto_describe=False)
-        ProcessCollector(registry=self._process)
 
     def text(self) -> bytes:
         lines = [*self.requests.text(), *self._waiting(), *self._objects()]
-        return ("\n".join(lines) + "\n").encode() + generate_latest(self._process)
+        return ("\n".join(lines) + "\n").encode() + self._process()
+
+    @cached_property
+    def _process(self) -> Callable[[], bytes]:
+        """The text of this process' own figures; the library for it is loaded for the first who asks."""
+        from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+
+        registry = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=registry)
+        return lambda: generate_latest(registry)
 
     def _waiting(self) -> Iterator[str]:
         name = "apiserver_current_inflight_requests"

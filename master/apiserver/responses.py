@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import yaml
 
 from api import protobuf
 from api.codec import encode
@@ -89,6 +88,8 @@ def _quoted(text: str) -> str:
 
 def as_yaml(body: bytes) -> bytes:
     """The YAML of a JSON document."""
+    import yaml  # hardly any client asks for it
+
     text: str = yaml.dump(msgspec.json.decode(body), Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False)
     return text.encode()
 

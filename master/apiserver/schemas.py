@@ -5,7 +5,6 @@ there as JSON and in the protobuf form, the only one of it that kubectl reads.
 """
 
 import time
-from email.utils import formatdate
 from functools import cached_property
 
 from api.authentication import TokenRequest
@@ -19,6 +18,7 @@ from api.resources import Resource
 from api.struct import Struct
 from master.apiserver.discovery import Document, conditional, document, document_of
 from master.apiserver.http.message import Request, Response
+from master.apiserver.http.wire import http_date
 from master.apiserver.negotiation import clauses
 from master.apiserver.routing import SERVED, nowhere, operations_of
 from master.apiserver.version import git_version
@@ -111,7 +111,7 @@ def _address(path: str, found: Document) -> str:
 
 
 def _in_a_year() -> str:
-    return formatdate(time.time() + 365 * 24 * 3600, usegmt=True)
+    return http_date(int(time.time()) + 365 * 24 * 3600)
 
 
 def _wants_protobuf(request: Request) -> bool:

@@ -10,6 +10,7 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from api.core import Service
 from api.errors import Conflict, NotFound
@@ -20,7 +21,7 @@ from master.apiserver.admission.steps import chain_of
 from master.apiserver.allocators import Addresses, Numbers
 from master.apiserver.authentication import Authenticator
 from master.apiserver.authentication.bootstrap_tokens import BootstrapTokens
-from master.apiserver.authentication.jwt import SigningKey
+from master.apiserver.authentication.key_file import signing_key
 from master.apiserver.authentication.service_accounts import ServiceAccountTokens
 from master.apiserver.authorization.aggregation import Aggregation
 from master.apiserver.authorization.authorizer import Authorizer
@@ -49,7 +50,9 @@ from master.apiserver.schemas import Schemas
 from master.apiserver.service_numbers import ServiceNumbers
 from master.apiserver.storage import new_store
 from master.store.contract import StoreError
-from master.store.etcd.store import EtcdStore
+
+if TYPE_CHECKING:
+    from master.apiserver.authentication.jwt import SigningKey
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +70,7 @@ class Apiserver:
         self._config = config
         self._store = new_store(config)
         self.cache = Cache()
-        shared = isinstance(self._store, EtcdStore)
+        shared = bool(config.etcd_servers)
         self._registry = Registry(self._store, self.cache, reach_s=REACH_S if shared else 0.0)
         first, last = node_ports(config.service_node_port_range)
         numbers = ServiceNumbers(Addresses(config.service_cluster_ip_range), Numbers(first, last))
@@ -180,7 +183,7 @@ class Apiserver:
             self._plain = Server(with_all_rights(handler), tls=None, plain_port=config.insecure_port, limits=limits)
             await self._plain.start()
         await _again(lambda: bootstrap(self._backend, port=self.port))
-        if isinstance(self._store, EtcdStore):
+        if config.etcd_servers:
             self.masters = Masters(self._backend, address=address, port=self.port)
             await self.masters.start()
         else:
@@ -235,11 +238,11 @@ def _issuer(config: Config) -> str:
     return f"https://kubernetes.default.svc.{config.cluster_domain}"
 
 
-def _signing_key(config: Config) -> SigningKey:
+def _signing_key(config: Config) -> "Callable[[], SigningKey]":
     """Raises OSError when it cannot be read, ValueError when it is no key."""
     path = config.service_account_key_file or config.pki("sa.key")
     try:
-        return SigningKey.from_pem(path.read_bytes())
+        return signing_key(path.read_bytes())
     except ValueError as error:
         raise ValueError(f"service_account_key_file: {path}: {error}") from error
 

@@ -1,10 +1,7 @@
 """What this server says it is: the Kubernetes version whose behaviour it has, and its own."""
 
 import platform
-import tomllib
 from functools import cache
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed_version
 from pathlib import Path
 
 KUBERNETES_MAJOR, KUBERNETES_MINOR = "1", "32"
@@ -18,6 +15,10 @@ def git_version() -> str:
 
 def _own() -> str:
     """The version of the installed package, or of the checkout this runs from."""
+    import tomllib
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed_version
+
     try:
         return installed_version("steersman")
     except PackageNotFoundError:

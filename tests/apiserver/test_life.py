@@ -193,3 +193,26 @@ def test_settings_that_make_no_sense_are_named(certificates: pki.Pki, tmp_path: 
     }
     with pytest.raises(ValueError, match="secure_port"):
         run(config, threading.Event())
+
+
+_START = """
+import asyncio, sys
+from pathlib import Path
+from master.apiserver.config import Config
+from master.apiserver.server import Apiserver
+config = Config(bind_address="127.0.0.1", secure_port=0, data_dir=Path(sys.argv[2]), config_dir=Path(sys.argv[1]))
+async def start():
+    server = Apiserver(config)
+    await server.start()
+    print(*(name for name in sys.argv[3:] if name in sys.modules))
+    await server.stop()
+asyncio.run(start())
+"""
+
+
+def test_a_start_loads_no_library_that_hardly_any_request_needs(certificates: pki.Pki, tmp_path: Path) -> None:
+    """They took half of the time until the first answer, and a third of the memory."""
+    seldom = ["cryptography", "prometheus_client", "urllib3", "yaml", "email", "master.store.etcd"]
+    arguments = [sys.executable, "-c", _START, str(certificates.directory), str(tmp_path), *seldom, "msgspec"]
+    done = subprocess.run(arguments, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["msgspec"]

@@ -9,7 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from master.apiserver.authentication.jwt import BadTokenError, SigningKey
+from master.apiserver.authentication.jwt import SigningKey
+from master.apiserver.authentication.key_file import signing_key
+from master.apiserver.authentication.user import BadTokenError
 
 RSA = SigningKey(rsa.generate_private_key(public_exponent=65537, key_size=2048))
 EC = SigningKey(ec.generate_private_key(ec.SECP256R1()))
@@ -80,3 +82,39 @@ def test_only_keys_that_can_sign_tokens_are_taken() -> None:
         SigningKey.from_pem(other)
     with pytest.raises(ValueError, match="PEM"):
         SigningKey.from_pem(b"no key")
+
+
+def pem(
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey,
+    *,
+    form: serialization.PrivateFormat = serialization.PrivateFormat.PKCS8,
+    password: bytes = b"",
+) -> bytes:
+    how = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, form, how)
+
+
+@pytest.mark.parametrize("form", [serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL])
+@pytest.mark.parametrize(
+    "key", [rsa.generate_private_key(public_exponent=65537, key_size=2048), ec.generate_private_key(ec.SECP256R1())]
+)
+def test_a_key_file_is_loaded_when_it_is_asked_for(
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, form: serialization.PrivateFormat
+) -> None:
+    load = signing_key(b"a line of somebody\n" + pem(key, form=form))
+    assert load().verified(SigningKey(key).sign({"sub": "a"})) == b'{"sub":"a"}'
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        b"no key",
+        pem(ec.generate_private_key(ec.SECP384R1())),
+        pem(ec.generate_private_key(ec.SECP256R1()), password=b"secret"),
+        b"-----BEGIN PRIVATE KEY-----\nMIGH\nAgEAA\n-----END PRIVATE KEY-----",
+        b"-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----",
+    ],
+)
+def test_a_start_refuses_a_file_that_is_no_such_key(wrong: bytes) -> None:
+    with pytest.raises(ValueError, match=r"must be|holds no|damaged"):
+        signing_key(wrong)

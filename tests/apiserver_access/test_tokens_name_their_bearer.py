@@ -10,8 +10,8 @@ import urllib3
 from tests_apiserver import Api, Running, pod
 
 from master import pki
-from master.apiserver.authentication.jwt import BadTokenError
 from master.apiserver.authentication.service_accounts import Private, Reference, ServiceAccountTokens
+from master.apiserver.authentication.user import BadTokenError
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 AUDIENCE = "https://kubernetes.default.svc.cluster.local"
@@ -100,7 +100,7 @@ def test_a_token_for_somebody_else_is_none_here(server: Running, admin: Api, nob
 def test_a_token_has_its_time(server: Running, admin: Api, namespace: str) -> None:
     one, now = account(admin, namespace), [time.time()]
     tokens = ServiceAccountTokens(
-        server.api.cache, server.api.tokens.key, issuer=server.api.tokens.issuer, clock=lambda: now[0]
+        server.api.cache, lambda: server.api.tokens.key, issuer=server.api.tokens.issuer, clock=lambda: now[0]
     )
     token, end = tokens.issue(namespace, one, audiences=(), expires_s=600, bound=None)
     assert end == int(now[0]) + 600

@@ -10,9 +10,8 @@ from functools import lru_cache
 
 from api.errors import Unauthorized
 from master.apiserver.authentication.bootstrap_tokens import BootstrapTokens
-from master.apiserver.authentication.jwt import BadTokenError
 from master.apiserver.authentication.service_accounts import Proof, ServiceAccountTokens
-from master.apiserver.authentication.user import ANONYMOUS, AUTHENTICATED_GROUP, User
+from master.apiserver.authentication.user import ANONYMOUS, AUTHENTICATED_GROUP, BadTokenError, User
 from master.apiserver.http.message import Peer, Request
 
 log = logging.getLogger(__name__)

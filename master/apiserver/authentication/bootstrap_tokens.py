@@ -15,8 +15,7 @@ from typing import cast
 
 from api.core import Secret
 from api.resources import resource_of
-from master.apiserver.authentication.jwt import BadTokenError
-from master.apiserver.authentication.user import AUTHENTICATED_GROUP, User
+from master.apiserver.authentication.user import AUTHENTICATED_GROUP, BadTokenError, User
 from master.apiserver.cache import Cache
 
 NAMESPACE = "kube-system"

@@ -17,12 +17,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
+from master.apiserver.authentication.user import BadTokenError
+
 _ES256_BYTES = 32
 _LONGEST = 16 * 1024
-
-
-class BadTokenError(Exception):
-    """A token that proves nothing; the message says why."""
 
 
 class _Header(msgspec.Struct):

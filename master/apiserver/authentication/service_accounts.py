@@ -11,15 +11,18 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from api.core import Node, Pod, Secret, ServiceAccount
 from api.meta import Object
 from api.resources import resource_of
-from master.apiserver.authentication.jwt import BadTokenError, SigningKey
-from master.apiserver.authentication.user import AUTHENTICATED_GROUP, Extra, User
+from master.apiserver.authentication.user import AUTHENTICATED_GROUP, BadTokenError, Extra, User
 from master.apiserver.cache import Cache, Item
+
+if TYPE_CHECKING:
+    from master.apiserver.authentication.jwt import SigningKey
 
 PREFIX = "system:serviceaccount:"
 GROUP = "system:serviceaccounts"
@@ -79,14 +82,20 @@ _BINDINGS: tuple[tuple[str, type[Object]], ...] = (("pod", Pod), ("secret", Secr
 
 
 class ServiceAccountTokens:
-    """Issues and judges. ``clock`` gives seconds since 1970."""
+    """Issues and judges. ``key`` is asked when the first token comes; ``clock`` gives seconds since 1970."""
 
-    def __init__(self, cache: Cache, key: SigningKey, *, issuer: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, cache: Cache, key: "Callable[[], SigningKey]", *, issuer: str, clock: Callable[[], float] = time.time
+    ) -> None:
         self._cache = cache
-        self.key = key
+        self._key = key
         self.issuer = issuer
         self._clock = clock
         self._claims = lru_cache(maxsize=_KEPT)(self._verified)
+
+    @property
+    def key(self) -> "SigningKey":
+        return self._key()
 
     @property
     def audience(self) -> str:

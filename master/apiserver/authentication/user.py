@@ -1,4 +1,4 @@
-"""Whom a request comes from, and the groups that everyone is in."""
+"""Whom a request comes from, the groups that everyone is in, and the error of a proof that does not hold."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,10 @@ MASTERS_GROUP = "system:masters"
 ANONYMOUS_NAME = "system:anonymous"
 
 Extra = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+class BadTokenError(Exception):
+    """A token that proves nothing; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)

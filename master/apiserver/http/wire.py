@@ -6,7 +6,6 @@ It refuses what would let a handler break the framing: a line end in a header, o
 from __future__ import annotations
 
 import time
-from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 
@@ -16,6 +15,8 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
 _OURS = frozenset({"connection", "content-length", "date", "transfer-encoding"})
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -60,7 +61,7 @@ def chunk(data: bytes) -> bytes:
 
 
 def _first_lines(status: int, content_type: str, second: int) -> list[str]:
-    lines = [f"HTTP/1.1 {status} {_PHRASES.get(status, 'Unknown')}", f"Date: {_date(second)}"]
+    lines = [f"HTTP/1.1 {status} {_PHRASES.get(status, 'Unknown')}", f"Date: {http_date(second)}"]
     if has_body(status) and content_type:
         lines.append(f"Content-Type: {content_type}")
     return lines
@@ -86,5 +87,7 @@ def _until_length(status: int, content_type: str, second: int) -> bytes:
 
 
 @lru_cache(maxsize=2)
-def _date(second: int) -> str:
-    return formatdate(second, usegmt=True)
+def http_date(second: int) -> str:
+    """Seconds since 1970 as RFC 9110, 5.6.7 writes them, whatever the locale."""
+    year, month, day, hour, minute, second, weekday, _, _ = time.gmtime(second)
+    return f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year:04} {hour:02}:{minute:02}:{second:02} GMT"

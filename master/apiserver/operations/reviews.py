@@ -25,8 +25,7 @@ from api.codec import encode
 from api.errors import BadRequest, FieldError, invalid, invalid_object
 from api.meta import Object
 from api.rbac import PolicyRule
-from master.apiserver.authentication.jwt import BadTokenError
-from master.apiserver.authentication.user import User
+from master.apiserver.authentication.user import BadTokenError, User
 from master.apiserver.authorization.authorizer import Act, joined
 from master.apiserver.backend import Backend
 from master.apiserver.bodies import read_object
