@@ -6,9 +6,16 @@ from api.core import Service, ServicePort
 from api.errors import FieldError, duplicate, forbidden, invalid, required
 from api.formats import dns_subdomain, ip
 
+_BALANCERS_ONLY = "may only be used when `type` is 'LoadBalancer'"
+
 
 def service_errors(service: Service) -> list[FieldError]:
-    return [*_address_errors(service), *_ports_errors(service), *_affinity_errors(service)]
+    return [
+        *_address_errors(service),
+        *_ports_errors(service),
+        *_affinity_errors(service),
+        *_balancer_errors(service),
+    ]
 
 
 def _address_errors(service: Service) -> Iterator[FieldError]:
@@ -71,7 +78,41 @@ def _affinity_errors(service: Service) -> Iterator[FieldError]:
         yield forbidden("spec.sessionAffinityConfig", "must not be set when session affinity is None")
 
 
+def _balancer_errors(service: Service) -> Iterator[FieldError]:
+    spec = service.spec
+    is_balancer = spec.type == "LoadBalancer"
+    if spec.health_check_node_port and not (is_balancer and spec.external_traffic_policy == "Local"):
+        yield invalid(
+            "spec.healthCheckNodePort",
+            spec.health_check_node_port,
+            "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'",
+        )
+    if is_balancer:
+        return
+    if spec.allocate_load_balancer_node_ports is not None:
+        yield forbidden("spec.allocateLoadBalancerNodePorts", _BALANCERS_ONLY)
+    if spec.load_balancer_class is not None:
+        yield forbidden("spec.loadBalancerClass", _BALANCERS_ONLY)
+    if spec.load_balancer_source_ranges:
+        yield forbidden("spec.loadBalancerSourceRanges", _BALANCERS_ONLY)
+
+
 def service_update_errors(new: Service, old: Service) -> list[FieldError]:
+    return [*_address_changes(new, old), *_balancer_changes(new, old)]
+
+
+def _balancer_changes(new: Service, old: Service) -> Iterator[FieldError]:
+    before, after = old.spec, new.spec
+    if not before.type == after.type == "LoadBalancer":
+        return
+    if before.load_balancer_class != after.load_balancer_class:
+        yield invalid("spec.loadBalancerClass", after.load_balancer_class, "may not change once set")
+    ports = (before.health_check_node_port, after.health_check_node_port)
+    if before.external_traffic_policy == after.external_traffic_policy == "Local" and ports[0] not in (0, ports[1]):
+        yield forbidden("spec.healthCheckNodePort", "field is immutable")
+
+
+def _address_changes(new: Service, old: Service) -> list[FieldError]:
     """The cluster address stays as long as the service has one."""
     before, after = old.spec, new.spec
     if "ExternalName" in (before.type, after.type) or not before.cluster_ip:

@@ -104,6 +104,7 @@ class SharedNumbers:
 
     async def _complete(self, new: Service, old: Service | None, taken: Reservation, *, dry_run: bool) -> None:
         asked = (new.spec.cluster_ip, list(new.spec.cluster_ips), [port.node_port for port in new.spec.ports])
+        health_check = new.spec.health_check_node_port
         for _ in range(_TRIES):
             attempt = Reservation()
             self._numbers.complete(new, old, attempt)
@@ -114,6 +115,7 @@ class SharedNumbers:
             new.spec.cluster_ip, new.spec.cluster_ips = asked[0], list(asked[1])
             for port, number in zip(new.spec.ports, asked[2], strict=True):
                 port.node_port = number
+            new.spec.health_check_node_port = health_check
         raise InternalError("failed to allocate a serviceIP or nodePort: other servers took each one that was tried")
 
     async def _claim_all(self, new: Service, old: Service | None, attempt: Reservation) -> bool:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from api.core import Service
+from api.core import Service, ServiceSpec
 from api.errors import ApiError, FieldError, InternalError, Timeout, invalid, invalid_object
 from master.apiserver.allocators import Addresses, Numbers, NumberTaken, OutOfRange, RangeFull
 from master.apiserver.cache import Event, Item
@@ -25,7 +25,13 @@ class Held:
 def held_by(service: Service) -> Held:
     spec = service.spec
     address = spec.cluster_ip if spec.cluster_ip != "None" else ""
-    return Held(address, frozenset(port.node_port for port in spec.ports if port.node_port))
+    ports = (*(port.node_port for port in spec.ports), spec.health_check_node_port)
+    return Held(address, frozenset(port for port in ports if port))
+
+
+def needs_health_check(spec: ServiceSpec) -> bool:
+    """Whether balancers must be told which nodes have a pod."""
+    return spec.type == "LoadBalancer" and spec.external_traffic_policy == "Local"
 
 
 class Reservation:
@@ -84,6 +90,7 @@ class ServiceNumbers:
         try:
             self._complete_address(new, old, reservation)
             self._complete_ports(new, old, reservation)
+            self._complete_health_check(new, old, reservation)
         except BaseException:
             reservation.give_back()
             raise
@@ -165,8 +172,17 @@ class ServiceNumbers:
             if not port.node_port:
                 port.node_port = by_number.get(port.port) or self._any_port(new, reservation)
             elif port.node_port not in kept:
-                self._take_port(new, index, reservation)
+                self._take_port(new, port.node_port, f"spec.ports[{index}].nodePort", reservation)
             by_number.setdefault(port.port, port.node_port)
+
+    def _complete_health_check(self, new: Service, old: Service | None, reservation: Reservation) -> None:
+        spec = new.spec
+        if not needs_health_check(spec):
+            return
+        if not spec.health_check_node_port:
+            spec.health_check_node_port = self._any_port(new, reservation)
+        elif old is None or old.spec.health_check_node_port != spec.health_check_node_port:
+            self._take_port(new, spec.health_check_node_port, "spec.healthCheckNodePort", reservation)
 
     def _any_port(self, new: Service, reservation: Reservation) -> int:
         owner = new.metadata.uid
@@ -178,9 +194,8 @@ class ServiceNumbers:
         reservation.on_failure(lambda: self.node_ports.give_back(port, owner), settled=True)
         return port
 
-    def _take_port(self, new: Service, index: int, reservation: Reservation) -> None:
-        number, owner = new.spec.ports[index].node_port, new.metadata.uid
-        path = f"spec.ports[{index}].nodePort"
+    def _take_port(self, new: Service, number: int, path: str, reservation: Reservation) -> None:
+        owner = new.metadata.uid
         had_it = self.node_ports.owner(number) == owner
         try:
             self.node_ports.take(number, owner)
@@ -207,8 +222,21 @@ def keep_numbers(new: Service, old: Service) -> None:
             port.node_port = port.node_port or known.get((port.protocol or "TCP", port.port), 0)
         elif after.type not in _WITH_NODE_PORTS and port.node_port in known.values():
             port.node_port = 0
+    _keep_of_balancer(after, before)
     if after.type not in _WITH_NODE_PORTS and after.external_traffic_policy == before.external_traffic_policy:
         after.external_traffic_policy = after.external_traffic_policy if after.external_ips else ""
+
+
+def _keep_of_balancer(after: ServiceSpec, before: ServiceSpec) -> None:
+    if needs_health_check(after) and needs_health_check(before):
+        after.health_check_node_port = after.health_check_node_port or before.health_check_node_port
+    elif needs_health_check(before) and after.health_check_node_port == before.health_check_node_port:
+        after.health_check_node_port = 0
+    if before.type == "LoadBalancer" and after.type != "LoadBalancer":
+        if after.allocate_load_balancer_node_ports == before.allocate_load_balancer_node_ports:
+            after.allocate_load_balancer_node_ports = None
+        if after.load_balancer_class == before.load_balancer_class:
+            after.load_balancer_class = None
 
 
 def _address_error(address: str, why: str) -> FieldError:

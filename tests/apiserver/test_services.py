@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests_apiserver import Api, Running
+from tests_apiserver import Api, Running, wait_for
 
 from master.apiserver.allocators import Addresses, Numbers, NumberTaken, OutOfRange, RangeFull
 
@@ -112,15 +112,62 @@ def test_an_update_that_leaves_numbers_out_keeps_them(admin: Api, path: str) -> 
     assert "may not change once set" in moved.json["message"]
 
 
+def _balancer(name: str, policy: str = "Local", **spec: Any) -> dict[str, Any]:
+    return _service(name, type="LoadBalancer", externalTrafficPolicy=policy, **spec)
+
+
+def _is_free(admin: Api, path: str, port: int) -> bool:
+    answer = admin.post(f"{path}?dryRun=All", _node_port("probe", port))
+    return answer.status == 201
+
+
+def test_a_balancer_with_the_policy_local_gets_a_health_check_port_for_itself(admin: Api, path: str) -> None:
+    made = admin.post(path, _balancer("s")).json["spec"]
+    port = made["healthCheckNodePort"]
+    assert 30000 <= port <= 32767
+    assert port != made["ports"][0]["nodePort"]
+    assert not _is_free(admin, path, port)
+    assert "healthCheckNodePort" not in admin.post(path, _balancer("t", "Cluster")).json["spec"]
+    asked = admin.post(path, _balancer("u", healthCheckNodePort=30171))
+    assert asked.json["spec"]["healthCheckNodePort"] == 30171
+    taken = admin.post(path, _balancer("v", healthCheckNodePort=30171))
+    (cause,) = taken.json["details"]["causes"]
+    assert (taken.status, cause["field"]) == (422, "spec.healthCheckNodePort")
+    foreign = admin.post(path, _service("w", type="NodePort", healthCheckNodePort=30172))
+    assert "may only be set when `type` is 'LoadBalancer'" in foreign.json["message"]
+    assert _is_free(admin, path, 30172)
+
+
+def test_a_health_check_port_goes_back_with_the_policy_or_the_service(admin: Api, path: str) -> None:
+    port = admin.post(path, _balancer("s")).json["spec"]["healthCheckNodePort"]
+    kept = admin.put(f"{path}/s", _balancer("s")).json["spec"]
+    assert kept["healthCheckNodePort"] == port
+    moved = admin.patch(f"{path}/s", {"spec": {"healthCheckNodePort": port - 1 if port > 30000 else port + 1}})
+    assert "spec.healthCheckNodePort: Forbidden: field is immutable" in moved.json["message"]
+    changed = admin.patch(f"{path}/s", {"spec": {"externalTrafficPolicy": "Cluster"}})
+    assert "healthCheckNodePort" not in changed.json["spec"]
+    wait_for(lambda: _is_free(admin, path, port))
+    again = admin.patch(f"{path}/s", {"spec": {"externalTrafficPolicy": "Local"}}).json["spec"]["healthCheckNodePort"]
+    admin.delete(f"{path}/s")
+    wait_for(lambda: _is_free(admin, path, again))
+    last = admin.post(path, _balancer("s")).json["spec"]["healthCheckNodePort"]
+    plain = admin.patch(f"{path}/s", {"spec": {"type": "ClusterIP"}})
+    assert plain.status == 200, plain.data
+    assert not {"healthCheckNodePort", "allocateLoadBalancerNodePorts"} & plain.json["spec"].keys()
+    wait_for(lambda: _is_free(admin, path, last))
+
+
 def test_numbers_in_use_are_known_after_a_restart(
     new_server: Callable[..., Running], as_user: Callable[[Running, str], Api]
 ) -> None:
     first = new_server()
     path = "/api/v1/namespaces/default/services"
     as_user(first, "admin").post(path, _node_port("s", 30141))
+    as_user(first, "admin").post(path, _balancer("b", healthCheckNodePort=30142))
     first.stop()
     again = as_user(new_server(data_dir=first.config.data_dir), "admin")
     assert again.post(path, _node_port("t", 30141)).status == 422
+    assert again.post(path, _node_port("t", 30142)).status == 422
 
 
 def test_the_cluster_begins_with_its_namespaces_and_its_own_service(server: Running, admin: Api) -> None:

@@ -43,6 +43,8 @@ def numbers(api: Api) -> set[str]:
     for one in api.get(SERVICES).json["items"]:
         keys |= {f"{PREFIX}clusterips/{one['spec']['clusterIP']}"}
         keys |= {f"{PREFIX}nodeports/{port['nodePort']}" for port in one["spec"]["ports"] if "nodePort" in port}
+        if "healthCheckNodePort" in one["spec"]:
+            keys.add(f"{PREFIX}nodeports/{one['spec']['healthCheckNodePort']}")
     return keys
 
 
@@ -57,6 +59,21 @@ def test_200_services_made_at_once_share_nothing_and_leave_nothing(pair: list[Ru
         gone = list(pool.map(lambda n: both[(n + 1) % 2].delete(f"{SERVICES}/s{n}").status, range(200)))
     assert gone == [200] * 200
     wait_for(lambda: set(claims(pair[0])) == {f"{PREFIX}clusterips/10.96.0.1"})
+
+
+def test_health_check_ports_are_claimed_with_the_node_ports(pair: list[Running], both: list[Api]) -> None:
+    local = {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
+    with ThreadPoolExecutor(16) as pool:
+        made = list(pool.map(lambda n: both[n % 2].post(SERVICES, service(f"b{n}", **local)), range(60)))
+    assert [one.status for one in made] == [201] * 60
+    ports = [one.json["spec"]["healthCheckNodePort"] for one in made]
+    ports += [one.json["spec"]["ports"][0]["nodePort"] for one in made]
+    assert len(set(ports)) == 120
+    wait_for(lambda: numbers(both[0]) == numbers(both[1]) == set(claims(pair[0])))
+    for n in range(60):
+        both[n % 2].patch(f"{SERVICES}/b{n}", {"spec": {"externalTrafficPolicy": "Cluster"}})
+    wait_for(lambda: numbers(both[0]) == set(claims(pair[1])))
+    assert len(claims(pair[0])) == 60 * 2 + 1
 
 
 def test_of_two_that_ask_for_the_same_number_one_gets_it(pair: list[Running], both: list[Api]) -> None:

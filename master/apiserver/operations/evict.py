@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from api.core import Pod, PodCondition
-from api.errors import ApiError, BadRequest, Conflict, Timeout
+from api.errors import BadRequest, Conflict, InternalError, Timeout
 from api.meta import DeleteOptions, Object, Preconditions, Status, StatusDetails
 from api.policy import Eviction, PodDisruptionBudget
 from api.resources import resource_of
@@ -93,10 +93,10 @@ def _counts(budget: Item, pod: Item) -> bool:
     return from_label_selector(decoded.spec.selector).matches(pod.labels)
 
 
-class _TooMany(ApiError):
+class _TooMany(InternalError):
     """Two budgets count one pod. The refusal has no reason, as that of Kubernetes."""
 
-    code, reason = 500, ""
+    reason = ""
 
     def __init__(self) -> None:
         super().__init__(
