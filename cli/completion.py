@@ -32,6 +32,7 @@ def flags_by_command() -> dict[str, list[str]]:
     cluster = [setting.flag for setting in settings_of(Settings)]
     own = {
         "up": [*cluster, "--foreground", "--timeout", "--check-config"],
+        "doctor": [*cluster, "--output"],
         "uninstall": [*cluster, "--dry-run", "--yes", "--keep-images"],
         "demo": [*LOCATION, "--manifest", "--timeout"],
         "snapshot": [*SNAPSHOT_ACTIONS, *LOCATION],

@@ -23,6 +23,7 @@ VERBS = (
     Verb("up", "cli.up", "start the cluster on this host and wait until it is ready"),
     Verb("down", "cli.down", "stop the components; state and containers stay"),
     Verb("status", "cli.status", "show the components and nodes"),
+    Verb("doctor", "cli.doctor.main", "find and explain what on this host keeps a cluster from working"),
     Verb("demo", "cli.demo", "bring the cluster up and deploy the guestbook"),
     Verb("snapshot", "cli.snapshot", "save the state to a file, restore it, or look at such a file"),
     Verb("kubeconfig", "cli.kubeconfig", "print where the admin's kubeconfig lies"),

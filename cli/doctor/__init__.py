@@ -1,0 +1,1 @@
+"""`steersman doctor`: what of this host keeps a cluster from working, and what to do about it."""
