@@ -26,6 +26,8 @@ def main(arguments: list[str]) -> int:
 
 def flags_by_command() -> dict[str, list[str]]:
     """Every command with its flags."""
+    from cli.certificates import ACTIONS as CERTIFICATES_ACTIONS
+    from cli.certificates import FLAGS as CERTIFICATES_FLAGS
     from cli.snapshot import ACTIONS as SNAPSHOT_ACTIONS
     from cli.steersman import VERBS
 
@@ -36,6 +38,7 @@ def flags_by_command() -> dict[str, list[str]]:
         "uninstall": [*cluster, "--dry-run", "--yes", "--keep-images"],
         "demo": [*LOCATION, "--manifest", "--timeout"],
         "snapshot": [*SNAPSHOT_ACTIONS, *LOCATION],
+        "certificates": [*CERTIFICATES_ACTIONS, *LOCATION, *CERTIFICATES_FLAGS],
         "completion": list(SHELLS),
         "version": [],
     }

@@ -31,12 +31,25 @@ def renew(settings: Settings) -> None:
 
 def _identities(settings: Settings) -> tuple[pki.Identity, ...]:
     host = socket.gethostname().lower()
-    addresses = tuple({settings.advertise_address, settings.bind_address} - {"0.0.0.0", "::"})
+    return (
+        *apiserver_identities(settings),
+        pki.agent_identity(node_name=settings.node_name, host_name=host, addresses=_addresses(settings)),
+        *pki.standard_identities(node_name=settings.node_name),
+    )
+
+
+def apiserver_identities(settings: Settings, *, more: tuple[str, ...] = ()) -> tuple[pki.Identity, ...]:
+    """The API server of this host; `more` are names and addresses by which it is reached besides its own."""
     first = ipaddress.ip_network(settings.service_cidr)[1]  # the service `kubernetes` always has the first address
     return (
         pki.apiserver_identity(
-            host_name=host, addresses=addresses, service_ip=str(first), domain=settings.cluster_domain
+            host_name=socket.gethostname().lower(),
+            addresses=(*_addresses(settings), *more),
+            service_ip=str(first),
+            domain=settings.cluster_domain,
         ),
-        pki.agent_identity(node_name=settings.node_name, host_name=host, addresses=addresses),
-        *pki.standard_identities(node_name=settings.node_name),
     )
+
+
+def _addresses(settings: Settings) -> tuple[str, ...]:
+    return tuple({settings.advertise_address, settings.bind_address} - {"0.0.0.0", "::"})

@@ -26,6 +26,7 @@ VERBS = (
     Verb("doctor", "cli.doctor.main", "find and explain what on this host keeps a cluster from working"),
     Verb("demo", "cli.demo", "bring the cluster up and deploy the guestbook"),
     Verb("snapshot", "cli.snapshot", "save the state to a file, restore it, or look at such a file"),
+    Verb("certificates", "cli.certificates", "make or renew the certificates of a master, a node, etcd or a user"),
     Verb("kubeconfig", "cli.kubeconfig", "print where the admin's kubeconfig lies"),
     Verb("uninstall", "cli.uninstall", "stop, and remove everything of the cluster from this host"),
     Verb("version", "cli.version", "print the version"),

@@ -10,9 +10,10 @@ out, so a CA that is half there or spoilt is an error that says what to do.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,6 +89,40 @@ def ensure(
     Raises PkiError when the CA cannot be used, OSError when files cannot be written, TimeoutError when another process
     works on the same directory for too long.
     """
+    with _opened(directory):
+        keeper = _Keeper(Pki(directory=directory), server, cluster, now or datetime.datetime.now(datetime.UTC))
+        ca = keeper.keep_ca()
+        keeper.keep_signing_key()
+        keeper.keep(ca, identities)
+    return keeper.told()
+
+
+def issue(
+    authority: Path,
+    directory: Path,
+    identities: Iterable[Identity],
+    *,
+    server: str,
+    cluster: str = "steersman",
+    now: datetime.datetime | None = None,
+) -> Pki:
+    """Make `directory` whole for another host: what it needs, signed by the CA in `authority`, and ca.crt.
+
+    The CA is made where there is none yet; its key and the key of tokens never leave `authority`. Raises as `ensure`.
+    """
+    moment = now or datetime.datetime.now(datetime.UTC)
+    with _opened(authority):
+        ca = _Keeper(Pki(directory=authority), server, cluster, moment).keep_ca()
+    with _opened(directory):
+        keeper = _Keeper(Pki(directory=directory), server, cluster, moment)
+        keeper.keep_ca_certificate(ca)
+        keeper.keep(ca, identities)
+    return keeper.told()
+
+
+@contextlib.contextmanager
+def _opened(directory: Path) -> Iterator[None]:
+    """The directory and its `pki/`, private, locked, and without what a killed writer left."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     private = directory / "pki"
     private.mkdir(mode=0o700, exist_ok=True)
@@ -95,20 +130,27 @@ def ensure(
     with lock_directory(private, timeout_s=_LOCK_TIMEOUT_S):
         _drop_leftovers(directory.glob(".*.kubeconfig.tmp"))
         _drop_leftovers(private.glob(".*.tmp"))
-        keeper = _Keeper(Pki(directory=directory), server, cluster, now or datetime.datetime.now(datetime.UTC))
-        keeper.keep(identities)
-    for sentence in keeper.done:
-        log.info("pki changed what=%r directory=%s", sentence, directory)
-    return Pki(directory=directory, done=tuple(keeper.done))
+        yield
 
 
 def standard_identities(*, node_name: str) -> tuple[Identity, ...]:
     """The clients of a one-host cluster; the servers' identities depend on addresses and are added by the caller."""
+    return (*master_identities(), *node_identities(node_name=node_name))
+
+
+def master_identities() -> tuple[Identity, ...]:
+    """The clients that run on a master, and the administrator."""
     return (
         _client("apiserver-kubelet-client", "kube-apiserver-kubelet-client", "system:masters", embedded=False),
         _client("admin", "kubernetes-admin", "system:masters"),
         _client("controller-manager", "system:kube-controller-manager"),
         _client("scheduler", "system:kube-scheduler"),
+    )
+
+
+def node_identities(*, node_name: str) -> tuple[Identity, ...]:
+    """The clients that run on every node."""
+    return (
         _client("netproxy", "system:kube-proxy"),
         _client("dns", "steersman:dns"),
         _client("agent", f"system:node:{node_name}", "system:nodes"),
@@ -129,8 +171,28 @@ def agent_identity(*, node_name: str, host_name: str, addresses: Iterable[str]) 
     return Identity(name="agent", subject=subject)
 
 
+def etcd_identities(*, host_name: str, addresses: Iterable[str]) -> tuple[Identity, ...]:
+    """A member of etcd, towards clients and the other members, and the API server as its client.
+
+    For a CA of etcd's own: etcd gives all rights to every client that its CA has signed.
+    """
+    names = (host_name, "localhost", "127.0.0.1", "::1", *addresses)
+    member = Subject(common_name="etcd", names=names, server=True, client=True)
+    return (
+        Identity(name="etcd", subject=member),
+        _client("apiserver-etcd-client", "kube-apiserver-etcd-client", embedded=False),
+    )
+
+
+def client_identity(name: str, groups: tuple[str, ...] = (), *, embedded: bool) -> Identity:
+    """A user: as `<name>.kubeconfig` when embedded, else as `pki/<name>.crt` and `.key`."""
+    return Identity(
+        name=name, subject=Subject(common_name=name, organizations=groups, client=True), kubeconfig=embedded
+    )
+
+
 class _Keeper:
-    """One run of `ensure`, under the lock."""
+    """One run of `ensure` or `issue`, under the lock."""
 
     def __init__(self, paths: Pki, server: str, cluster: str, now: datetime.datetime) -> None:
         self._paths = paths
@@ -139,16 +201,26 @@ class _Keeper:
         self._now = now
         self.done: list[str] = []
 
-    def keep(self, identities: Iterable[Identity]) -> None:
-        ca = self._keep_ca()
-        self._keep_signing_key()
+    def told(self) -> Pki:
+        for sentence in self.done:
+            log.info("pki changed what=%r directory=%s", sentence, self._paths.directory)
+        return Pki(directory=self._paths.directory, done=tuple(self.done))
+
+    def keep(self, ca: Pair, identities: Iterable[Identity]) -> None:
         for identity in identities:
             if identity.kubeconfig:
                 self._keep_kubeconfig(ca, identity)
             else:
                 self._keep_files(ca, identity)
 
-    def _keep_ca(self) -> Pair:
+    def keep_ca_certificate(self, ca: Pair) -> None:
+        """The CA's certificate alone, for a host that trusts it and signs nothing."""
+        path, wanted = self._paths.ca_certificate, ca.certificate_pem()
+        if not path.exists() or path.read_bytes() != wanted:
+            write_atomically(path, wanted, mode=_PUBLIC_MODE)
+            self.done.append("made ca.crt: copied from the CA")
+
+    def keep_ca(self) -> Pair:
         """The key is written first: a key alone is a CA half made, a certificate alone is a CA that lost its key."""
         key_path, path = self._paths.ca_key, self._paths.ca_certificate
         if path.exists() and not key_path.exists():
@@ -180,7 +252,7 @@ class _Keeper:
             raise PkiError(f"{path}: expired: remove ca.crt to make it again from the same key")
         return ca
 
-    def _keep_signing_key(self) -> None:
+    def keep_signing_key(self) -> None:
         path, public_path = self._paths.service_account_key, self._paths.service_account_public_key
         if not path.exists():
             self._write_key(path, certificates.private_pem(certificates.make_signing_key()))
