@@ -1,143 +1,154 @@
-"""What the agent adds to Docker: POST until Ready of one pod and of ten, beside bare ``docker run`` in the same run.
+"""What a pod costs on a node: times beside bare ``docker run`` in the same run, and what the agent takes meanwhile.
 
-    python -m bench.agent [--pods 10] [--rounds 10] [--json]
+    python -m bench.agent [--only one,many,full,probes] [--json]
 
-The API is one in memory, so that only the agent and Docker are measured. A pod is two containers (sandbox and one
-container); "bare" is one container on a bridge network, ten of them four at once: the least that any agent can take.
+A whole cluster in its own slot of this machine: apiserver with TLS and a durable store, controllers, scheduler, agent.
+Times run from the call to the moment at which a watch of the API shows what was asked for. The floor is the docker
+command, four at once: one container a pod, where a pod is two.
+
+one     single pods, one after the other
+many    a controller scaled from 0 to 30 and back; meanwhile the agent at rest, and killed
+full    110 pods: are all ready, and does the node stay so?
+probes  50 pods, each with an exec probe every second: processor time of the agent
 """
 
 import argparse
-import concurrent.futures
 import json
-import shutil
 import statistics
-import tempfile
-import threading
 import time
-import uuid
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
 
-from docker.api import APIClient
+import psutil
 
-from api.core import Pod
-from tests.agent.busybox import busybox_rootfs
-from tests.agent.certificates import Authority
-from tests.agent.cluster import NODE, Cluster, free_cidr
+from api.core import Node, Pod
+from bench.agent_floor import run_and_end
+from bench.agent_site import NAMESPACE, Site, busy_s, freeze_and_kill, is_ready, site
 
-_BARE_AT_ONCE = 4
-_LIMIT_S = 120.0
+_ROUNDS = 20
+_MANY, _FULL, _PROBED = 30, 110, 50
+_WATCHED_S = 20.0
+_MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure; ``floor`` is that of bare Docker, None where there is none."""
+
+    name: str
+    value: float
+    unit: str
+    goal: float | None = None
+    floor: float | None = None
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pods", type=int, default=10, help="pods started at once")
-    parser.add_argument("--rounds", type=int, default=10, help="single pods measured one after the other")
+    parser.add_argument("--only", default=",".join(_PARTS), help="parts to measure, with commas between")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
-    figures = measure(pods=options.pods, rounds=options.rounds)
+    with site() as here:
+        rows = [row for name in options.only.split(",") for row in _PARTS[name](here)]
     if options.json:
-        print(json.dumps(figures, indent=2))
+        print(json.dumps([asdict(row) for row in rows], indent=2))
         return
-    for name, seconds in figures.items():
-        print(f"{name:<44} {seconds:8.3f} s")
+    print(f"{'figure':<56} {'bare Docker':>11} {'here':>9} {'goal':>8}")
+    for row in rows:
+        floor, goal = ("–" if told is None else f"{told:.3g}" for told in (row.floor, row.goal))
+        print(f"{row.name:<56} {floor:>11} {row.value:>9.2f} {goal:>8} {row.unit}")
 
 
-def measure(*, pods: int, rounds: int) -> dict[str, float]:
-    """Figure to seconds. Everything made is removed."""
-    directory = Path(tempfile.mkdtemp(prefix="steersman-bench-"))
-    docker = APIClient(version="auto", timeout=60)
-    unique = uuid.uuid4().hex[:8]
-    image = f"steersman-bench/busybox:{unique}"
-    repository, _, tag = image.partition(":")
-    docker.import_image_from_data(busybox_rootfs(), repository=repository, tag=tag)
-    cluster = Cluster(
-        f"bench-{unique}", f"sb{unique}", free_cidr(), directory / "agent", docker, image, Authority(directory)
-    )
-    try:
-        cluster.start_agent()
-        _wait(lambda: len(cluster.docker.networks(names=[cluster.bridge])) == 1)
-        return {**_bare(cluster, pods=pods, rounds=rounds), **_agent(cluster, pods=pods, rounds=rounds)}
-    finally:
-        cluster.clean()
-        docker.remove_image(image, force=True)
-        docker.close()
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-def _bare(cluster: Cluster, *, pods: int, rounds: int) -> dict[str, float]:
-    def run(_: int) -> float:
-        began = time.perf_counter()
-        host = cluster.docker.create_host_config(network_mode=cluster.bridge)
-        labels = {"io.steersman.cluster": cluster.name}
-        identity = cluster.docker.create_container(cluster.image, ["sleep", "1000"], host_config=host, labels=labels)[
-            "Id"
-        ]
-        cluster.docker.start(identity)
-        took_s = time.perf_counter() - began
-        made.append(identity)
-        return took_s
-
-    made: list[str] = []
-    single = [run(number) for number in range(rounds)]
-    began = time.perf_counter()
-    with concurrent.futures.ThreadPoolExecutor(_BARE_AT_ONCE) as pool:
-        list(pool.map(run, range(pods)))
-    together_s = time.perf_counter() - began
-    for identity in made:
-        cluster.docker.remove_container(identity, force=True)
-    return {
-        "bare docker run, p50": statistics.median(single),
-        f"bare docker run, {pods} of them": together_s,
-    }
-
-
-def _agent(cluster: Cluster, *, pods: int, rounds: int) -> dict[str, float]:
-    single, gone = [], []
-    for number in range(rounds):
+def _one(here: Site) -> Iterator[Row]:
+    floors, starts, ends = [], [], []
+    for number in range(_ROUNDS):
+        floors.append(run_and_end(here.image, 1)[0])
         name = f"one-{number}"
-        single.append(_timed(lambda name=name: (_create(cluster, name), _wait(lambda: _ready(cluster, name)))))
-        gone.append(_timed(lambda name=name: (_delete(cluster, name), _wait(lambda: cluster.get(name) is None))))
-    names = [f"many-{number}" for number in range(pods)]
-    up_s = _timed(lambda: ([_create(cluster, n) for n in names], _wait(lambda: all(_ready(cluster, n) for n in names))))
-    down_s = _timed(
-        lambda: ([_delete(cluster, n) for n in names], _wait(lambda: not any(cluster.get(n) for n in names)))
-    )
-    return {
-        "one pod, POST until Ready, p50": statistics.median(single),
-        "one pod, POST until Ready, worst": max(single),
-        "one pod, DELETE until gone, p50": statistics.median(gone),
-        f"{pods} pods, POST until all Ready": up_s,
-        f"{pods} pods, DELETE until all gone": down_s,
-    }
+        starts.append(_timed(partial(here.create, name), here, partial(here.is_up, name)))
+        ends.append(_timed(partial(here.delete, name), here, lambda: not here.seen()))
+    yield Row("one pod, POST until Ready, p50", statistics.median(starts), "s", 0.45, statistics.median(floors))
+    yield Row(f"one pod, POST until Ready, worst of {_ROUNDS}", max(starts), "s", 0.7, max(floors))
+    yield Row("one DELETE until gone, p50", statistics.median(ends), "s", 0.4)
 
 
-def _timed(action: Callable[[], object]) -> float:
+def _many(here: Site) -> Iterator[Row]:
+    floor_up_s, floor_down_s = run_and_end(here.image, _MANY)
+    here.make_controller("many")
+    up_s = _scaled(here, "many", _MANY)
+    yield Row(f"controller 0 -> {_MANY}, all Ready", up_s, "s", 7, floor_up_s)
+    yield from _at_rest(here)
+    yield Row(f"agent killed, until {_MANY} pods are adopted and told", _adopted_s(here), "s", 1)
+    yield Row(f"controller {_MANY} -> 0, all gone", _scaled(here, "many", 0), "s", 4, floor_down_s)
+
+
+def _at_rest(here: Site) -> Iterator[Row]:
+    percent, agent = _busy_percent(here), here.agent()
+    yield Row(f"agent with {_MANY} quiet pods, CPU of a core", percent, "%", 0.5)
+    yield Row(f"agent with {_MANY} quiet pods, resident", agent.memory_info().rss / _MIB, "MiB", 45)
+
+
+def _adopted_s(here: Site) -> float:
+    """From the start of the next agent's process until it has put right every pod's status, made wrong before."""
+    pods, old = here.seen(), here.agent()
+
+    def make_wrong() -> None:
+        for pod in pods:
+            patch = {"status": {"phase": "Unknown"}}
+            here.client.patch(Pod, pod.metadata.name, NAMESPACE, patch, subresource="status", form="merge")
+
+    freeze_and_kill(old, make_wrong)
+    here.wait(lambda: all(pod.status.phase == "Unknown" for pod in here.seen()))
+    process = here.next_agent(old.pid)
+    here.wait(lambda: all(pod.status.phase == "Running" and is_ready(pod) for pod in here.seen()))
+    return time.time() - process.create_time()
+
+
+def _full(here: Site) -> Iterator[Row]:
+    running = sum(pod.metadata.namespace != NAMESPACE for pod in here.pods.items())
+    here.make_controller("full")
+    yield Row(f"controller 0 -> {_FULL}, all Ready", _scaled(here, "full", _FULL - running), "s")
+    busy_percent = _busy_percent(here)
+    yield Row(f"agent with {_FULL} pods, CPU of a core", busy_percent, "%")
+    yield Row(f"pods of {_FULL} ready after {_WATCHED_S:g} s", float(len(here.ready()) + running), "", _FULL)
+    (node,) = here.client.list(Node).items
+    fine = any(one.type == "Ready" and one.status == "True" for one in node.status.conditions)
+    yield Row("node is Ready (1: yes)", float(fine), "", 1)
+    yield Row(f"controller {_FULL} -> 0, all gone", _scaled(here, "full", 0), "s")
+
+
+def _probes(here: Site) -> Iterator[Row]:
+    probe = {"exec": {"command": ["true"]}, "periodSeconds": 1, "timeoutSeconds": 10}
+    here.make_controller("probed", livenessProbe=probe)
+    _scaled(here, "probed", _PROBED)
+    yield Row(f"agent with {_PROBED} exec probes a second, CPU of a core", _busy_percent(here), "%", 10)
+    yield Row("the whole machine meanwhile, CPU of all cores", psutil.cpu_percent(5.0), "%")
+    _scaled(here, "probed", 0)
+
+
+def _scaled(here: Site, name: str, replicas: int) -> float:
+    def reached() -> bool:
+        return len(here.ready()) == replicas and len(here.seen()) == replicas
+
+    return _timed(partial(here.scale, name, replicas), here, reached)
+
+
+def _timed(action: Callable[[], None], here: Site, holds: Callable[[], bool]) -> float:
     began = time.perf_counter()
     action()
+    here.wait(holds)
     return time.perf_counter() - began
 
 
-def _create(cluster: Cluster, name: str) -> None:
-    cluster.create(name, "trap 'exit 0' TERM; sleep 1000 & wait")
+def _busy_percent(here: Site) -> float:
+    """Of one core, by the agent's own process, over a while."""
+    time.sleep(3.0)  # the last reports of what was just done
+    agent = here.agent()
+    began, before_s = time.perf_counter(), busy_s(agent)
+    time.sleep(_WATCHED_S)
+    return 100.0 * (busy_s(agent) - before_s) / (time.perf_counter() - began)
 
 
-def _delete(cluster: Cluster, name: str) -> None:
-    cluster.api.delete(Pod, name, "default")
-
-
-def _ready(cluster: Cluster, name: str) -> bool:
-    pod = cluster.get(name)
-    return pod is not None and any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions)
-
-
-def _wait(holds: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    deadline = time.monotonic() + _LIMIT_S
-    while not holds():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {_LIMIT_S:g} s on {NODE}")
-        pause.wait(0.005)
+_PARTS: dict[str, Callable[[Site], Iterator[Row]]] = {"one": _one, "many": _many, "full": _full, "probes": _probes}
 
 
 if __name__ == "__main__":
