@@ -82,9 +82,10 @@ def _many(here: Site) -> Iterator[Row]:
 
 
 def _at_rest(here: Site) -> Iterator[Row]:
-    percent, agent = _busy_percent(here), here.agent()
+    percent, memory = _busy_percent(here), here.agent().memory_full_info()
     yield Row(f"agent with {_MANY} quiet pods, CPU of a core", percent, "%", 0.5)
-    yield Row(f"agent with {_MANY} quiet pods, resident", agent.memory_info().rss / _MIB, "MiB", 45)
+    yield Row(f"agent with {_MANY} quiet pods, resident, its share", memory.pss / _MIB, "MiB", 45)
+    yield Row("the same, with all that it shares with other components", memory.rss / _MIB, "MiB")
 
 
 def _adopted_s(here: Site) -> float:
