@@ -7,8 +7,9 @@ from agent.runtime.records import CONTAINER_NAME, POD_NAME, POD_NAMESPACE, POD_U
 from cadvisor_lite.config import Config
 from cadvisor_lite.containers import Container
 from cadvisor_lite.metrics import render_containers, render_machine
-from cadvisor_lite.monitor import Monitor, Snapshot
+from cadvisor_lite.monitor import Monitor
 from cadvisor_lite.readers import ContainerSample
+from cadvisor_lite.tracked import Snapshot
 
 
 class CadvisorMetrics:

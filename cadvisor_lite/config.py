@@ -5,6 +5,9 @@ from pathlib import Path
 
 from cadvisor_lite.readers import Roots
 
+# As cAdvisor's --disable_metrics calls them; "cpuLoad" is container_tasks_state, five series a container.
+GROUPS = ("cpu", "cpuLoad", "disk", "diskIO", "memory", "network", "oom_event", "process")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
@@ -19,6 +22,20 @@ class Config:
         default=10.0, metadata={"help": "seconds between two samples kept for the graphs"}
     )
     storage_duration_s: float = field(default=120.0, metadata={"help": "seconds of samples kept for each container"})
+    disable_metrics: tuple[str, ...] = field(
+        default=("cpuLoad",), metadata={"help": f"groups of metrics to leave out, of {', '.join(GROUPS)}"}
+    )
+    container_labels: tuple[str, ...] = field(
+        default=("com.docker.compose.project", "com.docker.compose.service"),
+        metadata={"help": "labels of containers that container_info shows"},
+    )
+    count_per_round: int = field(
+        default=2000,
+        metadata={"help": "files, descriptors and threads counted in a housekeeping round; 0 counts none"},
+    )
+    kept_descriptors: int = field(
+        default=16384, metadata={"help": "descriptors kept open on cgroup files, at most half of what is allowed"}
+    )
     cache_s: float = field(default=1.0, metadata={"help": "seconds for which scrapes share one reading"})
     proc_root: Path = field(default=Path("/proc"), metadata={"help": "where the host's /proc is mounted"})
     cgroup_root: Path = field(default=Path("/sys/fs/cgroup"), metadata={"help": "where the cgroup tree is mounted"})
@@ -36,6 +53,12 @@ class Config:
             problems.append("housekeeping_interval_s: must be at least 1")
         if self.storage_duration_s < self.housekeeping_interval_s:
             problems.append("storage_duration_s: is shorter than housekeeping_interval_s")
+        if unknown := set(self.disable_metrics) - set(GROUPS):
+            problems.append(f"disable_metrics: there is no {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
+        if self.count_per_round < 0:
+            problems.append("count_per_round: must not be negative")
+        if self.kept_descriptors < 0:
+            problems.append("kept_descriptors: must not be negative")
         if not 0 <= self.cache_s <= 60:
             problems.append("cache_s: must be between 0 and 60")
         return problems

@@ -19,7 +19,10 @@ SANDBOX_CONTAINER = "POD"
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A running container. `owns_network`: its interfaces are its own, neither another container's nor the host's."""
+    """A running container. `owns_network`: its interfaces are its own, neither another container's nor the host's.
+
+    `layer`: the directory that it writes to, "" where the storage driver has none. `log_path`: of its output.
+    """
 
     id: str
     name: str
@@ -29,6 +32,9 @@ class Container:
     created_s: float
     started_s: float
     owns_network: bool
+    image_id: str = ""
+    layer: str = ""
+    log_path: str = ""
 
     @property
     def pod(self) -> str:
@@ -62,6 +68,9 @@ def container_from_inspect(document: Mapping[str, Any]) -> Container | None:
         created_s=parse_docker_time(document["Created"]),
         started_s=parse_docker_time(state["StartedAt"]),
         owns_network=mode != "host" and not mode.startswith("container:"),
+        image_id=document["Image"],
+        layer=((document.get("GraphDriver") or {}).get("Data") or {}).get("UpperDir") or "",
+        log_path=document.get("LogPath") or "",
     )
 
 

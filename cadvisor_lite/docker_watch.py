@@ -2,26 +2,26 @@
 
 The stream is opened before the list is taken, so nothing that happens between the two is missed. When the daemon goes
 away the containers known stay (they may well run on) and the watch comes back with back-off; the list taken then says
-what is gone. Nothing is polled while the stream stands.
+what is gone. The daemon drops events of a subscriber that falls behind, so the list is looked through again once
+`_RELIST_S` passed without an event; nothing else is polled.
 """
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-import requests
-from docker.api import APIClient
-from docker.errors import APIError, DockerException, NotFound
-
 from cadvisor_lite.containers import Container, container_from_inspect
+from cadvisor_lite.docker_api import DockerApi, DockerError
 
 log = logging.getLogger(__name__)
 
 _FIRST_DELAY_S, _LAST_DELAY_S = 0.25, 10.0
-_CALL_TIMEOUT_S = 10
+_CALL_TIMEOUT_S = 10.0
+_RELIST_S = 60.0
 _STARTED = frozenset({"start", "rename", "update"})
 _ENDED = frozenset({"die", "destroy"})
+_FILTERS = {"type": ["container"], "event": sorted(_STARTED | _ENDED)}
 
 
 class ContainerSink(Protocol):
@@ -35,12 +35,13 @@ class ContainerSink(Protocol):
 class DockerWatch:
     """One thread that follows one Docker daemon."""
 
-    def __init__(self, docker_host: str, sink: ContainerSink) -> None:
+    def __init__(self, docker_host: str, sink: ContainerSink, *, call_timeout_s: float = _CALL_TIMEOUT_S) -> None:
         self._docker_host = docker_host
+        self._call_timeout_s = call_timeout_s
         self._sink = sink
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._end_stream: Callable[[], None] | None = None
+        self._api: DockerApi | None = None
         self._thread = threading.Thread(target=self._run, name="cadvisor-docker-watch", daemon=True)
         self.connected = threading.Event()
         self.docker_version = ""
@@ -49,12 +50,12 @@ class DockerWatch:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self, timeout_s: float = _CALL_TIMEOUT_S + 2) -> None:
-        """Ends the stream and joins the thread."""
+    def stop(self, timeout_s: float = 5) -> None:
+        """Ends what is under way and joins the thread."""
         self._stop.set()
         with self._lock:
-            if self._end_stream is not None:
-                self._end_stream()
+            if self._api is not None:
+                self._api.close()
         self._thread.join(timeout_s)
         if self._thread.is_alive():
             log.warning("docker watch did not end in time timeout_s=%s", timeout_s)
@@ -65,12 +66,10 @@ class DockerWatch:
             try:
                 self._follow()
                 reason = "stream ended"
-            except (DockerException, requests.RequestException, OSError, ValueError, KeyError) as error:
+            except (DockerError, OSError, EOFError, ValueError, KeyError) as error:
                 reason = f"{type(error).__name__}: {error}"
             except Exception as error:  # the guard of the thread: a watch that ended would leave a list of the dead
-                # A stream closed under its reader fails in many of the libraries' own ways; only others are news.
-                if not self._stop.is_set():
-                    log.exception("docker watch failed")
+                log.exception("docker watch failed")
                 reason = f"{type(error).__name__}: {error}"
             if self._stop.is_set():
                 return
@@ -85,49 +84,54 @@ class DockerWatch:
             delay_s = min(delay_s * 2, _LAST_DELAY_S)
 
     def _follow(self) -> None:
-        """Lists and follows until the stream ends. Raises what the daemon's failure raises."""
-        client = APIClient(base_url=self._docker_host, timeout=_CALL_TIMEOUT_S, version="auto")
+        """Lists and follows until the stream ends or `stop`. Raises what the daemon's failure raises."""
+        api = DockerApi(self._docker_host, self._call_timeout_s)
+        with self._lock:
+            self._api = api
         try:
-            self.docker_version = client.version()["Version"]
-            events = client.events(decode=True, filters={"type": "container", "event": sorted(_STARTED | _ENDED)})
-            with self._lock:
-                self._end_stream = events.close
-            try:
-                # stop() may have run before there was a stream to end.
-                if self._stop.is_set():
-                    return
-                self._list(client)
-                self.connected.set()
-                log.info("docker followed docker_host=%s version=%s", self._docker_host, self.docker_version)
-                for event in events:
-                    self._handle(client, event)
-            finally:
-                with self._lock:
-                    self._end_stream = None
-                    events.close()
+            if self._stop.is_set():  # it may have run before there was anything to end
+                return
+            self.docker_version = str(api.get("/version")["Version"])
+            events = api.events(_FILTERS)
+            self._list(api, known=())
+            self.connected.set()
+            log.info("docker followed docker_host=%s version=%s", self._docker_host, self.docker_version)
+            while not self._stop.is_set():
+                event = events.next(_RELIST_S)
+                if event is None:
+                    self._list(api, known=self._sink.ids())
+                else:
+                    self._handle(api, event)
         finally:
-            client.close()
+            with self._lock:
+                self._api = None
+            api.release()
 
-    def _list(self, client: APIClient) -> None:
-        running = {row["Id"] for row in client.containers()}
+    def _list(self, api: DockerApi, *, known: Iterable[str]) -> None:
+        """Drops what does not run and looks at all that does, but for those `known`."""
+        running = {row["Id"] for row in api.get("/containers/json")}
         for gone in set(self._sink.ids()) - running:
             self._sink.drop(gone)
-        for container_id in running:
-            self._inspect(client, container_id)
+        for container_id in running.difference(known):
+            self._inspect(api, container_id)
 
-    def _handle(self, client: APIClient, event: Mapping[str, Any]) -> None:
+    def _handle(self, api: DockerApi, event: Mapping[str, Any]) -> None:
         action, container_id = event.get("Action"), event["Actor"]["ID"]
         if action in _ENDED:
             self._sink.drop(container_id)
         elif action in _STARTED:
-            self._inspect(client, container_id)
+            self._inspect(api, container_id)
 
-    def _inspect(self, client: APIClient, container_id: str) -> None:
+    def _inspect(self, api: DockerApi, container_id: str) -> None:
+        """Raises OSError when the daemon does not answer."""
         try:
-            container = container_from_inspect(client.inspect_container(container_id))
-        except NotFound:
+            container = container_from_inspect(api.get(f"/containers/{container_id}/json"))
+        except DockerError as error:
+            if error.status != 404:
+                log.warning("inspect failed container=%s error=%r", container_id, error)
+                return
             container = None
-        except (APIError, KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             # A container that the daemon cannot describe must not cost the others their figures.
             log.warning("inspect failed container=%s error=%r", container_id, error)
             return

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from cadvisor_lite.containers import Container
-from cadvisor_lite.readers import Cgroup, ContainerSample
+from cadvisor_lite.readers import Cgroup, ContainerSample, FilesystemSample, Holdings
 
 Number = int | float
 # (text of labels that differ inside the family, starting with a comma; value)
@@ -18,11 +18,16 @@ Series = Iterable[tuple[str, Number]]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a family draws its series from: one container's (or the root's) sample and facts."""
+    """What a family draws its series from: one container's (or the root's) sample and facts.
+
+    `filesystems`: the machine's, for the root alone.
+    """
 
     sample: ContainerSample
     devices: dict[str, str]
     start_time_s: float
+    holdings: Holdings
+    filesystems: tuple[FilesystemSample, ...]
 
 
 # (the labels that all series of a container carry, what they are drawn from)
@@ -33,7 +38,7 @@ Row = tuple[str, Source]
 class Family:
     """A metric with one series a container. `value` is None where there is nothing to tell.
 
-    `extra`: labels that are the same for all, starting with a comma.
+    `extra`: labels that are the same for all, starting with a comma. `group`: by which a setting leaves it out.
     """
 
     name: str
@@ -41,6 +46,7 @@ class Family:
     help: str
     value: Callable[[Source], Number | None]
     extra: str = ""
+    group: str = ""
 
     def lines(self, rows: list[Row]) -> list[str]:
         name, value, extra = self.name, self.value, self.extra
@@ -57,6 +63,7 @@ class SpreadFamily:
     type: str
     help: str
     series: Callable[[Source], Series]
+    group: str = ""
 
     def lines(self, rows: list[Row]) -> list[str]:
         name, series = self.name, self.series

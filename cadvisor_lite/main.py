@@ -1,6 +1,7 @@
 """Starts and stops the monitor: readers, the watch on Docker, the server."""
 
 import logging
+import resource
 import threading
 from importlib.metadata import PackageNotFoundError, version
 
@@ -20,7 +21,7 @@ class CadvisorLite:
         self.monitor = Monitor(config)
         self.watch = DockerWatch(config.docker_host, self.monitor)
         self._server = HttpServer(
-            config.listen_address, config.port, Routes(self.monitor, self.watch, installed_version())
+            config.listen_address, config.port, Routes(config, self.monitor, self.watch, installed_version())
         )
 
     @property
@@ -44,6 +45,7 @@ def run(config: Config, stop: threading.Event) -> None:
     problems = config.check()
     if problems:
         raise ValueError("; ".join(problems))
+    _allow_descriptors()
     cadvisor = CadvisorLite(config)
     cadvisor.start()
     log.info("serving address=%s port=%d", config.listen_address, cadvisor.port)
@@ -52,6 +54,15 @@ def run(config: Config, stop: threading.Event) -> None:
     finally:
         cadvisor.stop()
     log.info("stopped")
+
+
+def _allow_descriptors() -> None:
+    """As many as we may have: services start with a soft limit of 1024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except (OSError, ValueError) as error:
+        log.info("limit of descriptors stays error=%s", error)
 
 
 def installed_version() -> str:

@@ -1,295 +1,69 @@
-"""Every metric served on /metrics: names, types, help and labels as cAdvisor and the kubelet have them.
+"""Everything served on /metrics: the containers' families, the machine, the version, and the monitor itself.
 
-List of names: https://github.com/google/cadvisor/blob/master/docs/storage/prometheus.md
-Network series exist only for containers that own their interfaces (in a pod: the sandbox, container="POD").
+`container_info` carries what would multiply the series as labels of each: identities, and those labels of containers
+that the settings name (`container_label_…`, as cAdvisor writes them).
 """
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Collection, Mapping, Sequence
 
-from cadvisor_lite.exposition import (
-    Family,
-    Number,
-    Series,
-    Source,
-    SpreadFamily,
-    container_labels,
-    escape_label,
-    head,
-    render_families,
-)
-from cadvisor_lite.monitor import Snapshot
-from cadvisor_lite.readers import (
-    CpuSample,
-    DeviceIoSample,
-    InterfaceSample,
-    Limits,
-    MachineSample,
-    MemorySample,
-)
+from cadvisor_lite.containers import Container
+from cadvisor_lite.exposition import Number, Row, Source, container_labels, escape_label, head, render_families
+from cadvisor_lite.families import CONTAINER_FAMILIES
+from cadvisor_lite.readers import MachineSample
 from cadvisor_lite.readers.files import read_optional
+from cadvisor_lite.tracked import Snapshot, Tracked
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_NS = 1_000_000_000
+DISABLED = ("cpuLoad",)
+_UNFIT = re.compile(r"[^a-zA-Z0-9_]")
 
 
-Value = Callable[[Source], Number | None]
-
-
-def _cpu(value: Callable[[CpuSample], Number]) -> Value:
-    return lambda s: None if s.sample.cpu is None else value(s.sample.cpu)
-
-
-def _cfs(value: Callable[[CpuSample], Number]) -> Value:
-    """Only where a quota is set: without one there are no enforcement periods to count."""
-    return lambda s: None if s.sample.cpu is None or s.sample.limits.cpu_quota_us is None else value(s.sample.cpu)
-
-
-def _memory(value: Callable[[MemorySample], Number | None]) -> Value:
-    return lambda s: None if s.sample.memory is None else value(s.sample.memory)
-
-
-def _limit(value: Callable[[Limits], Number | None]) -> Value:
-    return lambda s: value(s.sample.limits)
-
-
-def _interfaces(value: Callable[[InterfaceSample], int]) -> Callable[[Source], Series]:
-    return lambda s: [(f',interface="{escape_label(i.name)}"', value(i)) for i in s.sample.network]
-
-
-def _devices(value: Callable[[DeviceIoSample], int]) -> Callable[[Source], Series]:
-    return lambda s: [(f',device="{_device(s, io.device)}"', value(io)) for io in s.sample.io]
-
-
-def _device(source: Source, numbers: str) -> str:
-    name = source.devices.get(numbers)
-    return escape_label(f"/dev/{name}" if name else numbers)
-
-
-def _faults(source: Source) -> Series:
-    memory = source.sample.memory
-    if memory is None:
-        return ()
-    return (
-        (',failure_type="pgfault",scope="hierarchy"', memory.page_faults),
-        (',failure_type="pgmajfault",scope="hierarchy"', memory.major_page_faults),
-    )
-
-
-CONTAINER_FAMILIES: tuple[Family | SpreadFamily, ...] = (
-    Family(
-        "container_cpu_cfs_periods_total",
-        "counter",
-        "Number of elapsed enforcement period intervals.",
-        _cfs(lambda c: c.cfs_periods),
-    ),
-    Family(
-        "container_cpu_cfs_throttled_periods_total",
-        "counter",
-        "Number of throttled period intervals.",
-        _cfs(lambda c: c.cfs_throttled_periods),
-    ),
-    Family(
-        "container_cpu_cfs_throttled_seconds_total",
-        "counter",
-        "Total time duration the container has been throttled.",
-        _cfs(lambda c: c.cfs_throttled_ns / _NS),
-    ),
-    Family(
-        "container_cpu_system_seconds_total",
-        "counter",
-        "Cumulative system cpu time consumed in seconds.",
-        _cpu(lambda c: c.system_ns / _NS),
-    ),
-    Family(
-        "container_cpu_usage_seconds_total",
-        "counter",
-        "Cumulative cpu time consumed in seconds.",
-        _cpu(lambda c: c.usage_ns / _NS),
-        ',cpu="total"',
-    ),
-    Family(
-        "container_cpu_user_seconds_total",
-        "counter",
-        "Cumulative user cpu time consumed in seconds.",
-        _cpu(lambda c: c.user_ns / _NS),
-    ),
-    SpreadFamily(
-        "container_fs_reads_bytes_total",
-        "counter",
-        "Cumulative count of bytes read",
-        _devices(lambda d: d.read_bytes),
-    ),
-    SpreadFamily(
-        "container_fs_reads_total", "counter", "Cumulative count of reads completed", _devices(lambda d: d.reads)
-    ),
-    SpreadFamily(
-        "container_fs_writes_bytes_total",
-        "counter",
-        "Cumulative count of bytes written",
-        _devices(lambda d: d.write_bytes),
-    ),
-    SpreadFamily(
-        "container_fs_writes_total", "counter", "Cumulative count of writes completed", _devices(lambda d: d.writes)
-    ),
-    Family(
-        "container_last_seen",
-        "gauge",
-        "Last time a container was seen by the exporter",
-        lambda s: int(s.sample.time_s),
-    ),
-    Family(
-        "container_memory_cache", "gauge", "Number of bytes of page cache memory.", _memory(lambda m: m.cache_bytes)
-    ),
-    Family("container_memory_failcnt", "counter", "Number of memory usage hits limits", _memory(lambda m: m.failcnt)),
-    SpreadFamily(
-        "container_memory_failures_total",
-        "counter",
-        "Cumulative count of memory allocation failures.",
-        _faults,
-    ),
-    Family(
-        "container_memory_mapped_file",
-        "gauge",
-        "Size of memory mapped files in bytes.",
-        _memory(lambda m: m.mapped_file_bytes),
-    ),
-    Family(
-        "container_memory_max_usage_bytes",
-        "gauge",
-        "Maximum memory usage recorded in bytes",
-        _memory(lambda m: m.max_usage_bytes),
-    ),
-    Family("container_memory_rss", "gauge", "Size of RSS in bytes.", _memory(lambda m: m.rss_bytes)),
-    Family("container_memory_swap", "gauge", "Container swap usage in bytes.", _memory(lambda m: m.swap_bytes)),
-    Family(
-        "container_memory_usage_bytes",
-        "gauge",
-        "Current memory usage in bytes, including all memory regardless of when it was accessed",
-        _memory(lambda m: m.usage_bytes),
-    ),
-    Family(
-        "container_memory_working_set_bytes",
-        "gauge",
-        "Current working set in bytes.",
-        _memory(lambda m: m.working_set_bytes),
-    ),
-    SpreadFamily(
-        "container_network_receive_bytes_total",
-        "counter",
-        "Cumulative count of bytes received",
-        _interfaces(lambda i: i.receive_bytes),
-    ),
-    SpreadFamily(
-        "container_network_receive_errors_total",
-        "counter",
-        "Cumulative count of errors encountered while receiving",
-        _interfaces(lambda i: i.receive_errors),
-    ),
-    SpreadFamily(
-        "container_network_receive_packets_dropped_total",
-        "counter",
-        "Cumulative count of packets dropped while receiving",
-        _interfaces(lambda i: i.receive_dropped),
-    ),
-    SpreadFamily(
-        "container_network_receive_packets_total",
-        "counter",
-        "Cumulative count of packets received",
-        _interfaces(lambda i: i.receive_packets),
-    ),
-    SpreadFamily(
-        "container_network_transmit_bytes_total",
-        "counter",
-        "Cumulative count of bytes transmitted",
-        _interfaces(lambda i: i.transmit_bytes),
-    ),
-    SpreadFamily(
-        "container_network_transmit_errors_total",
-        "counter",
-        "Cumulative count of errors encountered while transmitting",
-        _interfaces(lambda i: i.transmit_errors),
-    ),
-    SpreadFamily(
-        "container_network_transmit_packets_dropped_total",
-        "counter",
-        "Cumulative count of packets dropped while transmitting",
-        _interfaces(lambda i: i.transmit_dropped),
-    ),
-    SpreadFamily(
-        "container_network_transmit_packets_total",
-        "counter",
-        "Cumulative count of packets transmitted",
-        _interfaces(lambda i: i.transmit_packets),
-    ),
-    Family(
-        "container_oom_events_total",
-        "counter",
-        "Count of out of memory events observed for the container",
-        _memory(lambda m: m.oom_kills),
-    ),
-    Family(
-        "container_processes",
-        "gauge",
-        "Number of processes running inside the container.",
-        lambda s: s.sample.process_count,
-    ),
-    Family("container_spec_cpu_period", "gauge", "CPU period of the container.", _limit(lambda x: x.cpu_period_us)),
-    Family("container_spec_cpu_quota", "gauge", "CPU quota of the container.", _limit(lambda x: x.cpu_quota_us)),
-    Family("container_spec_cpu_shares", "gauge", "CPU share of the container.", _limit(lambda x: x.cpu_shares)),
-    Family(
-        "container_spec_memory_limit_bytes",
-        "gauge",
-        "Memory limit for the container.",
-        _limit(lambda x: x.memory_bytes or 0),
-    ),
-    Family(
-        "container_spec_memory_reservation_limit_bytes",
-        "gauge",
-        "Memory reservation limit for the container.",
-        _limit(lambda x: x.memory_reservation_bytes or 0),
-    ),
-    Family(
-        "container_spec_memory_swap_limit_bytes",
-        "gauge",
-        "Memory swap limit for the container.",
-        _limit(lambda x: x.memory_swap_bytes or 0),
-    ),
-    Family(
-        "container_start_time_seconds",
-        "gauge",
-        "Start time of the container since unix epoch in seconds.",
-        lambda s: s.start_time_s,
-    ),
-    Family(
-        "container_threads",
-        "gauge",
-        "Number of threads running inside the container",
-        lambda s: s.sample.thread_count,
-    ),
-    Family(
-        "container_threads_max",
-        "gauge",
-        "Maximum number of threads allowed inside the container, infinity if value is zero",
-        _limit(lambda x: x.threads or 0),
-    ),
-)
-
-
-def render_containers(snapshot: Snapshot) -> list[str]:
-    """The lines of all containers and the root cgroup."""
-    rows = []
+def render_containers(
+    snapshot: Snapshot, *, disabled: Collection[str] = DISABLED, shown_labels: Sequence[str] = ()
+) -> list[str]:
+    """The lines of all containers and the root cgroup. `shown_labels`: of containers, for container_info."""
+    rows: list[Row] = []
     for tracked, sample in snapshot.tracked:
         if not tracked.rendered_labels:
             tracked.rendered_labels = container_labels(tracked.container, tracked.cgroup)
         started_s = snapshot.machine.boot_time_s if tracked.container is None else tracked.container.started_s
-        rows.append((tracked.rendered_labels, Source(sample, snapshot.devices, started_s)))
-    lines = render_families(CONTAINER_FAMILIES, rows)
+        filesystems = snapshot.machine.filesystems if tracked.container is None else ()
+        source = Source(sample, snapshot.devices, started_s, tracked.holdings, filesystems)
+        rows.append((tracked.rendered_labels, source))
+    lines = render_families([family for family in CONTAINER_FAMILIES if family.group not in disabled], rows)
+    lines += _render_info(snapshot, shown_labels)
     lines.append(
         head("container_scrape_error", "gauge", "1 if there was an error while getting container metrics, 0 otherwise")
     )
     lines.append(f"container_scrape_error {int(snapshot.errors > 0)}")
     return lines
+
+
+def _render_info(snapshot: Snapshot, shown_labels: Sequence[str]) -> list[str]:
+    lines = []
+    for tracked, _ in snapshot.tracked:
+        if tracked.container is not None:
+            tracked.rendered_info = tracked.rendered_info or _info(tracked, tracked.container, shown_labels)
+            lines.append(tracked.rendered_info)
+    if not lines:
+        return []
+    return [head("container_info", "gauge", "What is known of a container, as labels; the value is always 1."), *lines]
+
+
+def _info(tracked: Tracked, container: Container, shown_labels: Sequence[str]) -> str:
+    facts = {
+        "attempt": container.labels.get("io.kubernetes.container.restartCount", ""),
+        "container_id": container.id,
+        "image_id": container.image_id,
+        "pod_uid": container.labels.get("io.kubernetes.pod.uid", ""),
+    }
+    for name in shown_labels:
+        if name in container.labels:
+            facts[f"container_label_{_UNFIT.sub('_', name)}"] = container.labels[name]
+    extra = "".join(f',{name}="{escape_label(value)}"' for name, value in facts.items())
+    return f"container_info{{{tracked.rendered_labels}{extra}}} 1"
 
 
 def render_machine(machine: MachineSample) -> list[str]:
@@ -325,7 +99,7 @@ def render_version(machine: MachineSample, *, docker_version: str, version: str)
     return [head("cadvisor_version_info", "gauge", help_), f"cadvisor_version_info{{{labels}}} 1"]
 
 
-def render_self(*, read_errors: int, docker_failures: int) -> list[str]:
+def render_self(*, read_errors: Mapping[str, int], docker_failures: int) -> list[str]:
     """The monitor about itself: what it costs and what failed."""
     times = os.times()
     pages = int((read_optional("/proc/self/statm") or b"0 0").split()[1])
@@ -336,7 +110,6 @@ def render_self(*, read_errors: int, docker_failures: int) -> list[str]:
             "Times that the Docker event stream was lost or not to be had.",
             docker_failures,
         ),
-        ("cadvisor_lite_read_errors_total", "counter", "Cgroups that could not be read.", read_errors),
         (
             "process_cpu_seconds_total",
             "counter",
@@ -350,4 +123,9 @@ def render_self(*, read_errors: int, docker_failures: int) -> list[str]:
             pages * os.sysconf("SC_PAGE_SIZE"),
         ),
     )
-    return [f"{head(name, kind, help_)}\n{name} {value}" for name, kind, help_, value in values]
+    errors = "cadvisor_lite_read_errors_total"
+    return [
+        head(errors, "counter", "Readings that failed, by reader; the others went on."),
+        *(f'{errors}{{reader="{reader}"}} {count}' for reader, count in sorted(read_errors.items())),
+        *(f"{head(name, kind, help_)}\n{name} {value}" for name, kind, help_, value in values),
+    ]

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from cadvisor_lite.monitor import Snapshot, Tracked
 from cadvisor_lite.readers import ContainerSample, DeviceIoSample, InterfaceSample, Limits, MachineSample, MemorySample
+from cadvisor_lite.tracked import Snapshot, Tracked
 
 Document = dict[str, Any]
 DEFAULT_NUM_STATS = 60

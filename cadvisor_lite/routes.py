@@ -9,11 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from cadvisor_lite import metrics, rest
+from cadvisor_lite.config import Config
 from cadvisor_lite.docker_watch import DockerWatch
 from cadvisor_lite.http_server import Request, Response, text
-from cadvisor_lite.monitor import Monitor, Snapshot, Tracked
+from cadvisor_lite.monitor import Monitor
 from cadvisor_lite.page import render_page, static_file
 from cadvisor_lite.readers import ContainerSample
+from cadvisor_lite.tracked import Snapshot, Tracked
 
 Row = tuple[Tracked, ContainerSample]
 
@@ -21,7 +23,8 @@ Row = tuple[Tracked, ContainerSample]
 class Routes:
     """Callable: Request -> Response."""
 
-    def __init__(self, monitor: Monitor, watch: DockerWatch, version: str) -> None:
+    def __init__(self, config: Config, monitor: Monitor, watch: DockerWatch, version: str) -> None:
+        self._config = config
         self._monitor = monitor
         self._watch = watch
         self._version = version
@@ -54,7 +57,9 @@ class Routes:
         snapshot = self._monitor.snapshot()
         lines = [
             *metrics.render_version(snapshot.machine, docker_version=self._watch.docker_version, version=self._version),
-            *metrics.render_containers(snapshot),
+            *metrics.render_containers(
+                snapshot, disabled=self._config.disable_metrics, shown_labels=self._config.container_labels
+            ),
             *metrics.render_machine(snapshot.machine),
             *metrics.render_self(read_errors=self._monitor.read_errors, docker_failures=self._watch.failures),
         ]

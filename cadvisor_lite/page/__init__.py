@@ -9,8 +9,8 @@ from pathlib import Path
 from string import Template
 
 from cadvisor_lite.http_server import Response
-from cadvisor_lite.monitor import Snapshot
 from cadvisor_lite.readers import MachineSample
+from cadvisor_lite.tracked import Snapshot
 
 _DIRECTORY = Path(__file__).parent
 _POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'"

@@ -10,7 +10,8 @@ mounted elsewhere). A container that goes away while it is read raises `CgroupGo
 """
 
 from cadvisor_lite.readers.cgroups import Cgroup, CgroupGoneError, Roots, find_cgroup, root_cgroup
-from cadvisor_lite.readers.containers import read_container, read_limits
+from cadvisor_lite.readers.containers import READERS, read_container, read_limits
+from cadvisor_lite.readers.holdings import DiskUse, Holdings, Places, count_holdings
 from cadvisor_lite.readers.machine import read_machine
 from cadvisor_lite.readers.samples import (
     ContainerSample,
@@ -25,18 +26,23 @@ from cadvisor_lite.readers.samples import (
 )
 
 __all__ = [
+    "READERS",
     "Cgroup",
     "CgroupGoneError",
     "ContainerSample",
     "CpuSample",
     "DeviceIoSample",
+    "DiskUse",
     "FilesystemSample",
+    "Holdings",
     "InterfaceSample",
     "Limits",
     "MachineSample",
     "MemorySample",
     "NetworkDevice",
+    "Places",
     "Roots",
+    "count_holdings",
     "find_cgroup",
     "read_container",
     "read_limits",

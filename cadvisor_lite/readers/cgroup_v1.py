@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-from cadvisor_lite.readers.files import read_optional
+from cadvisor_lite.readers.files import Read
 from cadvisor_lite.readers.parsing import parse_blkio, parse_flat, parse_limit
 from cadvisor_lite.readers.samples import CpuSample, DeviceIoSample, Limits, MemorySample
 
@@ -11,16 +11,16 @@ Directories = Mapping[str, str]
 _NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
-def read_cpu(directories: Directories) -> CpuSample | None:
+def read_cpu(directories: Directories, read: Read) -> CpuSample | None:
     """User and system time come in clock ticks (10 ms), the total in nanoseconds."""
     if "cpuacct" not in directories:
         return None
-    usage = read_optional(directories["cpuacct"] + "/cpuacct.usage")
-    ticks = read_optional(directories["cpuacct"] + "/cpuacct.stat")
+    usage = read(directories["cpuacct"] + "/cpuacct.usage")
+    ticks = read(directories["cpuacct"] + "/cpuacct.stat")
     if usage is None or ticks is None:
         return None
     split = parse_flat(ticks)
-    cfs = parse_flat(read_optional(directories.get("cpu", "") + "/cpu.stat") or b"")
+    cfs = parse_flat(read(directories.get("cpu", "") + "/cpu.stat") or b"")
     return CpuSample(
         usage_ns=int(usage),
         user_ns=split[b"user"] * _NS_PER_TICK,
@@ -31,15 +31,15 @@ def read_cpu(directories: Directories) -> CpuSample | None:
     )
 
 
-def read_memory(directories: Directories) -> MemorySample | None:
+def read_memory(directories: Directories, read: Read) -> MemorySample | None:
     if "memory" not in directories:
         return None
     base = directories["memory"] + "/memory."
-    usage_text, stat_text = read_optional(base + "usage_in_bytes"), read_optional(base + "stat")
+    usage_text, stat_text = read(base + "usage_in_bytes"), read(base + "stat")
     if usage_text is None or stat_text is None:
         return None
     usage, stat = int(usage_text), parse_flat(stat_text)
-    peak, failcnt = read_optional(base + "max_usage_in_bytes"), read_optional(base + "failcnt")
+    peak, failcnt = read(base + "max_usage_in_bytes"), read(base + "failcnt")
     return MemorySample(
         usage_bytes=usage,
         working_set_bytes=max(0, usage - stat[b"total_inactive_file"]),
@@ -49,43 +49,45 @@ def read_memory(directories: Directories) -> MemorySample | None:
         swap_bytes=stat.get(b"total_swap", 0),
         max_usage_bytes=None if peak is None else int(peak),
         failcnt=None if failcnt is None else int(failcnt),
-        oom_kills=parse_flat(read_optional(base + "oom_control") or b"").get(b"oom_kill"),
+        oom_kills=parse_flat(read(base + "oom_control") or b"").get(b"oom_kill"),
         page_faults=stat[b"total_pgfault"],
         major_page_faults=stat[b"total_pgmajfault"],
+        own_page_faults=stat[b"pgfault"],
+        own_major_page_faults=stat[b"pgmajfault"],
     )
 
 
-def read_io(directories: Directories) -> tuple[DeviceIoSample, ...]:
+def read_io(directories: Directories, read: Read) -> tuple[DeviceIoSample, ...]:
     """The throttle layer counts under every I/O scheduler; its recursive files came with Linux 4.19."""
     if "blkio" not in directories:
         return ()
     base = directories["blkio"] + "/blkio.throttle.io_"
-    total_bytes = read_optional(base + "service_bytes_recursive")
+    total_bytes = read(base + "service_bytes_recursive")
     if total_bytes is None:
-        return parse_blkio(read_optional(base + "service_bytes"), read_optional(base + "serviced"))
+        return parse_blkio(read(base + "service_bytes"), read(base + "serviced"))
     if total_bytes == b"Total 0\n":
         return ()
-    return parse_blkio(total_bytes, read_optional(base + "serviced_recursive"))
+    return parse_blkio(total_bytes, read(base + "serviced_recursive"))
 
 
-def read_counts(directories: Directories) -> tuple[int | None, int | None]:
+def read_counts(directories: Directories, read: Read) -> tuple[int | None, int | None]:
     """(processes, threads)."""
     home = directories.get("pids") or directories.get("memory") or next(iter(directories.values()))
-    processes, threads = read_optional(home + "/cgroup.procs"), read_optional(home + "/pids.current")
+    processes, threads = read(home + "/cgroup.procs"), read(home + "/pids.current")
     return (
         None if processes is None else processes.count(b"\n"),
         None if threads is None else int(threads),
     )
 
 
-def read_limits(directories: Directories) -> Limits:
+def read_limits(directories: Directories, read: Read) -> Limits:
     cpu, memory = directories.get("cpu", ""), directories.get("memory", "")
     return Limits(
-        cpu_shares=parse_limit(read_optional(cpu + "/cpu.shares")),
-        cpu_quota_us=parse_limit(read_optional(cpu + "/cpu.cfs_quota_us")),
-        cpu_period_us=parse_limit(read_optional(cpu + "/cpu.cfs_period_us")),
-        memory_bytes=parse_limit(read_optional(memory + "/memory.limit_in_bytes")),
-        memory_swap_bytes=parse_limit(read_optional(memory + "/memory.memsw.limit_in_bytes")),
-        memory_reservation_bytes=parse_limit(read_optional(memory + "/memory.soft_limit_in_bytes")),
-        threads=parse_limit(read_optional(directories.get("pids", "") + "/pids.max")),
+        cpu_shares=parse_limit(read(cpu + "/cpu.shares")),
+        cpu_quota_us=parse_limit(read(cpu + "/cpu.cfs_quota_us")),
+        cpu_period_us=parse_limit(read(cpu + "/cpu.cfs_period_us")),
+        memory_bytes=parse_limit(read(memory + "/memory.limit_in_bytes")),
+        memory_swap_bytes=parse_limit(read(memory + "/memory.memsw.limit_in_bytes")),
+        memory_reservation_bytes=parse_limit(read(memory + "/memory.soft_limit_in_bytes")),
+        threads=parse_limit(read(directories.get("pids", "") + "/pids.max")),
     )

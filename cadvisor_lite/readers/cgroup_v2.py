@@ -1,6 +1,6 @@
 """Usage and limits of one cgroup in the unified hierarchy. The root has no memory.* of its own: see `root_memory`."""
 
-from cadvisor_lite.readers.files import read_optional
+from cadvisor_lite.readers.files import Read
 from cadvisor_lite.readers.parsing import (
     parse_cpu_max,
     parse_flat,
@@ -12,8 +12,8 @@ from cadvisor_lite.readers.parsing import (
 from cadvisor_lite.readers.samples import CpuSample, DeviceIoSample, Limits, MemorySample
 
 
-def read_cpu(directory: str) -> CpuSample | None:
-    text = read_optional(directory + "/cpu.stat")
+def read_cpu(directory: str, read: Read) -> CpuSample | None:
+    text = read(directory + "/cpu.stat")
     if text is None:
         return None
     stat = parse_flat(text)
@@ -27,15 +27,15 @@ def read_cpu(directory: str) -> CpuSample | None:
     )
 
 
-def read_memory(directory: str) -> MemorySample | None:
+def read_memory(directory: str, read: Read) -> MemorySample | None:
     """`memory.peak` came with Linux 5.19; `failcnt` is memory.events' count of hits on the limit."""
     base = directory + "/memory."
-    usage_text, stat_text = read_optional(base + "current"), read_optional(base + "stat")
+    usage_text, stat_text = read(base + "current"), read(base + "stat")
     if usage_text is None or stat_text is None:
         return None
     usage, stat = int(usage_text), parse_flat(stat_text)
-    events = parse_flat(read_optional(base + "events") or b"")
-    swap, peak = read_optional(base + "swap.current"), read_optional(base + "peak")
+    events = parse_flat(read(base + "events") or b"")
+    swap, peak = read(base + "swap.current"), read(base + "peak")
     return MemorySample(
         usage_bytes=usage,
         working_set_bytes=max(0, usage - stat[b"inactive_file"]),
@@ -48,12 +48,14 @@ def read_memory(directory: str) -> MemorySample | None:
         oom_kills=events.get(b"oom_kill"),
         page_faults=stat[b"pgfault"],
         major_page_faults=stat[b"pgmajfault"],
+        own_page_faults=stat[b"pgfault"],
+        own_major_page_faults=stat[b"pgmajfault"],
     )
 
 
-def root_memory(proc: str) -> MemorySample | None:
+def root_memory(proc: str, read: Read) -> MemorySample | None:
     """The root cgroup's memory is the machine's: usage is what is not free, as runc counts it."""
-    text, faults_text = read_optional(proc + "/meminfo"), read_optional(proc + "/vmstat")
+    text, faults_text = read(proc + "/meminfo"), read(proc + "/vmstat")
     if text is None:
         return None
     info, faults = parse_meminfo(text), parse_flat(faults_text or b"")
@@ -70,33 +72,35 @@ def root_memory(proc: str) -> MemorySample | None:
         oom_kills=faults.get(b"oom_kill"),
         page_faults=faults.get(b"pgfault", 0),
         major_page_faults=faults.get(b"pgmajfault", 0),
+        own_page_faults=faults.get(b"pgfault", 0),
+        own_major_page_faults=faults.get(b"pgmajfault", 0),
     )
 
 
-def read_io(directory: str) -> tuple[DeviceIoSample, ...]:
-    return parse_io_stat(read_optional(directory + "/io.stat"))
+def read_io(directory: str, read: Read) -> tuple[DeviceIoSample, ...]:
+    return parse_io_stat(read(directory + "/io.stat"))
 
 
-def read_counts(directory: str) -> tuple[int | None, int | None]:
+def read_counts(directory: str, read: Read) -> tuple[int | None, int | None]:
     """(processes, threads)."""
-    processes = read_optional(directory + "/cgroup.procs")
-    threads = read_optional(directory + "/pids.current")
+    processes = read(directory + "/cgroup.procs")
+    threads = read(directory + "/pids.current")
     return (
         None if processes is None else processes.count(b"\n"),
         None if threads is None else int(threads),
     )
 
 
-def read_limits(directory: str) -> Limits:
-    weight = read_optional(directory + "/cpu.weight")
-    cpu_max = read_optional(directory + "/cpu.max")
+def read_limits(directory: str, read: Read) -> Limits:
+    weight = read(directory + "/cpu.weight")
+    cpu_max = read(directory + "/cpu.max")
     quota, period = parse_cpu_max(cpu_max) if cpu_max else (None, None)
     return Limits(
         cpu_shares=None if weight is None else shares_from_weight(int(weight)),
         cpu_quota_us=quota,
         cpu_period_us=period,
-        memory_bytes=parse_limit(read_optional(directory + "/memory.max")),
-        memory_swap_bytes=parse_limit(read_optional(directory + "/memory.swap.max")),
-        memory_reservation_bytes=parse_limit(read_optional(directory + "/memory.low")),
-        threads=parse_limit(read_optional(directory + "/pids.max")),
+        memory_bytes=parse_limit(read(directory + "/memory.max")),
+        memory_swap_bytes=parse_limit(read(directory + "/memory.swap.max")),
+        memory_reservation_bytes=parse_limit(read(directory + "/memory.low")),
+        threads=parse_limit(read(directory + "/pids.max")),
     )

@@ -1,12 +1,26 @@
 """One container's sample, v1 and v2 alike."""
 
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from cadvisor_lite.readers import cgroup_v1, cgroup_v2
 from cadvisor_lite.readers.cgroups import Cgroup, CgroupGoneError, Roots
-from cadvisor_lite.readers.files import read_optional
+from cadvisor_lite.readers.files import Read, read_optional
 from cadvisor_lite.readers.parsing import parse_net_dev
-from cadvisor_lite.readers.samples import ContainerSample, CpuSample, InterfaceSample, Limits, MemorySample
+from cadvisor_lite.readers.samples import (
+    ContainerSample,
+    CpuSample,
+    DeviceIoSample,
+    InterfaceSample,
+    Limits,
+    MemorySample,
+)
+
+T = TypeVar("T")
+# The name of the reader that failed, and why.
+Failed = Callable[[str, Exception], None]
+READERS = ("cpu", "memory", "io", "network", "processes", "limits")
 
 
 def read_container(
@@ -15,58 +29,78 @@ def read_container(
     *,
     roots: Roots | None = None,
     limits: Limits | None = None,
+    read: Read = read_optional,
+    failed: Failed | None = None,
 ) -> ContainerSample:
     """Usage now. Raises CgroupGoneError when the cgroup went away before or while it was read.
 
     `pid`: a process inside the container's network namespace, its init; None leaves the network out.
     `limits`: limits already known, which spares reading seven files that seldom change; None reads them.
+    `failed`: told of each reader (READERS) that fails, whose part is then left out; None raises what it raises.
     """
     roots = roots or Roots()
-    cpu, memory = _read_cpu(cgroup), _read_memory(cgroup, roots)
-    version1 = cgroup.version == 1
-    directories = cgroup.directories
-    sample = ContainerSample(
+    cpu = _guarded("cpu", lambda: _read_cpu(cgroup, read), None, failed)
+    memory = _guarded("memory", lambda: _read_memory(cgroup, roots, read), None, failed)
+    untold: tuple[int | None, int | None] = (None, None)
+    processes, threads = _guarded("processes", lambda: _read_counts(cgroup, read), untold, failed)
+    # A controller may be off; a missing part is a vanished cgroup only when its directory is missing as well.
+    if (cpu is None or memory is None or processes is None) and not cgroup.exists():
+        raise CgroupGoneError(f"cgroup {cgroup.name}: gone")
+    return ContainerSample(
         time_s=time.time(),
         cpu=cpu,
         memory=memory,
-        io=cgroup_v1.read_io(directories) if version1 else cgroup_v2.read_io(directories[""]),
-        network=() if pid is None else _read_network(pid, roots),
-        process_count=(counts := _read_counts(cgroup))[0],
-        thread_count=counts[1],
-        limits=limits or read_limits(cgroup),
+        io=_guarded("io", lambda: _read_io(cgroup, read), (), failed),
+        network=() if pid is None else _guarded("network", lambda: _read_network(pid, roots), (), failed),
+        process_count=processes,
+        thread_count=threads,
+        limits=limits or _guarded("limits", lambda: read_limits(cgroup), Limits(), failed),
     )
-    # A controller may be off; a missing part is a vanished cgroup only when its directory is missing as well.
-    if (cpu is None or memory is None or counts[0] is None) and not cgroup.exists():
-        raise CgroupGoneError(f"cgroup {cgroup.name}: gone")
-    return sample
+
+
+def _guarded(reader: str, look: Callable[[], T], otherwise: T, failed: Failed | None) -> T:
+    try:
+        return look()
+    except (OSError, ValueError, KeyError) as error:
+        if failed is None:
+            raise
+        failed(reader, error)
+        return otherwise
 
 
 def read_limits(cgroup: Cgroup) -> Limits:
     if cgroup.version == 1:
-        return cgroup_v1.read_limits(cgroup.directories)
-    return cgroup_v2.read_limits(cgroup.directories[""])
+        return cgroup_v1.read_limits(cgroup.directories, read_optional)
+    return cgroup_v2.read_limits(cgroup.directories[""], read_optional)
 
 
-def _read_cpu(cgroup: Cgroup) -> CpuSample | None:
+def _read_cpu(cgroup: Cgroup, read: Read) -> CpuSample | None:
     if cgroup.version == 1:
-        return cgroup_v1.read_cpu(cgroup.directories)
-    return cgroup_v2.read_cpu(cgroup.directories[""])
+        return cgroup_v1.read_cpu(cgroup.directories, read)
+    return cgroup_v2.read_cpu(cgroup.directories[""], read)
 
 
-def _read_memory(cgroup: Cgroup, roots: Roots) -> MemorySample | None:
+def _read_memory(cgroup: Cgroup, roots: Roots, read: Read) -> MemorySample | None:
     if cgroup.version == 1:
-        return cgroup_v1.read_memory(cgroup.directories)
+        return cgroup_v1.read_memory(cgroup.directories, read)
     if cgroup.is_root:
-        return cgroup_v2.root_memory(str(roots.proc))
-    return cgroup_v2.read_memory(cgroup.directories[""])
+        return cgroup_v2.root_memory(str(roots.proc), read_optional)
+    return cgroup_v2.read_memory(cgroup.directories[""], read)
 
 
-def _read_counts(cgroup: Cgroup) -> tuple[int | None, int | None]:
+def _read_io(cgroup: Cgroup, read: Read) -> tuple[DeviceIoSample, ...]:
     if cgroup.version == 1:
-        return cgroup_v1.read_counts(cgroup.directories)
-    return cgroup_v2.read_counts(cgroup.directories[""])
+        return cgroup_v1.read_io(cgroup.directories, read)
+    return cgroup_v2.read_io(cgroup.directories[""], read)
+
+
+def _read_counts(cgroup: Cgroup, read: Read) -> tuple[int | None, int | None]:
+    if cgroup.version == 1:
+        return cgroup_v1.read_counts(cgroup.directories, read)
+    return cgroup_v2.read_counts(cgroup.directories[""], read)
 
 
 def _read_network(pid: int, roots: Roots) -> tuple[InterfaceSample, ...]:
+    """Opened each time: a descriptor that stays open would keep the network namespace of a dead container."""
     data = read_optional(f"{roots.proc}/{pid}/net/dev")
     return () if data is None else parse_net_dev(data)

@@ -1,7 +1,16 @@
-"""The only place that opens the kernel's files. A file that is gone is None; any other failure is raised."""
+"""The only place that opens the kernel's files. A file that is gone is None; any other failure is raised.
+
+Opening is the dearest part of a reading. So a container's files can be kept open (`KeptFiles`), as many as the process
+can spare; the kernel answers ENODEV on the descriptor of a cgroup that was removed.
+"""
 
 import errno
 import os
+import resource
+from collections.abc import Callable
+
+# Gives a file's whole content, or None where there is none.
+Read = Callable[[str], bytes | None]
 
 _CHUNK = 65536
 # seq_file hands out a page at a time and stops before a record that does not fit; no record read here is longer than
@@ -38,3 +47,73 @@ def read_optional(path: str) -> bytes | None:
 
 
 _ABSENT = frozenset({errno.ENOENT, errno.ENODEV, errno.ESRCH, errno.ENOTDIR, errno.EOPNOTSUPP, errno.EINVAL})
+
+
+class Spare:
+    """How many descriptors may be kept open in all. Used under the lock of who reads."""
+
+    def __init__(self, most: int) -> None:
+        """At most half of what the process may have open, as it is allowed when this is made."""
+        self.left = min(most, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+
+
+class KeptFiles:
+    """Reads files again and again by descriptors that stay open; by opening them where none can be spared.
+
+    Not thread-safe: one reading at a time, and `close` between readings.
+    """
+
+    def __init__(self, spare: Spare) -> None:
+        self._spare = spare
+        self._descriptors: dict[str, int] = {}
+        self._absent: set[str] = set()
+
+    def __call__(self, path: str) -> bytes | None:
+        """As `read_optional`; what was absent counts as absent until `look_again`."""
+        descriptor = self._descriptors.get(path)
+        if descriptor is None:
+            if path in self._absent:
+                return None
+            if self._spare.left <= 0:
+                return read_optional(path)
+            descriptor = self._keep(path)
+            if descriptor is None:
+                return None
+        try:
+            data = os.pread(descriptor, _CHUNK, 0)
+            if len(data) < _SURELY_WHOLE:
+                return data
+            while more := os.pread(descriptor, _CHUNK, len(data)):
+                data += more
+        except OSError as error:
+            if error.errno in _ABSENT:
+                return None
+            raise
+        return data
+
+    def removed(self) -> bool:
+        """Whether the first file was unlinked: outside of the kernel's own trees a descriptor reads on what is gone."""
+        one = next(iter(self._descriptors.values()), None)
+        return one is not None and os.fstat(one).st_nlink == 0
+
+    def look_again(self) -> None:
+        """Files that were absent may have come: a controller was switched on."""
+        self._absent.clear()
+
+    def close(self) -> None:
+        for descriptor in self._descriptors.values():
+            os.close(descriptor)
+        self._spare.left += len(self._descriptors)
+        self._descriptors.clear()
+
+    def _keep(self, path: str) -> int | None:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno not in _ABSENT:
+                raise
+            self._absent.add(path)
+            return None
+        self._descriptors[path] = descriptor
+        self._spare.left -= 1
+        return descriptor

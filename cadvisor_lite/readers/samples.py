@@ -18,7 +18,10 @@ class CpuSample:
 
 @dataclass(frozen=True, slots=True)
 class MemorySample:
-    """`working_set_bytes` is usage less the inactive file cache, as cAdvisor and the kubelet's eviction count it."""
+    """`working_set_bytes` is usage less the inactive file cache, as cAdvisor and the kubelet's eviction count it.
+
+    The `own_` faults are without those of cgroups below; v2 does not tell them apart.
+    """
 
     usage_bytes: int
     working_set_bytes: int
@@ -31,6 +34,8 @@ class MemorySample:
     oom_kills: int | None
     page_faults: int
     major_page_faults: int
+    own_page_faults: int
+    own_major_page_faults: int
 
 
 @dataclass(frozen=True, slots=True)

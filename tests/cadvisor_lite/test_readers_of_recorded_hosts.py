@@ -95,13 +95,16 @@ def test_every_file_may_vanish_at_any_point_of_a_reading(
     assert len(list(monitor.ids())) == 1
 
 
-def test_a_file_of_nonsense_costs_its_own_container_only_and_is_counted(recorded: Path, monitor: Monitor) -> None:
+def test_a_file_of_nonsense_costs_its_own_reader_only_and_is_counted(recorded: Path, monitor: Monitor) -> None:
     for file in [*recorded.glob(f"cgroup/**/*{'2e' * 32}*/**/memory.stat")]:
         file.write_text("what is this\n")
     snapshot = monitor.snapshot()
     assert snapshot.errors == 1
-    assert [tracked.container.container for tracked, _ in snapshot.tracked if tracked.container] == ["POD"]
-    assert monitor.read_errors == 1
+    samples = {tracked.container.container: sample for tracked, sample in snapshot.tracked if tracked.container}
+    assert samples["POD"].memory is not None
+    assert samples["master"].memory is None
+    assert samples["master"].cpu is not None
+    assert {reader: count for reader, count in monitor.read_errors.items() if count} == {"memory": 1}
 
 
 def test_history_is_bounded_and_goes_with_the_container(monitor: Monitor, recorded_containers: list[Container]) -> None:
@@ -132,4 +135,4 @@ def test_a_process_whose_cgroup_file_makes_no_sense_is_counted_and_left_out(
     for container in recorded_containers:
         monitor.put(container)
     assert list(monitor.ids()) == [recorded_containers[0].id]
-    assert monitor.read_errors == 1
+    assert monitor.read_errors["cgroup"] == 1
