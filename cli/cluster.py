@@ -25,6 +25,7 @@ FILE_NAME = "cluster.yaml"
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 IFNAME_MAX = 15
 CHAIN_PREFIX = re.compile(r"[A-Z][A-Z0-9-]{0,11}")  # an iptables chain has at most 28 characters in all
+API_SERVER = re.compile(r"https://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?/?")
 DEFAULT_NAME = "steersman"
 PORT_FIELDS = (
     "apiserver_port",
@@ -66,6 +67,10 @@ class Settings:
     dns_port: int = field(default=53, metadata={"help": "port of the name server"})
     dns_interface: str = field(
         default="steer-dns", metadata={"help": "interface made to carry dns-address; empty: it exists already"}
+    )
+    api_servers: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": "URLs of the other masters' API servers, for when the one of this host does not answer"},
     )
     service_cidr: str = field(default="10.96.0.0/16", metadata={"help": "addresses of services"})
     pod_cidr: str = field(default="10.244.0.0/16", metadata={"help": "addresses of pods; a node gets a /24 of it"})
@@ -167,6 +172,9 @@ def _check_addresses(settings: Settings) -> list[str]:
                 ipaddress.ip_address(getattr(settings, name))
         except ValueError as error:
             problems.append(f"{name}: {error}")
+    for url in settings.api_servers:
+        if not API_SERVER.fullmatch(url):
+            problems.append(f"api_servers: {url!r} must be https://HOST:PORT")
     networks = {}
     for name in ("service_cidr", "pod_cidr"):
         try:

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 def prepare(settings: Settings) -> tuple[str, ...]:
     """Make what is missing; what was made, in sentences. What is there and fits is left alone."""
     try:
-        made = pki.ensure(settings.config, _identities(settings), server=settings.local_server, cluster=settings.name)
+        made = _ensure(settings)
     except (pki.PkiError, TimeoutError) as error:
         raise CommandError(str(error)) from error
     save(settings)
@@ -24,9 +24,19 @@ def prepare(settings: Settings) -> tuple[str, ...]:
 def renew(settings: Settings) -> None:
     """Make anew the certificates that are worn; those who use them look for new ones by themselves."""
     try:
-        pki.ensure(settings.config, _identities(settings), server=settings.local_server, cluster=settings.name)
+        _ensure(settings)
     except (pki.PkiError, TimeoutError, OSError) as error:
         log.warning("certificates were not looked after error=%s", error)
+
+
+def _ensure(settings: Settings) -> pki.Pki:
+    return pki.ensure(
+        settings.config,
+        _identities(settings),
+        server=settings.local_server,
+        cluster=settings.name,
+        others=settings.api_servers,
+    )
 
 
 def _identities(settings: Settings) -> tuple[pki.Identity, ...]:

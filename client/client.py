@@ -14,7 +14,7 @@ from api.errors import from_status
 from api.meta import DeleteOptions, ListMeta, Object, ObjectMeta, Preconditions, Status
 from api.resources import Resource, resource_of
 from client.kubeconfig import Credentials, load_kubeconfig
-from client.transport import Query, Stream, Transport, Unreachable
+from client.transport import Query, RequestObserver, Stream, Transport, Unreachable
 
 T = TypeVar("T", bound=Object)
 S = TypeVar("S", bound=msgspec.Struct)
@@ -86,8 +86,9 @@ class Client:
         *,
         user_agent: str = "steersman",
         before_write: Callable[[], None] = lambda: None,
+        observer: RequestObserver | None = None,
     ) -> None:
-        self.transport = Transport(credentials, user_agent=user_agent, before_write=before_write)
+        self.transport = Transport(credentials, user_agent=user_agent, before_write=before_write, observer=observer)
 
     @classmethod
     def from_kubeconfig(cls, path: Path, *, user_agent: str = "steersman") -> "Client":

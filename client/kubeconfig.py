@@ -1,4 +1,4 @@
-"""Reads a kubeconfig: which server, whom to trust, and who we are.
+"""Reads a kubeconfig: which servers, whom to trust, and who we are.
 
 Understood are the forms that a component on a host meets: certificates as files or embedded, and bearer tokens. Refused
 by name are the ones that would run a program (``exec``, ``auth-provider``), on which a daemon must not depend, and all
@@ -15,8 +15,12 @@ from typing import Any, BinaryIO, cast
 
 import yaml
 
+from client.connection import Server
+
 _UNSUPPORTED_USER = ("exec", "auth-provider", "tokenFile", "username", "password", "as", "as-uid", "as-groups")
 _UNSUPPORTED_CLUSTER = ("insecure-skip-tls-verify", "proxy-url", "tls-server-name")
+# The name under which the cluster's further servers stand among its extensions.
+EXTENSION = "steersman.io/servers"
 
 
 class KubeconfigError(Exception):
@@ -28,6 +32,7 @@ class Credentials:
     """Where the API server is and how to prove who we are. Certificates and key are PEM bytes and are never logged."""
 
     server: str
+    others: tuple[str, ...] = ()  # further API servers of the same cluster
     ca: bytes = b""
     certificate: bytes = field(default=b"", repr=False)
     key: bytes = field(default=b"", repr=False)
@@ -35,6 +40,10 @@ class Credentials:
     namespace: str = ""  # what the context names; for people's commands
     path: Path | None = None  # the file they were read from, and its context: both are read again when it is replaced
     context: str = ""
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        return (self.server, *(url for url in self.others if url != self.server))
 
     def ssl_context(self) -> ssl.SSLContext:
         context = ssl.create_default_context(cadata=self.ca.decode() if self.ca else None)
@@ -82,13 +91,10 @@ def load_kubeconfig(path: Path, *, context: str = "") -> Credentials:
     for unsupported in _UNSUPPORTED_CLUSTER:
         if cluster.get(unsupported):
             raise KubeconfigError(f"{path}: clusters[].cluster.{unsupported} is not supported")
-    server = str(cluster.get("server") or "")
-    if not server:
-        raise KubeconfigError(f"{path}: clusters[].cluster.server is missing")
-    if not server.startswith(("https://", "http://")):
-        raise KubeconfigError(f"{path}: clusters[].cluster.server: must begin with https:// or http://")
+    server, *others = _servers(cluster, path)
     credentials = Credentials(
         server=server,
+        others=tuple(others),
         ca=_pem(cluster, "certificate-authority", path),
         certificate=_pem(user, "client-certificate", path),
         key=_pem(user, "client-key", path),
@@ -99,6 +105,38 @@ def load_kubeconfig(path: Path, *, context: str = "") -> Credentials:
     )
     _check_certificates(credentials, path)
     return credentials
+
+
+def _servers(cluster: dict[str, Any], path: Path) -> list[str]:
+    """The server that every client understands, and further ones of the same cluster, which ours do."""
+    server = str(cluster.get("server") or "")
+    if not server:
+        raise KubeconfigError(f"{path}: clusters[].cluster.server is missing")
+    _check_server(server, f"{path}: clusters[].cluster.server")
+    where = f"{path}: clusters[].cluster.extensions[{EXTENSION}].servers"
+    others = _extension(cluster).get("servers", [])
+    if not isinstance(others, list):
+        raise KubeconfigError(f"{where}: must be a list of addresses")
+    for one in others:
+        _check_server(str(one), where)
+    return [server, *map(str, others)]
+
+
+def _check_server(url: str, where: str) -> None:
+    try:
+        Server.at(url)
+    except ValueError as error:
+        raise KubeconfigError(f"{where}: must begin with https:// or http://: {error}") from error
+
+
+def _extension(cluster: dict[str, Any]) -> dict[str, Any]:
+    """What is said to us alone, where a kubeconfig has place for it."""
+    entries = cluster.get("extensions")
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict) and entry.get("name") == EXTENSION and isinstance(entry.get("extension"), dict):
+            found: dict[str, Any] = entry["extension"]
+            return found
+    return {}
 
 
 def _check_certificates(credentials: Credentials, path: Path) -> None:

@@ -1,39 +1,29 @@
 """One request to the API server, or one stream from it, over kept connections.
 
-urllib3 is used directly (requests stands on it): it is safe to share between threads, ignores proxy variables of the
-environment, and lets another thread end a blocked read.
+Proxy variables of the environment are not read: a component's way to its master is what the kubeconfig says.
 """
 
-import socket
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 from urllib.parse import urlencode
 
 import msgspec
-import urllib3
 
 from api.codec import decode
-from api.errors import ApiError, from_status
-from api.meta import Status
+from api.errors import ApiError, TooManyRequests, from_status
+from api.meta import Status, StatusDetails
+from client.connection import Connection
 from client.fresh import Fresh
 from client.kubeconfig import Credentials, load_kubeconfig
+from client.pool import Line, NotConnected, Pool
 
-CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
-# A way that is cut ends no connection by itself: the kernel asks after the other side when nothing comes, and gives up
-# what is not acknowledged. Without, a node that was cut off would go on for minutes after the way is back.
-_KEEPALIVE_S, _KEEPALIVE_EVERY_S, _KEEPALIVE_TRIES = 5, 2, 3
-_UNACKNOWLEDGED_MS = 10_000
-_SOCKET_OPTIONS = [
-    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_S),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_EVERY_S),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_TRIES),
-    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS),
-]
-# Each watch has a connection of its own, and controllers watch some thirty kinds.
-_KEPT = 64
+# A server that has too much to do says when to come again (429 with Retry-After): it is asked so often in all, and
+# waited for at most so long each time.
+_ASKED_MAX = 4
+_WAIT_MAX_S = 5.0
 MAX_LINE_BYTES = 16 * 2**20
 T = TypeVar("T")
 Query = Mapping[str, str | int | bool | None]
@@ -43,18 +33,24 @@ class Unreachable(Exception):
     """The API server could not be reached, the connection broke before its answer was whole, or it made no sense."""
 
 
+class RequestObserver:
+    """Hears of every request that was answered, or not (``code`` is ``<error>`` then)."""
+
+    def requested(self, method: str, host: str, code: str, took_s: float) -> None:
+        """``took_s`` is the time until the head of the answer was there."""
+
+
 class Stream:
     """An open answer that goes on: a watch or a log that is followed."""
 
-    def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
-        self._response = response
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
     def chunks(self) -> Iterator[bytes]:
         """Pieces as they arrive. Raises Unreachable when the connection breaks or is silent for too long."""
         try:
-            while chunk := self._response.read1(65536):
-                yield chunk
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            yield from self._connection.pieces()
+        except (OSError, ValueError) as error:
             raise Unreachable(str(error)) from error
         finally:
             self.close()
@@ -72,18 +68,14 @@ class Stream:
 
     def shutdown(self) -> None:
         """Ends a read that another thread is blocked in."""
-        try:
-            self._response.shutdown()
-        except (OSError, ValueError, RuntimeError, AttributeError):
-            # The other thread has just ended the stream itself.
-            return
+        self._connection.shutdown()
 
     def close(self) -> None:
-        self._response.close()
+        self._connection.close()
 
 
 class Transport:
-    """Requests of one identity to one server. Safe to share between threads.
+    """Requests of one identity. Safe to share between threads.
 
     ``before_write`` is called before all that is no GET, and may raise to hold it back.
     """
@@ -94,36 +86,22 @@ class Transport:
         *,
         user_agent: str = "steersman",
         before_write: Callable[[], None] = lambda: None,
+        observer: RequestObserver | None = None,
     ) -> None:
         self._before_write = before_write
         self._user_agent = user_agent
         self._credentials = credentials
+        self._observer = observer or RequestObserver()
         self._fresh = Fresh(*([credentials.path] if credentials.path is not None else []))
-        self._use(credentials)
-
-    def _use(self, credentials: Credentials) -> None:
-        """For all requests from now on; what is under way, ends on the connections it has."""
-        self._root = credentials.server.rstrip("/")
-        headers = {"User-Agent": self._user_agent, "Accept": "application/json"}
-        if credentials.token:
-            headers["Authorization"] = f"Bearer {credentials.token}"
-        context = credentials.ssl_context() if self._root.startswith("https") else None
-        secure = {"ssl_context": context} if context is not None else {}
-        self._pool = urllib3.PoolManager(
-            num_pools=1,
-            maxsize=_KEPT,
-            block=False,
-            headers=headers,
-            retries=False,
-            socket_options=_SOCKET_OPTIONS,
-            **secure,
-        )
+        self._pool = Pool(credentials, user_agent)
+        self._closing = threading.Event()
 
     def _reload(self) -> None:
+        """For all requests from now on; what is under way, ends on the connections it has."""
         path, former = self._credentials.path, self._pool
         assert path is not None
-        self._use(load_kubeconfig(path, context=self._credentials.context))
-        former.clear()
+        self._pool = Pool(load_kubeconfig(path, context=self._credentials.context), self._user_agent)
+        former.close()
 
     def request(
         self,
@@ -141,64 +119,81 @@ class Transport:
 
         Only a GET is tried a second time: a kept connection may have been closed by the server just then.
         """
-        if method != "GET":
-            self._before_write()
-        return self._tried(
-            method,
-            path,
-            lambda: (
-                _checked(
-                    self._send(
-                        method, path, query, body=body, content_type=content_type, accept=accept, timeout_s=timeout_s
-                    )
-                ).data
-            ),
-        )
+        headers = _accepting(accept)
+        if body is not None:
+            headers += f"Content-Type: {content_type}\r\n"
+        return self._asked(method, path + _encoded(query), headers, _whole, body=body, timeout_s=timeout_s)
 
     def stream(
         self, path: str, *, query: Query | None = None, accept: str = "", silence_s: float | None = None
     ) -> Stream:
         """An open GET. ``silence_s``: how long nothing may arrive before it counts as broken; None is for ever."""
+        return self._asked("GET", path + _encoded(query), _accepting(accept), _open, timeout_s=silence_s)
 
-        def begin() -> Stream:
-            response = self._send("GET", path, query, accept=accept, preload=False, timeout_s=silence_s)
-            if response.status >= 300:
-                response.read(decode_content=True, cache_content=True)
-            return Stream(_checked(response))
-
-        return self._tried("GET", path, begin)
-
-    def _tried(self, method: str, path: str, send: Callable[[], T]) -> T:
-        attempts = 2 if method == "GET" else 1
-        for attempt in range(1, attempts + 1):
-            try:
-                return send()
-            except (urllib3.exceptions.HTTPError, OSError) as error:
-                if attempt == attempts:
-                    raise Unreachable(f"{method} {self._root}{path}: {_reason(error)}") from error
-        raise AssertionError("unreachable")
-
-    def _send(
+    def _asked(
         self,
         method: str,
-        path: str,
-        query: Query | None,
+        target: str,
+        headers: str,
+        finish: Callable[[Pool, Line], T],
         *,
         body: bytes | None = None,
-        content_type: str = "application/json",
-        accept: str = "",
-        preload: bool = True,
         timeout_s: float | None,
-    ) -> urllib3.BaseHTTPResponse:
+    ) -> T:
+        """Comes again when the server says that it has too much to do."""
         self._fresh.follow(self._reload)
-        own = ({"Accept": accept} if accept else {}) | ({"Content-Type": content_type} if body is not None else {})
-        url = self._root + path + _encoded(query)
-        timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=timeout_s)
-        headers = {**self._pool.headers, **own}
-        return self._pool.request(method, url, body=body, headers=headers, preload_content=preload, timeout=timeout)
+        for _ in range(_ASKED_MAX - 1):
+            try:
+                return self._tried(method, target, headers, finish, body=body, timeout_s=timeout_s)
+            except TooManyRequests as error:
+                wait_s = _wait_s(error)
+                if not wait_s or self._closing.wait(wait_s):
+                    raise
+        return self._tried(method, target, headers, finish, body=body, timeout_s=timeout_s)
+
+    def _tried(
+        self,
+        method: str,
+        target: str,
+        headers: str,
+        finish: Callable[[Pool, Line], T],
+        *,
+        body: bytes | None,
+        timeout_s: float | None,
+    ) -> T:
+        attempts = 2 if method == "GET" else 1
+        if method != "GET":
+            self._before_write()
+        while True:
+            pool, attempts = self._pool, attempts - 1
+            try:
+                line = pool.take()
+            except NotConnected as error:
+                raise Unreachable(f"{method} {error.server.root}{target}: {error}") from error
+            try:
+                self._ask(line, method, pool.request(line, method, target, headers, body), timeout_s)
+                return finish(pool, line)
+            except OSError as error:
+                line.connection.close()
+                if not line.kept or isinstance(error, TimeoutError):
+                    pool.failed(line)
+                if not attempts:
+                    raise Unreachable(f"{method} {line.server.root}{target}: {error}") from error
+
+    def _ask(self, line: Line, method: str, request: bytes, timeout_s: float | None) -> None:
+        began, code = time.monotonic(), "<error>"
+        try:
+            code = str(line.connection.ask(request, timeout_s))
+        finally:
+            self._observer.requested(method, line.server.authority, code, time.monotonic() - began)
 
     def close(self) -> None:
-        self._pool.clear()
+        self._closing.set()
+        self._pool.close()
+
+
+def _accepting(accept: str) -> str:
+    return f"Accept: {accept or 'application/json'}\r\n"
 
 
 def _encoded(query: Query | None) -> str:
@@ -209,20 +204,37 @@ def _encoded(query: Query | None) -> str:
     return f"?{text}" if text else ""
 
 
-def _checked(response: urllib3.BaseHTTPResponse) -> urllib3.BaseHTTPResponse:
-    if 200 <= response.status < 300:
-        return response
-    raise _error(response.status, response.data)
+def _whole(pool: Pool, line: Line) -> bytes:
+    text = line.connection.body()
+    pool.give(line)
+    if 200 <= line.connection.status < 300:
+        return text
+    raise _error(line.connection, text)
 
 
-def _error(code: int, body: bytes) -> ApiError:
+def _open(pool: Pool, line: Line) -> Stream:
+    if 200 <= line.connection.status < 300:
+        return Stream(line.connection)
+    _whole(pool, line)
+    raise AssertionError("a refusal is raised")
+
+
+def _error(connection: Connection, body: bytes) -> ApiError:
     try:
         status = decode(body, Status)
     except msgspec.MsgspecError:
         status = Status(message=body[:300].decode(errors="replace").strip())
-    return from_status(status, http_code=code)
+    if connection.retry_after.isascii() and connection.retry_after.isdigit():
+        status.details = status.details or StatusDetails()
+        status.details.retry_after_seconds = min(int(connection.retry_after[:9]), 2**31 - 1)
+    return from_status(status, http_code=connection.status)
 
 
-def _reason(error: BaseException) -> str:
-    cause = getattr(error, "reason", None)
-    return str(cause if isinstance(cause, BaseException) else error)
+def _wait_s(error: ApiError) -> float:
+    """How long to wait before coming again; 0: not at all. A refusal with a cause is for the object, not for the load
+    (a disruption budget).
+    """
+    details = error.details
+    if details is None or details.causes:
+        return 0.0
+    return min(details.retry_after_seconds, _WAIT_MAX_S)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from client.kubeconfig import EXTENSION
 from master.files import write_atomically
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kubeconfig:
-    """What one file says; `ca`, `certificate` and `key` are PEM."""
+    """What one file says; `ca`, `certificate` and `key` are PEM. `others` are further API servers of the cluster."""
 
     server: str
     ca: bytes
@@ -22,6 +23,7 @@ class Kubeconfig:
     key: bytes
     user: str
     cluster: str = "steersman"
+    others: tuple[str, ...] = ()
 
 
 def write_kubeconfig(path: Path, config: Kubeconfig) -> None:
@@ -32,7 +34,9 @@ def write_kubeconfig(path: Path, config: Kubeconfig) -> None:
 def render(config: Kubeconfig) -> bytes:
     """The YAML text."""
     context = f"{config.user}@{config.cluster}"
-    cluster = {"server": config.server, "certificate-authority-data": _encoded(config.ca)}
+    cluster: dict[str, Any] = {"server": config.server, "certificate-authority-data": _encoded(config.ca)}
+    if config.others:
+        cluster["extensions"] = [{"name": EXTENSION, "extension": {"servers": list(config.others)}}]
     user = {"client-certificate-data": _encoded(config.certificate), "client-key-data": _encoded(config.key)}
     document = {
         "apiVersion": "v1",
@@ -58,9 +62,15 @@ def parse(data: bytes) -> Kubeconfig:
             key=base64.b64decode(user["user"]["client-key-data"]),
             user=str(user["name"]),
             cluster=str(cluster["name"]),
+            others=_others(cluster["cluster"]),
         )
-    except (yaml.YAMLError, KeyError, IndexError, TypeError, binascii.Error) as error:
+    except (yaml.YAMLError, KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(f"not a kubeconfig of ours: {error!r}") from error
+
+
+def _others(cluster: dict[str, Any]) -> tuple[str, ...]:
+    (known,) = cluster.get("extensions") or [{"extension": {"servers": []}}]
+    return tuple(known["extension"]["servers"])
 
 
 def _encoded(pem: bytes) -> str:

@@ -82,15 +82,18 @@ def ensure(
     *,
     server: str,
     cluster: str = "steersman",
+    others: tuple[str, ...] = (),
     now: datetime.datetime | None = None,
 ) -> Pki:
-    """Make the set whole. `server` is the URL that the kubeconfig files point to.
+    """Make the set whole. `server` is the URL that the kubeconfig files point to, `others` are those of
+    further masters.
 
     Raises PkiError when the CA cannot be used, OSError when files cannot be written, TimeoutError when another process
     works on the same directory for too long.
     """
     with _opened(directory):
-        keeper = _Keeper(Pki(directory=directory), server, cluster, now or datetime.datetime.now(datetime.UTC))
+        moment = now or datetime.datetime.now(datetime.UTC)
+        keeper = _Keeper(Pki(directory=directory), (server, *others), cluster, moment)
         ca = keeper.keep_ca()
         keeper.keep_signing_key()
         keeper.keep(ca, identities)
@@ -104,6 +107,7 @@ def issue(
     *,
     server: str,
     cluster: str = "steersman",
+    others: tuple[str, ...] = (),
     now: datetime.datetime | None = None,
 ) -> Pki:
     """Make `directory` whole for another host: what it needs, signed by the CA in `authority`, and ca.crt.
@@ -112,9 +116,9 @@ def issue(
     """
     moment = now or datetime.datetime.now(datetime.UTC)
     with _opened(authority):
-        ca = _Keeper(Pki(directory=authority), server, cluster, moment).keep_ca()
+        ca = _Keeper(Pki(directory=authority), (server, *others), cluster, moment).keep_ca()
     with _opened(directory):
-        keeper = _Keeper(Pki(directory=directory), server, cluster, moment)
+        keeper = _Keeper(Pki(directory=directory), (server, *others), cluster, moment)
         keeper.keep_ca_certificate(ca)
         keeper.keep(ca, identities)
     return keeper.told()
@@ -194,9 +198,9 @@ def client_identity(name: str, groups: tuple[str, ...] = (), *, embedded: bool) 
 class _Keeper:
     """One run of `ensure` or `issue`, under the lock."""
 
-    def __init__(self, paths: Pki, server: str, cluster: str, now: datetime.datetime) -> None:
+    def __init__(self, paths: Pki, servers: tuple[str, ...], cluster: str, now: datetime.datetime) -> None:
         self._paths = paths
-        self._server = server
+        self._servers = servers
         self._cluster = cluster
         self._now = now
         self.done: list[str] = []
@@ -288,7 +292,8 @@ class _Keeper:
         else:
             pems = present.certificate, present.key
         wanted = kubeconfig.Kubeconfig(
-            server=self._server,
+            server=self._servers[0],
+            others=self._servers[1:],
             ca=ca.certificate_pem(),
             certificate=pems[0],
             key=pems[1],

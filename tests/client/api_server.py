@@ -31,6 +31,8 @@ class ApiServer:
         self.log: list[tuple[int, str, dict[str, Any]]] = []
         """Version, type of the change, object."""
         self.requests: list[tuple[str, str, dict[str, str]]] = []
+        self.tokens: list[str] = []
+        """What each request had as its Authorization."""
         self.refusals: list[ApiError] = []
         self.on_request: Callable[[], None] = lambda: None
         self.open: set[socket.socket] = set()
@@ -137,10 +139,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     timeout = LIMIT_S
 
     def _serve(self) -> None:
+        if self.api.closing:
+            self.close_connection = True
+            return
         path, _, text = self.path.partition("?")
         query = dict(urllib.parse.parse_qsl(text))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.api.requests.append((self.command, path, query))
+        self.api.tokens.append(self.headers.get("Authorization", ""))
         self.api.on_request()
         try:
             if self.api.refusals:

@@ -10,8 +10,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import urllib3
-
 from api.coordination import Lease
 from api.core import Node, Pod
 from api.errors import AlreadyExists, ApiError, Conflict, NotFound
@@ -30,10 +28,10 @@ class _Line(Transport):
 
     cut = False
 
-    def _send(self, *arguments: Any, **named: Any) -> urllib3.BaseHTTPResponse:
+    def _asked(self, *arguments: Any, **named: Any) -> Any:
         if self.cut:
-            raise OSError("the line is cut")
-        return super()._send(*arguments, **named)
+            raise Unreachable("the line is cut")
+        return super()._asked(*arguments, **named)
 
 
 class HollowNode:
