@@ -288,6 +288,11 @@ class Cache:
     def table(self, resource: Resource) -> Table:
         return self._tables[resource.qualified]
 
+    def item(self, key: str) -> Item | None:
+        """Of any resource, by its key in the store."""
+        table = self._by_segment.get(key.split("/", 2)[1])
+        return table.by_key(key) if table is not None else None
+
     def load(self, load: Callable[[str], list[Record]], revision: int) -> None:
         """Read the committed state of the store at ``revision``."""
         for table in self:

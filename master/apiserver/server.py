@@ -16,6 +16,7 @@ from api.core import Service
 from api.errors import Conflict, NotFound
 from api.resources import resource_of
 from master.apiserver.admission.quota_books import Books
+from master.apiserver.admission.quota_ledger import QuotaLedger
 from master.apiserver.admission.quota_status import QuotaStatus
 from master.apiserver.admission.steps import chain_of
 from master.apiserver.allocators import Addresses, Numbers
@@ -78,6 +79,7 @@ class Apiserver:
         self._aggregation = Aggregation(self._registry)
         self._books = Books(self.cache)
         self._quota_status = QuotaStatus(self._registry, self._books)
+        self._ledger = QuotaLedger(self._registry, self._books) if shared else None
         self.access = Authorizer(self._grants)
         self.tokens = ServiceAccountTokens(self.cache, _signing_key(config), issuer=_issuer(config))
         self._nodes = NodeClient(_node_tls(config))
@@ -88,7 +90,7 @@ class Apiserver:
             self._nodes,
             Authenticator(self.tokens, BootstrapTokens(self.cache)),
             self.access,
-            chain_of(self.cache, self.access, self._books),
+            chain_of(self.cache, self.access, self._books, self._ledger),
             config.watch_queue,
         )
         self.event_expiry = EventExpiry(self._registry, ttl_s=config.event_ttl_s, round_s=_EXPIRY_ROUND_S)
@@ -149,6 +151,8 @@ class Apiserver:
         servers = [server for server in (self._http, self._plain) if server is not None]
         await asyncio.gather(*(server.stop(self._config.shutdown_grace_s) for server in servers))
         await self._quota_status.stop()
+        if self._ledger is not None:
+            await self._ledger.stop()
         await self._aggregation.stop()
         await self._backend.claims.stop()
         await self.event_expiry.stop()
@@ -163,6 +167,8 @@ class Apiserver:
         services.followers[self._backend.numbers] = None
         self._grants.load()
         self._books.load()
+        if self._ledger is not None:
+            self._ledger.start()
         self.event_expiry.start()
         # The loaded state lives as long as the process: no collection needs to look at it again. And hardly anything
         # that a request leaves behind holds itself, so looking more seldom costs little memory.

@@ -1,7 +1,7 @@
 """Completes a service with its cluster address and node ports, and follows the cache to know which are in use."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from api.core import Service, ServiceSpec
@@ -39,6 +39,17 @@ class Reservation:
 
     def __init__(self) -> None:
         self._undo: list[tuple[Callable[[], None], bool]] = []
+        self.confirm: Callable[[], Awaitable[None]] | None = None
+        """Asks the other masters for what was taken, where there are any."""
+
+    async def confirmed(self) -> None:
+        """To be called when all was taken, if there is ``confirm``. Whatever fails, all is given back."""
+        try:
+            if self.confirm is not None:
+                await self.confirm()
+        except BaseException:
+            self.give_back()
+            raise
 
     def on_failure(self, undo: Callable[[], None], *, settled: bool = False) -> None:
         """``settled``: not to be undone while the write may still be made, as after a timeout."""

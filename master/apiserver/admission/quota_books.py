@@ -7,7 +7,7 @@ into use, a failed write gives it back. Only namespaces that have a quota are co
 
 import heapq
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import cast
@@ -19,6 +19,10 @@ from master.apiserver.cache import Cache, Event, Item, Table
 
 # Kubernetes counts no events either: there are too many, and they go by themselves.
 UNCOUNTED = ("events", "events.events.k8s.io")
+
+
+ORPHAN_S = 300.0
+"""How long an admitted write counts of which nothing more is heard."""
 
 
 @dataclass(slots=True)
@@ -42,6 +46,14 @@ class Rise:
 
     uid: str
     by_quota: dict[str, Usage]
+    id: str = ""
+    """Of this write, among several masters; as the fields below, empty for one master."""
+    key: str = ""
+    """Of the object."""
+    base: int = 0
+    """The object's revision that the write is made on; 0 for a new object."""
+    at: float = 0.0
+    """When it was admitted, in seconds since 1970."""
 
 
 @dataclass(slots=True)
@@ -51,11 +63,14 @@ class Book:
     accounts: dict[str, Account] = field(default_factory=dict)
     entries: dict[str, Measured] = field(default_factory=dict)
     rises: list[Rise] = field(default_factory=list)
+    noted: dict[str, Rise] = field(default_factory=dict)
+    """Those that all masters know of, by identity."""
 
     def taken(self, account: Account) -> Usage:
         """What is used and what is pending."""
         total = dict(account.used)
-        for rise in self.rises:
+        oldest = time.time() - ORPHAN_S
+        for rise in (*self.rises, *(rise for rise in self.noted.values() if rise.at > oldest)):
             for name, amount in rise.by_quota.get(account.limits.name, {}).items():
                 total[name] = total.get(name, Decimal(0)) + amount
         return total
@@ -69,6 +84,7 @@ class Books:
         self._cache = cache
         self._clock = clock
         self._books: dict[str, Book] = {}
+        self._noted: dict[str, dict[str, Rise]] = {}
         # Pods on their way out: when each is overdue, its namespace and key.
         self._going: list[tuple[float, str, str]] = []
         self.changed: Callable[[str, str], None] = lambda _namespace, _name: None
@@ -99,6 +115,24 @@ class Books:
             resource = table.resource
             if resource.namespaced and resource.stored_as is None and resource.qualified not in UNCOUNTED:
                 yield table
+
+    def noted(self, namespace: str) -> dict[str, Rise]:
+        """The rises of a namespace that all masters know of, by identity."""
+        return self._noted.setdefault(namespace, {})
+
+    def note(self, namespace: str, rises: Iterable[Rise]) -> None:
+        """Takes over what all masters know of; what the cache shows already is counted there."""
+        noted = self.noted(namespace)
+        found = {rise.id: rise for rise in rises if not self._is_made(rise)}
+        noted.clear()
+        noted.update(found)
+        book = self._books.get(namespace)
+        if book is not None:
+            book.rises = [rise for rise in book.rises if rise.id not in noted]
+
+    def _is_made(self, rise: Rise) -> bool:
+        item = self._cache.item(rise.key)
+        return item is not None and item.revision > rise.base and item.decode().metadata.uid == rise.uid
 
     def of(self, namespace: str) -> Book | None:
         """None for a namespace without quotas."""
@@ -147,7 +181,9 @@ class Books:
         limits = limits_of(item.name, cast(ResourceQuota, item.decode()).spec)
         book = self._books.get(item.namespace)
         if book is None:
-            book = self._books[item.namespace] = Book(entries=self._entries(item.namespace))
+            book = self._books[item.namespace] = Book(
+                entries=self._entries(item.namespace), noted=self.noted(item.namespace)
+            )
         present = book.accounts.get(item.name)
         if present is not None and present.limits == limits:
             return
@@ -173,6 +209,9 @@ class Books:
             after = book.entries[item.key] = self._measured(event.after)
             uid = event.after.decode().metadata.uid
             book.rises = [rise for rise in book.rises if rise.uid != uid]
+        for rise in [rise for rise in book.noted.values() if rise.key == item.key]:
+            if rise.base < event.revision and item.decode().metadata.uid == rise.uid:
+                del book.noted[rise.id]
         self._recount(book, item.namespace, before, after)
 
     def _recount(self, book: Book, namespace: str, before: Measured | None, after: Measured | None) -> None:

@@ -1,5 +1,7 @@
 """No namespace uses more than its quotas allow."""
 
+import time
+import uuid
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -7,7 +9,9 @@ from api.core import Pod
 from master.apiserver.admission.chain import Step, Write, forbidden
 from master.apiserver.admission.limits import quantity
 from master.apiserver.admission.quota_books import UNCOUNTED, Account, Book, Books, Rise
+from master.apiserver.admission.quota_ledger import QuotaLedger
 from master.apiserver.admission.quota_usage import Usage, measured, unnamed
+from master.apiserver.cache import Cache
 from master.apiserver.service_numbers import Reservation
 
 
@@ -16,8 +20,11 @@ class ResourceQuotaStep(Step):
 
     name = "ResourceQuota"
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, cache: Cache, books: Books, ledger: QuotaLedger | None = None) -> None:
+        """``ledger``: where several masters tell each other what they admit; None for one master."""
+        self._cache = cache
         self._books = books
+        self._ledger = ledger
 
     def check(self, write: Write, taken: Reservation) -> None:
         """Raises Forbidden."""
@@ -37,6 +44,29 @@ class ResourceQuotaStep(Step):
         if rise.by_quota and not write.dry_run:
             book.rises.append(rise)
             taken.on_failure(lambda: _give_back(book, rise))
+            if self._ledger is not None:
+                self._note(self._ledger, write, rise, taken)
+
+    def _note(self, ledger: QuotaLedger, write: Write, rise: Rise, taken: Reservation) -> None:
+        table, old = self._cache.table(write.resource), write.old
+        rise.id, rise.at = uuid.uuid4().hex, time.time()
+        rise.key = table.key(write.namespace, write.new.metadata.name)
+        rise.base = int(old.metadata.resource_version) if old is not None else 0
+        taken.on_failure(lambda: ledger.cancel(write.namespace, rise), settled=True)
+        taken.confirm = lambda: ledger.note(write.namespace, rise, lambda: self._check_again(write, rise))
+
+    def _check_again(self, write: Write, rise: Rise) -> None:
+        """With what other masters have admitted meanwhile. Raises Forbidden."""
+        book = self._books.of(write.namespace)
+        if book is None:
+            return
+        book.rises, before = [one for one in book.rises if one is not rise], book.rises
+        try:
+            for name, more in sorted(rise.by_quota.items()):
+                if (account := book.accounts.get(name)) is not None:
+                    _check_room(write, book, account, more)
+        finally:
+            book.rises = before
 
 
 def _give_back(book: Book, rise: Rise) -> None:

@@ -7,13 +7,14 @@ from master.apiserver.admission.limit_ranger import LimitRanger
 from master.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from master.apiserver.admission.priority import Priority
 from master.apiserver.admission.quota_books import Books
+from master.apiserver.admission.quota_ledger import QuotaLedger
 from master.apiserver.admission.resource_quota import ResourceQuotaStep
 from master.apiserver.admission.service_account import ServiceAccountStep
 from master.apiserver.authorization.authorizer import Authorizer
 from master.apiserver.cache import Cache
 
 
-def chain_of(cache: Cache, access: Authorizer, books: Books) -> Chain:
+def chain_of(cache: Cache, access: Authorizer, books: Books, ledger: QuotaLedger | None = None) -> Chain:
     """The steps in the order in which they are asked: Kubernetes' order, the quota last."""
     return Chain(
         [
@@ -23,6 +24,6 @@ def chain_of(cache: Cache, access: Authorizer, books: Books) -> Chain:
             Priority(cache),
             DefaultTolerationSeconds(),
             Escalation(access),
-            ResourceQuotaStep(books),
+            ResourceQuotaStep(cache, books, ledger),
         ]
     )

@@ -72,6 +72,8 @@ async def _store_named(backend: Backend, write: Write) -> bytes:
         raise already_exists(resource, new.metadata.name)
     taken = Reservation()
     backend.admission.check(write, taken)
+    if taken.confirm is not None:
+        await taken.confirmed()
     if isinstance(new, Service):
         await backend.claims.complete(new, None, taken, dry_run=write.dry_run)
     if write.dry_run:

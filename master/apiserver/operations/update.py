@@ -152,6 +152,8 @@ async def _prepare(backend: Backend, write: Write, old: Object) -> Reservation:
     _refuse(resource, old, validation.validate_update(new, old))
     taken = Reservation()
     backend.admission.check(write, taken)
+    if taken.confirm is not None:
+        await taken.confirmed()
     if isinstance(new, Service) and isinstance(old, Service):
         await backend.claims.complete(new, old, taken, dry_run=write.dry_run)
     count_generation(resource, new, old)
