@@ -15,13 +15,17 @@ from api.scalars import now
 from master.apiserver.binary import list_bytes, metadata_bytes, object_bytes
 from master.apiserver.call import Call
 from master.apiserver.forms import served, stored_resource
-from master.apiserver.http.message import Response
+from master.apiserver.http.compression import accepts_gzip
+from master.apiserver.http.message import Response, Sink, Stream
 from master.apiserver.negotiation import Form, Output
 from master.apiserver.responses import as_yaml, pretty, wants_pretty, warnings
 from master.apiserver.tables import shape_of
 
 # About 20 ms of the event loop, when none of them is kept.
 _BINARY_MOST = 500
+# About 50 KB of pods: pieces that the processor's cache holds, and few enough turns.
+_AT_A_TIME = 24
+_IN_PIECES_BYTES = 128 * 1024
 _INCLUDED = ("None", "Metadata", "Object")
 
 
@@ -37,11 +41,38 @@ def object_answer(call: Call, wire: bytes, status: int = 200) -> Response:
     return answer(call, shown(call, wire, headers=True), status)
 
 
-def list_answer(call: Call, wires: Sequence[bytes], meta: ListMeta) -> Response:
+def list_answer(call: Call, wires: Sequence[bytes], meta: ListMeta) -> Response | Stream:
     """A list of objects. A long one is JSON where that will do: its bytes are there, those of protobuf are not."""
     if call.output.or_json and len(wires) > _BINARY_MOST:
         call.output = replace(call.output, protobuf=False)
+    if (size := sum(map(len, wires))) >= _IN_PIECES_BYTES and _is_as_stored(call):
+        return _in_pieces(call, wires, meta, size + len(wires) - 1)
     return answer(call, _list(call, wires, meta))
+
+
+def _is_as_stored(call: Call) -> bool:
+    """Whether a list can be made of the stored bytes alone, and nobody wants to compress the whole of it."""
+    output, resource = call.output, call.target.resource
+    if output.form is not Form.OBJECT or output.yaml or output.protobuf or resource.stored_as is not None:
+        return False
+    return not wants_pretty(call.request) and not accepts_gzip(call.request.headers.get("accept-encoding", ""))
+
+
+def _in_pieces(call: Call, wires: Sequence[bytes], meta: ListMeta, items_bytes: int) -> Stream:
+    """A long list: joined a little at a time, as the client takes it. The whole of it is never in memory, which costs
+    more to make room for than the copying."""
+    head, tail = _list_ends(call.target.resource, meta)
+
+    async def produce(sink: Sink) -> None:
+        await sink.write(head)
+        for start in range(0, len(wires), _AT_A_TIME):
+            piece = wires[start : start + _AT_A_TIME]
+            is_last = start + _AT_A_TIME >= len(wires)
+            await sink.write(b",".join(piece if is_last else (*piece, b"")))
+        await sink.write(tail)
+
+    size = len(head) + items_bytes + len(tail)
+    return Stream(200, produce, headers=warnings(call.warnings), size=size)
 
 
 def struct_answer(call: Call, item: Object | Status, status: int = 200) -> Response:
@@ -90,10 +121,16 @@ def _list(call: Call, wires: Sequence[bytes], meta: ListMeta) -> bytes:
 
 def list_of(resource: Resource, wires: Sequence[bytes], meta: ListMeta) -> bytes:
     """The list of a kind: the stored bytes, joined."""
-    head = f'{{"kind":"{resource.kind}List","apiVersion":"{resource.api_version}","metadata":'.encode()
+    head, tail = _list_ends(resource, meta)
     if resource.stored_as is not None:
         wires = [served(resource, wire) for wire in wires]
-    return b"".join((head, encode(meta), b',"items":[', b",".join(wires), b"]}"))
+    return b"".join((head, b",".join(wires), tail))
+
+
+def _list_ends(resource: Resource, meta: ListMeta) -> tuple[bytes, bytes]:
+    """What stands before and after the objects."""
+    head = f'{{"kind":"{resource.kind}List","apiVersion":"{resource.api_version}","metadata":'.encode()
+    return head + encode(meta) + b',"items":[', b"]}"
 
 
 def _partial(output: Output, wire: bytes) -> dict[str, Any]:

@@ -51,6 +51,19 @@ def test_fields_pick_too(admin: Api, namespace: str) -> None:
     assert _names(admin, f"{path}?fieldSelector=status.phase%3DPending&labelSelector=app%3Da") == ["a"]
 
 
+def test_a_long_list_is_the_same_however_it_is_asked_for(admin: Api, namespace: str) -> None:
+    """As bytes it is sent while it is joined, where nobody wants it compressed or indented."""
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    for n in range(100):
+        assert admin.post(path, {"metadata": {"name": f"c{n:03}"}, "data": {"a": "b" * 2000}}).status == 201
+    plain, indented = admin.get(path), admin.get(f"{path}?pretty=true")
+    packed = admin.get(path, Accept_Encoding="gzip")
+    assert packed.headers["content-encoding"] == "gzip"
+    assert len(plain.data) == int(plain.headers["content-length"]) > 200_000
+    assert plain.json == indented.json == packed.json
+    assert [item["metadata"]["name"] for item in plain.json["items"]] == [f"c{n:03}" for n in range(100)]
+
+
 def test_a_list_comes_in_pieces(admin: Api, namespace: str) -> None:
     path = _fill(admin, namespace, ["a", "b", "c", "d", "e"])
     first = admin.get(f"{path}?limit=2").json

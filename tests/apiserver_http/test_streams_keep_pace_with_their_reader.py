@@ -56,6 +56,28 @@ def test_http_1_0_gets_plain_bytes_until_the_close(serve: Serve) -> None:
     assert client.to_the_end() == b"onetwo" + b"three" * 1000
 
 
+SIZE = len(b"onetwo" + b"three" * 1000)
+
+
+@pytest.mark.parametrize("get", [GET, b"GET /s HTTP/1.0\r\n\r\n"])
+def test_a_stream_of_known_size_says_it_and_has_no_chunks(serve: Serve, get: bytes) -> None:
+    live = serve(lambda _: Stream(200, three, size=SIZE))
+    reply = live.connect().send(get).response()
+    assert reply.body == b"onetwo" + b"three" * 1000
+    assert "transfer-encoding" not in reply.headers
+    again = live.connect().send(GET + GET)
+    assert [len(again.response().body) for _ in range(2)] == [SIZE, SIZE]
+
+
+def test_a_stream_that_is_not_as_long_as_it_said_ends_the_connection(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = serve(lambda _: Stream(200, three, size=SIZE + 1)).connect().send(GET + GET)
+    assert client.response(head_only=True).headers["content-length"] == str(SIZE + 1)
+    assert len(client.to_the_end()) == SIZE
+    assert f"{SIZE + 1} bytes was announced" in caplog.text
+
+
 def test_head_of_a_stream_has_no_body(serve: Serve) -> None:
     client = serve(streams(three)).connect().send(b"HEAD /s HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
     assert client.response(head_only=True).status == 200

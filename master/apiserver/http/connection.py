@@ -26,6 +26,8 @@ from master.apiserver.http.tls import peer_of
 
 log = logging.getLogger(__name__)
 
+# A body below this goes out with its head: one record of TLS, one packet. Above it a copy costs more than a record.
+_COPIED_BYTES = 64 * 1024
 _INTERNAL = status_response(500, "internal error: see the log of the apiserver")
 
 
@@ -263,27 +265,35 @@ class Connection(asyncio.Protocol):
         except ValueError:
             log.exception("response refused path=%s", exchange.request.raw_path)
             response, head = _INTERNAL, wire.whole_head(_INTERNAL, connection)
-        if exchange.request.method != "HEAD" and wire.has_body(response.status):
-            head += response.body
-        self._transport.write(head)
+        has_body = exchange.request.method != "HEAD" and wire.has_body(response.status)
+        if has_body and len(response.body) < _COPIED_BYTES:
+            self._transport.write(head + response.body)
+        else:
+            self._transport.write(head)
+            if has_body:
+                self._transport.write(response.body)
         if not keep:
             self._close()
 
     async def _stream(self, exchange: Exchange, stream: Stream) -> None:
         """Run the producer; a body that it did not end itself is left without its end, so the client can tell."""
         keep = exchange.keep_alive and not exchange.http_1_0 and not self._hub.closing.is_set()
-        head = wire.stream_head(stream, chunked=not exchange.http_1_0, keep=keep)
+        chunked = not exchange.http_1_0 and stream.size is None
+        head = wire.stream_head(stream, chunked=chunked, keep=keep)
         await self._gate.passed()
         self._transport.write(head)
         if exchange.request.method != "HEAD":
-            await self._produce(stream, chunked=not exchange.http_1_0)
+            await self._produce(stream, chunked=chunked)
         if not keep:
             self._close()
 
     async def _produce(self, stream: Stream, *, chunked: bool) -> None:
         self._cancel_when_gone = True
-        await stream.producer(ChunkSink(self._transport, self._gate, chunked=chunked, closing=self._hub.closing))
+        sink = ChunkSink(self._transport, self._gate, chunked=chunked, closing=self._hub.closing)
+        await stream.producer(sink)
         self._cancel_when_gone = False
+        if stream.size not in (None, sink.written):
+            raise RuntimeError(f"a body of {stream.size} bytes was announced, {sink.written} were written")
         await self._gate.passed()
         if chunked:
             self._transport.write(wire.LAST_CHUNK)

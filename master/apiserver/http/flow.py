@@ -54,7 +54,7 @@ class WriteGate:
 class ChunkSink:
     """The body of one stream: each write is one chunk, or plain bytes to a client that knows no chunks."""
 
-    __slots__ = ("_chunked", "_gate", "_transport", "closing")
+    __slots__ = ("_chunked", "_gate", "_transport", "closing", "written")
 
     def __init__(
         self, transport: asyncio.WriteTransport, gate: WriteGate, *, chunked: bool, closing: asyncio.Event
@@ -63,11 +63,14 @@ class ChunkSink:
         self._gate = gate
         self._chunked = chunked
         self.closing = closing
+        self.written = 0
+        """Bytes of the body so far."""
 
     async def write(self, chunk: bytes) -> None:
         """Send; waits until there was room first, so at most one chunk stands above the limit."""
         if not chunk:
             return
         await self._gate.passed()
+        self.written += len(chunk)
         self._transport.write(wire.chunk(chunk) if self._chunked else chunk)
         await self._gate.passed()

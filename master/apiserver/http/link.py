@@ -142,7 +142,8 @@ class Link(asyncio.Transport):
             if sent == len(data):
                 return
             self._keep(memoryview(data)[sent:])
-            self._loop.add_writer(self._fd, self._flush)
+            # OpenSSL takes one record at a time, so there may be room for more.
+            self._flush()
         else:
             idle = not self._unsent
             self._keep(memoryview(data))

@@ -110,15 +110,18 @@ class Sink(Protocol):
 
 
 class Stream(msgspec.Struct, frozen=True):
-    """An answer of unknown length. When `producer` returns, the body ends cleanly; when it raises, it is cut off.
+    """An answer that is made piece by piece. When `producer` returns, the body ends cleanly; when it raises, it is cut
+    off.
 
-    The producer may never run (HEAD, a client that left): it opens for itself what has to be closed again.
+    The producer may never run (HEAD, a client that left): it opens for itself what has to be closed again. `size` is
+    the bytes that it will write, exactly; None when it cannot know.
     """
 
     status: int
     producer: Callable[[Sink], Awaitable[None]]
     content_type: str = "application/json"
     headers: Headers = ()
+    size: int | None = None
 
 
 class Tunnel(msgspec.Struct, frozen=True):

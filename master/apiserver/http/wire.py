@@ -43,9 +43,11 @@ def whole_head(response: Response, connection: str) -> bytes:
 
 
 def stream_head(stream: Stream, *, chunked: bool, keep: bool) -> bytes:
-    """The head of a stream; without chunks (HTTP/1.0) the body ends with the connection. Raises ValueError."""
+    """The head of a stream; without size and chunks (HTTP/1.0) the body ends with the connection. Raises ValueError."""
     lines = _first_lines(stream.status, stream.content_type, int(time.time()))
-    if chunked:
+    if stream.size is not None:
+        lines.append(f"Content-Length: {stream.size}")
+    elif chunked:
         lines.append("Transfer-Encoding: chunked")
     return _assemble(lines, stream.headers, "" if keep else "close")
 

@@ -12,7 +12,7 @@ from api.resources import resource_of
 from api.selectors import EVERYTHING
 from master.apiserver.backend import Backend
 from master.apiserver.call import Call
-from master.apiserver.http.message import Response
+from master.apiserver.http.message import Response, Stream
 from master.apiserver.registry import not_found
 from master.apiserver.rendering import list_answer, object_answer
 from master.apiserver.selection import selection_of
@@ -33,7 +33,7 @@ def get(backend: Backend, call: Call) -> Response:
     raise not_found(call.target.resource, call.target.name)
 
 
-def list_objects(backend: Backend, call: Call) -> Response:
+def list_objects(backend: Backend, call: Call) -> Response | Stream:
     """Raises BadRequest for a selector that cannot be read."""
     call.warnings.append(_DEPRECATED)
     selection = selection_of(call)

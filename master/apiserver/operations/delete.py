@@ -23,7 +23,7 @@ from master.apiserver.bodies import Expected, json_of, media_type
 from master.apiserver.cache import Item
 from master.apiserver.call import Call, is_dry_run
 from master.apiserver.decode_errors import explain
-from master.apiserver.http.message import Response
+from master.apiserver.http.message import Response, Stream
 from master.apiserver.operations.update import is_released
 from master.apiserver.registry import conflict
 from master.apiserver.rendering import list_answer, object_answer, struct_answer
@@ -52,7 +52,7 @@ async def delete(backend: Backend, call: Call) -> Response:
     return object_answer(call, wire)
 
 
-async def delete_collection(backend: Backend, call: Call) -> Response:
+async def delete_collection(backend: Backend, call: Call) -> Response | Stream:
     """All that the selection picks; answers with what was there."""
     target, options, selection = call.target, read_options(call), selection_of(call)
     table = backend.registry.cache.table(target.resource)

@@ -16,7 +16,7 @@ from api.meta import ListMeta, StatusCause, StatusDetails
 from master.apiserver.backend import Backend
 from master.apiserver.cache import Cache, Item, Table
 from master.apiserver.call import Call
-from master.apiserver.http.message import Response
+from master.apiserver.http.message import Response, Stream
 from master.apiserver.rendering import list_answer
 from master.apiserver.selection import Selection, selection_of
 
@@ -41,7 +41,7 @@ _TOO_OLD = (
 )
 
 
-def list_objects(backend: Backend, call: Call) -> Response:
+def list_objects(backend: Backend, call: Call) -> Response | Stream:
     """Raises BadRequest, Expired for a version or token that is too old, Timeout for a version yet to come."""
     cache = backend.registry.cache
     table = cache.table(call.target.resource)
