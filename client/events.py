@@ -1,31 +1,48 @@
 """Events: what people see under ``kubectl describe``. Sent in the background, counted when repeated.
 
-Telling of something must never hold up doing it: ``event`` only queues, and an event that cannot be queued or sent is
-dropped with a line in the log.
+Telling of something must never hold up doing it: ``event`` only queues. What waits is bounded by what is different, for
+a repeat is counted where the first one waits; an event that still finds no room is dropped, with a line in the log.
+While the API server is away, what waits goes on waiting.
 """
 
 import logging
-import queue
 import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import datetime
 
 from api.core import Event, EventSource, ObjectReference
-from api.errors import ApiError, NotFound
+from api.errors import AlreadyExists, ApiError, NotFound
 from api.meta import Object, ObjectMeta
 from api.resources import resource_of
 from api.scalars import now
 from client.client import Client
+from client.correlation import COMBINED, Correlator, Group, Recent
 from client.transport import Unreachable
 
 log = logging.getLogger(__name__)
 
-_REMEMBERED = 1024
-_QUEUED = 1000
+# About ten seconds of a scheduler that binds as fast as it can, and some six megabytes.
+_WAITING_MAX = 10_000
+_FIRST_DELAY_S, _LAST_DELAY_S = 0.2, 10.0
+_TRIED_MAX = 12
+_SAY_DROPPED_S = 10.0
 # 253 characters are a whole name; a dot and sixteen digits follow.
 _NAME_CUT = 253 - 17
-_Identity = tuple[str, str, str, str, str]
+
+
+@dataclass(slots=True)
+class _Told:
+    """An event that waits; ``count`` is how often it was told since."""
+
+    about: ObjectReference
+    type: str
+    reason: str
+    message: str
+    first: datetime
+    last: datetime
+    count: int = 1
 
 
 @dataclass(slots=True)
@@ -43,75 +60,113 @@ class EventRecorder:
     def __init__(self, client: Client, component: str, *, host: str = "") -> None:
         self._client = client
         self._source = EventSource(component=component, host=host)
-        self._queue: queue.Queue[Event | None] = queue.Queue(_QUEUED)
-        self._seen: OrderedDict[_Identity, _Seen] = OrderedDict()
+        self._correlator = Correlator(time.monotonic)
+        self._waiting: OrderedDict[Group, _Told] = OrderedDict()
+        self._seen: Recent[Group, _Seen] = Recent()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._giving_up = threading.Event()
+        self._dropped, self._say_dropped = 0, 0.0
         self._thread = threading.Thread(target=self._run, name=f"events-{component}", daemon=True)
         self._thread.start()
 
     def event(self, about: Object | ObjectReference, event_type: str, reason: str, message: str) -> None:
         """``event_type`` is Normal or Warning, ``reason`` a CamelCase word; a message is cut at 1,024 characters."""
         reference = about if isinstance(about, ObjectReference) else reference_to(about)
+        who = (reference.uid or f"{reference.kind}/{reference.namespace}/{reference.name}",)
         moment = now()
-        event = Event(
+        with self._changed:
+            if not self._correlator.admits(who):
+                log.debug("event left out, too many of it reason=%s about=%s", reason, reference.name)
+                return
+            group = (*who, reference.field_path, event_type, reason)
+            gathered = self._correlator.gathers(group, message)
+            key, text = (group, COMBINED + message) if gathered else ((*group, message), message)
+            before = self._waiting.get(key)
+            if before is not None:
+                before.count, before.last, before.message = before.count + 1, moment, text[:1024]
+            elif len(self._waiting) < _WAITING_MAX:
+                self._waiting[key] = _Told(reference, event_type, reason, text[:1024], moment, moment)
+                self._changed.notify()
+            else:
+                self._drop()
+
+    def _drop(self) -> None:
+        """A burst of them is one line."""
+        self._dropped += 1
+        if time.monotonic() >= self._say_dropped:
+            self._say_dropped = time.monotonic() + _SAY_DROPPED_S
+            log.warning("events dropped, too many wait dropped_so_far=%d", self._dropped)
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Sends what waits, within the limit."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(timeout_s)
+        self._giving_up.set()
+
+    def _run(self) -> None:
+        while not self._giving_up.is_set():
+            with self._changed:
+                while not self._waiting:
+                    if self._closing:
+                        return
+                    self._changed.wait()
+                key, told = self._waiting.popitem(last=False)
+            self._deliver(key, told)
+
+    def _deliver(self, key: Group, told: _Told) -> None:
+        """Until the server has it or refuses it. A server that is away or in trouble is asked again."""
+        name, delay_s, tried = _event_name(told.about), _FIRST_DELAY_S, 0
+        while True:
+            try:
+                self._send(key, told, name)
+                return
+            except (ApiError, Unreachable) as error:
+                tried += 1
+                refused = isinstance(error, ApiError) and error.code < 500
+                if refused or (isinstance(error, ApiError) and tried >= _TRIED_MAX) or self._giving_up.wait(delay_s):
+                    log.warning("event not sent reason=%s message=%s error=%s", told.reason, told.message, error)
+                    return
+                delay_s = min(2 * delay_s, _LAST_DELAY_S)
+
+    def _send(self, key: Group, told: _Told, name: str) -> None:
+        seen = self._seen.get(key)
+        if seen is not None and self._count(seen, told):
+            return
+        event = self._made(told, name)
+        try:
+            self._client.create(event)
+        except AlreadyExists:
+            # The answer to the first try was lost.
+            log.debug("event was there already name=%s", name)
+        self._seen.put(key, _Seen(name, event.metadata.namespace, told.count))
+
+    def _made(self, told: _Told, name: str) -> Event:
+        return Event(
             # Cluster-wide objects have their events in the namespace default, as Kubernetes has it.
-            metadata=ObjectMeta(name=_event_name(reference), namespace=reference.namespace or "default"),
-            involved_object=reference,
-            reason=reason,
-            message=message[:1024],
+            metadata=ObjectMeta(name=name, namespace=told.about.namespace or "default"),
+            involved_object=told.about,
+            reason=told.reason,
+            message=told.message,
             source=self._source,
-            first_timestamp=moment,
-            last_timestamp=moment,
-            count=1,
-            type=event_type,
+            first_timestamp=told.first,
+            last_timestamp=told.last,
+            count=told.count,
+            type=told.type,
             reporting_component=self._source.component,
             reporting_instance=self._source.host,
         )
-        try:
-            self._queue.put_nowait(event)
-        except queue.Full:
-            log.warning("event dropped, queue full reason=%s about=%s/%s", reason, reference.namespace, reference.name)
 
-    def close(self, timeout_s: float = 2.0) -> None:
-        """Sends what is queued, within the limit."""
-        try:
-            self._queue.put(None, timeout=timeout_s)
-        except queue.Full:
-            return
-        self._thread.join(timeout_s)
-
-    def _run(self) -> None:
-        while (event := self._queue.get()) is not None:
-            try:
-                self._send(event)
-            except (ApiError, Unreachable) as error:
-                log.warning("event not sent reason=%s message=%s error=%s", event.reason, event.message, error)
-
-    def _send(self, event: Event) -> None:
-        about = event.involved_object
-        identity = (
-            about.uid or f"{about.kind}/{about.name}",
-            about.field_path,
-            event.type,
-            event.reason,
-            event.message,
-        )
-        seen = self._seen.get(identity)
-        if seen is not None and self._count(seen, event):
-            self._seen.move_to_end(identity)
-            return
-        self._client.create(event)
-        self._seen[identity] = _Seen(event.metadata.name, event.metadata.namespace, 1)
-        while len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
-
-    def _count(self, seen: _Seen, event: Event) -> bool:
+    def _count(self, seen: _Seen, told: _Told) -> bool:
         """Counts a repeated event; False when the earlier one has expired on the server."""
-        patch = {"count": seen.count + 1, "lastTimestamp": event.last_timestamp}
+        patch = {"count": seen.count + told.count, "lastTimestamp": told.last, "message": told.message}
         try:
             self._client.patch(Event, seen.name, seen.namespace, patch, form="merge")
         except NotFound:
             return False
-        seen.count += 1
+        seen.count += told.count
         return True
 
 

@@ -2,15 +2,15 @@
 
 import logging
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from api.core import Event, Node, Pod
-from api.errors import Forbidden
+from api.errors import Forbidden, ServiceUnavailable
 from api.meta import ObjectMeta
 from client import Client, EventRecorder
+from client.correlation import Correlator
 from tests.client.api_server import ApiServer
 from tests.client.conftest import Until
 
@@ -86,29 +86,86 @@ def test_a_refused_event_is_dropped_with_a_word(
     assert [event.reason for event in events(client)] == ["Second"]
 
 
-def test_nothing_waits_although_the_server_hangs(
-    api: ApiServer, client: Client, caplog: pytest.LogCaptureFixture
-) -> None:
+def pods(count: int) -> list[Pod]:
+    return [Pod(metadata=ObjectMeta(name=f"p{n}", namespace="shop", uid=f"u{n}")) for n in range(count)]
+
+
+def test_a_burst_of_pods_loses_no_event_although_the_server_hangs(api: ApiServer, client: Client) -> None:
     going = threading.Event()
-    api.on_request = lambda: (going.wait(5), None)[1]
+    api.on_request = lambda: (going.wait(20), None)[1]
+    recorder = EventRecorder(client, "scheduler")
+    for pod in pods(1500):
+        recorder.event(pod, "Normal", "Scheduled", f"assigned {pod.metadata.name}")
+    going.set()
+    recorder.close(timeout_s=60)
+    assert len({event.involved_object.name for event in events(client)}) == 1500
+
+
+def test_what_waits_is_bounded_and_nothing_waits_for_it(
+    api: ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("client.events._WAITING_MAX", 50)
+    going = threading.Event()
+    api.on_request = lambda: (going.wait(20), None)[1]
     recorder = EventRecorder(client, "kubelet")
     try:
-        began = time.monotonic()
         with caplog.at_level(logging.WARNING):
-            for number in range(1200):
-                recorder.event(POD, "Normal", "Busy", f"{number}")
-        assert "event dropped, queue full reason=Busy about=shop/web" in caplog.text
+            for pod in pods(200):
+                recorder.event(pod, "Normal", "Busy", "said")
+        assert caplog.text.count("events dropped, too many wait") == 1
         recorder.close(timeout_s=0.1)
-        assert time.monotonic() - began < 2
     finally:
-        api.refusals = [Forbidden("enough")] * 2000
         going.set()
-        recorder.close(timeout_s=10)
+        recorder._thread.join(10)
+    assert not recorder._thread.is_alive()
+    assert len(events(client)) <= 51
+
+
+def test_events_wait_for_a_server_that_is_away(client: Client, api: ApiServer, until: Until) -> None:
+    api.refusals = [ServiceUnavailable("in trouble")]
+    recorder = EventRecorder(client, "kubelet")
+    recorder.event(POD, "Normal", "Pulled", "there")
+    until(lambda: api.objects)
+    api.close()
+    recorder.event(POD, "Normal", "Created", "there")
+    recorder.event(POD, "Normal", "Started", "there")
+    again = ApiServer(port=api.port)
+    try:
+        until(lambda: len(again.objects) == 2)
+        assert [item["reason"] for item in again.objects.values()] == ["Created", "Started"]
+    finally:
+        recorder.close()
+        again.close()
+
+
+def test_an_object_that_tells_too_much_is_cut_short(client: Client, recorder: EventRecorder, until: Until) -> None:
+    for number in range(100):
+        recorder.event(POD, "Warning", "Failed", f"try {number}")
+    recorder.event(Pod(metadata=ObjectMeta(name="other", namespace="shop", uid="2")), "Normal", "Last", "word")
+    until(lambda: any(event.reason == "Last" for event in events(client)))
+    told = [event for event in events(client) if event.reason == "Failed"]
+    # Nine messages of their own, all others on one event; 25 in all.
+    assert len(told) == 10
+    (gathered,) = (event for event in told if event.message.startswith("(combined from similar events): try "))
+    assert sum(event.count for event in told) == 25
+    assert gathered.count == 16
+
+
+def test_room_for_events_comes_back_with_time() -> None:
+    clock = [0.0]
+    correlator = Correlator(lambda: clock[0])
+    assert [correlator.admits(("a",)) for _ in range(30)].count(True) == 25
+    clock[0] = 301.0
+    assert [correlator.admits(("a",)) for _ in range(3)] == [True, False, False]
+    assert correlator.admits(("b",))
+    assert [correlator.gathers(("g",), str(number)) for number in range(11)] == [False] * 9 + [True] * 2
+    clock[0] = 902.0
+    assert not correlator.gathers(("g",), "much later")
 
 
 def test_close_sends_what_is_queued(client: Client) -> None:
     recorder = EventRecorder(client, "kubelet")
-    for number in range(20):
-        recorder.event(POD, "Normal", "Busy", f"{number}")
+    for pod in pods(20):
+        recorder.event(pod, "Normal", "Busy", "said")
     recorder.close(timeout_s=10)
     assert len(events(client)) == 20
