@@ -78,7 +78,7 @@ class Config:
         default=4 * 3600.0, metadata={"help": "seconds without data after which such a stream is ended"}
     )
     stream_ping_s: float = field(default=10.0, metadata={"help": "seconds between signs of life on such a stream"})
-    workers: int = field(default=4, metadata={"help": "pods worked on at once"})
+    workers: int = field(default=6, metadata={"help": "pods worked on at once"})
     probe_workers: int = field(default=8, metadata={"help": "probes under way at once"})
     pull_workers: int = field(default=3, metadata={"help": "images pulled at once"})
     hook_workers: int = field(default=8, metadata={"help": "life-cycle hooks under way at once"})

@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 from docker.api import APIClient
+from prometheus_client.parser import text_string_to_metric_families
 
 from api.codec import convert
 from api.core import Pod, ReplicationController
@@ -84,6 +85,12 @@ class Site:
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"not within {_LIMIT_S:g} s; ready: {sorted(self.ready())}")
                 self.changed.wait(0.5)
+
+    def probes_made(self) -> float:
+        """Since the agent has started."""
+        path = f"/api/v1/nodes/node-{self.cluster.slot.number}/proxy/metrics/probes"
+        families = text_string_to_metric_families(self.client.transport.request("GET", path).decode())
+        return sum(sample.value for family in families for sample in family.samples)
 
     # The agent.
 

@@ -17,8 +17,9 @@ from docker.api import APIClient
 from docker.types import IPAMConfig, IPAMPool
 
 from agent.instruments import Instruments
-from agent.runtime.failures import RuntimeRefusal, docker_errors
+from agent.runtime.failures import RuntimeRefusal, RuntimeUnreachable, docker_errors
 from agent.runtime.hijack import hijack
+from agent.runtime.plain_http import call
 from agent.runtime.records import CLUSTER, ContainerRecord, record_from_inspect
 
 log = logging.getLogger(__name__)
@@ -96,7 +97,6 @@ class Docker:
         self._timeout_s = timeout_s
         self._instruments = instruments
         self._shared: APIClient | None = None
-        self._brief: APIClient | None = None
 
     @property
     def _client(self) -> APIClient:
@@ -104,13 +104,6 @@ class Docker:
         if self._shared is None:
             self._shared = self._new_client(self._timeout_s)
         return self._shared
-
-    @property
-    def _short(self) -> APIClient:
-        """For what must be quick about one container."""
-        if self._brief is None:
-            self._brief = self._new_client(min(self._timeout_s, _SHORT_S))
-        return self._brief
 
     def _new_client(self, timeout_s: float) -> APIClient:
         """Raises RuntimeUnreachable: it asks the daemon for its version.
@@ -123,17 +116,24 @@ class Docker:
         return client
 
     def _measure(self, response: requests.Response, *_: object, **__: object) -> None:
-        if self._instruments is not None and response.request.method is not None:
-            path = urlsplit(response.request.url or "").path
-            took_s = response.elapsed.total_seconds()
-            self._instruments.docker_answered(
-                response.request.method, str(path), status=response.status_code, took_s=took_s
-            )
+        path, took_s = urlsplit(response.request.url or "").path, response.elapsed.total_seconds()
+        self._count(response.request.method or "", str(path), response.status_code, took_s)
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        """A call that must be quick."""
+        timeout_s = min(self._timeout_s, _SHORT_S)
+        try:
+            return call(self._host, method, path, body, timeout_s=timeout_s, answered=self._count)
+        except TimeoutError as error:
+            raise RuntimeUnreachable(f"no answer within {timeout_s:g} s: {method} {path}") from error
+
+    def _count(self, method: str, path: str, status: int, took_s: float) -> None:
+        if self._instruments is not None:
+            self._instruments.docker_answered(method, path, status=status, took_s=took_s)
 
     def close(self) -> None:
-        for client in (self._shared, self._brief):
-            if client is not None:
-                client.close()
+        if self._shared is not None:
+            self._shared.close()
 
     def facts(self) -> DaemonFacts:
         with docker_errors():
@@ -159,7 +159,7 @@ class Docker:
         """None when it is gone, or is not ours."""
         try:
             with docker_errors():
-                document = self._short.inspect_container(container_id)
+                document = self._ask("GET", f"/containers/{container_id}/json")
         except RuntimeRefusal as error:
             if error.missing:
                 return None
@@ -198,7 +198,7 @@ class Docker:
         """Sends a signal. One that has ended or is gone already is none the worse."""
         try:
             with docker_errors():
-                self._short.kill(container_id, signal)
+                self._ask("POST", f"/containers/{container_id}/kill?signal={signal}")
         except RuntimeRefusal as error:
             if not (error.missing or error.conflict or any(words in str(error) for words in _NOT_RUNNING)):
                 raise
@@ -216,8 +216,9 @@ class Docker:
     # Processes inside a container.
 
     def exec_create(self, container_id: str, command: list[str]) -> str:
+        wanted = {"Cmd": command, "AttachStdout": True, "AttachStderr": True}
         with docker_errors():
-            identity: str = self._short.exec_create(container_id, command)["Id"]
+            identity: str = self._ask("POST", f"/containers/{container_id}/exec", wanted)["Id"]
             return identity
 
     def exec_run(self, exec_id: str, *, limit_bytes: int, timeout_s: float) -> bytes:
@@ -232,7 +233,7 @@ class Docker:
     def exec_result(self, exec_id: str) -> tuple[int | None, int]:
         """Exit code (None while it runs) and the process id on the host."""
         with docker_errors():
-            answer = self._short.exec_inspect(exec_id)
+            answer = self._ask("GET", f"/exec/{exec_id}/json")
         return (None if answer.get("Running") else answer.get("ExitCode")), answer.get("Pid") or 0
 
     def open_exec(

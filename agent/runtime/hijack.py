@@ -8,14 +8,9 @@ https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operat
 import socket
 import time
 from types import TracebackType
-from urllib.parse import urlsplit
-
-import msgspec
-import requests
 
 from agent.runtime.failures import RuntimeRefusal
-
-_HEAD_LIMIT_BYTES = 64 * 1024
+from agent.runtime.plain_http import connect, explanation, read_head
 
 
 class HijackedStream:
@@ -68,51 +63,17 @@ class HijackedStream:
 
 def hijack(docker_host: str, path: str, body: bytes, *, timeout_s: float) -> HijackedStream:
     """POSTs and takes the connection over. Raises RuntimeRefusal when Docker refuses, TimeoutError or OSError."""
-    connection = _connect(docker_host, timeout_s)
+    connection = connect(docker_host, timeout_s)
     try:
         connection.sendall(
             f"POST {path} HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n".encode()
             + body
         )
-        status, rest = _read_head(connection)
+        status, rest = read_head(connection)
         if status not in (101, 200):
-            raise RuntimeRefusal(_explanation(rest), code=status)
+            raise RuntimeRefusal(explanation(rest), code=status)
     except BaseException:
         connection.close()
         raise
     return HijackedStream(connection, rest)
-
-
-def _connect(docker_host: str, timeout_s: float) -> socket.socket:
-    url = urlsplit(docker_host)
-    if url.scheme == "unix":
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(timeout_s)
-        try:
-            connection.connect(url.path)
-        except OSError:
-            connection.close()
-            raise
-        return connection
-    if url.hostname is None:
-        raise requests.exceptions.InvalidURL(docker_host)
-    return socket.create_connection((url.hostname, url.port or 2375), timeout=timeout_s)
-
-
-def _read_head(connection: socket.socket) -> tuple[int, bytes]:
-    head = b""
-    while b"\r\n\r\n" not in head:
-        chunk = connection.recv(4096)
-        if not chunk or len(head) > _HEAD_LIMIT_BYTES:
-            raise ConnectionError("docker closed the connection before its answer was whole")
-        head += chunk
-    first, _, _ = head.partition(b"\r\n")
-    return int(first.split()[1]), head.partition(b"\r\n\r\n")[2]
-
-
-def _explanation(body: bytes) -> str:
-    try:
-        return str(msgspec.json.decode(body)["message"])
-    except (msgspec.DecodeError, KeyError, TypeError):
-        return body[:300].decode(errors="replace")
