@@ -13,6 +13,7 @@ from api.meta import Object, StatusDetails
 from api.resources import Resource
 from master.apiserver.cache import Cache, Item, Table, splice
 from master.apiserver.call import is_natural
+from master.apiserver.turns import Overtaken, Turns
 from master.store.contract import (
     InvalidWrite,
     KeyExists,
@@ -58,6 +59,7 @@ class Registry:
         self.store = store
         self.cache = cache
         self._reach_s = reach_s
+        self.turns = Turns()
 
     async def reach(self, revision: int) -> None:
         """Wait until the cache has a version that a client saw at another master; no longer than ``reach_s``."""
@@ -78,6 +80,12 @@ class Registry:
         if item is None:
             raise not_found(resource, name)
         return item
+
+    def overtaken(self, item: Item, error: Conflict) -> Overtaken:
+        """For a write that was refused since its object changed. Raises the error when that is not why."""
+        if item.table.by_key(item.key) is item:
+            raise error
+        return Overtaken()
 
     async def create(self, resource: Resource, obj: Object) -> bytes:
         """Stores a new object; returns its bytes with the resourceVersion. Raises AlreadyExists."""

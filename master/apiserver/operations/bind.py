@@ -16,7 +16,6 @@ from master.apiserver.operations.create import check_namespace
 from master.apiserver.registry import conflict
 from master.apiserver.rendering import struct_answer
 
-_TRIES = 16
 _BINDING = Expected(Binding, "v1", "Binding")
 _PODS = resource_of(Pod)
 
@@ -27,25 +26,20 @@ async def bind(backend: Backend, call: Call) -> Response:
     call.warnings += warnings
     name = _pod_name(binding, call.target)
     _check(binding, name)
-    for _ in range(_TRIES):
-        item = backend.registry.find(_PODS, call.target.namespace, name)
+    registry, namespace = backend.registry, call.target.namespace
+
+    async def attempt() -> None:
+        item = registry.find(_PODS, namespace, name)
         pod = _bound(item, binding)
         if call.dry_run:
-            break
-        if await _stored(backend, item, pod):
-            break
-    else:
-        raise conflict(_PODS, name, subresource="binding")
+            return
+        try:
+            await registry.update(_PODS, pod, expected=item.revision)
+        except Conflict as error:
+            raise registry.overtaken(item, error) from error
+
+    await registry.turns.take(registry.cache.table(_PODS).key(namespace, name), attempt)
     return struct_answer(call, Status(status="Success", code=201), 201)
-
-
-async def _stored(backend: Backend, item: Item, pod: Object) -> bool:
-    """False when another write came between and the binding must be looked at again."""
-    try:
-        await backend.registry.update(_PODS, pod, expected=item.revision)
-    except Conflict:
-        return False
-    return True
 
 
 def _pod_name(binding: Binding, target: Target) -> str:

@@ -30,7 +30,6 @@ from master.apiserver.rendering import list_answer, object_answer, struct_answer
 from master.apiserver.responses import success
 from master.apiserver.selection import selection_of
 
-_TRIES = 16
 _POLICIES = ("Orphan", "Background", "Foreground")
 # Taken off by the garbage collector when the dependents are free, or gone.
 _FINALIZERS = {"Orphan": "orphan", "Foreground": "foregroundDeletion"}
@@ -104,18 +103,18 @@ async def delete_one(
 ) -> tuple[bytes, bool]:
     """Deletes or marks; returns the object's bytes as they were last, and whether it is gone. ``note`` writes into an
     object that is marked why it goes."""
-    table = item.table
+    registry, resource = backend.registry, item.table.resource
     _check_deletable(item)
-    for _ in range(_TRIES):
-        check_preconditions(item, options.preconditions)
+
+    async def attempt() -> tuple[bytes, bool]:
+        present = registry.find(resource, item.namespace, item.name)
+        check_preconditions(present, options.preconditions)
         try:
-            return await _delete_version(backend, item, options, note)
-        except Conflict:
-            newer = table.by_key(item.key)
-            if newer is item:
-                raise
-            item = backend.registry.find(table.resource, item.namespace, item.name)
-    raise conflict(table.resource, item.name)
+            return await _delete_version(backend, present, options, note)
+        except Conflict as error:
+            raise registry.overtaken(present, error) from error
+
+    return await registry.turns.take(item.key, attempt)
 
 
 def _check_deletable(item: Item) -> None:

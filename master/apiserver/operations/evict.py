@@ -9,8 +9,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from api.core import Pod, PodCondition
-from api.errors import BadRequest, Conflict, InternalError, Timeout
-from api.meta import DeleteOptions, Object, Preconditions, Status, StatusDetails
+from api.errors import BadRequest, Conflict, InternalError
+from api.meta import DeleteOptions, Object, Preconditions, Status
 from api.policy import Eviction, PodDisruptionBudget
 from api.resources import resource_of
 from api.scalars import now
@@ -28,8 +28,6 @@ from master.apiserver.rendering import struct_answer
 # kubectl before 1.22 knows only the second, which has the same fields.
 _EVICTIONS = tuple(Expected(Eviction, f"policy/{version}", "Eviction") for version in ("v1", "v1beta1"))
 _PODS, _BUDGETS = resource_of(Pod), resource_of(PodDisruptionBudget)
-_TRIES = 20
-_CONFLICTS_S = 10
 
 
 async def evict(backend: Backend, call: Call) -> Response:
@@ -42,19 +40,21 @@ async def evict(backend: Backend, call: Call) -> Response:
     options = eviction.delete_options or DeleteOptions()
     if call.dry_run or is_dry_run(options.dry_run):
         options.dry_run = ["All"]
-    for _ in range(_TRIES):
-        item = backend.registry.find(_PODS, call.target.namespace, call.target.name)
+    registry = backend.registry
+
+    async def attempt() -> None:
+        item = registry.find(_PODS, call.target.namespace, call.target.name)
         check_preconditions(item, options.preconditions)
         as_it_is = await _ask_budget(backend, item, dry_run=bool(options.dry_run))
         try:
             await delete_one(backend, item, _bound(options, item) if as_it_is else options, note=_disrupted)
-            break
-        except Conflict:
-            check_preconditions(backend.registry.find(_PODS, item.namespace, item.name), options.preconditions)
+        except Conflict as error:
             if not as_it_is:
                 raise
-    else:
-        raise Timeout(f'couldn\'t evict pod "{call.target.name}" due to conflicts')
+            raise registry.overtaken(item, error) from error
+
+    item = registry.find(_PODS, call.target.namespace, call.target.name)
+    await registry.turns.take(f"{item.key}/eviction", attempt)
     return struct_answer(call, Status(status="Success", code=201), 201)
 
 
@@ -64,20 +64,23 @@ async def _ask_budget(backend: Backend, item: Item, *, dry_run: bool) -> bool:
     pod: Any = item.decode()
     if is_unbound(pod):
         return pod.metadata.deletion_timestamp is None
-    name = ""
-    for _ in range(_TRIES):
+    first = _budget_of(backend, item)
+    if first is None:
+        return False
+
+    async def attempt() -> bool:
         found = _budget_of(backend, item)
         if found is None:
             return False
-        name = found.name
         budget: Any = found.decode()
         if is_spared(pod, budget):
             return True
         paid = charged(budget, item.name, now())
-        if dry_run or await _stored(backend, found, paid):
-            return False
-    details = StatusDetails(retry_after_seconds=_CONFLICTS_S)
-    raise Timeout(f'couldn\'t update PodDisruptionBudget "{name}" due to conflicts', details=details)
+        if not dry_run:
+            await _store(backend, found, paid)
+        return False
+
+    return await backend.registry.turns.take(first.key, attempt)
 
 
 def _budget_of(backend: Backend, pod: Item) -> Item | None:
@@ -104,13 +107,12 @@ class _TooMany(InternalError):
         )
 
 
-async def _stored(backend: Backend, item: Item, budget: Object) -> bool:
-    """False when the budget changed meanwhile and must be looked at again."""
+async def _store(backend: Backend, item: Item, budget: Object) -> None:
+    """Raises Overtaken when the budget changed meanwhile and must be looked at again."""
     try:
         await backend.registry.update(_BUDGETS, budget, expected=item.revision)
-    except Conflict:
-        return False
-    return True
+    except Conflict as error:
+        raise backend.registry.overtaken(item, error) from error
 
 
 def _bound(options: DeleteOptions, item: Item) -> DeleteOptions:

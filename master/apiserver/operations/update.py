@@ -1,7 +1,7 @@
 """PUT of an object or its status, and the part of a change that update, patch and scale share.
 
 The rule: a change is made to the version it was computed from, or not at all. Who names a resourceVersion is told of a
-conflict; who names none gets his change computed again from the newer version.
+conflict; who names none gets his change computed again from the newer version, when it is his turn.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,6 @@ from master.apiserver.rendering import object_answer
 from master.apiserver.service_numbers import Reservation, is_settled
 from master.apiserver.strategies import count_generation, prepare_ephemeral, prepare_status, prepare_update
 
-_TRIES = 16
 # Kinds that Kubernetes does not let be replaced blindly.
 _VERSION_REQUIRED = ("Lease", "EndpointSlice")
 
@@ -74,17 +73,21 @@ def check_identity(wanted: Object, target: Target) -> None:
 
 async def change(backend: Backend, call: Call, wanted: Change) -> bytes:
     """Carries a change out against the present object; returns the bytes of the result."""
-    target = call.target
-    for _ in range(_TRIES):
-        item = backend.registry.find(target.resource, target.namespace, target.name)
+    target, registry = call.target, backend.registry
+
+    async def attempt() -> bytes:
+        item = registry.find(target.resource, target.namespace, target.name)
         new = wanted(item)
         locked = _check_version(new, item, target)
         try:
             return await _store(backend, item, new, call)
-        except Conflict:
-            if locked or backend.registry.cache.table(target.resource).by_key(item.key) is item:
+        except Conflict as error:
+            if locked:
                 raise
-    raise conflict(target.resource, target.name)
+            raise registry.overtaken(item, error) from error
+
+    key = registry.cache.table(target.resource).key(target.namespace, target.name)
+    return await registry.turns.take(key, attempt)
 
 
 def _check_version(new: Object, item: Item, target: Target) -> bool:
