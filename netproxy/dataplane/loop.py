@@ -20,7 +20,7 @@ from typing import Protocol
 
 log = logging.getLogger(__name__)
 
-EVENTS = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
+EVENTS = select.EPOLLIN | select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLET
 BATCH = 512
 MAX_COMMANDS = 256
 SUBMIT_TIMEOUT_S = 5.0

@@ -75,6 +75,9 @@ class Flow:
                 self.abort()
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.early:
+                # What is sent next acknowledges the endpoint's answer: one packet less.
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
             error = sock.connect_ex(endpoint)
             if error in (0, errno.EINPROGRESS):
                 sent = self._send_early(sock)
@@ -129,6 +132,7 @@ class Flow:
             self.abort()
             return
         self.reset = side.readable = side.ended = True
+        side.last_words = False  # what is held back to go with an end would go with the reset
         side.pending, side.blocked = b"", False
         peer.eof = True
         peer.give_pipe_back()

@@ -50,6 +50,8 @@ class Server:
         self.sock = socket.create_server((address, port), backlog=128)
         self.endpoint: Endpoint = self.sock.getsockname()
         self.peers: list[Endpoint] = []
+        self.ended = 0
+        """Connections that were served and are closed."""
         self._serve = serve
         self._threads: list[threading.Thread] = []
         self._open: list[socket.socket] = []
@@ -72,6 +74,7 @@ class Server:
     def _one(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             self._serve(connection)
+        self.ended += 1
 
     def close(self) -> None:
         """Stop accepting, cut what is open, join all threads."""

@@ -100,6 +100,24 @@ def test_megabytes_arrive_whole_both_ways_at_once(plane: DataPlane, serve: Serve
         sender.join(LIMIT_S)
 
 
+def test_the_last_words_and_the_end_take_one_packet(plane: DataPlane, serve: Serve) -> None:
+    client = _after_all_was_said(plane, serve, lambda server: server.sendall(b"all I say"))
+    with client:
+        assert read_all(client) == b"all I say"
+        # The answer to the client's SYN, and the packet in question.
+        assert _segments_in(client) == 2
+
+
+def test_what_follows_an_urgent_byte_arrives_before_the_end(plane: DataPlane, serve: Serve) -> None:
+    def speak(server: socket.socket) -> None:
+        server.sendall(b"before ")
+        server.send(b"!", socket.MSG_OOB)
+        server.sendall(b"after")
+
+    with _after_all_was_said(plane, serve, speak) as client:
+        assert read_all(client) == b"before after"
+
+
 def test_a_client_that_never_reads_stops_the_server_from_sending(plane: DataPlane, serve: Serve) -> None:
     progress = [0]
 
@@ -283,3 +301,32 @@ def _stalled(progress: list[int]) -> int:
 
     wait_until(at_rest)
     return progress[0]
+
+
+def _after_all_was_said(plane: DataPlane, serve: Serve, speak: Callable[[socket.socket], None]) -> socket.socket:
+    """A connection whose server has spoken and ended before the data plane looked at it."""
+    go_on, resume, looked_away = threading.Event(), threading.Event(), threading.Event()
+
+    def wait_and_speak(connection: socket.socket) -> None:
+        go_on.wait(LIMIT_S)
+        speak(connection)
+
+    def look_away() -> None:
+        looked_away.set()
+        resume.wait(LIMIT_S)
+
+    server = serve(wait_and_speak)
+    client = socket.create_connection(proxied(plane, server.endpoint), timeout=LIMIT_S)
+    wait_until(lambda: bool(server.peers))
+    plane._loop.submit(look_away)
+    looked_away.wait(LIMIT_S)
+    go_on.set()
+    wait_until(lambda: server.ended == 1)
+    resume.set()
+    return client
+
+
+def _segments_in(sock: socket.socket) -> int:
+    """linux/tcp.h, struct tcp_info: tcpi_segs_in."""
+    (count,) = struct.unpack_from("=I", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256), 140)
+    return int(count)
