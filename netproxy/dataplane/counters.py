@@ -5,12 +5,23 @@ from __future__ import annotations
 from netproxy.services import Endpoint
 
 
+class Tally:
+    """A sum of bytes."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
 class Counters:
     """Plain numbers; only the loop's thread writes them."""
 
-    __slots__ = ("accepted", "active", "failed_dials", "picks", "refused")
+    __slots__ = ("accepted", "active", "failed_dials", "picks", "received", "refused", "sent")
 
     def __init__(self) -> None:
+        self.received, self.sent = Tally(), Tally()
+        """Bytes that clients have said, and bytes that endpoints have said to them."""
         self.accepted = 0
         """Connections (TCP) or flows (UDP) begun by clients."""
         self.active = 0

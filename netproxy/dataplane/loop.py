@@ -20,6 +20,7 @@ from typing import Protocol
 
 log = logging.getLogger(__name__)
 
+LEVEL = select.EPOLLIN
 EVENTS = select.EPOLLIN | select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLET
 BATCH = 512
 MAX_COMMANDS = 256
@@ -50,6 +51,8 @@ class Loop:
     def __init__(self) -> None:
         self.now = time.monotonic()
         self.faults = 0
+        self.ready = 0
+        """Handlers that are called in this turn."""
         self._epoll = select.epoll()
         self._handlers: list[Handler | None] = [None] * 1024
         self._again: deque[Handler] = deque()
@@ -82,13 +85,16 @@ class Loop:
 
     # -- the loop's thread
 
-    def add(self, handler: Handler, *, writes: bool = False) -> None:
-        """Watch the handler's descriptor, for room to write too if asked; what is ready by now is told at once."""
+    def add(self, handler: Handler, *, writes: bool = False, level: bool = False) -> None:
+        """Watch the handler's descriptor, for room to write too if asked; what is ready by now is told at once.
+
+        `level`: only for something to read, and told in each turn while there is something.
+        """
         fd = handler.fd
         while fd >= len(self._handlers):
             self._handlers.extend([None] * len(self._handlers))
         self._handlers[fd] = handler
-        self._epoll.register(fd, EVENTS | select.EPOLLOUT if writes else EVENTS)
+        self._epoll.register(fd, LEVEL if level else EVENTS | select.EPOLLOUT if writes else EVENTS)
 
     def watch_writes(self, handler: Handler) -> None:
         """From now on tell a handler of room to write too, and at once when there is some. Not added yet: nothing."""
@@ -126,6 +132,7 @@ class Loop:
             while not self._stopping:
                 events = poll(self._timeout(), BATCH)
                 self.now = time.monotonic()
+                self.ready = len(events)
                 for fd, mask in events:
                     handler = handlers[fd]
                     if handler is not None:

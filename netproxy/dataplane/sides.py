@@ -20,6 +20,7 @@ import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from netproxy.dataplane.counters import Tally
     from netproxy.dataplane.pipes import Pipe
     from netproxy.dataplane.tcp import Flow
 
@@ -62,11 +63,14 @@ class Side:
         "pipe",
         "readable",
         "sock",
+        "tally",
         "write_watched",
     )
 
-    def __init__(self, sock: socket.SocketType, flow: Flow) -> None:
+    def __init__(self, sock: socket.SocketType, flow: Flow, tally: Tally) -> None:
         self.sock = sock
+        self.tally = tally
+        """Counts what is read from this side."""
         self.fd = sock.fileno()
         self.flow = flow
         self.peer: Side | None = None
@@ -172,6 +176,7 @@ def pump(source: Side, target: Side) -> None:
         if not count:
             source.flow.half_closed(source, target)
             return
+        source.tally.count += count
         last = source.last_words and count < BUFFER_BYTES
         try:
             sent = send(view[:count], _SEND_LAST if last else SEND)
@@ -224,6 +229,7 @@ def _splice(source: Side, target: Side) -> bool:
             source.give_pipe_back()
             source.flow.half_closed(source, target)
             return True
+        source.tally.count += count
         try:
             taken = pipe.drain(target.fd)
         except OSError:

@@ -43,7 +43,7 @@ class Flow:
 
     def __init__(self, sock: socket.SocketType, client_ip: str, backends: Backends) -> None:
         self.backends = backends
-        self.client = Side(sock, self)
+        self.client = Side(sock, self, backends.counters.received)
         self.client_ip = client_ip
         self.backend: Side | None = None
         self.endpoint: Endpoint | None = None
@@ -87,7 +87,7 @@ class Flow:
             self._failed(endpoint)
         self.endpoint = endpoint
         backends.counters.picked(endpoint)
-        backend = self.backend = Side(sock, self)
+        backend = self.backend = Side(sock, self, backends.counters.sent)
         if sent or error == 0:
             self.early = self.early[sent:]
             self._connected(backend)
@@ -158,6 +158,7 @@ class Flow:
             self.abort()
             return False
         self.early = bytes(view[:count])
+        client.tally.count += count
         client.readable = count in (0, BUFFER_BYTES)
         return True
 

@@ -4,6 +4,9 @@ Rules kept. The timer is long until the endpoint has answered once (a slow first
 (sockets do not pile up). Flows to an endpoint that is not ready any more end at once, so the client's next datagram
 goes to another. Answers leave from the address the client wrote to, else the kernel would not undo the redirect.
 Datagrams of any size pass; what a full socket does not take is dropped, as UDP does. Flows are bounded, oldest out.
+
+Where many flows are ready at once each gives one datagram a turn: asking all of them for a second one, which mostly is
+not there, costs more than being told of it with the next turn's events.
 """
 
 from __future__ import annotations
@@ -19,13 +22,21 @@ from netproxy.services import Endpoint
 DATAGRAM_BYTES = 65_535
 DATAGRAMS = 64
 """Datagrams handled before others have their turn."""
+CROWD = 8
+"""So many ready at once are many."""
 MAX_FLOWS = 4_096
 IP_PKTINFO = 8
 """ip(7); not exported by the socket module of Python 3.11."""
 
 _PKTINFO = struct.Struct("=I4s4s")
 _PKTINFO_SPACE = socket.CMSG_SPACE(_PKTINFO.size)
+_ANYWHERE = b"\0\0\0\0"
 _SOCKET = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+
+_buffer = bytearray(DATAGRAM_BYTES)
+_buffers = [_buffer]
+_view = memoryview(_buffer)
+"""One buffer for all: nothing stays in it between two calls. Only one loop may run in a process."""
 
 Client = tuple[str, int, bytes]
 """The client's address and port, and the local address it wrote to (packed)."""
@@ -55,7 +66,7 @@ class UdpListener:
         """Pass on what clients sent."""
         for _ in range(DATAGRAMS):
             try:
-                data, ancillary, _flags, address = self.sock.recvmsg(DATAGRAM_BYTES, _PKTINFO_SPACE)
+                size, ancillary, _flags, address = self.sock.recvmsg_into(_buffers, _PKTINFO_SPACE)
             except BlockingIOError:
                 return
             except ConnectionRefusedError:
@@ -63,19 +74,11 @@ class UdpListener:
             client = (address[0], address[1], _local_address(ancillary))
             flow = self.flows.get(client) or self._begin(client)
             if flow is not None:
-                flow.send(data)
+                flow.send(_view[:size])
         self.backends.loop.again(self)
 
     def on_fault(self) -> None:
         """Stay: the next event tries again."""
-
-    def answer(self, data: bytes, client: Client) -> None:
-        """Send an endpoint's datagram to the client, from the address it knows."""
-        info = _PKTINFO.pack(0, client[2], b"\0\0\0\0")
-        try:
-            self.sock.sendmsg([data], [(socket.IPPROTO_IP, IP_PKTINFO, info)], 0, client[:2])
-        except OSError:
-            self.backends.counters.refused += 1
 
     def keep(self, endpoints: tuple[Endpoint, ...]) -> None:
         """End the flows of endpoints that are not ready any more."""
@@ -109,12 +112,14 @@ class UdpListener:
 class UdpFlow:
     """One client's datagrams to one endpoint, and back."""
 
-    __slots__ = ("answered", "client", "deadline", "endpoint", "fd", "listener", "open", "sock")
+    __slots__ = ("_from", "_to", "answered", "client", "deadline", "endpoint", "fd", "listener", "open", "sock")
 
     def __init__(self, sock: socket.socket, client: Client, endpoint: Endpoint, listener: UdpListener) -> None:
         self.sock = sock
         self.fd = sock.fileno()
         self.client = client
+        self._to = client[:2]
+        self._from = [(socket.IPPROTO_IP, IP_PKTINFO, _PKTINFO.pack(0, client[2], _ANYWHERE))]
         self.endpoint = endpoint
         self.listener = listener
         self.answered = False
@@ -124,13 +129,14 @@ class UdpFlow:
     def start(self) -> None:
         """Watch for answers and for silence."""
         loop = self.listener.backends.loop
-        loop.add(self)
+        loop.add(self, level=True)
         self._touch()
         self._look_later()
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: memoryview) -> None:
         """Pass a datagram to the endpoint; an endpoint that refused ends the flow, and the next datagram moves on."""
         self._touch()
+        self.listener.backends.counters.received.count += len(data)
         try:
             self.sock.send(data)
         except BlockingIOError:
@@ -138,13 +144,11 @@ class UdpFlow:
         except OSError:
             self._failed()
 
-    def on_event(self, mask: int) -> None:  # noqa: ARG002 (writability does not matter: full means dropped)
-        """Pass answers to the client."""
-        for _ in range(DATAGRAMS):
-            if not self.open:
-                return
+    def on_event(self, mask: int) -> None:  # noqa: ARG002 (there is one kind of event)
+        """Pass answers to the client; what is left in the socket is told again in the next turn."""
+        for _ in range(1 if self.listener.backends.loop.ready > CROWD else DATAGRAMS):
             try:
-                data = self.sock.recv(DATAGRAM_BYTES)
+                size = self.sock.recv_into(_buffer)
             except BlockingIOError:
                 return
             except OSError:
@@ -152,8 +156,16 @@ class UdpFlow:
                 return
             self.answered = True
             self._touch()
-            self.listener.answer(data, self.client)
-        self.listener.backends.loop.again(self)
+            self._answer(_view[:size])
+
+    def _answer(self, data: memoryview) -> None:
+        """Send an endpoint's datagram to the client, from the address it knows."""
+        counters = self.listener.backends.counters
+        counters.sent.count += len(data)
+        try:
+            self.listener.sock.sendmsg((data,), self._from, 0, self._to)
+        except OSError:
+            counters.refused += 1
 
     def on_fault(self) -> None:
         """Give the flow up."""
@@ -211,4 +223,4 @@ def _local_address(ancillary: list[tuple[int, int, bytes]]) -> bytes:
         if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
             _index, _spec_dst, address = _PKTINFO.unpack_from(data)
             return bytes(address)
-    return b"\0\0\0\0"
+    return _ANYWHERE
