@@ -52,6 +52,41 @@ def test_a_role_allows_in_its_namespace_and_nowhere_else(admin: Api, person: Per
     assert jane.get(pods).status == 403
 
 
+def test_what_was_asked_before_is_allowed_anew_each_time(admin: Api, person: Person, namespace: str) -> None:
+    """The same words again take a short way; it ends with the right, with the object, and shows its present state."""
+    path, roles = f"/api/v1/namespaces/{namespace}/configmaps/c", f"{RBAC}/namespaces/{namespace}"
+    put(admin, path.rpartition("/")[0], {"metadata": {"name": "c"}, "data": {"a": "1"}})
+    put(admin, f"{roles}/roles", role("reader", rule("get", "configmaps")))
+    put(admin, f"{roles}/rolebindings", binding("b", "reader", user("jane-again")))
+    jane, john = person("jane-again"), person("john-again")
+    for value in ("1", "2", "3"):
+        assert admin.patch(path, {"data": {"a": value}}, "merge").status == 200
+        assert [jane.get(path).json["data"]["a"] for _ in range(3)] == [value] * 3
+        assert john.get(path).status == 403
+    assert admin.delete(f"{roles}/rolebindings/b").status == 200
+    assert jane.get(path).status == 403
+    put(admin, f"{roles}/rolebindings", binding("b", "reader", user("jane-again")))
+    assert [jane.get(path).status for _ in range(3)] == [200] * 3
+    assert admin.delete(path).status == 200
+    assert jane.get(path).status == 404
+
+
+def test_the_right_to_be_somebody_else_is_asked_each_time(admin: Api, person: Person, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
+    wait_for(
+        lambda: admin.get(path).status == 200 or admin.post(path.rpartition("/")[0], {"metadata": {"name": "default"}})
+    )
+    put(admin, f"{RBAC}/clusterroles", role("be-admins-again", rule("impersonate", "users groups"), kind="ClusterRole"))
+    held = binding("be-admins-again", "be-admins-again", user("jane-other"), role_kind="ClusterRole")
+    put(admin, f"{RBAC}/clusterrolebindings", held)
+    jane = person("jane-other")
+    other = {"Impersonate-User": "root", "Impersonate-Group": "system:masters"}
+    assert [jane.get(path, **other).status for _ in range(3)] == [200] * 3
+    assert jane.get(path).status == 403
+    assert admin.delete(f"{RBAC}/clusterrolebindings/be-admins-again").status == 200
+    assert jane.get(path, **other).status == 403
+
+
 def test_a_changed_role_counts_from_the_next_request_on(admin: Api, person: Person, namespace: str) -> None:
     path = f"{RBAC}/namespaces/{namespace}"
     put(admin, f"{path}/roles", role("r", rule("get", "pods")))

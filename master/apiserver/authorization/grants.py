@@ -59,6 +59,8 @@ class Grants:
         # By name and groups alone: what else a token says of a user gives no rights.
         self._kept: dict[tuple[str, frozenset[str], str, str, str], Decision] = {}
         self._everywhere: dict[tuple[str, frozenset[str]], tuple[PolicyRule, ...]] = {}
+        self.version = 0
+        """Another one after each change of a role or binding: what was decided before may not hold."""
 
     def load(self) -> None:
         """Take over what is stored, and follow it."""
@@ -74,6 +76,7 @@ class Grants:
                 self._drop(event.before)
             if event.after is not None:
                 self._take(event.after)
+        self.version += 1
         self._kept.clear()
         self._everywhere.clear()
 

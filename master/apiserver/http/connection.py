@@ -19,9 +19,10 @@ from master.apiserver.http.alarm import Alarm
 from master.apiserver.http.compression import compress, wants_gzip
 from master.apiserver.http.flow import ChunkSink, WriteGate
 from master.apiserver.http.hub import Hub
-from master.apiserver.http.message import Answer, ClientGoneError, Response, Stream, Tunnel, Upgrade
+from master.apiserver.http.message import Again, Answer, ClientGoneError, Response, Stream, Tunnel, Upgrade
 from master.apiserver.http.parsing import BODY, HEAD, IDLE, Exchange, Origin, RequestParser
 from master.apiserver.http.refusal import RefusedError, status_response
+from master.apiserver.http.repeats import Repeats
 from master.apiserver.http.tls import peer_of
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,8 @@ class Connection(asyncio.Protocol):
         self._waiting_bytes = 0
         self._stall_since = 0.0
         self._served = False
+        self._exchanges = 0
+        self._again: Again | None = None
 
     # Called by asyncio.
 
@@ -61,6 +64,7 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
         address = transport.get_extra_info("peername")
         self._origin = Origin(peer_of(transport), str(address[0]) if address else "", self._gone)
+        self._who = Repeats.who(self._origin.peer)
         self._new_parser()
         if self._hub.closing.is_set():
             self._over = True
@@ -72,7 +76,11 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._over or (self._queue and isinstance(self._queue[-1], RefusedError)):
             return
-        if self._tail is not None:
+        if self._is_free() and self._tail is None and self._parser.phase is IDLE:
+            if self._repeat(data):
+                return
+            self._parse_alone(data)
+        elif self._tail is not None:
             self._tail += data
         else:
             self._parse(data)
@@ -137,6 +145,29 @@ class Connection(asyncio.Protocol):
         else:
             self._tail = None if tail is None else bytearray(tail)
 
+    def _repeat(self, data: bytes) -> bool:
+        """Answer what came before, in the same words; False when it is to be parsed and handled."""
+        again = self._hub.repeats.find(self._who, data)
+        if again is None or self._hub.closing.is_set():
+            return False
+        answer = again()
+        if answer is None or len(answer.body) >= _COPIED_BYTES:
+            self._hub.repeats.forget(self._who, data)
+            return False
+        self._parser.since = self._loop.time()
+        self._transport.write(wire.whole_head(answer, "") + answer.body)
+        return True
+
+    def _parse_alone(self, data: bytes) -> None:
+        """Parse what comes when nothing is pending, and remember it when it was one request and nothing else."""
+        self._count_anew()
+        self._parse(data)
+        if self._again is not None and self._exchanges == 1 and self._parser.phase is IDLE and not self._over:
+            self._hub.repeats.keep(self._who, data, self._again)
+
+    def _count_anew(self) -> None:
+        self._exchanges, self._again = 0, None
+
     def _take(self, exchange: Exchange) -> None:
         """One whole request (called in the middle of a read)."""
         if self._over:
@@ -144,6 +175,7 @@ class Connection(asyncio.Protocol):
         if len(self._queue) >= self._limits.max_pipelined:
             raise RefusedError(429, f"more than {self._limits.max_pipelined} pipelined requests")
         self._continue_owed = False
+        self._exchanges += 1
         self._queue.append(exchange)
         self._pump()
 
@@ -195,6 +227,7 @@ class Connection(asyncio.Protocol):
             answer = self._failed(exchange)
         if type(answer) is Response and not self._worth_gzip(exchange, answer):
             self._send(exchange, answer)
+            self._again = answer.again if exchange.request.method == "GET" and not exchange.http_1_0 else None
         else:
             self._task = self._hub.spawn(self._conclude(exchange, answer), f"http {exchange.request.method}")
 

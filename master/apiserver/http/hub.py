@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from master.apiserver.http.limits import Limits
 from master.apiserver.http.message import Handler
 from master.apiserver.http.parsing import Uploads
+from master.apiserver.http.repeats import Repeats
 
 
 class Member(Protocol):
@@ -31,6 +32,7 @@ class Hub:
         self.closing = asyncio.Event()
         self.compressor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="apiserver-gzip")
         self.uploads = Uploads(limits.upload_bytes)
+        self.repeats = Repeats()
         self._members: set[Member] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()

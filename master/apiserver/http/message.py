@@ -90,12 +90,18 @@ class Response(msgspec.Struct, frozen=True):
     """A whole answer. The edge adds Content-Length, Date, Connection, and gzip where asked for and worth it.
 
     `headers` may not hold what the edge decides (Content-Length, Transfer-Encoding, Connection, Date), nor line ends.
+    `again`, where there is one, answers the same bytes from the same client (by its certificate) when they come once
+    more; None from it means that the request is to be handled as any other.
     """
 
     status: int
     body: bytes = b""
     content_type: str = "application/json"
     headers: Headers = ()
+    again: Again | None = None
+
+
+Again = Callable[[], Response | None]
 
 
 class Sink(Protocol):
