@@ -1,13 +1,10 @@
 """Logs of containers: the links under which collectors find them, and Docker's json-file format read back.
 
-Docker writes one JSON line a line of output ({"log", "stream", "time"}) and rotates by renaming (log, log.1, ...). It
-is read from its files, so that a reader sees what was rotated away, and follows into the next file.
+Docker writes one JSON line a line of output ({"log", "stream", "time"}).
 """
 
 import logging
-import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -132,56 +129,3 @@ def last_output(path: Path, *, limit_bytes: int, limit_lines: int) -> str:
     except OSError as error:
         log.info("log not read path=%s error=%s", path, error)
     return "".join(lines[-limit_lines:])[-limit_bytes:]
-
-
-class LogFollower:
-    """Reads a log from its oldest file on, and what is added, across rotation."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._pending = b""
-        self._file = None if not path.exists() else path.open("rb")
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def skip_to_end(self) -> None:
-        if self._file is not None:
-            self._file.seek(0, 2)
-
-    def rotated(self) -> Iterator[LogLine]:
-        """Lines of the rotated files, oldest first."""
-        for file in log_files(self._path)[:-1]:
-            try:
-                with file.open("rb") as handle:
-                    for raw in handle:
-                        if (line := parse_line(raw)) is not None:
-                            yield line
-            except FileNotFoundError:
-                continue  # rotated away meanwhile
-
-    def new_lines(self) -> Iterator[LogLine]:
-        """Whole lines that have come since the last call."""
-        yield from self._read()
-        if self._was_rotated():
-            yield from self._read()
-            self.close()
-            self._file, self._pending = (self._path.open("rb") if self._path.exists() else None), b""
-            yield from self._read()
-
-    def _read(self) -> Iterator[LogLine]:
-        if self._file is None:
-            return
-        while chunk := self._file.read(256 * 1024):
-            *whole, self._pending = (self._pending + chunk).split(b"\n")
-            for raw in whole:
-                if (line := parse_line(raw)) is not None:
-                    yield line
-
-    def _was_rotated(self) -> bool:
-        try:
-            current = self._path.stat().st_ino
-        except FileNotFoundError:
-            return False
-        return self._file is None or current != os.fstat(self._file.fileno()).st_ino

@@ -12,6 +12,8 @@ from agent.runtime.logs import LogLine
 from agent.runtime.records import parse_time
 from api.errors import BadRequest
 
+PIECE_BYTES = 64 * 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogsQuery:
@@ -87,3 +89,15 @@ def _is_recent(line: LogLine, query: LogsQuery) -> bool:
 def rendered(line: LogLine, query: LogsQuery) -> bytes:
     text = f"{line.time} {line.text}" if query.timestamps else line.text
     return text.encode()
+
+
+def joined(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces that are worth a packet each."""
+    piece = bytearray()
+    for line in lines:
+        piece += line
+        if len(piece) >= PIECE_BYTES:
+            yield bytes(piece)
+            piece.clear()
+    if piece:
+        yield bytes(piece)

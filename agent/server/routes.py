@@ -12,9 +12,9 @@ from agent.pods.ending import container_of
 from agent.pods.store import PodStore
 from agent.pods.worker import Worker
 from agent.runtime.cache import ContainerCache
-from agent.runtime.logs import LogFollower, LogLine
+from agent.runtime.following import LogFollower
 from agent.runtime.records import ContainerRecord
-from agent.server.logs_query import LogsQuery, chosen, parse_query, rendered
+from agent.server.logs_query import LogsQuery, chosen, joined, parse_query, rendered
 from agent.server.requests import Request, Response
 from agent.server.server import Route
 from api.codec import encode
@@ -119,16 +119,11 @@ class Routes:
             follower.close()
 
     def _all_lines(self, follower: LogFollower, record: ContainerRecord, query: LogsQuery) -> Iterator[bytes]:
-        def everything() -> Iterator[LogLine]:
-            yield from follower.rotated()
-            yield from follower.new_lines()
-
-        yield from (rendered(line, query) for line in chosen(everything(), query))
+        yield from joined(rendered(line, query) for line in chosen(follower.new_lines(), query))
         while query.follow:
             known = self._cache.get(record.id)
             ended = known is None or not known.running
-            for line in follower.new_lines():
-                yield rendered(line, query)
+            yield from joined(rendered(line, query) for line in follower.new_lines())
             if ended:
                 return
             yield b""

@@ -15,7 +15,7 @@ from agent.pods.resolving import hosts_file, resolv_conf
 from agent.pods.sources import Sources
 from agent.probes.schedule import Kind, counts, failed_for_good, first_due_s, first_state, next_state
 from agent.runtime.docker import ImageFacts
-from agent.runtime.logs import LogFollower, LogLinks, parse_line
+from agent.runtime.logs import LogLinks, parse_line
 from agent.runtime.records import container_name, parse_time, record_from_inspect
 from agent.volumes import remove_tree
 from api.codec import convert
@@ -229,23 +229,6 @@ def test_a_strangers_container_is_no_record() -> None:
 @given(st.binary())
 def test_any_bytes_in_a_log_are_survived(data: bytes) -> None:
     parse_line(data)
-
-
-def test_a_log_is_followed_across_rotation(tmp_path: Path) -> None:
-    path = tmp_path / "x-json.log"
-    path.with_name("x-json.log.1").write_text('{"log":"old\\n","stream":"stdout","time":"t"}\n')
-    path.write_text('{"log":"a\\n","stream":"stdout","time":"t"}\n{"log":"b')
-    follower = LogFollower(path)
-    try:
-        assert [line.text for line in follower.rotated()] == ["old\n"]
-        assert [line.text for line in follower.new_lines()] == ["a\n"]
-        with path.open("a") as file:
-            file.write('\\n","stream":"stdout","time":"t"}\n')
-        path.rename(path.with_name("x-json.log.2"))
-        path.write_text('{"log":"c\\n","stream":"stdout","time":"t"}\n')
-        assert [line.text for line in follower.new_lines()] == ["b\n", "c\n"]
-    finally:
-        follower.close()
 
 
 def test_a_directory_with_a_foreign_mount_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,10 @@
 """The agent's port: who gets an answer, and logs."""
 
-import ssl
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 import urllib3
 
-from agent.main import Agent
 from agent.runtime.logs import LogLine
 from agent.server.logs_query import LogsQuery, chosen, parse_query
 from agent.server.requests import groups_of
@@ -16,6 +12,7 @@ from api.errors import BadRequest
 from api.scalars import now
 from tests.agent.certificates import Authority
 from tests.agent.cluster import Cluster, phase, ready, restarts, wait_until
+from tests.agent.doors import client, master, url
 
 _LINES = [LogLine(f"{number}\n", "stdout", f"2026-01-01T00:00:0{number}.5Z") for number in range(5)]
 
@@ -46,38 +43,21 @@ def test_groups_are_the_organizations_of_the_certificate() -> None:
     assert groups_of({"subject": subject}) == {"system:masters", "b"}
 
 
-@contextmanager
-def _client(cluster: Cluster, certificate: tuple[object, object] | None) -> Iterator[urllib3.PoolManager]:
-    context = ssl.create_default_context(cafile=str(cluster.authority.ca_file))
-    if certificate is not None:
-        context.load_cert_chain(str(certificate[0]), str(certificate[1]))
-    with urllib3.PoolManager(ssl_context=context, retries=False) as pool:
-        yield pool
-
-
-def _master(cluster: Cluster) -> tuple[object, object]:
-    return cluster.authority.issue("kube-apiserver-kubelet-client", groups=("system:masters",))
-
-
-def _url(agent: Agent, path: str) -> str:
-    return f"https://127.0.0.1:{agent.server.port}{path}"
-
-
 @pytest.mark.docker
 def test_only_a_certificate_of_an_allowed_group_gets_an_answer(
     cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     agent = cluster.start_agent()
-    with _client(cluster, _master(cluster)) as pool:
-        assert pool.request("GET", _url(agent, "/healthz")).data == b"ok"
-        assert pool.request("GET", _url(agent, "/nowhere")).status == 404
-        assert pool.request("POST", _url(agent, "/healthz")).status == 405
-    with _client(cluster, cluster.authority.issue("node", groups=("system:nodes",))) as pool:
-        assert pool.request("GET", _url(agent, "/healthz")).status == 403
+    with client(cluster, master(cluster)) as pool:
+        assert pool.request("GET", url(agent, "/healthz")).data == b"ok"
+        assert pool.request("GET", url(agent, "/nowhere")).status == 404
+        assert pool.request("POST", url(agent, "/healthz")).status == 405
+    with client(cluster, cluster.authority.issue("node", groups=("system:nodes",))) as pool:
+        assert pool.request("GET", url(agent, "/healthz")).status == 403
     stranger = Authority(tmp_path_factory.mktemp("other"), "other-ca").issue("x", groups=("system:masters",))
     for certificate in (None, stranger):
-        with _client(cluster, certificate) as pool, pytest.raises(urllib3.exceptions.HTTPError):
-            pool.request("GET", _url(agent, "/healthz"))
+        with client(cluster, certificate) as pool, pytest.raises(urllib3.exceptions.HTTPError):
+            pool.request("GET", url(agent, "/healthz"))
 
 
 @pytest.mark.docker
@@ -85,22 +65,22 @@ def test_pods_metrics_and_logs_are_told(shared: Cluster) -> None:
     agent = shared.start_agent()
     shared.create("web", "echo one; echo two; exec sleep 1000")
     pod = shared.wait_pod("web", ready)
-    with _client(shared, _master(shared)) as pool:
-        listed = pool.request("GET", _url(agent, "/pods")).json()
+    with client(shared, master(shared)) as pool:
+        listed = pool.request("GET", url(agent, "/pods")).json()
         phases = {item["metadata"]["uid"]: item["status"]["phase"] for item in listed["items"]}
         assert phases[pod.metadata.uid] == "Running"
-        assert b"kubelet_running_pods " in pool.request("GET", _url(agent, "/metrics")).data
-        usage = pool.request("GET", _url(agent, "/metrics/cadvisor")).data.decode()
+        assert b"kubelet_running_pods " in pool.request("GET", url(agent, "/metrics")).data
+        usage = pool.request("GET", url(agent, "/metrics/cadvisor")).data.decode()
         assert 'pod="web"' in usage
-        path = _url(agent, f"/containerLogs/{shared.namespace}/web/main")
+        path = url(agent, f"/containerLogs/{shared.namespace}/web/main")
         wait_until(lambda: pool.request("GET", path).data == b"one\ntwo\n")
         assert pool.request("GET", f"{path}?tailLines=1").data == b"two\n"
         assert pool.request("GET", f"{path}?limitBytes=5").data == b"one\nt"
         stamped = pool.request("GET", f"{path}?timestamps=true").data.decode()
         assert stamped.splitlines()[0].endswith("Z one")
         assert pool.request("GET", f"{path}?previous=true").status == 400
-        assert pool.request("GET", _url(agent, f"/containerLogs/{shared.namespace}/web/other")).status == 400
-        assert pool.request("GET", _url(agent, f"/containerLogs/{shared.namespace}/nobody/main")).status == 404
+        assert pool.request("GET", url(agent, f"/containerLogs/{shared.namespace}/web/other")).status == 400
+        assert pool.request("GET", url(agent, f"/containerLogs/{shared.namespace}/nobody/main")).status == 404
     link = next((shared.directory / "log/containers").glob(f"*_{shared.namespace}_*"))
     identity = pod.status.container_statuses[0].container_id.removeprefix("docker://")
     assert link.name == f"web_{shared.namespace}_main-{identity}.log"
@@ -112,9 +92,9 @@ def test_a_followed_log_goes_on_until_the_container_ends(shared: Cluster) -> Non
     agent = shared.start_agent()
     shared.create("job", "for i in 1 2 3 4; do echo line $i; sleep 0.3; done", restartPolicy="Never")
     shared.wait_pod("job", ready)
-    with _client(shared, _master(shared)) as pool:
-        url = _url(agent, f"/containerLogs/{shared.namespace}/job/main?follow=true")
-        assert pool.request("GET", url, timeout=20).data == b"line 1\nline 2\nline 3\nline 4\n"
+    with client(shared, master(shared)) as pool:
+        log = url(agent, f"/containerLogs/{shared.namespace}/job/main?follow=true")
+        assert pool.request("GET", log, timeout=20).data == b"line 1\nline 2\nline 3\nline 4\n"
     shared.wait_pod("job", phase("Succeeded"))
 
 
@@ -123,9 +103,9 @@ def test_a_client_that_leaves_ends_its_follow(shared: Cluster) -> None:
     agent = shared.start_agent()
     shared.create("web", "echo here; exec sleep 1000")
     shared.wait_pod("web", ready)
-    with _client(shared, _master(shared)) as pool:
-        url = _url(agent, f"/containerLogs/{shared.namespace}/web/main?follow=true")
-        response = pool.request("GET", url, preload_content=False)
+    with client(shared, master(shared)) as pool:
+        log = url(agent, f"/containerLogs/{shared.namespace}/web/main?follow=true")
+        response = pool.request("GET", log, preload_content=False)
         assert response.read1() == b"here\n"
         assert any(thread.name.startswith("agent-server-") for thread in threading.enumerate())
         response.close()
@@ -137,6 +117,6 @@ def test_the_log_of_the_run_before_can_be_read(cluster: Cluster) -> None:
     agent = cluster.start_agent(restart_base_s=30.0, restart_cap_s=60.0)
     cluster.create("crash", "echo $HOSTNAME fell; exit 1")
     cluster.wait_pod("crash", lambda pod: restarts(pod) == 1)
-    with _client(cluster, _master(cluster)) as pool:
-        url = _url(agent, f"/containerLogs/{cluster.namespace}/crash/main?previous=true")
-        wait_until(lambda: pool.request("GET", url).data == b"crash fell\n")
+    with client(cluster, master(cluster)) as pool:
+        log = url(agent, f"/containerLogs/{cluster.namespace}/crash/main?previous=true")
+        wait_until(lambda: pool.request("GET", log).data == b"crash fell\n")
