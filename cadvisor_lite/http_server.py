@@ -12,7 +12,7 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,7 @@ BODY_LIMIT_BYTES = 65536
 HEAD_LIMIT_S = 5.0
 WRITE_LIMIT_S = 10.0
 _GZIP_FROM_BYTES = 4096
+_QUERY_FIELDS = 50
 
 _REASONS = {
     200: "OK",
@@ -41,10 +42,11 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`path` is decoded and has no query; header names are lower case."""
+    """`path` is decoded and has no query; of a key given twice the first value counts; header names are lower case."""
 
     method: str
     path: str
+    query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
 
@@ -70,7 +72,7 @@ def text(status: int, message: str) -> Response:
 
 
 def parse_head(head: bytes) -> tuple[str, str, dict[str, str]]:
-    """(method, decoded path, headers) of a request head. Raises RequestError."""
+    """(method, target, headers) of a request head. Raises RequestError."""
     first, *lines = head.decode("latin-1").split("\r\n")
     words = first.split(" ")
     if len(words) != 3 or not words[2].startswith("HTTP/1.") or not words[1].startswith("/"):
@@ -85,7 +87,7 @@ def parse_head(head: bytes) -> tuple[str, str, dict[str, str]]:
         headers[name.lower()] = value.strip()
     if "transfer-encoding" in headers:
         raise RequestError(501, "transfer-encoding is not served")
-    return words[0], unquote(words[1].partition("?")[0]), headers
+    return words[0], words[1], headers
 
 
 def body_length(headers: Mapping[str, str]) -> int:
@@ -198,14 +200,19 @@ def receive(connection: socket.socket) -> Request | None:
         data += more
     if end > HEAD_LIMIT_BYTES:
         raise RequestError(431, f"the request head may have {HEAD_LIMIT_BYTES} bytes")
-    method, path, headers = parse_head(data[:end])
+    method, target, headers = parse_head(data[:end])
     length, body = body_length(headers), data[end + 4 :]
     while len(body) < length:
         more = _receive_some(connection, deadline)
         if not more:
             raise RequestError(400, "the request ended inside its body")
         body += more
-    return Request(method, path, headers, body[:length])
+    path, _, query = target.partition("?")
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_QUERY_FIELDS)
+    except ValueError as error:
+        raise RequestError(400, f"the query may have {_QUERY_FIELDS} fields") from error
+    return Request(method, unquote(path), dict(reversed(pairs)), headers, body[:length])
 
 
 def _receive_some(connection: socket.socket, deadline: float) -> bytes:

@@ -73,15 +73,21 @@ def container_document(
     tracked: Tracked, sample: ContainerSample, snapshot: Snapshot, *, num_stats: int, children: Iterable[str] = ()
 ) -> Document:
     """A ContainerInfo: reference, spec, and the last `num_stats` samples, the newest last."""
-    history = [kept for kept in tuple(tracked.history) if kept.time_s < sample.time_s]
-    samples = [*history, sample]
-    kept = samples if num_stats < 0 else samples[len(samples) - min(num_stats, len(samples)) :]
     document = reference_document(tracked)
-    document["spec"] = _spec(tracked, sample, snapshot)
-    document["stats"] = [_stats(s, snapshot.devices) for s in kept]
+    document["spec"] = spec_document(tracked, sample, snapshot)
+    stats = [stats_document(one, snapshot.devices) for one in recent(tracked, sample, num_stats)]
+    if stats and (filesystems := filesystem_documents(tracked, snapshot)):
+        stats[-1]["filesystem"] = filesystems
+    document["stats"] = stats
     if names := list(children):
         document["subcontainers"] = [{"name": name} for name in names]
     return document
+
+
+def recent(tracked: Tracked, sample: ContainerSample, count: int) -> list[ContainerSample]:
+    """The last `count` samples (-1: all that are kept), the newest last."""
+    samples = [*(kept for kept in tuple(tracked.history) if kept.time_s < sample.time_s), sample]
+    return samples if count < 0 else samples[len(samples) - min(count, len(samples)) :]
 
 
 def reference_document(tracked: Tracked) -> Document:
@@ -96,7 +102,7 @@ def reference_document(tracked: Tracked) -> Document:
     }
 
 
-def _spec(tracked: Tracked, sample: ContainerSample, snapshot: Snapshot) -> Document:
+def spec_document(tracked: Tracked, sample: ContainerSample, snapshot: Snapshot) -> Document:
     container, limits = tracked.container, sample.limits
     created_s = snapshot.machine.boot_time_s if container is None else container.created_s
     spec: Document = {
@@ -113,7 +119,7 @@ def _spec(tracked: Tracked, sample: ContainerSample, snapshot: Snapshot) -> Docu
         "has_network": bool(sample.network),
         "has_processes": sample.process_count is not None,
         "processes": {"limit": limits.threads or 0},
-        "has_filesystem": False,
+        "has_filesystem": container is None or tracked.holdings.disk is not None,
         "has_diskio": bool(sample.io),
         "has_custom_metrics": False,
     }
@@ -130,7 +136,7 @@ def _cpu_spec(limits: Limits) -> Document:
     return spec
 
 
-def _stats(sample: ContainerSample, devices: dict[str, str]) -> Document:
+def stats_document(sample: ContainerSample, devices: dict[str, str]) -> Document:
     stats: Document = {"timestamp": rfc3339(sample.time_s)}
     if (cpu := sample.cpu) is not None:
         stats["cpu"] = {
@@ -169,6 +175,38 @@ def _memory_stats(memory: MemorySample) -> Document:
         "failcnt": memory.failcnt or 0,
         "hierarchical_data": faults,
     }
+
+
+def filesystem_documents(tracked: Tracked, snapshot: Snapshot) -> list[Document]:
+    """FsStats: of the machine all file systems, of a container the one that it writes to, as last counted."""
+    if tracked.container is None:
+        return [
+            {
+                "device": fs.device,
+                "type": fs.type,
+                "capacity": fs.capacity_bytes,
+                "usage": fs.capacity_bytes - fs.free_bytes,
+                "available": fs.available_bytes,
+                "has_inodes": fs.inodes > 0,
+                "inodes": fs.inodes,
+                "inodes_free": fs.inodes_free,
+            }
+            for fs in snapshot.machine.filesystems
+        ]
+    if (disk := tracked.holdings.disk) is None:
+        return []
+    name = snapshot.devices.get(disk.device)
+    return [
+        {
+            "device": f"/dev/{name}" if name else disk.device,
+            "type": "vfs",
+            "capacity": disk.limit_bytes,
+            "usage": disk.total_bytes,
+            "base_usage": disk.layer_bytes,
+            "has_inodes": True,
+            "inodes": disk.inodes,
+        }
+    ]
 
 
 def _disk(io: DeviceIoSample, devices: dict[str, str], read: int, write: int) -> Document:

@@ -9,15 +9,16 @@ from collections.abc import Callable
 from typing import Any
 
 from cadvisor_lite import metrics, rest
+from cadvisor_lite.choosing import Row, chosen, of_docker
 from cadvisor_lite.config import Config
 from cadvisor_lite.docker_watch import DockerWatch
 from cadvisor_lite.http_server import Request, Response, text
 from cadvisor_lite.monitor import Monitor
 from cadvisor_lite.page import render_page, static_file
-from cadvisor_lite.readers import ContainerSample
-from cadvisor_lite.tracked import Snapshot, Tracked
+from cadvisor_lite.routes_v2 import RoutesV2
+from cadvisor_lite.tracked import Snapshot
 
-Row = tuple[Tracked, ContainerSample]
+_KINDS_V1 = ("containers", "docker", "events", "machine", "subcontainers")
 
 
 class Routes:
@@ -28,12 +29,17 @@ class Routes:
         self._monitor = monitor
         self._watch = watch
         self._version = version
-        # Longest prefix first; the handler gets what follows the prefix.
+        self._v2 = RoutesV2(config, monitor, watch, version)
+        # The handler gets what follows the prefix.
         self._prefixes: tuple[tuple[str, Callable[[Request, str], Response]], ...] = (
             ("/api/v1.3/subcontainers", self._subcontainers),
             ("/api/v1.3/containers", self._containers),
             ("/api/v1.3/docker", self._docker),
             ("/api/v1.3/machine", self._machine),
+            ("/api/v1.3/events", self._events),
+            ("/api/v1.3", lambda *_: text(400, f'Supported request types: "{",".join(_KINDS_V1)}"')),
+            ("/api/v2.1", self._version2),
+            ("/api", lambda *_: text(400, "Supported API versions: v1.3,v2.1")),
             ("/static", self._static),
             ("/metrics", self._metrics),
             ("/healthz", self._healthz),
@@ -71,7 +77,7 @@ class Routes:
     def _containers(self, request: Request, path: str) -> Response:
         """One cgroup by its absolute name; the root lists the others under it."""
         snapshot, name = self._monitor.snapshot(), path.rstrip("/") or "/"
-        found = [row for row in snapshot.tracked if row[0].cgroup.name == name]
+        found = chosen(snapshot, name, recursive=False)
         if not found:
             return text(404, f"unknown container {name!r}")
         children = [t.cgroup.name for t, _ in snapshot.tracked if name == "/" and not t.cgroup.is_root]
@@ -79,8 +85,8 @@ class Routes:
 
     def _subcontainers(self, request: Request, path: str) -> Response:
         """A cgroup and all below it, as a list."""
-        snapshot, name = self._monitor.snapshot(), path.rstrip("/")
-        rows = [row for row in snapshot.tracked if (row[0].cgroup.name + "/").startswith(name + "/")]
+        snapshot, name = self._monitor.snapshot(), path.rstrip("/") or "/"
+        rows = chosen(snapshot, name, recursive=True)
         if not rows:
             return text(404, f"unknown container {name!r}")
         return self._documents(request, lambda n: [_document(row, snapshot, n) for row in rows])
@@ -88,12 +94,18 @@ class Routes:
     def _docker(self, request: Request, path: str) -> Response:
         """All Docker containers, or the one with this name or id (or unambiguous start of an id), by cgroup name."""
         snapshot, wanted = self._monitor.snapshot(), path.strip("/")
-        rows = [row for row in snapshot.tracked if row[0].container is not None]
-        if wanted:
-            rows = _chosen(rows, wanted)
-            if len(rows) != 1:
-                return text(404, f"unable to find Docker container {wanted!r}")
+        rows = of_docker(snapshot, wanted)
+        if wanted and len(rows) != 1:
+            return text(404, f"unable to find Docker container {wanted!r}")
         return self._documents(request, lambda n: {r[0].cgroup.name: _document(r, snapshot, n) for r in rows})
+
+    def _events(self, request: Request, path: str) -> Response:
+        return _json(self._v2(request, "events" + path))
+
+    def _version2(self, request: Request, path: str) -> Response:
+        if path.strip("/"):
+            return _json(self._v2(request, path.lstrip("/")))
+        return text(400, f'Supported request types: "{",".join(self._v2.kinds)}"')
 
     def _documents(self, request: Request, build: Callable[[int], Any]) -> Response:
         try:
@@ -111,12 +123,6 @@ class Routes:
 
 def _document(row: Row, snapshot: Snapshot, num_stats: int, children: list[str] | None = None) -> rest.Document:
     return rest.container_document(row[0], row[1], snapshot, num_stats=num_stats, children=children or ())
-
-
-def _chosen(rows: list[Row], wanted: str) -> list[Row]:
-    """By full name or id first; then by the start of an id."""
-    exact = [row for row in rows if row[0].container and wanted in (row[0].container.name, row[0].container.id)]
-    return exact or [row for row in rows if row[0].container and row[0].container.id.startswith(wanted)]
 
 
 def _json(document: Any) -> Response:
