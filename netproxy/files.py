@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from api.codec import convert
 from api.core import Endpoints, Service
 from api.discovery import EndpointSlice
 from api.meta import Object
+from netproxy.changes import Changes
 from netproxy.endpoints import Here
 from netproxy.sources import Key
 from netproxy.translate import Objects
@@ -40,10 +41,10 @@ class FileError(Exception):
 class FileSource:
     """The objects of a file, followed by a thread."""
 
-    def __init__(self, path: Path, here: Here, on_change: Callable[[], None]) -> None:
+    def __init__(self, path: Path, here: Here, changes: Changes) -> None:
         self._path = path
         self._here = here
-        self._on_change = on_change
+        self._changes = changes
         self._seen = _mark(path)
         self._objects = read_objects(path, here)
         self._closing = threading.Event()
@@ -87,7 +88,7 @@ class FileSource:
                 log.error("file not usable, the last good one goes on error=%s", error)
                 continue
             log.info("file read again file=%s services=%d", self._path, len(self._objects.services))
-            self._on_change()
+            self._changes.other()
 
 
 def _mark(path: Path) -> tuple[int, int, int] | None:

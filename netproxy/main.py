@@ -38,13 +38,15 @@ def run(config: Config, stop: threading.Event) -> None:
     _raise_descriptor_limit()
     if config.services is not None:
         path = config.services
-        _work(Worker(config, lambda wake: FileSource(path, Here(node=config.host), wake), mode_of(config)), stop)
+        _work(Worker(config, lambda changes: FileSource(path, Here(node=config.host), changes), mode_of(config)), stop)
         return
     client = Client.from_kubeconfig(config.kubeconfig, user_agent="steersman-netproxy")
     try:
         recorder = EventRecorder(client, "kube-proxy", host=config.host)
         try:
-            _work(Worker(config, lambda wake: ApiSource(client, config.host, wake), mode_of(config), recorder), stop)
+            _work(
+                Worker(config, lambda changes: ApiSource(client, config.host, changes), mode_of(config), recorder), stop
+            )
         finally:
             recorder.close()
     finally:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from netproxy.changes import Changes
 from netproxy.dataplane.counters import Counters
 from netproxy.modes import Mode
 from netproxy.services import PortName
 
 _BUCKETS = tuple(0.001 * 2**step for step in range(15))
 """kube-proxy's own: 1 ms doubled up to 16 s."""
+_PROGRAMMING_BUCKETS = (0.25, 0.5, *range(1, 60), *range(60, 120, 5), *range(120, 301, 30))
+"""kube-proxy's own."""
+MAX_PICKS = 20_000
+"""Endpoints told of one by one; beyond, only the figures by service tell of them."""
 _LABELS = ("namespace", "service", "port")
 
 
 class ProxyMetrics:
     """The registry of one proxy."""
 
-    def __init__(self, mode: Mode) -> None:
+    def __init__(self, mode: Mode, changes: Changes) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.sync_duration = Histogram(
@@ -35,10 +41,56 @@ class ProxyMetrics:
             "When the last pass succeeded, seconds since 1970",
             registry=self.registry,
         )
+        self.programming = Histogram(
+            "kubeproxy_network_programming_duration_seconds",
+            "Seconds from the change of a pod or service to rules and sockets that follow it",
+            buckets=_PROGRAMMING_BUCKETS,
+            registry=self.registry,
+        )
+        self.rule_failures = Counter(
+            "kubeproxy_sync_proxy_rules_iptables_restore_failures",
+            "Passes that failed since rules, sets or the route could not be read or written",
+            registry=self.registry,
+        )
         self.failures = Gauge(
             "netproxy_sync_failures_in_row", "Passes that failed since the last good one", registry=self.registry
         )
         self.registry.register(_ModeCollector(mode))
+        self.registry.register(_ChangesCollector(changes))
+
+    def synced(self, duration_s: float) -> None:
+        """A pass went well and took so long."""
+        self.failures.set(0)
+        self.last_sync.set_to_current_time()
+        self.sync_duration.observe(duration_s)
+
+    def programmed(self, triggered: Iterable[float]) -> None:
+        """What happened at these times (seconds since 1970) is served now."""
+        now = time.time()
+        for when in triggered:
+            self.programming.observe(max(0.0, now - when))
+
+
+class _ChangesCollector(Collector):
+    """Reads how much was told, and how much of it is not served yet."""
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+
+    def collect(self) -> Iterator[Metric]:
+        told, pending = self._changes.told(), self._changes.pending()
+        for what, text, total, waiting in (
+            ("service", "Services", told.services, pending.services),
+            ("endpoint", "Endpoints of services", told.endpoints, pending.endpoints),
+        ):
+            name = f"kubeproxy_sync_proxy_rules_{what}_changes"
+            yield CounterMetricFamily(name, f"{text} that came, changed or went", value=total)
+            yield GaugeMetricFamily(f"{name}_pending", f"{text} changed since the last pass", value=waiting)
+        yield GaugeMetricFamily(
+            "kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds",
+            "When a pass was last asked for, seconds since 1970",
+            value=self._changes.last_queued,
+        )
 
 
 class _ModeCollector(Collector):
@@ -55,7 +107,7 @@ class _ModeCollector(Collector):
                 family.add_metric(list(labels), value)
             yield family
         picks = CounterMetricFamily("netproxy_picks", "Picks of an endpoint", labels=[*_LABELS, "endpoint"])
-        for port_name, counter in counters.items():
+        for port_name, counter in _within(counters, MAX_PICKS):
             for (address, port), count in list(counter.picks.items()):
                 # The scope is a label here only: the halves of a service may pick the same endpoint.
                 endpoint = f"{address}:{port}{'/' * bool(port_name.scope)}{port_name.scope}"
@@ -71,6 +123,8 @@ _FIGURES: tuple[tuple[Any, str, str, Callable[[Counters], int]], ...] = (
     (CounterMetricFamily, "netproxy_connections", "Connections and UDP flows begun", lambda c: c.accepted),
     (CounterMetricFamily, "netproxy_refused", "Clients no endpoint answered", lambda c: c.refused),
     (CounterMetricFamily, "netproxy_failed_dials", "Endpoints that refused or were silent", lambda c: c.failed_dials),
+    (CounterMetricFamily, "netproxy_received_bytes", "Bytes clients said", lambda c: c.received.count),
+    (CounterMetricFamily, "netproxy_sent_bytes", "Bytes endpoints said to clients", lambda c: c.sent.count),
     (GaugeMetricFamily, "netproxy_active_connections", "Connections and UDP flows now", lambda c: c.active),
 )
 
@@ -84,3 +138,12 @@ def _summed(
         labels = (name.namespace, name.service, name.port)
         found[labels] = found.get(labels, 0) + read(counter)
     return iter(found.items())
+
+
+def _within(counters: Mapping[PortName, Counters], limit: int) -> Iterator[tuple[PortName, Counters]]:
+    """The service ports in their order, as long as all their endpoints stay within the limit."""
+    for name, counter in sorted(counters.items()):
+        limit -= len(counter.picks)
+        if limit < 0:
+            return
+        yield name, counter

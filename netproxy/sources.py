@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from typing import Protocol
 
 from api.core import Endpoints, Node, Service
@@ -16,6 +15,7 @@ from api.discovery import EndpointSlice
 from api.errors import ApiError, NotFound
 from api.meta import Object
 from client import Client, Informer, Unreachable
+from netproxy.changes import Changes
 from netproxy.endpoints import ZONE_LABEL, Here, is_ipv4
 from netproxy.translate import SERVICE_LABEL, Objects
 
@@ -54,17 +54,17 @@ class Source(Protocol):
 class ApiSource:
     """The objects of an API server. One without EndpointSlices (before 1.21) is followed by Endpoints alone."""
 
-    def __init__(self, client: Client, node_name: str, on_change: Callable[[], None]) -> None:
+    def __init__(self, client: Client, node_name: str, changes: Changes) -> None:
         self._client = client
         self._node_name = node_name
         self._services = Informer(client, Service, on_change=self._service_changed)
         self._slices = Informer(client, EndpointSlice, on_change=self._slice_changed)
         self._slices.add_index(_BY_SERVICE, lambda one: ["/".join(_service_of(one))])
-        self._endpoints = Informer(client, Endpoints, on_change=self._service_changed)
+        self._endpoints = Informer(client, Endpoints, on_change=self._endpoints_changed)
         self._node = Informer(client, Node, fields=f"metadata.name={node_name}", on_change=self._node_changed)
         self._lock = threading.Lock()
         self._changed: set[Key] | None = None
-        self._on_change = on_change
+        self._changes = changes
         self._slices_served: bool | None = None
         """None: not known yet."""
 
@@ -114,25 +114,34 @@ class ApiSource:
         """One service as last seen."""
         return self._services.get(namespace, name)
 
-    def _service_changed(self, old: Object | None, new: Object | None) -> None:
-        self._mark({(one.metadata.namespace, one.metadata.name) for one in (old, new) if one is not None})
+    def _service_changed(self, old: Service | None, new: Service | None) -> None:
+        self._mark(_names(old, new))
+        self._changes.service()
 
     def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         self._mark({_service_of(one) for one in (old, new) if one is not None})
+        self._changes.endpoints(new)
+
+    def _endpoints_changed(self, old: Endpoints | None, new: Endpoints | None) -> None:
+        self._mark(_names(old, new))
+        if self._slices_served:  # they tell the same
+            self._changes.other()
+        else:
+            self._changes.endpoints(new)
 
     def _mark(self, keys: set[Key] | None) -> None:
-        """Note whom a change is about, None for all, and tell."""
+        """Note whom a change is about, None for all."""
         with self._lock:
             if keys is None:
                 self._changed = None
             elif self._changed is not None:
                 self._changed |= keys
-        self._on_change()
 
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
         """A node changes every few seconds, with its heartbeat; what is read of it hardly ever does."""
         if old is None or new is None or _place(old) != _place(new):
             self._mark(None)
+            self._changes.other()
 
     def _here(self) -> Here:
         node = self._node.get("", self._node_name)
@@ -148,6 +157,10 @@ class ApiSource:
             log.warning("not known whether the server has EndpointSlices, asking again error=%s", error)
             return None
         return True
+
+
+def _names(*versions: Object | None) -> set[Key]:
+    return {(one.metadata.namespace, one.metadata.name) for one in versions if one is not None}
 
 
 def _service_of(one: EndpointSlice) -> Key:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from client import EventRecorder
+from netproxy.changes import Changes
 from netproxy.config import Config
 from netproxy.dataplane.plane import DataPlaneError
 from netproxy.following import Following
@@ -39,7 +40,7 @@ class Worker:
     def __init__(
         self,
         config: Config,
-        source: Callable[[Callable[[], None]], Source],
+        source: Callable[[Changes], Source],
         mode: Callable[[State], Mode],
         recorder: EventRecorder | None = None,
     ) -> None:
@@ -47,13 +48,14 @@ class Worker:
         self._recorder = recorder
         self._wake = threading.Event()
         self._closing = threading.Event()
-        self._source = source(self._wake.set)
+        self._changes = Changes(self._wake.set)
+        self._source = source(self._changes)
         self._following = Following(self._source)
         self._last = read_state(config.state_file)
         self._mode = mode(self._last)
         self._health = Health()
         self._proxy = Proxy(config, self._mode, self._last, on_trouble=self._tell, healthy=self._healthy)
-        self._metrics = ProxyMetrics(self._mode)
+        self._metrics = ProxyMetrics(self._mode, self._changes)
         self.server = HealthServer(
             (config.healthz_bind_address, config.healthz_port),
             health=self._health,
@@ -124,13 +126,17 @@ class Worker:
 
     def _pass(self, read: Callable[[], Desired]) -> float:
         """One pass; returns the seconds until the next one when nothing happens."""
-        begin = time.monotonic()
+        begin, told = time.monotonic(), self._changes.told()
         try:
             if done := self._proxy.sync(read()):
                 log.info("%s", done)
             self._check(begin)
             save_s = self._save(begin)
-        except (PortalError, DataPlaneError, OSError) as error:
+        except PortalError as error:
+            self._metrics.rule_failures.inc()
+            log.error("sync failed error=%s retry_s=%.1f", error, self._retry_s)
+            return self._failed()
+        except (DataPlaneError, OSError) as error:
             log.error("sync failed error=%s retry_s=%.1f", error, self._retry_s)
             return self._failed()
         except Exception:
@@ -138,9 +144,9 @@ class Worker:
             return self._failed()
         self._retry_s = FIRST_RETRY_S
         self._health.succeeded()
-        self._metrics.failures.set(0)
-        self._metrics.last_sync.set_to_current_time()
-        self._metrics.sync_duration.observe(time.monotonic() - begin)
+        self._metrics.synced(time.monotonic() - begin)
+        if read == self._as_told:
+            self._metrics.programmed(self._changes.settle(told))
         return min(save_s, TROUBLE_RETRY_S if self._proxy.has_troubles else self._config.rule_check_s)
 
     def _failed(self) -> float:

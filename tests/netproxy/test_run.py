@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
 
@@ -413,7 +415,32 @@ def test_health_and_metrics(running: Cluster) -> None:
     assert 'netproxy_picks_total{endpoint="10.244.9.2:' in metrics
     assert "kubeproxy_sync_proxy_rules_duration_seconds_bucket" in metrics
     assert "netproxy_faults_total 0.0" in metrics
+    assert f"netproxy_sent_bytes_total{{{labels}}} 1.0" in metrics
+    assert f"netproxy_received_bytes_total{{{labels}}} 0.0" in metrics
     assert "process_resident_memory_bytes" in metrics
+
+
+def test_the_metrics_tell_how_long_a_change_took_and_that_none_waits(running: Cluster) -> None:
+    running.slices = True
+    pod = running.pod(b"a")
+    running.service(pod)
+    running.until(b"a")
+    slice_ = running.slice_of(pod)
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    slice_.metadata.annotations["endpoints.kubernetes.io/last-change-trigger-time"] = now
+    running.api.put(slice_)
+    name = "kubeproxy_network_programming_duration_seconds"
+    wait_until(lambda: f"{name}_count 1.0" in running.fetch("/metrics")[1])
+    metrics = running.fetch("/metrics")[1]
+    assert f'{name}_bucket{{le="10.0"}} 1.0' in metrics
+    assert "kubeproxy_sync_proxy_rules_endpoint_changes_total 2.0" in metrics
+    assert "kubeproxy_sync_proxy_rules_service_changes_total 1.0" in metrics
+    assert "kubeproxy_sync_proxy_rules_endpoint_changes_pending 0.0" in metrics
+    assert "kubeproxy_sync_proxy_rules_service_changes_pending 0.0" in metrics
+    assert "kubeproxy_sync_proxy_rules_iptables_restore_failures_total 0.0" in metrics
+    queued = re.search(r"^kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds (.*)$", metrics, re.MULTILINE)
+    assert queued is not None
+    assert abs(float(queued[1]) - time.time()) < 60
 
 
 def test_health_is_bad_while_rules_cannot_be_written(cluster: Cluster) -> None:
