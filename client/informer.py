@@ -31,6 +31,7 @@ _WATCH_S = (300, 600)
 # that never catches up (its state was restored) is believed in the end.
 _BEHIND_MAX = 5
 _LOOK_AGAIN_S = 60.0
+_EXPIRED_ONCE_S = 10.0
 
 
 class Informer(Generic[T]):
@@ -73,6 +74,7 @@ class Informer(Generic[T]):
         self._watch: Watch[T] | None = None
         self._version = ""
         self._behind = 0
+        self._expired_at = -_EXPIRED_ONCE_S
         self._delay_s = _FIRST_DELAY_S
         self._thread = threading.Thread(target=self._run, name=f"informer-{kind.__name__.lower()}", daemon=True)
 
@@ -140,9 +142,7 @@ class Informer(Generic[T]):
                 if not self._follow():
                     self._pause("ended at once")
             except (Expired, Gone):
-                log.info("watch expired, listing again kind=%s", self._kind.__name__)
-                self._version = ""
-                self._pause("expired")
+                self._list_again()
             except NotFound as error:
                 self._not_served(str(error))
             except ApiError as error:
@@ -152,6 +152,16 @@ class Informer(Generic[T]):
                 self._pause(str(error))
             except Unreachable as error:
                 self._pause(str(error))
+
+    def _list_again(self) -> None:
+        """At once: a server that was started again knows no older versions, and is not in trouble for that. One that
+        says so again and again is.
+        """
+        log.info("watch expired, listing again kind=%s", self._kind.__name__)
+        if time.monotonic() - self._expired_at > _EXPIRED_ONCE_S:
+            self._delay_s = _FIRST_DELAY_S
+        self._version, self._expired_at = "", time.monotonic()
+        self._pause("expired")
 
     def _not_served(self, why: str) -> None:
         self._version = ""

@@ -67,8 +67,11 @@ class HollowNode:
         self._moving.set()
 
     def cut(self, *, off: bool) -> None:
-        """Or join it again. What is under way still gets through."""
+        """Or join it again."""
         self._client.transport.cut = off  # type: ignore[attr-defined]
+        watch = self.pods._watch
+        if off and watch is not None:
+            watch.stop()
 
     def kill(self) -> None:
         """Without a word: its Node object and its pods stay."""
