@@ -1,6 +1,6 @@
 # The commands of people and of CI are the same. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo down check lint format types floors test test-long test-peers bench lock venv host
+.PHONY: bundle dist help demo down check lint format types floors test test-long test-peers bench lock venv host
 
 BIN := .venv/bin
 
@@ -50,6 +50,12 @@ test-peers: venv ## build Kubernetes' own parts (minutes at first), and run ours
 bench: venv ## measure
 	@scripts/setup-host --bench
 	@scripts/bench
+
+bundle: venv ## make dist/steersman-bundle-*.tar.gz, for hosts that reach no registry
+	@scripts/bundle
+
+dist: venv ## make a wheel and a source archive in dist/
+	@$(BIN)/python -m build --outdir dist .
 
 lock: venv ## write requirements.lock anew from pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools

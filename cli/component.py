@@ -1,40 +1,68 @@
-"""`steersman COMPONENT`: run one component in the foreground, with settings from flags, environment and a file."""
+"""`steersman COMPONENT`: run one component in the foreground, with settings from flags, environment and a file.
+
+SIGHUP has all of these read again. The log level is taken up at once; of the others the log says which wait for a
+restart. What a component follows by itself (certificates, resolvers, the file of services) needs no signal. Settings
+that cannot be used are told in the log and change nothing.
+"""
 
 import argparse
 import json
+import logging
 import os
-import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cli import daemon, logs
+from cli.alive import question_of
 from cli.components import Component
+from cli.errors import SettingsError
 from cli.flags import add_flags, read_flags
-from cli.settings import Setting, Values, build, read_environment, read_file, settings_of, to_yaml
+from cli.settings import Setting, Value, Values, build, read_environment, read_file, settings_of, to_yaml
+
+log = logging.getLogger(__name__)
+
+
+# Every component has this one beside its own; it is the setting that a running component takes up (SIGHUP).
+LOG_LEVEL = Setting("log_level", str, False, False, "info", f"what is logged: {', '.join(logs.LEVELS)}")
 
 
 def main(component: Component, arguments: list[str], *, environ: Mapping[str, str] = os.environ) -> int:
     """Run the component, or only check its settings; the exit code."""
-    config_class = component.config_class()
-    settings = settings_of(config_class)
+    own = settings_of(component.config_class())
+    settings = (*own, LOG_LEVEL)
     namespace = _parser(component, settings).parse_args(arguments)
-    file = read_file(namespace.config, settings) if namespace.config else {}
-    config, values = build(
-        config_class,
-        file,
-        read_environment(component.env_prefix, settings, environ),
-        read_flags(namespace, settings),
-    )
+
+    def settled() -> tuple[Any, Values, str]:
+        file = read_file(namespace.config, settings) if namespace.config else {}
+        environment = read_environment(component.env_prefix, settings, environ)
+        said, level = take_log_level(file | environment | read_flags(namespace, settings))
+        config, values = build(component.config_class(), said)
+        return config, values | {LOG_LEVEL.name: level}, level.value
+
+    config, values, level = settled()
     if namespace.check_config:
         print(effective(settings, values), end="")
         return 0
-    logs.start(namespace.log_level)
+    logs.start(level)
+
+    def reload() -> None:
+        changed, _, new_level = settled()
+        logs.set_level(new_level)
+        waiting = [one.key for one in own if getattr(changed, one.name) != getattr(config, one.name)]
+        log.info("settings read again log_level=%s after_restart=%s", new_level, ",".join(waiting) or "none")
+
     run = component.run()
+    question = question_of(component.name, config)
+    return daemon.serve(component.name, lambda stop: run(config, stop), question=question, reload=reload)
 
-    def work(stop: threading.Event) -> None:
-        run(config, stop)
 
-    return daemon.serve(component.name, work)
+def take_log_level(said: Values, default: str = LOG_LEVEL.default) -> tuple[Values, Value]:
+    """What was said without the log level, and the level; SettingsError for one there is not."""
+    level = said.get(LOG_LEVEL.name, Value(default, "default"))
+    if level.value not in logs.LEVELS:
+        raise SettingsError([f"{level.origin}: must be one of {', '.join(logs.LEVELS)}, is {level.value!r}"])
+    return {name: value for name, value in said.items() if name != LOG_LEVEL.name}, level
 
 
 def _parser(component: Component, settings: tuple[Setting, ...]) -> argparse.ArgumentParser:
@@ -47,7 +75,6 @@ def _parser(component: Component, settings: tuple[Setting, ...]) -> argparse.Arg
     parser.add_argument(
         "--check-config", action="store_true", help="print the settings in effect, or what is wrong; do not run"
     )
-    parser.add_argument("--log-level", choices=logs.LEVELS, default="info", help="what is logged (default: info)")
     add_flags(parser, settings, env_prefix=component.env_prefix)
     return parser
 

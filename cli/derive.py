@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cli.cluster import DEFAULT_NAME, Settings
+from cli.component import LOG_LEVEL, take_log_level
 from cli.components import Component
 from cli.errors import SettingsError
 from cli.settings import Value, Values, build, read_environment, read_file, settings_of
@@ -87,16 +88,21 @@ def told(settings: Settings) -> dict[str, dict[str, Any]]:
 
 def config_of(component: Component, settings: Settings, *, environ: Mapping[str, str] = os.environ) -> Any:
     """The component's settings as part of the cluster; SettingsError when they cannot be used."""
+    return settled(component, settings, environ=environ)[0]
+
+
+def settled(component: Component, settings: Settings, *, environ: Mapping[str, str] = os.environ) -> tuple[Any, str]:
+    """The component's settings as part of the cluster, and its log level; SettingsError when they cannot be used."""
     config_class = component.config_class()
-    known = settings_of(config_class)
+    own = settings_of(config_class)
+    known = (*own, LOG_LEVEL)
     file = settings.config / f"{component.name}.yaml"
-    config, _ = build(
-        config_class,
-        _derived(component, settings, frozenset(one.name for one in known)),
-        read_file(file, known) if file.exists() else {},
-        read_environment(component.env_prefix, known, environ),
+    said, level = take_log_level(
+        (read_file(file, known) if file.exists() else {}) | read_environment(component.env_prefix, known, environ),
+        settings.log_level,
     )
-    return config
+    config, _ = build(config_class, _derived(component, settings, frozenset(one.name for one in own)), said)
+    return config, level.value
 
 
 def _derived(component: Component, settings: Settings, known: frozenset[str]) -> Values:

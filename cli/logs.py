@@ -1,8 +1,9 @@
 """Where log lines go: one line an event, `time level logger: event key=value`.
 
-Under systemd (JOURNAL_STREAM) the journal has the time, so a line carries the priority instead. In the background a
-component writes to a file of bounded size, and its standard error follows that file, so that what the interpreter
-itself says (a crash, a stack dump) stands among the log lines.
+Under systemd a line goes to the journal with its fields (`journal.py`), or, where the journal has no socket for us, to
+standard error with its priority in front, since the journal has the time. In the background a component writes to a
+file of bounded size, and its standard error follows that file, so that what the interpreter itself says (a crash, a
+stack dump) stands among the log lines.
 """
 
 import logging
@@ -12,10 +13,12 @@ import time
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from cli import journal
+from cli.journal import PRIORITY
+
 FILE_BYTES = 10 * 1024 * 1024
 OLD_FILES = 2
 LEVELS = ("debug", "info", "warning", "error")
-_PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 
 
 class Line(logging.Formatter):
@@ -31,7 +34,7 @@ class JournalLine(logging.Formatter):
     """`<6>agent.pods: pod started pod=default/web`: the priority as sd-daemon(3) has it, on every line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        prefix = f"<{_PRIORITY.get(record.levelno, 6)}>"
+        prefix = f"<{PRIORITY.get(record.levelno, 6)}>"
         return prefix + f"{record.name}: {super().format(record)}".replace("\n", f"\n{prefix}")
 
 
@@ -57,15 +60,25 @@ class LogFile(RotatingFileHandler):
 def start(level: str, *, file: Path | None = None) -> None:
     """Send all logging to `file`, or to standard error. Replaces what was set before: a forked child calls it anew."""
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Line())
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         handler = LogFile(file)
-    in_journal = file is None and "JOURNAL_STREAM" in os.environ
-    handler.setFormatter(JournalLine() if in_journal else Line())
+        handler.setFormatter(Line())
+    elif journal.is_ours(sys.stderr):
+        handler = journal.JournalHandler()
+    elif "JOURNAL_STREAM" in os.environ:
+        handler.setFormatter(JournalLine())
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
     root.addHandler(handler)
+    set_level(level)
+
+
+def set_level(level: str) -> None:
+    """What is logged from now on."""
+    root = logging.getLogger()
     root.setLevel(level.upper())
     # One line a request is the servers' own business; the libraries below would add theirs at info.
     for noisy in ("urllib3", "docker", "pyroute2"):

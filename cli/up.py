@@ -21,11 +21,12 @@ from cli import board, daemon, logs
 from cli.cluster import ENV_PREFIX, Settings, complete, is_installed, load
 from cli.component import effective
 from cli.components import COMPONENTS, Component
-from cli.derive import config_of
+from cli.derive import config_of, settled
 from cli.directories import claim_all
 from cli.errors import CommandError
 from cli.flags import add_flags
 from cli.install import prepare, renew
+from cli.notices import notify
 from cli.processes import Identity, Lock, find, identity
 from cli.progress import say
 from cli.settings import settings_of
@@ -161,12 +162,12 @@ def _ready_programs(settings: Settings, *, background: bool) -> list[Program]:
 
 
 def _program(component: Component, settings: Settings, *, background: bool) -> Program:
-    config = config_of(component, settings)
+    config, level = settled(component, settings)
     run = component.run()
     file = settings.logs / f"{component.name}.log" if background else None
 
     def work() -> int:
-        logs.start(settings.log_level, file=file)
+        logs.start(level, file=file)
         return daemon.serve(component.name, _bound(run, config))
 
     return Program(component.name, work)
@@ -229,7 +230,7 @@ def _tell_systemd_when_ready(settings: Settings) -> Callable[[], float | None]:
             return None
         if missing_api(client) or missing_node(client, settings.node_name):
             return READY_INTERVAL_S
-        daemon.notify("READY=1")
+        notify("READY=1")
         client.close()
         client = None
         return None

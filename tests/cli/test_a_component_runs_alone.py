@@ -59,7 +59,7 @@ def test_systemd_is_told(tmp_path: Path, start: Any, until: Until) -> None:
         channel.bind(str(tmp_path / "notify"))
         channel.settimeout(10)
         process = start("run_component.py", NOTIFY_SOCKET=str(tmp_path / "notify"))
-        assert channel.recv(100) == b"READY=1"
+        assert channel.recv(100) == b"READY=1\nSTATUS=serving"
         process.send_signal(signal.SIGTERM)
         assert channel.recv(100) == b"STOPPING=1"
         assert finish(process)[0] == 0
