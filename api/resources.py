@@ -27,6 +27,7 @@ from api.core import (
 from api.core.quota import LimitRange, ResourceQuota
 from api.discovery import EndpointSlice
 from api.meta import Object
+from api.metrics import NodeMetrics, PodMetrics
 from api.policy import PodDisruptionBudget
 from api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from api.scheduling import PriorityClass
@@ -183,6 +184,8 @@ RESOURCES: tuple[Resource, ...] = (
     Resource(PersistentVolume, "", "v1", "persistentvolumes", namespaced=False, short_names=("pv",), status=True),
     Resource(PersistentVolumeClaim, "", "v1", "persistentvolumeclaims", short_names=("pvc",), status=True),
     Resource(ComponentStatus, "", "v1", "componentstatuses", namespaced=False, short_names=("cs",), computed=True),
+    Resource(NodeMetrics, "metrics.k8s.io", "v1beta1", "nodes", namespaced=False, computed=True),
+    Resource(PodMetrics, "metrics.k8s.io", "v1beta1", "pods", computed=True),
     Resource(Lease, "coordination.k8s.io", "v1", "leases"),
     Resource(EndpointSlice, "discovery.k8s.io", "v1", "endpointslices"),
     Resource(

@@ -8,6 +8,7 @@ from master.apiserver.authentication import Authenticator
 from master.apiserver.authorization.authorizer import Authorizer
 from master.apiserver.claims import Claims
 from master.apiserver.node_client import NodeClient
+from master.apiserver.node_readings import NodeReadings
 from master.apiserver.presence import Presence
 from master.apiserver.registry import Registry
 from master.apiserver.service_numbers import ServiceNumbers
@@ -26,6 +27,7 @@ class Backend:
     admission: Chain
     watch_queue: int
     presence: Presence = field(default_factory=Presence)
+    readings: NodeReadings = field(default_factory=NodeReadings)
 
     @property
     def service_addresses(self) -> Addresses:

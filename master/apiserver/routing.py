@@ -14,7 +14,7 @@ from api.resources import RESOURCES, Resource
 from master.apiserver.backend import Backend
 from master.apiserver.call import Call, Target
 from master.apiserver.http.message import Answer
-from master.apiserver.operations import component_status, scale
+from master.apiserver.operations import component_status, scale, usage
 from master.apiserver.operations.attach import attach
 from master.apiserver.operations.bind import bind
 from master.apiserver.operations.create import create
@@ -56,6 +56,8 @@ _SCALE: dict[str, Operation] = {"get": scale.get, "update": scale.update, "patch
 _CHANGE: dict[str, Operation] = {"get": get, "update": update, "patch": patch}
 _COMPUTED: dict[str, dict[str, Operation]] = {
     "ComponentStatus": {"get": component_status.get, "list": component_status.list_objects},
+    "NodeMetrics": {"get": usage.get_node, "list": usage.list_nodes},
+    "PodMetrics": {"get": usage.get_pod, "list": usage.list_pods},
 }
 _BINDING: dict[str, Operation] = {"create": bind}
 

@@ -106,6 +106,8 @@ def test_a_cluster_role_is_given_in_one_namespace_by_a_role_binding(admin: Api, 
     assert ed.get(f"/api/v1/namespaces/{namespace}/secrets").status == 200
     assert ed.get(f"{RBAC}/namespaces/{namespace}/roles").status == 403
     assert ed.get("/api/v1/nodes").status == 403
+    assert ed.get(f"/apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods").status == 200
+    assert ed.get("/apis/metrics.k8s.io/v1beta1/nodes").status == 403
 
 
 def test_resource_names_narrow_a_rule_to_single_objects(admin: Api, person: Person, namespace: str) -> None:

@@ -41,6 +41,7 @@ _EVERYTHING = [
 ]
 
 _VIEW = [
+    _rule(_READ, "metrics.k8s.io", "nodes", "pods"),
     _rule(
         _READ,
         _CORE,

@@ -25,11 +25,12 @@ from api.core import (
 from api.core.quota import LimitRange, ResourceQuota
 from api.discovery import EndpointSlice
 from api.meta import Object
+from api.metrics import NodeMetrics, PodMetrics
 from api.policy import PodDisruptionBudget
 from api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from api.scheduling import PriorityClass
 from api.storage import CSIDriver, CSINode, StorageClass
-from master.apiserver.tables import access, event, node, others, pod, policy, quota, service, storage, workload
+from master.apiserver.tables import access, event, node, others, pod, policy, quota, service, storage, usage, workload
 from master.apiserver.tables.column import TableShape
 
 _SHAPES: dict[type[Object], TableShape] = {
@@ -52,9 +53,11 @@ _SHAPES: dict[type[Object], TableShape] = {
     Lease: others.LEASE,
     Namespace: others.NAMESPACE,
     Node: node.SHAPE,
+    NodeMetrics: usage.NODE,
     PersistentVolume: storage.VOLUME,
     PersistentVolumeClaim: storage.CLAIM,
     Pod: pod.SHAPE,
+    PodMetrics: usage.POD,
     PodDisruptionBudget: policy.BUDGET,
     PodTemplate: workload.TEMPLATE,
     ReplicaSet: workload.REPLICA_SET,
