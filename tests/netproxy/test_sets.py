@@ -13,6 +13,7 @@ import pytest
 from netproxy.config import Config
 from netproxy.portals.cluster import Split
 from netproxy.portals.sets import AddressSet, Member
+from netproxy.portals.tables import LEGACY, NFT
 from netproxy.services import Desired, PortName, Protocol, ServicePort
 from netproxy.state import State
 from netproxy.userspace import Userspace, portals_of
@@ -22,9 +23,16 @@ from tests.netproxy.servers import LIMIT_S, Server, port, read_all
 CIDR = "10.99.0.0/16"
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    return Config(cluster_cidr=CIDR, chain_prefix="STT", state_file=tmp_path / "state.json", node_port_range="")
+@pytest.fixture(params=[NFT, LEGACY])
+def config(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
+    """With each iptables: the rule that names the set is written by another program."""
+    return Config(
+        cluster_cidr=CIDR,
+        chain_prefix="STT",
+        state_file=tmp_path / "state.json",
+        node_port_range="",
+        iptables_mode=request.param,
+    )
 
 
 @pytest.fixture
@@ -48,8 +56,9 @@ def serve(mode: Userspace, *wanted: ServicePort) -> bool:
 
 
 def rules(place: Site) -> str:
-    """What iptables shows, without its counters."""
-    return re.sub(r"\[\d+:\d+\]|^#.*\n", "", place.node.run("iptables-save", "-t", "nat"), flags=re.MULTILINE)
+    """What both iptables show, without counters and dates."""
+    saved = place.node.run("iptables-nft-save", "-t", "nat") + place.node.run("iptables-legacy-save", "-t", "nat")
+    return re.sub(r"\[\d+:\d+\]|^#.*\n", "", saved, flags=re.MULTILINE)
 
 
 def ask_from_pod(place: Site, address: str) -> bytes:
@@ -81,6 +90,7 @@ def test_services_with_a_cluster_address_alone_come_and_go_without_new_rules(
     two = port(pods(b"two").endpoint, service="two", cluster_ip="10.99.0.2")
     serve(mode, one)
     before = rules(place)
+    assert before.count("--match-set STT-CLUSTER dst,dst") == 1
     assert serve(mode, one, two)
     assert [ask_from_pod(place, ip) for ip in ("10.99.0.1", "10.99.0.2")] == [b"one", b"two"]
     assert serve(mode, two)
