@@ -1,6 +1,7 @@
 """What the agent measures of itself as it works; names and labels are the kubelet's, which dashboards know."""
 
 import re
+import time
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -59,6 +60,12 @@ class Instruments:
             buckets=_SECONDS, registry=registry,
         )  # fmt: skip
 
+        self._interval = Histogram(
+            "kubelet_pleg_relist_interval_seconds", "Between the ends of two full looks at Docker.",
+            buckets=_SECONDS, registry=registry,
+        )  # fmt: skip
+        self._relisted_at: float | None = None
+
     def docker_answered(self, method: str, path: str, *, status: int, took_s: float) -> None:
         operation = operation_of(method, path)
         if not operation:
@@ -76,3 +83,7 @@ class Instruments:
 
     def relisted(self, took_s: float) -> None:
         self._relist.observe(took_s)
+        now = time.monotonic()
+        if self._relisted_at is not None:
+            self._interval.observe(now - self._relisted_at)
+        self._relisted_at = now

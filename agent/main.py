@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from agent.cadvisor import CadvisorMetrics
 from agent.cgroups import traces as cgroup_traces
@@ -56,6 +56,7 @@ from agent.server.streaming.routes import StreamRoutes
 from agent.volumes.usage import Room, room_of
 from api.core import Node, Pod, Service
 from client import Client, EventRecorder, Informer, WorkQueue
+from client.metrics import RequestMetrics, show
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,8 @@ class Agent:
         self.config = config
         self.client = client
         registry = CollectorRegistry()
+        show(registry)
+        ProcessCollector(registry=registry)
         self.instruments = Instruments(registry)
         self.docker = Docker(
             config.docker_host, cluster=config.name, timeout_s=config.docker_timeout_s, instruments=self.instruments
@@ -423,7 +426,7 @@ def run(config: Config, stop: threading.Event) -> None:
     """Blocks until ``stop`` is set. Raises OSError for a port that is taken or a certificate that is missing, and
     KubeconfigError."""
     config.data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
-    client = Client.from_kubeconfig(config.kubeconfig, user_agent="steersman-agent")
+    client = Client.from_kubeconfig(config.kubeconfig, user_agent="steersman-agent", observer=RequestMetrics())
     agent = Agent(config, client)
     agent.start()
     try:

@@ -91,9 +91,11 @@ class Client:
         self.transport = Transport(credentials, user_agent=user_agent, before_write=before_write, observer=observer)
 
     @classmethod
-    def from_kubeconfig(cls, path: Path, *, user_agent: str = "steersman") -> "Client":
+    def from_kubeconfig(
+        cls, path: Path, *, user_agent: str = "steersman", observer: RequestObserver | None = None
+    ) -> "Client":
         """Raises KubeconfigError."""
-        return cls(load_kubeconfig(path), user_agent=user_agent)
+        return cls(load_kubeconfig(path), user_agent=user_agent, observer=observer)
 
     def get(self, kind: type[T], name: str, namespace: str = "") -> T:
         return _typed(self.transport.request("GET", resource_of(kind).path(namespace, name)), kind)

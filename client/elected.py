@@ -7,7 +7,7 @@ from collections.abc import Callable
 from client.client import Client
 from client.election import Election, ElectionSettings
 from client.kubeconfig import Credentials
-from client.transport import Transport
+from client.transport import RequestObserver, Transport
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,7 @@ def run_elected(
     lease: str,
     user_agent: str,
     told: Callable[[bool], None] = lambda _leads: None,
+    observer: RequestObserver | None = None,
 ) -> None:
     """Calls ``work(client, ended)`` whenever the lease is held, until ``stop`` is set.
 
@@ -31,14 +32,15 @@ def run_elected(
     once and once. ``told`` hears whether this copy leads.
     """
     if not settings.leader_elect:
-        _with_client(work, stop, Client(credentials, user_agent=user_agent))
+        _with_client(work, stop, Client(credentials, user_agent=user_agent, observer=observer))
         return
     transport = Transport(credentials, user_agent=f"{user_agent}/leader-election")
     election = Election(transport, lease, settings)
 
     def lead(ended: threading.Event) -> None:
         told(True)
-        _with_client(work, ended, Client(credentials, user_agent=user_agent, before_write=election.check))
+        client = Client(credentials, user_agent=user_agent, before_write=election.check, observer=observer)
+        _with_client(work, ended, client)
 
     told(False)
     try:

@@ -12,13 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from client import ElectionSettings
+from client.metrics import show
 
 log = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT_S = 5.0
+show(REGISTRY)
 _HEALTH = ("/healthz", "/livez", "/readyz")
 Problems = Callable[[], list[str]]
 

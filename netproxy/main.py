@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 
 from client import Client, EventRecorder
+from client.metrics import RequestMetrics
 from netproxy.config import Config
 from netproxy.endpoints import Here
 from netproxy.files import FileSource
@@ -40,7 +41,7 @@ def run(config: Config, stop: threading.Event) -> None:
         path = config.services
         _work(Worker(config, lambda changes: FileSource(path, Here(node=config.host), changes), mode_of(config)), stop)
         return
-    client = Client.from_kubeconfig(config.kubeconfig, user_agent="steersman-netproxy")
+    client = Client.from_kubeconfig(config.kubeconfig, user_agent="steersman-netproxy", observer=RequestMetrics())
     try:
         recorder = EventRecorder(client, "kube-proxy", host=config.host)
         try:

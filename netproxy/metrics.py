@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from client.metrics import show
 from netproxy.changes import Changes
 from netproxy.dataplane.counters import Counters
 from netproxy.modes import Mode
@@ -29,6 +30,7 @@ class ProxyMetrics:
 
     def __init__(self, mode: Mode, changes: Changes) -> None:
         self.registry = CollectorRegistry()
+        show(self.registry)
         ProcessCollector(registry=self.registry)
         self.sync_duration = Histogram(
             "kubeproxy_sync_proxy_rules_duration_seconds",

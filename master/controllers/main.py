@@ -5,6 +5,7 @@ import threading
 
 from api.apps import ReplicaSet
 from client import Client, EventRecorder, load_kubeconfig, run_elected
+from client.metrics import RequestMetrics
 from master.controllers.config import Config
 from master.controllers.deployments import DeploymentController
 from master.controllers.disruption import DisruptionController
@@ -124,4 +125,5 @@ def run(config: Config, stop: threading.Event) -> None:
             lease=_LEASE,
             user_agent="steersman-controllers",
             told=lambda held: leads(_LEASE, held=held),
+            observer=RequestMetrics(),
         )
