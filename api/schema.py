@@ -53,6 +53,8 @@ class FieldSchema:
     wire: str
     shape: Shape
     spec: F
+    optional: bool = False
+    """Whether None stands for an absent value, so that an empty one is a value."""
 
 
 @cache
@@ -73,7 +75,11 @@ def _field(kind: type, name: str, wire: str, hint: Any) -> FieldSchema:
     specs = [extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, F)]
     if len(specs) != 1:
         raise TypeError(f"{kind.__name__}.{name} needs exactly one F(...)")
-    return FieldSchema(name, wire, _shape(hint), specs[0])
+    return FieldSchema(name, wire, _shape(hint), specs[0], optional=type(None) in typing.get_args(_bare(hint)))
+
+
+def _bare(hint: Any) -> Any:
+    return typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint
 
 
 def _shape(hint: Any) -> Shape:

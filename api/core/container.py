@@ -8,7 +8,7 @@ from api.core.volume import ObjectFieldSelector, ResourceFieldSelector, VolumeDe
 from api.scalars import Int32, Quantity, Time
 from api.struct import F, Struct, always
 
-PROTOCOLS = ("TCP", "UDP", "SCTP")
+PROTOCOLS = ("SCTP", "TCP", "UDP")
 Resources = dict[str, Quantity]
 
 

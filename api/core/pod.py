@@ -76,7 +76,9 @@ class PodSpec(Struct):
     termination_grace_period_seconds: Annotated[
         Int64 | None, F(4, "Seconds between TERM and KILL.", default=30, minimum=0)
     ] = None
-    active_deadline_seconds: Annotated[Int64 | None, F(5, "Seconds after which the pod fails.", minimum=1)] = None
+    active_deadline_seconds: Annotated[
+        Int64 | None, F(5, "Seconds after which the pod fails.", minimum=1, maximum=2**31 - 1)
+    ] = None
     dns_policy: Annotated[
         str,
         F(

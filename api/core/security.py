@@ -45,8 +45,8 @@ class SecurityContext(Struct):
     capabilities: Annotated[Capabilities | None, F(1, "Linux capabilities.")] = None
     privileged: Annotated[bool | None, F(2, "Root on the host, in effect.")] = None
     se_linux_options: Annotated[SELinuxOptions | None, F(3, "SELinux context.")] = None
-    run_as_user: Annotated[Int64 | None, F(4, "User id of the process.", minimum=0)] = None
-    run_as_group: Annotated[Int64 | None, F(8, "Group id of the process.", minimum=0)] = None
+    run_as_user: Annotated[Int64 | None, F(4, "User id of the process.", minimum=0, maximum=2**31 - 1)] = None
+    run_as_group: Annotated[Int64 | None, F(8, "Group id of the process.", minimum=0, maximum=2**31 - 1)] = None
     run_as_non_root: Annotated[bool | None, F(5, "Refuse to start as user 0.")] = None
     read_only_root_filesystem: Annotated[bool | None, F(6, "Make the image's file system read-only.")] = None
     allow_privilege_escalation: Annotated[bool | None, F(7, "May gain more rights than its parent.")] = None
@@ -66,14 +66,14 @@ class PodSecurityContext(Struct):
     """What all containers of a pod may do."""
 
     se_linux_options: Annotated[SELinuxOptions | None, F(1, "SELinux context.")] = None
-    run_as_user: Annotated[Int64 | None, F(2, "User id of the processes.", minimum=0)] = None
-    run_as_group: Annotated[Int64 | None, F(6, "Group id of the processes.", minimum=0)] = None
+    run_as_user: Annotated[Int64 | None, F(2, "User id of the processes.", minimum=0, maximum=2**31 - 1)] = None
+    run_as_group: Annotated[Int64 | None, F(6, "Group id of the processes.", minimum=0, maximum=2**31 - 1)] = None
     run_as_non_root: Annotated[bool | None, F(3, "Refuse to start as user 0.")] = None
     supplemental_groups: Annotated[list[Int64], F(4, "Further groups of the processes.")] = []
     supplemental_groups_policy: Annotated[
         str | None, F(12, "How the image's groups count.", enum=("Merge", "Strict"))
     ] = None
-    fs_group: Annotated[Int64 | None, F(5, "Group that owns the volumes.", minimum=0)] = None
+    fs_group: Annotated[Int64 | None, F(5, "Group that owns the volumes.", minimum=0, maximum=2**31 - 1)] = None
     fs_group_change_policy: Annotated[
         str | None, F(9, "When volumes change their group.", enum=("OnRootMismatch", "Always"))
     ] = None

@@ -10,13 +10,17 @@ from typing import Any
 from api.apps import Deployment, ReplicaSet
 from api.apps_sets import DaemonSet, StatefulSet
 from api.core import (
+    ConfigMap,
+    Endpoints,
     Event,
     Namespace,
+    Node,
     PersistentVolume,
     PersistentVolumeClaim,
     Pod,
     PodTemplate,
     ReplicationController,
+    Secret,
     Service,
 )
 from api.core.quota import LimitRange, ResourceQuota
@@ -25,9 +29,19 @@ from api.meta import Object
 from api.policy import PodDisruptionBudget
 from api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from api.scheduling import PriorityClass
+from api.storage import StorageClass
+from api.validation.config import (
+    config_map_errors,
+    config_map_update_errors,
+    secret_errors,
+    secret_update_errors,
+)
 from api.validation.declared import declared_errors, immutable_errors
+from api.validation.event import core_event_errors
 from api.validation.metadata import metadata_errors, metadata_update_errors
 from api.validation.namespace import namespace_name_errors
+from api.validation.network import endpoints_errors
+from api.validation.node import node_errors
 from api.validation.pod import ephemeral_update_errors, pod_create_errors, pod_errors, pod_update_errors
 from api.validation.policy import budget_errors
 from api.validation.quota import (
@@ -44,7 +58,13 @@ from api.validation.rbac import (
     role_errors,
 )
 from api.validation.service import service_errors, service_update_errors
-from api.validation.storage import claim_errors, claim_update_errors, volume_errors, volume_update_errors
+from api.validation.storage import (
+    claim_errors,
+    claim_update_errors,
+    storage_class_errors,
+    volume_errors,
+    volume_update_errors,
+)
 from api.validation.workload import (
     deployment_errors,
     pod_template_errors,
@@ -66,18 +86,25 @@ _CREATE: dict[type[Object], Callable[[Any], list[FieldError]]] = {
     ResourceQuota: resource_quota_errors,
     Role: role_errors,
     RoleBinding: binding_errors,
+    ConfigMap: config_map_errors,
     Deployment: deployment_errors,
+    Endpoints: endpoints_errors,
+    Event: core_event_errors,
     Namespace: namespace_name_errors,
+    Node: node_errors,
     PersistentVolume: volume_errors,
     PersistentVolumeClaim: claim_errors,
     Pod: pod_errors,
     PodTemplate: pod_template_errors,
     ReplicaSet: replica_set_errors,
     ReplicationController: replication_controller_errors,
+    Secret: secret_errors,
     Service: service_errors,
+    StorageClass: storage_class_errors,
 }
 _UPDATE: dict[type[Object], Callable[[Any, Any], list[FieldError]]] = {
     ClusterRoleBinding: binding_update_errors,
+    ConfigMap: config_map_update_errors,
     DaemonSet: selector_update_errors,
     ResourceQuota: resource_quota_update_errors,
     RoleBinding: binding_update_errors,
@@ -86,6 +113,7 @@ _UPDATE: dict[type[Object], Callable[[Any, Any], list[FieldError]]] = {
     PersistentVolumeClaim: claim_update_errors,
     Pod: pod_update_errors,
     ReplicaSet: selector_update_errors,
+    Secret: secret_update_errors,
     Service: service_update_errors,
     StatefulSet: stateful_set_update_errors,
 }

@@ -9,7 +9,7 @@ from api.formats import FORMATS, label_value
 from api.meta import Object, ObjectMeta
 from api.schema import FieldSchema, fields_of
 from api.struct import Struct
-from api.validation.quick import checker
+from api.validation.quick import checker, zero_is_wrong
 
 _Check = Callable[[Any, str], Iterator[FieldError]]
 # The server owns these; nothing that a client writes there is kept.
@@ -45,6 +45,8 @@ def _field_errors(part: Struct, field: FieldSchema, prefix: str) -> Iterator[Fie
     if value is None or value in ("", 0) or value == [] or value == {}:
         if field.spec.required:
             yield required(path)
+        elif zero_is_wrong(field) and value == 0 and value is not False:
+            yield from _bound_errors(value, field, path)
         return
     yield from _value_errors(value, field, path)
     shape = field.shape

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from api import core
 from api.codec import plain
 from api.errors import FieldError, forbidden, invalid, not_supported, required
 from api.events import Event
@@ -17,6 +18,14 @@ _KEPT = (
     *("regarding", "related", "reason", "note", "type", "eventTime", "action"),
     *("reportingController", "reportingInstance", *_FORMER),
 )
+
+
+def core_event_errors(event: core.Event) -> list[FieldError]:
+    """An event stands where its object is; one of a cluster-wide object in ``default``."""
+    namespace, own = event.involved_object.namespace, event.metadata.namespace
+    if own == (namespace or "default") or (not namespace and not own):
+        return []
+    return [invalid("involvedObject.namespace", namespace, "does not match event.namespace")]
 
 
 def event_errors(event: Event) -> list[FieldError]:

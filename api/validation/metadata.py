@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 from api.core import Namespace, Service
 from api.errors import FieldError, forbidden, invalid, required
-from api.formats import dns_1035_label, dns_label, dns_subdomain, path_segment
+from api.formats import dns_1035_label, dns_label, dns_subdomain, path_segment, qualified_name
 from api.meta import Object, ObjectMeta
 from api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 
+_STANDARD_FINALIZERS = ("foregroundDeletion", "kubernetes", "orphan")
 _ANNOTATION_BYTES = 256 * 1024
 _NAME_RULES: dict[type[Object], Callable[[str], str]] = {
     ClusterRole: path_segment,
@@ -25,6 +26,13 @@ def metadata_errors(item: Object) -> list[FieldError]:
         return [required("metadata.name", "name or generateName is required")]
     errors: list[FieldError] = []
     rule = _NAME_RULES.get(type(item), dns_subdomain)
+    prefix = metadata.generate_name
+    # What follows begins with a letter or digit, so a prefix may end in a dash or a dot.
+    if prefix and (wrong := rule(prefix.rstrip("-.") or prefix)):
+        errors.append(invalid("metadata.generateName", prefix, wrong))
+    for index, finalizer in enumerate(metadata.finalizers):
+        if wrong := _finalizer_name(finalizer):
+            errors.append(invalid(f"metadata.finalizers[{index}]", finalizer, wrong))
     if wrong := rule(metadata.name):
         errors.append(invalid("metadata.name", metadata.name, wrong))
     size = sum(len(key) + len(value) for key, value in metadata.annotations.items())
@@ -37,6 +45,14 @@ def metadata_errors(item: Object) -> list[FieldError]:
     if sum(1 for owner in metadata.owner_references if owner.controller) > 1:
         errors.append(invalid("metadata.ownerReferences", "", "Only one reference can have Controller set to true"))
     return errors
+
+
+def _finalizer_name(value: str) -> str:
+    if wrong := qualified_name(value):
+        return wrong
+    if "/" in value or value in _STANDARD_FINALIZERS:
+        return ""
+    return "name is neither a standard finalizer name nor is it fully qualified"
 
 
 def metadata_update_errors(new: Object, old: Object) -> list[FieldError]:

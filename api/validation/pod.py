@@ -19,6 +19,16 @@ from api.defaulting import VOLUME_SOURCES
 from api.errors import FieldError, duplicate, forbidden, invalid, required
 from api.schema import by_wire
 from api.struct import wire_name
+from api.validation.pod_details import (
+    detail_errors,
+    env_from_errors,
+    env_prefix_errors,
+    env_source_errors,
+    extended_errors,
+    is_extended,
+    resource_name_errors,
+    source_errors,
+)
 
 _HANDLERS = ("exec", "http_get", "tcp_socket", "grpc", "sleep")
 _IMMUTABLE = (
@@ -100,6 +110,7 @@ def pod_spec_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
         for index, container in enumerate(containers):
             yield from _container_errors(container, volumes, f"{path}.{group}[{index}]")
     yield from _host_port_errors(spec, path)
+    yield from detail_errors(spec, path)
     if spec.host_network and spec.hostname and "." in spec.hostname:
         yield invalid(f"{path}.hostname", spec.hostname, "must be a DNS label")
 
@@ -118,6 +129,7 @@ def _volume_errors(volume: Volume, path: str) -> Iterator[FieldError]:
     given = [source for source in VOLUME_SOURCES if getattr(volume, source) is not None]
     for extra in given[1:]:
         yield forbidden(f"{path}.{wire_name(extra)}", "may not specify more than 1 volume type")
+    yield from source_errors(volume, path)
     if volume.host_path is not None and ".." in volume.host_path.path.split("/"):
         yield invalid(f"{path}.hostPath.path", volume.host_path.path, "must not contain '..'")
 
@@ -131,6 +143,13 @@ def _container_errors(container: Container, volumes: set[str], path: str) -> Ite
     for index, variable in enumerate(container.env):
         if variable.value_from is not None:
             yield from _env_errors(variable, variable.value_from, f"{path}.env[{index}]")
+    for index, source in enumerate(container.env_from):
+        yield from env_from_errors(source, f"{path}.envFrom")
+        yield from env_prefix_errors(source, f"{path}.envFrom[{index}]")
+    context = container.security_context
+    if context is not None and context.privileged and context.allow_privilege_escalation is False:
+        why = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
+        yield invalid(f"{path}.securityContext", "", why)
     if container.resources is not None:
         yield from _resource_errors(container.resources, path)
     probes = (
@@ -177,16 +196,23 @@ def _env_errors(variable: EnvVar, source: EnvVarSource, path: str) -> Iterator[F
         )
     elif given > 1:
         yield invalid(f"{path}.valueFrom", "", "may not have more than one field specified at a time")
+    yield from env_source_errors(source, f"{path}.valueFrom")
 
 
 def _resource_errors(resources: ResourceRequirements, path: str) -> Iterator[FieldError]:
     for group, amounts in (("limits", resources.limits), ("requests", resources.requests)):
         for name, amount in amounts.items():
+            at = f"{path}.resources.{group}[{name}]"
+            yield from resource_name_errors(name, at)
             if amount.value < 0:
-                yield invalid(f"{path}.resources.{group}[{name}]", amount, "must be greater than or equal to 0")
+                yield invalid(at, amount, "must be greater than or equal to 0")
+            elif is_extended(name) and amount.value % 1:
+                yield invalid(at, amount, "must be an integer")
     for name, amount in resources.requests.items():
         limit = resources.limits.get(name)
-        if limit is not None and amount.value > limit.value:
+        if is_extended(name):
+            yield from extended_errors(name, limit, amount, f"{path}.resources")
+        elif limit is not None and amount.value > limit.value:
             detail = f"must be less than or equal to {name} limit of {limit}"
             yield invalid(f"{path}.resources.requests", amount, detail)
 
@@ -215,7 +241,8 @@ def _host_port_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
                 continue
             at = f"{path}.containers[{number}].ports[{index}].hostPort"
             if spec.host_network and port.host_port != port.container_port:
-                yield invalid(at, port.host_port, "must match `containerPort` when `hostNetwork` is true")
+                wrong = f"{path}.containers[{number}].ports[{index}].containerPort"
+                yield invalid(wrong, port.container_port, "must match `hostPort` when `hostNetwork` is true")
             wanted = (port.host_ip, port.protocol, port.host_port)
             if wanted in seen:
                 yield duplicate(at, f"{port.protocol}/{port.host_ip}/{port.host_port}")

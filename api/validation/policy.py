@@ -14,4 +14,6 @@ def budget_errors(budget: PodDisruptionBudget) -> list[FieldError]:
         errors.append(invalid("spec", plain(spec), "minAvailable and maxUnavailable cannot be both set"))
     for name, value in (("minAvailable", spec.min_available), ("maxUnavailable", spec.max_unavailable)):
         errors.extend(share_errors(value, f"spec.{name}"))
+        if isinstance(value, str) and value.endswith("%") and value[:-1].isdigit() and int(value[:-1]) > 100:
+            errors.append(invalid(f"spec.{name}", value, "must not be greater than 100%"))
     return [*errors, *selector_errors(spec.selector, "spec.selector")]

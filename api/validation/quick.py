@@ -46,6 +46,8 @@ def checker(kind: type[Struct], fields_to_check: FieldsToCheck) -> Fine:
         source.add(1, f"value = part.{field.attribute}")
         if field.spec.required:
             source.add(1, "if not value: return False")
+        elif zero_is_wrong(field):
+            source.add(1, "if value == 0: return False")
         source.add(1, "if value:")
         before = len(source.lines)
         _rules(source, field)
@@ -53,6 +55,11 @@ def checker(kind: type[Struct], fields_to_check: FieldsToCheck) -> Fine:
         if len(source.lines) == before:
             source.add(2, "pass")
     return source.function()
+
+
+def zero_is_wrong(field: FieldSchema) -> bool:
+    """Whether a zero was meant as one, and is too small: an absent number of such a field is None."""
+    return field.optional and not field.spec.required and (field.spec.minimum or 0) > 0
 
 
 def _rules(source: _Source, field: FieldSchema) -> None:

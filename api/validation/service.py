@@ -1,11 +1,14 @@
 """Services."""
 
+import ipaddress
 from collections.abc import Iterator
 
 from api.core import Service, ServicePort
 from api.errors import FieldError, duplicate, forbidden, invalid, required
 from api.formats import dns_subdomain, ip
+from api.validation.network import outside_address_errors
 
+_AGENT_PORT = 10250
 _BALANCERS_ONLY = "may only be used when `type` is 'LoadBalancer'"
 
 
@@ -32,6 +35,8 @@ def _address_errors(service: Service) -> Iterator[FieldError]:
         yield invalid("spec.clusterIPs[0]", spec.cluster_ip, wrong)
     if spec.cluster_ip == "None" and spec.type in ("NodePort", "LoadBalancer"):
         yield invalid("spec.clusterIPs[0]", "None", "may not be set to 'None' for LoadBalancer or NodePort services")
+    for index, address in enumerate(spec.external_ips):
+        yield from outside_address_errors(address, f"spec.externalIPs[{index}]")
     if spec.external_traffic_policy and spec.type == "ClusterIP" and not spec.external_ips:
         yield invalid(
             "spec.externalTrafficPolicy",
@@ -88,13 +93,31 @@ def _balancer_errors(service: Service) -> Iterator[FieldError]:
             "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'",
         )
     if is_balancer:
+        yield from _range_errors(service)
         return
     if spec.allocate_load_balancer_node_ports is not None:
         yield forbidden("spec.allocateLoadBalancerNodePorts", _BALANCERS_ONLY)
     if spec.load_balancer_class is not None:
         yield forbidden("spec.loadBalancerClass", _BALANCERS_ONLY)
     if spec.load_balancer_source_ranges:
-        yield forbidden("spec.loadBalancerSourceRanges", _BALANCERS_ONLY)
+        yield forbidden("spec.LoadBalancerSourceRanges", _BALANCERS_ONLY)
+
+
+def _range_errors(service: Service) -> Iterator[FieldError]:
+    """Balancers take outside traffic to ports that are theirs, from ranges that are some."""
+    ranges = service.spec.load_balancer_source_ranges
+    for one in ranges:
+        try:
+            ipaddress.ip_network(one.strip(), strict=False)
+        except ValueError:
+            told = "[" + " ".join(ranges) + "]"
+            why = "must be a list of IP ranges. For example, 10.240.0.0/24,10.250.0.0/24 "
+            yield invalid("spec.LoadBalancerSourceRanges", told, why)
+            break
+    for index, port in enumerate(service.spec.ports):
+        if port.port == _AGENT_PORT:
+            why = f"may not expose port {_AGENT_PORT} externally since it is used by kubelet"
+            yield invalid(f"spec.ports[{index}]", port.port, why)
 
 
 def service_update_errors(new: Service, old: Service) -> list[FieldError]:

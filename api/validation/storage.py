@@ -12,6 +12,8 @@ from api.core.storage import (
     PersistentVolumeSpec,
 )
 from api.errors import FieldError, forbidden, invalid, not_supported, required
+from api.formats import qualified_name
+from api.storage import StorageClass
 from api.validation.selectors import selector_errors
 
 _SOURCES = {"host_path": "hostPath", "nfs": "nfs", "local": "local"}
@@ -108,3 +110,8 @@ def _frozen(spec: PersistentVolumeClaimSpec) -> dict[str, Any]:
 
 def _requested(spec: PersistentVolumeClaimSpec) -> Any:
     return spec.resources.requests.get("storage") if spec.resources is not None else None
+
+
+def storage_class_errors(item: StorageClass) -> list[FieldError]:
+    wrong = qualified_name(item.provisioner.lower()) if item.provisioner else ""
+    return [invalid("provisioner", item.provisioner, wrong)] if wrong else []

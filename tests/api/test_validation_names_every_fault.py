@@ -113,7 +113,7 @@ def test_good_objects_have_no_faults() -> None:
         (
             pod(container(ports=[{"containerPort": 1, "hostPort": 9}]), hostNetwork=True),
             [
-                "spec.containers[0].ports[0].hostPort: Invalid value: 9: must match `containerPort` when "
+                "spec.containers[0].ports[0].containerPort: Invalid value: 1: must match `hostPort` when "
                 "`hostNetwork` is true",
             ],
         ),

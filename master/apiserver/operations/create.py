@@ -30,6 +30,8 @@ async def create(backend: Backend, call: Call) -> Response:
     call.warnings += warnings
     dry_run = call.dry_run
     check_namespace(new, target.namespace)
+    if new.metadata.resource_version not in ("", "0"):
+        raise BadRequest("resourceVersion should not be set on objects to be created")
     new = stored(target.resource, new, None)
     prepare_create(target.resource, new, target.namespace)
     defaulting.apply(new)
@@ -42,10 +44,7 @@ async def create(backend: Backend, call: Call) -> Response:
 def check_namespace(new: Object, namespace: str) -> None:
     """Raises BadRequest when the object says it belongs somewhere else."""
     if new.metadata.namespace and namespace and new.metadata.namespace != namespace:
-        raise BadRequest(
-            f"the namespace of the provided object does not match the namespace sent on the request "
-            f"({new.metadata.namespace} != {namespace})"
-        )
+        raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
 
 
 async def _store(backend: Backend, write: Write) -> bytes:

@@ -1,0 +1,222 @@
+"""Rules of a pod's parts that few pods touch: tolerations, node affinity, names, DNS, references into the pod itself.
+
+Each is asked for only where the part is there at all: most pods have none of them.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from api.core import Container, EnvFromSource, NodeSelectorTerm, PodSpec, Toleration, Volume
+from api.core.container import EnvVarSource
+from api.core.volume import DownwardAPIVolumeFile, ObjectFieldSelector, ResourceFieldSelector
+from api.errors import FieldError, forbidden, invalid, not_supported, required
+from api.formats import dns_subdomain, env_name, ip, qualified_name
+from api.scalars import Quantity
+
+_IN_ENV: Final = (
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "spec.nodeName",
+    "spec.serviceAccountName",
+    "status.hostIP",
+    "status.hostIPs",
+    "status.podIP",
+    "status.podIPs",
+)
+_IN_FILES: Final = ("metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid")
+_KNOWN: Final = frozenset((*_IN_ENV, *_IN_FILES, "spec.restartPolicy", "spec.schedulerName", "status.phase"))
+_SUBSCRIPT: Final = re.compile(r"(metadata\.(?:annotations|labels))\['([^']*)'\]")
+_AMOUNTS: Final = ("cpu", "ephemeral-storage", "memory")
+_HUGE_PAGES: Final = "hugepages-"
+
+
+def detail_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
+    for index, toleration in enumerate(spec.tolerations):
+        yield from _toleration_errors(toleration, f"{path}.tolerations[{index}]")
+    if spec.affinity is not None and spec.affinity.node_affinity is not None:
+        yield from _node_affinity_errors(spec, f"{path}.affinity.nodeAffinity")
+    if spec.dns_config is not None or spec.dns_policy == "None":
+        yield from _dns_errors(spec, path)
+    for index, alias in enumerate(spec.host_aliases):
+        for name in alias.hostnames:
+            if wrong := dns_subdomain(name):
+                yield invalid(f"{path}.hostAliases[{index}].hostnames", name, wrong)
+    yield from _name_errors(spec, path)
+    if spec.share_process_namespace and spec.host_pid:
+        why = "ShareProcessNamespace and HostPID cannot both be enabled"
+        yield invalid(f"{path}.securityContext.shareProcessNamespace", True, why)
+    for index, gate in enumerate(spec.readiness_gates):
+        if wrong := qualified_name(gate.condition_type):
+            yield invalid(f"{path}.readinessGates[{index}].conditionType", gate.condition_type, wrong)
+    for index, container in enumerate(spec.init_containers):
+        if container.restart_policy != "Always":
+            yield from _init_errors(container, f"{path}.initContainers[{index}]")
+
+
+def _name_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
+    for field, value in (
+        ("nodeName", spec.node_name),
+        ("runtimeClassName", spec.runtime_class_name),
+        ("serviceAccountName", spec.service_account_name),
+    ):
+        if value and (wrong := dns_subdomain(value)):
+            yield invalid(f"{path}.{field}", value, wrong)
+
+
+def _init_errors(container: Container, path: str) -> Iterator[FieldError]:
+    for field, value in (
+        ("lifecycle", container.lifecycle),
+        ("livenessProbe", container.liveness_probe),
+        ("readinessProbe", container.readiness_probe),
+        ("startupProbe", container.startup_probe),
+    ):
+        if value is not None:
+            yield forbidden(f"{path}.{field}", "may not be set for init containers without restartPolicy=Always")
+
+
+def _toleration_errors(toleration: Toleration, path: str) -> Iterator[FieldError]:
+    operator = toleration.operator
+    if toleration.key:
+        if wrong := qualified_name(toleration.key):
+            yield invalid(f"{path}.key", toleration.key, wrong)
+    elif operator != "Exists":
+        why = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
+        yield invalid(f"{path}.operator", operator, why)
+    if toleration.toleration_seconds is not None and toleration.effect != "NoExecute":
+        yield invalid(f"{path}.effect", toleration.effect, "effect must be 'NoExecute' when `tolerationSeconds` is set")
+    if operator == "Exists" and toleration.value:
+        yield invalid(f"{path}.operator", operator, "value must be empty when `operator` is 'Exists'")
+
+
+def _node_affinity_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
+    affinity = spec.affinity.node_affinity if spec.affinity is not None else None
+    if affinity is None:
+        return
+    must = affinity.required_during_scheduling_ignored_during_execution
+    for index, term in enumerate(must.node_selector_terms if must is not None else ()):
+        at = f"{path}.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[{index}]"
+        yield from _term_errors(term, at)
+    for index, wish in enumerate(affinity.preferred_during_scheduling_ignored_during_execution):
+        if wish.preference is not None:
+            at = f"{path}.preferredDuringSchedulingIgnoredDuringExecution[{index}].preference"
+            yield from _term_errors(wish.preference, at)
+
+
+def _term_errors(term: NodeSelectorTerm, path: str) -> Iterator[FieldError]:
+    for index, one in enumerate(term.match_expressions):
+        at = f"{path}.matchExpressions[{index}]"
+        if wrong := qualified_name(one.key):
+            yield invalid(f"{at}.key", one.key, wrong)
+        if one.operator in ("In", "NotIn") and not one.values:
+            yield required(f"{at}.values", "must be specified when `operator` is 'In' or 'NotIn'")
+        elif one.operator in ("Exists", "DoesNotExist") and one.values:
+            yield forbidden(f"{at}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
+        elif one.operator in ("Gt", "Lt") and len(one.values) != 1:
+            yield required(f"{at}.values", "must be specified single value when `operator` is 'Lt' or 'Gt'")
+
+
+def _dns_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
+    config = spec.dns_config
+    if config is None:
+        yield required(f"{path}.dnsConfig", "must provide `dnsConfig` when `dnsPolicy` is None")
+        return
+    if spec.dns_policy == "None" and not config.nameservers:
+        why = "must provide at least one DNS nameserver when `dnsPolicy` is None"
+        yield required(f"{path}.dnsConfig.nameservers", why)
+    for index, server in enumerate(config.nameservers):
+        if wrong := ip(server):
+            yield invalid(f"{path}.dnsConfig.nameservers[{index}]", server, wrong)
+    for index, search in enumerate(config.searches):
+        if search != "." and (wrong := dns_subdomain(search.rstrip("."))):
+            yield invalid(f"{path}.dnsConfig.searches[{index}]", search, wrong)
+
+
+def env_source_errors(source: EnvVarSource, path: str) -> Iterator[FieldError]:
+    if source.field_ref is not None:
+        yield from _field_errors(source.field_ref, f"{path}.fieldRef.fieldPath", _IN_ENV)
+    if source.resource_field_ref is not None:
+        yield from _resource_field_errors(source.resource_field_ref, f"{path}.resourceFieldRef", in_volume=False)
+
+
+def _field_errors(reference: ObjectFieldSelector, path: str, supported: tuple[str, ...]) -> Iterator[FieldError]:
+    value = reference.field_path
+    if not value:
+        return
+    if subscript := _SUBSCRIPT.fullmatch(value):
+        if wrong := qualified_name(subscript[2]):
+            yield invalid(path, subscript[2], wrong)
+    elif value not in _KNOWN:
+        yield invalid(path, value, f"error converting fieldPath: field label not supported: {value}")
+    elif value not in supported:
+        yield not_supported(path, value, supported)
+
+
+def _resource_field_errors(reference: ResourceFieldSelector, path: str, *, in_volume: bool) -> Iterator[FieldError]:
+    if in_volume and not reference.container_name:
+        yield required(f"{path}.containerName")
+    if not reference.resource:
+        return
+    group, _, name = reference.resource.partition(".")
+    if group not in ("limits", "requests") or not (name in _AMOUNTS or name.startswith(_HUGE_PAGES)):
+        amounts = [f"{group}.{name}" for group in ("limits", "requests") for name in _AMOUNTS]
+        yield not_supported(f"{path}.resource", reference.resource, amounts)
+
+
+def env_from_errors(source: EnvFromSource, path: str) -> Iterator[FieldError]:
+    """``path`` is that of the list, as Kubernetes has it for the source itself."""
+    if source.config_map_ref is None and source.secret_ref is None:
+        yield invalid(path, "", "must specify one of: `configMapRef` or `secretRef`")
+    elif source.config_map_ref is not None and source.secret_ref is not None:
+        yield invalid(path, "", "may not have more than one field specified at a time")
+
+
+def env_prefix_errors(source: EnvFromSource, path: str) -> Iterator[FieldError]:
+    if source.prefix and (wrong := env_name(source.prefix)):
+        yield invalid(f"{path}.prefix", source.prefix, wrong)
+
+
+def source_errors(volume: Volume, path: str) -> Iterator[FieldError]:
+    """What a source must name."""
+    if volume.secret is not None and not volume.secret.secret_name:
+        yield required(f"{path}.secret.secretName")
+    if volume.config_map is not None and not volume.config_map.name:
+        yield required(f"{path}.configMap.name")
+    if volume.nfs is not None and volume.nfs.path and not volume.nfs.path.startswith("/"):
+        yield invalid(f"{path}.nfs.path", volume.nfs.path, "must be an absolute path")
+    if volume.downward_api is not None:
+        for one in volume.downward_api.items:
+            yield from _file_errors(one, f"{path}.downwardAPI")
+
+
+def _file_errors(item: DownwardAPIVolumeFile, path: str) -> Iterator[FieldError]:
+    if item.field_ref is not None:
+        yield from _field_errors(item.field_ref, f"{path}.fieldRef.fieldPath", _IN_FILES)
+        if item.resource_field_ref is not None:
+            yield invalid(path, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously")
+    elif item.resource_field_ref is not None:
+        yield from _resource_field_errors(item.resource_field_ref, f"{path}.resourceFieldRef", in_volume=True)
+    else:
+        yield required(path, "one of fieldRef and resourceFieldRef is required")
+
+
+def resource_name_errors(name: str, path: str) -> Iterator[FieldError]:
+    """A plain name must be one that is known for containers."""
+    if "/" in name or name in _AMOUNTS or name.startswith(_HUGE_PAGES):
+        return
+    yield invalid(path, name, "must be a standard resource type or fully qualified")
+    yield invalid(path, name, "must be a standard resource for containers")
+
+
+def is_extended(name: str) -> bool:
+    """Whether it is counted in whole pieces that cannot be promised twice."""
+    return "/" in name and not name.startswith(("kubernetes.io/", "requests."))
+
+
+def extended_errors(name: str, limit: Quantity | None, request: Quantity, path: str) -> Iterator[FieldError]:
+    """Of a request for such a resource."""
+    if limit is None:
+        yield required(f"{path}.limits", "Limit must be set for non overcommitable resources")
+    elif request.value != limit.value:
+        yield invalid(f"{path}.requests", request, f"must be equal to {name} limit of {limit}")
