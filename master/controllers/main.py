@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from api.apps import ReplicaSet
 from client import Client, EventRecorder, load_kubeconfig, run_elected
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 # The name that Kubernetes' own takes, so that only one of both ever leads.
 _LEASE = "kube-controller-manager"
+# Creates and deletes of pods under way at once: enough to keep the API busy while one waits for the disk.
+_WRITERS = 8
 # The names under which Kubernetes' controllers report.
 _REPLICATION, _SETS, _DEPLOYMENTS = "replication-controller", "replicaset-controller", "deployment-controller"
 _NODES, _EVICTIONS, _SERVICES = "node-controller", "taint-eviction-controller", "service-controller"
@@ -48,6 +51,7 @@ class Controllers:
         self._informers = informers = Informers(client)
         names = (_REPLICATION, _SETS, _DEPLOYMENTS, _NODES, _EVICTIONS, _SERVICES, _GARBAGE, _BUDGETS)
         self._recorders = recorders = {name: EventRecorder(client, name) for name in names}
+        self._writers = writers = ThreadPoolExecutor(_WRITERS, "replicas")
         workers, grace_s = config.concurrent_syncs, config.node_monitor_grace_period_s
         # Half a grace period unheard, and a node that beats as it should could seem silent.
         attention = Attention(grace_s / 2)
@@ -56,8 +60,10 @@ class Controllers:
         evictions = recorders[_EVICTIONS]
         # The one list of controllers.
         self._loops: list[Loop] = [
-            ReplicationManager(client, informers, recorders[_REPLICATION], workers=workers).loop,
-            ReplicationManager(client, informers, recorders[_SETS], kind=ReplicaSet, workers=workers).loop,
+            ReplicationManager(client, informers, recorders[_REPLICATION], workers=workers, writers=writers).loop,
+            ReplicationManager(
+                client, informers, recorders[_SETS], kind=ReplicaSet, workers=workers, writers=writers
+            ).loop,
             DeploymentController(client, informers, recorders[_DEPLOYMENTS], workers=workers).loop,
             EndpointsController(client, informers, workers=workers).loop,
             NamespaceController(client, informers).loop,
@@ -97,6 +103,7 @@ class Controllers:
             self._nodes.stop()
             for loop in self._loops:
                 loop.stop()
+            self._writers.shutdown(cancel_futures=True)
             self._informers.stop()
             for recorder in self._recorders.values():
                 recorder.close()

@@ -9,6 +9,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -26,6 +27,7 @@ from master.controllers.informers import BY_NAMESPACE, BY_OWNER, Informers
 from master.controllers.loop import Key, Loop
 from master.controllers.ownership import controller_of, reference
 from master.controllers.pods import is_active, is_ready, ready_seconds
+from master.controllers.slowstart import slow_start
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ Replicated = ReplicationController | ReplicaSet
 
 _CONFIRM_AFTER_S = 1.0
 _BURST = 500
+_GATHER_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +147,10 @@ class ReplicationManager:
         *,
         kind: type[Replicated] = ReplicationController,
         workers: int = 1,
+        writers: Executor,
     ) -> None:
         self._client = client
+        self._writers = writers
         self._kind = kind
         self._controllers: Informer[Any] = (
             informers.replica_sets if kind is ReplicaSet else informers.replication_controllers
@@ -164,15 +169,17 @@ class ReplicationManager:
             self.loop.queue.add((item.metadata.namespace, item.metadata.name))
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
+        # What only changes the status can wait for more of its kind; a pod that is lost is replaced at once.
+        counts_same = old is not None and new is not None and is_active(old) == is_active(new)
         for pod in (old, new):
             if pod is not None:
-                self._pod_moved(pod)
+                self._pod_moved(pod, _GATHER_S if counts_same else 0.0)
 
-    def _pod_moved(self, pod: Pod) -> None:
+    def _pod_moved(self, pod: Pod, wait_s: float) -> None:
         owner = controller_of(pod)
         if owner is not None:
             if owner.kind == self._kind.__name__:
-                self.loop.queue.add((pod.metadata.namespace, owner.name))
+                self.loop.queue.add_after((pod.metadata.namespace, owner.name), wait_s)
             return
         for controller in self._controllers.indexed(BY_NAMESPACE, pod.metadata.namespace):
             if selector_of(controller).matches(pod.metadata.labels):
@@ -260,19 +267,19 @@ class ReplicationManager:
         return self._client.patch(Pod, pod.metadata.name, pod.metadata.namespace, patch)
 
     def _act(self, controller: Replicated, decision: Decision, expected: _Expected) -> str:
-        for _ in range(decision.create):
-            pod = self._create(controller)
-            expected.created[pod.metadata.name] = time.monotonic()
         if decision.create:
-            self._later(controller, _CONFIRM_AFTER_S)
-        for pod in decision.delete:
-            expected.deleted[pod.metadata.uid] = time.monotonic()
-            self._delete(controller, pod, expected)
+            try:
+                slow_start(decision.create, lambda: self._create(controller, expected), self._writers)
+            finally:
+                self._later(controller, _CONFIRM_AFTER_S)
+        if decision.delete:
+            leaving = iter(decision.delete)
+            slow_start(len(decision.delete), lambda: self._delete(controller, next(leaving), expected), self._writers)
         if decision.create:
             return f"created {decision.create} pods"
         return f"deleted {len(decision.delete)} pods" if decision.delete else ""
 
-    def _create(self, controller: Replicated) -> Pod:
+    def _create(self, controller: Replicated, expected: _Expected) -> None:
         template = controller.spec.template
         if template is None:
             raise ValueError("spec.template is missing")
@@ -292,10 +299,11 @@ class ReplicationManager:
         except ApiError as error:
             self._recorder.event(controller, "Warning", "FailedCreate", f"Error creating: {error}")
             raise
+        expected.created[made.metadata.name] = time.monotonic()
         self._recorder.event(controller, "Normal", "SuccessfulCreate", f"Created pod: {made.metadata.name}")
-        return made
 
     def _delete(self, controller: Replicated, pod: Pod, expected: _Expected) -> None:
+        expected.deleted[pod.metadata.uid] = time.monotonic()
         try:
             self._client.delete(Pod, pod.metadata.name, pod.metadata.namespace, uid=pod.metadata.uid)
         except NotFound:

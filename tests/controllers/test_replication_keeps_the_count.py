@@ -1,6 +1,7 @@
 """The replication controller beside a real API server."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -174,7 +175,8 @@ def test_a_slow_watch_makes_no_pod_too_many(master: Master, admin: Client, names
     recorder = EventRecorder(client, "test")
     informers = Informers(client)
     slowly = Slowly(informers)
-    manager = ReplicationManager(client, informers, recorder, workers=2)
+    writers = ThreadPoolExecutor(4)
+    manager = ReplicationManager(client, informers, recorder, workers=2, writers=writers)
     informers.start()
     try:
         assert informers.wait_synced(threading.Event())
@@ -195,6 +197,7 @@ def test_a_slow_watch_makes_no_pod_too_many(master: Master, admin: Client, names
     finally:
         slowly.going.set()
         manager.loop.stop()
+        writers.shutdown()
         informers.stop()
         recorder.close()
         client.close()

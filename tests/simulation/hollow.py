@@ -123,7 +123,7 @@ class HollowNode:
             {"type": kind, "status": status, "lastHeartbeatTime": now(), "lastTransitionTime": now()}
             for kind, status in kinds.items()
         ]
-        amounts = {"cpu": "8", "memory": "16Gi", "pods": str(self._room)}
+        amounts = {"cpu": "32", "memory": "16Gi", "pods": str(self._room)}
         status = {"conditions": conditions, "capacity": amounts, "allocatable": amounts}
         self._client.patch(Node, self.name, "", {"status": status}, subresource="status")
 

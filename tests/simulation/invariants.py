@@ -82,7 +82,7 @@ def places(world: World, found: Found) -> Iterator[str]:
     known = {node.metadata.name for node in found.nodes}
     yield from (f"node {name} is there" for name in known ^ set(world.nodes))
     used: Counter[str] = Counter(pod.spec.node_name for pod in found.pods)
-    yield from (f"node {name} has {count} pods" for name, count in used.items() if count > 30)
+    yield from (f"node {name} has {count} pods" for name, count in used.items() if count > 60)
     yield from (f"node {one.metadata.name} has taints {one.spec.taints}" for one in found.nodes if one.spec.taints)
 
 
@@ -157,6 +157,7 @@ def quotas(world: World, found: Found) -> Iterator[str]:
 
 
 def rest(world: World, _: Found) -> Iterator[str]:
+    yield from world.moved
     yield from (f"{name} ended by itself:\n{world.processes.log(name)}" for name in world.processes.ended())
 
 

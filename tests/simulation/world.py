@@ -16,11 +16,12 @@ from api.core import Namespace, Node, Pod, ReplicationController, Service
 from api.core.quota import ResourceQuota
 from api.errors import AlreadyExists, ApiError, Conflict, NotFound
 from api.meta import Object
-from client import Unreachable
+from client import Informer, Unreachable
 from tests.simulation.hollow import HollowNode
 from tests.simulation.processes import LIMIT_S, NAMES, Processes, until
 
-_NODES_MAX = 8
+# What is wanted fits on three nodes of sixty pods.
+_NODES_MAX, _OWNERS_MAX = 8, 12
 _LOST = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 Name = tuple[str, str]
 
@@ -39,11 +40,15 @@ class World:
         self.namespaces: set[str] = {"default"}
         self.quotas: dict[str, int] = {}
         self.story: list[str] = []
+        self.moved: list[str] = []
+        self._places: dict[str, str] = {}
         self._number = 0
         for name in NAMES:
             self.processes.start(name)
         self.admin = self.processes.client()
         until(self._is_up, what="the API server is up")
+        self._pods = Informer(self.admin, Pod, on_change=self._pod_changed)
+        self._pods.start()
 
     def _is_up(self) -> bool:
         try:
@@ -51,6 +56,14 @@ class World:
         except (ApiError, Unreachable):
             return False
         return True
+
+    def _pod_changed(self, _: Pod | None, new: Pod | None) -> None:
+        """Who has a node keeps it."""
+        if new is None or not new.spec.node_name:
+            return
+        before = self._places.setdefault(new.metadata.uid, new.spec.node_name)
+        if before != new.spec.node_name:
+            self.moved.append(f"pod {new.metadata.name} went from {before} to {new.spec.node_name}")
 
     def shake(self, steps: int) -> None:
         actions: list[tuple[int, Callable[[], str]]] = [
@@ -111,6 +124,7 @@ class World:
     def close(self) -> None:
         for node in self.nodes.values():
             node.kill()
+        self._pods.stop()
         self.admin.close()
         self.processes.close()
 
@@ -123,7 +137,7 @@ class World:
 
     def _revive(self, name: str) -> str:
         zone = {"topology.kubernetes.io/zone": f"z{len(name) % 2}", "kubernetes.io/hostname": name}
-        self.nodes[name] = HollowNode(self.processes.kubeconfig("admin"), name, labels=zone, pods=30).start()
+        self.nodes[name] = HollowNode(self.processes.kubeconfig("admin"), name, labels=zone, pods=60).start()
         self.killed.discard(name)
         return f"node {name} starts"
 
@@ -177,6 +191,8 @@ class World:
     # What users want.
 
     def make_controller(self) -> str:
+        if len(self.controllers) >= _OWNERS_MAX:
+            return ""
         namespace, name = self._space(), self._fresh("rc")
         replicas = self.chance.randint(0, 6)
         document = self._owner(namespace, name, replicas, selector={"app": name})
@@ -185,6 +201,8 @@ class World:
         return f"rc {namespace}/{name} replicas={replicas}"
 
     def make_deployment(self) -> str:
+        if len(self.deployments) >= _OWNERS_MAX:
+            return ""
         # A rollout within a quota may have no room to move, in Kubernetes too.
         namespace = self._one(self.namespaces - set(self.quotas))
         name, replicas = self._fresh("dep"), self.chance.randint(0, 5)
@@ -198,7 +216,7 @@ class World:
         tolerations = [
             {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": bears_s} for key in _LOST
         ]
-        requests = {"cpu": self.chance.choice(("50m", "200m", "500m"))}
+        requests = {"cpu": self.chance.choice(("10m", "50m", "200m"))}
         containers = [{"name": "c", "image": "web:1", "ports": [{"name": "web", "containerPort": 80}]}]
         containers[0]["resources"] = {"requests": requests}
         template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": containers}}
