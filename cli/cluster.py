@@ -16,6 +16,7 @@ from pathlib import Path
 
 import yaml
 
+from api.pools import Pool
 from cli.files import write_atomically
 from cli.flags import read_flags
 from cli.settings import Values, build, read_environment, read_file, settings_of, to_yaml
@@ -75,6 +76,9 @@ class Settings:
     service_cidr: str = field(default="10.96.0.0/16", metadata={"help": "addresses of services"})
     pod_cidr: str = field(default="10.244.0.0/16", metadata={"help": "addresses of pods; a node gets a /24 of it"})
     node_port_range: str = field(default="30000-32767", metadata={"help": "ports of services on the nodes"})
+    load_balancer_pool: tuple[str, ...] = field(
+        default=(), metadata={"help": "addresses for services of type LoadBalancer: networks, first-last, single ones"}
+    )
     cluster_domain: str = field(default="cluster.local", metadata={"help": "domain of the cluster's names"})
     bridge: str = field(default="steer0", metadata={"help": "bridge the pods of this node are on"})
     chain_prefix: str = field(default="STEER", metadata={"help": "start of the names of all iptables chains"})
@@ -181,6 +185,10 @@ def _check_addresses(settings: Settings) -> list[str]:
             networks[name] = ipaddress.ip_network(getattr(settings, name))
         except ValueError as error:
             problems.append(f"{name}: {error}")
+    try:
+        Pool(settings.load_balancer_pool)
+    except ValueError as error:
+        problems.append(f"load_balancer_pool: {error}")
     if len(networks) == 2 and networks["service_cidr"].overlaps(networks["pod_cidr"]):
         problems.append(f"service_cidr: {settings.service_cidr} overlaps pod-cidr {settings.pod_cidr}")
     return problems

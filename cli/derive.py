@@ -38,6 +38,7 @@ def told(settings: Settings) -> dict[str, dict[str, Any]]:
         "controllers": {
             "kubeconfig": settings.kubeconfig("controller-manager"),
             "cluster_cidr": settings.pod_cidr,
+            "load_balancer_pool": settings.load_balancer_pool,
         },
         "scheduler": {"kubeconfig": settings.kubeconfig("scheduler")},
         "agent": {
@@ -65,6 +66,7 @@ def told(settings: Settings) -> dict[str, dict[str, Any]]:
             "cluster_cidr": settings.service_cidr,
             "chain_prefix": settings.chain_prefix,
             "node_port_range": settings.node_port_range,
+            "load_balancer_pool": settings.load_balancer_pool,
             "healthz_bind_address": settings.bind_address,
             "healthz_port": settings.netproxy_health_port,
             "state_file": settings.data / "netproxy" / "state.json",

@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from api.pools import Pool
 from netproxy.modes import MODES, USERSPACE
 from netproxy.portals.rules import MAX_PREFIX
 from netproxy.portals.tables import AUTO
@@ -45,6 +46,10 @@ class Config:
         default="30000-32767",
         metadata={"help": "ports the kernel gives to no client of this host (ip_local_reserved_ports); empty: none"},
     )
+    load_balancer_pool: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": "addresses of load balancers that a node answers for: networks, first-last, or single ones"},
+    )
     chain_prefix: str = field(
         default="STEER", metadata={"help": "first part of the names of our iptables chains, unique on the host"}
     )
@@ -75,6 +80,7 @@ class Config:
         if self.iptables_mode not in IPTABLES_MODES:
             problems.append(f"iptables_mode: {self.iptables_mode!r} is none of {', '.join(IPTABLES_MODES)}")
         problems += _check_range(self.node_port_range)
+        problems += _check_pool(self.load_balancer_pool)
         if not 0 <= self.healthz_port <= 65535:
             problems.append(f"healthz_port: {self.healthz_port} is not within 0-65535")
         for name in ("udp_unanswered_s", "udp_idle_s", "rule_check_s"):
@@ -102,6 +108,14 @@ def _check_range(text: str) -> list[str]:
     found = re.fullmatch(r"(\d{1,5})-(\d{1,5})", text)
     if text and (found is None or not 0 < int(found[1]) <= int(found[2]) <= 65535):
         return [f"node_port_range: {text!r} is not first-last, ports from 1 to 65535"]
+    return []
+
+
+def _check_pool(ranges: tuple[str, ...]) -> list[str]:
+    try:
+        Pool(ranges)
+    except ValueError as error:
+        return [f"load_balancer_pool: {error}"]
     return []
 
 

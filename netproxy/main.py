@@ -9,10 +9,14 @@ from __future__ import annotations
 import logging
 import resource
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
 from client import Client, EventRecorder
 from client.metrics import RequestMetrics
+from netproxy.announcing.addresses import Addresses
+from netproxy.announcing.announcer import Announcer
 from netproxy.config import Config
 from netproxy.endpoints import Here
 from netproxy.files import FileSource
@@ -20,6 +24,7 @@ from netproxy.kernel.mode import Kernel
 from netproxy.kernel.nft import NftTable
 from netproxy.modes import USERSPACE, Mode
 from netproxy.proxy import reserved_ports
+from netproxy.services import Desired
 from netproxy.sources import ApiSource
 from netproxy.state import State, remove_state
 from netproxy.userspace import Userspace, portals_of
@@ -45,9 +50,9 @@ def run(config: Config, stop: threading.Event) -> None:
     try:
         recorder = EventRecorder(client, "kube-proxy", host=config.host)
         try:
-            _work(
-                Worker(config, lambda changes: ApiSource(client, config.host, changes), mode_of(config), recorder), stop
-            )
+            with announcing(config, client) as served:
+                source = partial(ApiSource, client, config.host)
+                _work(Worker(config, source, mode_of(config), recorder, served=served), stop)
         finally:
             recorder.close()
     finally:
@@ -61,6 +66,20 @@ def _work(worker: Worker, stop: threading.Event) -> None:
             pass
     finally:
         worker.stop()
+
+
+@contextmanager
+def announcing(config: Config, client: Client) -> Iterator[Callable[[Desired], None]]:
+    """Whom to tell what is served, so that this node may answer for the addresses of load balancers."""
+    if not config.load_balancer_pool:
+        yield lambda _desired: None
+        return
+    announcer = Announcer(client, node=config.host, chain_prefix=config.chain_prefix, pool=config.load_balancer_pool)
+    announcer.start()
+    try:
+        yield announcer.want
+    finally:
+        announcer.stop()
 
 
 def mode_of(config: Config) -> Callable[[State], Mode]:
@@ -79,6 +98,7 @@ def mode_of(config: Config) -> Callable[[State], Mode]:
 def cleanup(config: Config) -> list[str]:
     """Remove from the host what `run` left there; says what was removed. Raises PortalError, OSError."""
     removed = portals_of(config).cleanup() + NftTable(config.chain_prefix).remove()
+    removed += [f"address {address}" for address in Addresses(config.chain_prefix).remove()]
     if reserved_ports(config).restore():
         removed.append("reserved ports")
     if remove_state(config.state_file):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+from netproxy.announcing.addresses import Addresses
 from netproxy.config import Config
 from netproxy.kernel.nft import NftTable
 from netproxy.portals.edits import find
@@ -22,6 +23,7 @@ def seen(config: Config) -> list[str]:
             found += [f"chain {chain}" for chain in sorted(chains)]
     table = NftTable(config.chain_prefix)
     found += [f"nftables table {table.name}"] if table.exists() else []
+    found += [f"address {address}" for address in sorted(Addresses(config.chain_prefix).present())]
     found += [f"route {config.cluster_cidr}"] if ServiceRoute(config.cluster_cidr).is_ours() else []
     found += ["reserved ports"] if reserved_ports(config).noted() else []
     return found

@@ -35,7 +35,7 @@ SAVE_SHARE = 0.02
 
 
 class Worker:
-    """One proxy at work. Without a recorder, events are only logged."""
+    """One proxy at work. Without a recorder, events are only logged. ``served`` is told what a pass has served."""
 
     def __init__(
         self,
@@ -43,9 +43,12 @@ class Worker:
         source: Callable[[Changes], Source],
         mode: Callable[[State], Mode],
         recorder: EventRecorder | None = None,
+        *,
+        served: Callable[[Desired], None] = lambda _desired: None,
     ) -> None:
         self._config = config
         self._recorder = recorder
+        self._served = served
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._changes = Changes(self._wake.set)
@@ -128,8 +131,10 @@ class Worker:
         """One pass; returns the seconds until the next one when nothing happens."""
         begin, told = time.monotonic(), self._changes.told()
         try:
-            if done := self._proxy.sync(read()):
+            desired = read()
+            if done := self._proxy.sync(desired):
                 log.info("%s", done)
+            self._served(desired)
             self._check(begin)
             save_s = self._save(begin)
         except PortalError as error:

@@ -4,7 +4,7 @@ import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from master.controllers.pool import Pool
+from api.pools import Pool
 from master.health import HealthSettings
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from api.core import Service
 from api.errors import NotFound
+from api.pools import Pool, is_for_hosts
 from client import Client, EventRecorder
 from master.controllers.informers import BY_ADDRESS, BY_NODE_PORT, Informers, balancer_addresses
 from master.controllers.loop import Key, Loop
-from master.controllers.pool import Pool, is_for_hosts
 
 _FAILED = "SyncLoadBalancerFailed"
 

@@ -5,6 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from api.apps import ReplicaSet
+from api.pools import Pool
 from client import Client, EventRecorder, load_kubeconfig, run_elected
 from client.metrics import RequestMetrics
 from master.controllers.config import Config
@@ -21,7 +22,6 @@ from master.controllers.namespaces import NamespaceController
 from master.controllers.noderanges import NodeRanges
 from master.controllers.nodes import NodeController
 from master.controllers.podgc import PodGarbageCollector
-from master.controllers.pool import Pool
 from master.controllers.replication import ReplicationManager
 from master.controllers.rootca import RootCaPublisher
 from master.controllers.serviceaccounts import ServiceAccountController

@@ -29,17 +29,17 @@ def until(found: Callable[[], T], *, limit_s: float = LIMIT_S) -> T:
 class Master:
     """An API server on a loop and a thread of its own; each component reaches it under its own name."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, address: str = "127.0.0.1") -> None:
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.bind((address, 0))
             port: int = probe.getsockname()[1]
         server = pki.apiserver_identity(
-            host_name=socket.gethostname(), addresses=["127.0.0.1"], service_ip="10.96.0.1", domain="cluster.local"
+            host_name=socket.gethostname(), addresses=[address], service_ip="10.96.0.1", domain="cluster.local"
         )
         components = pki.standard_identities(node_name="n1")
-        self.certificates = pki.ensure(directory / "etc", (server, *components), server=f"https://127.0.0.1:{port}")
+        self.certificates = pki.ensure(directory / "etc", (server, *components), server=f"https://{address}:{port}")
         self._config = Config(
-            bind_address="127.0.0.1",
+            bind_address=address,
             secure_port=port,
             config_dir=self.certificates.directory,
             data_dir=directory / "data",

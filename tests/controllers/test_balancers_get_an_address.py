@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from api.core import Event, Service
+from api.pools import Pool, is_for_hosts
 from client import Client
 from master.controllers.config import Config
-from master.controllers.pool import Pool, is_for_hosts
 from tests.controllers.conftest import Start
 from tests.controllers.live import until
 from tests.controllers.made import service

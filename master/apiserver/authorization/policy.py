@@ -172,6 +172,8 @@ _NODE = [
 _PROXY = [
     _rule(_READ, _CORE, "services", "endpoints", "nodes"),
     _rule(_READ, _SLICES, "endpointslices"),
+    # Which node answers for the address of a load balancer.
+    _rule(f"{_READ} create update patch delete", _LEASES, "leases"),
     *_events(),
 ]
 _DNS = [
