@@ -14,7 +14,8 @@ from client import Client, Informer, Unreachable
 from client.clock import boot_time
 from netproxy.announcing import arp
 from netproxy.announcing.addresses import Addresses
-from netproxy.announcing.election import BEAT_S, FENCE_S, Plan, Seen, decide, next_look_s
+from netproxy.announcing.election import BEAT_S, FENCE_S, Seen, decide, next_look_s
+from netproxy.announcing.heart import Heart
 from netproxy.announcing.leases import Leases
 from netproxy.services import Desired
 
@@ -42,17 +43,16 @@ class Announcer:
         self._node = Informer(client, Node, fields=f"metadata.name={node}", on_change=self._node_changed)
         self._served: frozenset[str] = frozenset()
         self._known = False
-        self._renewed_at = float("-inf")
+        self._heart = Heart(self._beat, self._leases.begin_anew, self._wake.set)
         self._elsewhere: frozenset[str] = frozenset()
         self._refused: dict[str, float] = {}
         """Addresses that a stranger has, to when that was seen."""
         self._to_tell: dict[str, int] = {}
-        self._failing = False
         self._thread = threading.Thread(target=self._run, name="netproxy-announcer", daemon=True)
 
     def start(self) -> None:
         """Begin."""
-        for part in (self._leases, self._node, self._thread):
+        for part in (self._leases, self._node, self._heart, self._thread):
             part.start()
 
     def stop(self) -> None:
@@ -60,6 +60,7 @@ class Announcer:
         self._stop.set()
         self._wake.set()
         self._thread.join(_JOIN_S)
+        self._heart.stop()
         self._leases.stop()
         self._node.stop()
 
@@ -111,16 +112,13 @@ class Announcer:
         devices = self._addresses.devices(self._wanted())
         seen = self._see(devices, present, began)
         plan = decide(seen)
+        self._heart.want(plan.beats)
         fresh: set[str] = set()
-        if plan.beats and self._beat(began, anew=self._failing or bool(plan.hold and not seen.sure)):
-            if not seen.sure:
-                seen = self._see(devices, present, began)
-                plan = decide(seen)
+        if seen.sure:
             fresh = {address for address in plan.claim if self._claim(address, seen, devices[address])}
-        elif plan.beats and not seen.sure:
-            self._ask_network(plan, devices)
-            seen = self._see(devices, present, began)
-            plan = decide(seen)
+        elif plan.hold:
+            self._ask_network(plan.hold, devices)
+            plan = decide(self._see(devices, present, began))
         self._have(plan.hold | fresh, devices, present)
         for address in plan.give_back:
             self._leases.give_back(address)
@@ -130,10 +128,14 @@ class Announcer:
         return None if wait_s is None else max(wait_s - (boot_time() - began), 0.05)
 
     def _see(self, devices: dict[str, str], present: dict[str, str], now: float) -> Seen:
+        # First: what is read anew after a time without the master is there before it counts.
+        renewed_at = self._heart.renewed_at
+        if now - renewed_at < FENCE_S:
+            self._elsewhere = frozenset()
         return Seen(
             me=self._me,
             now=now,
-            renewed_at=self._renewed_at,
+            renewed_at=renewed_at,
             wanted=frozenset(devices),
             present=frozenset(present),
             holders=self._leases.holders(),
@@ -150,25 +152,13 @@ class Announcer:
         self._refused = {address: at for address, at in self._refused.items() if at > horizon}
         return self._served - self._refused.keys()
 
-    def _beat(self, began: float, *, anew: bool) -> bool:
-        """Renew the heartbeat; after a time without the master also see anew who holds what."""
-        try:
-            self._leases.beat(self._node.get("", self._me))
-            if anew:
-                self._leases.begin_anew()
-        except (ApiError, Unreachable) as error:
-            log.log(logging.DEBUG if self._failing else logging.WARNING, "heartbeat not renewed error=%s", error)
-            self._failing = True
-            return False
-        if self._failing:
-            log.info("heartbeat renewed again")
-        self._failing, self._renewed_at, self._elsewhere = False, began, frozenset()
-        return True
+    def _beat(self) -> None:
+        self._leases.beat(self._node.get("", self._me))
 
-    def _ask_network(self, plan: Plan, devices: dict[str, str]) -> None:
+    def _ask_network(self, held: frozenset[str], devices: dict[str, str]) -> None:
         """Unsure: who else answers for what we have?"""
         for device in set(devices.values()):
-            asked = [address for address in plan.hold if devices[address] == device]
+            asked = [address for address in held if devices[address] == device]
             found = arp.answered(device, asked) if asked else frozenset()
             if found - self._elsewhere:
                 log.warning("given way, another host answers addresses=%s", ",".join(sorted(found)))
