@@ -31,7 +31,7 @@ class Portals:
         self._wanted: Ruleset | None = None
         self._written: Found | None = None
         self._made: NatTable | None = None
-        self.set = AddressSet(f"{prefix}-CLUSTER")
+        self.set = cluster_set_of(prefix)
         self._members: set[Member] | None = None
         """What is in the set; None: not known."""
 
@@ -152,3 +152,8 @@ class Portals:
 
     def _read(self) -> Found:
         return find(self._table.save(), self._prefix)
+
+
+def cluster_set_of(prefix: str) -> AddressSet:
+    """The set of cluster addresses of a proxy with this prefix."""
+    return AddressSet(f"{prefix}-CLUSTER")

@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from netproxy.portals.commands import PortalError
 
@@ -52,13 +52,11 @@ class AddressSet:
 
     def destroy(self) -> bool:
         """Remove it; False when there was none."""
-        try:
-            self._ask(_DESTROY, b"", _EXCLUSIVE)
-        except PortalError as error:
-            if isinstance(error.__cause__, OSError) and error.__cause__.errno in _ABSENT:
-                return False
-            raise
-        return True
+        return _unless_absent(lambda: self._ask(_DESTROY, b"", _EXCLUSIVE))
+
+    def exists(self) -> bool:
+        """Whether it is there."""
+        return _unless_absent(self.members)
 
     def change(self, *, add: Iterable[Member], remove: Iterable[Member]) -> None:
         """Put members in and take members out; one that is there, or not, already is no error."""
@@ -104,6 +102,17 @@ class AddressSet:
 
 
 _ABSENT = frozenset({errno.ENOENT, errno.EPROTONOSUPPORT, errno.EINVAL})
+
+
+def _unless_absent(action: Callable[[], object]) -> bool:
+    """Do it; False when there is no such set."""
+    try:
+        action()
+    except PortalError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in _ABSENT:
+            return False
+        raise
+    return True
 
 
 def _answers(sock: socket.socket) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from netproxy.portals.sets import AddressSet, Member
 from netproxy.portals.tables import LEGACY, NFT
 from netproxy.services import Desired, PortName, Protocol, ServicePort
 from netproxy.state import State
+from netproxy.traces import seen
 from netproxy.userspace import Userspace, portals_of
 from tests.netproxy.networks import Site
 from tests.netproxy.servers import LIMIT_S, Server, port, read_all
@@ -139,7 +140,9 @@ def test_a_set_that_was_left_behind_is_adopted_and_cleanup_removes_it(
         assert left.members() == {member("10.99.0.1", 80)}
         assert ask_from_pod(place, "10.99.0.1") == b"a"
         mode.stop()
+        assert "set STT-CLUSTER" in seen(config)
         assert "set STT-CLUSTER" in portals_of(config).cleanup()
+        assert seen(config) == []
         assert "STT" not in rules(place)
         assert not left.destroy()
 
