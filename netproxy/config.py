@@ -42,6 +42,10 @@ class Config:
         default=AUTO,
         metadata={"help": "which iptables is written: nft, legacy, or auto for that of the host's iptables command"},
     )
+    transparent: bool = field(
+        default=True,
+        metadata={"help": "have pods of this node see their clients' addresses, where the kernel can (userspace)"},
+    )
     node_port_range: str = field(
         default="30000-32767",
         metadata={"help": "ports the kernel gives to no client of this host (ip_local_reserved_ports); empty: none"},

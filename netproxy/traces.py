@@ -9,6 +9,7 @@ from netproxy.config import Config
 from netproxy.kernel.nft import NftTable
 from netproxy.portals.edits import find
 from netproxy.portals.iptables import cluster_set_of
+from netproxy.portals.returns import ReturnPath
 from netproxy.portals.routes import ServiceRoute
 from netproxy.portals.tables import nat_table, others_may_hold_rules
 from netproxy.proxy import reserved_ports
@@ -22,6 +23,7 @@ def seen(config: Config) -> list[str]:
         for mode in filter(None, (config.iptables_mode, other)):
             chains = find(nat_table(mode).save(), config.chain_prefix).chains
             found += [f"chain {chain}" for chain in sorted(chains)]
+        found += ReturnPath(config.chain_prefix, config.iptables_mode).left()
     cluster_set = cluster_set_of(config.chain_prefix)
     found += [f"set {cluster_set.name}"] if cluster_set.exists() else []
     table = NftTable(config.chain_prefix)

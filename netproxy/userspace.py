@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping
 
 from netproxy.config import Config
 from netproxy.dataplane.counters import Counters
+from netproxy.dataplane.guise import possible
 from netproxy.dataplane.plane import DataPlane
 from netproxy.dataplane.udp import UdpTimers
 from netproxy.modes import Done
 from netproxy.portals.cluster import Split
+from netproxy.portals.commands import PortalError
 from netproxy.portals.iptables import Portals
 from netproxy.portals.portal import portals
 from netproxy.portals.rules import Layout, build
@@ -28,6 +30,7 @@ class Userspace:
         self._config = config
         self._portals = portals_of(config)
         self._split: Split | None = None
+        self._transparent = config.transparent and possible()
         self._plane = DataPlane(
             UdpTimers(unanswered_s=config.udp_unanswered_s, idle_s=config.udp_idle_s),
             preferred_ports=last.proxy_ports,
@@ -66,6 +69,7 @@ class Userspace:
             self._split = Split(self._config.cluster_cidr, self._plane.cluster_port, self._portals.sets_work())
             touched = None
         split, refuse_port = self._split, self._plane.refuse_port
+        led_back = self._show_clients(desired.pod_cidrs)
         served = self._plane.apply(desired.ports, touched)
         if touched is None:
             split.forget()
@@ -85,12 +89,25 @@ class Userspace:
         if split.use_set:
             wrote = self._portals.shrink_set(split.owners.keys()) or wrote
         return Done(
-            wrote_rules=wrote,
+            wrote_rules=wrote or led_back,
             clashes=served.clashes,
             proxy_ports=served.proxy_ports,
             refuse_port=refuse_port,
             cluster_port=self._plane.cluster_port,
         )
+
+    def _show_clients(self, pod_cidrs: tuple[str, ...]) -> bool:
+        """Have this node's pods see their clients, or the node without such rules; True when rules were written."""
+        try:
+            wrote = self._portals.returns.lead(pod_cidrs if self._transparent else ())
+        except PortalError as error:
+            if not self._transparent:
+                raise
+            log.warning("pods see the node instead of their clients error=%s", error)
+            self._transparent = False
+            wrote = self._portals.returns.lead(())
+        self._plane.show(pod_cidrs if self._transparent else ())
+        return wrote
 
     def check(self) -> bool:
         """Look after the rules."""

@@ -1,4 +1,4 @@
-"""What the flows of one service port share: the balancer, the counters, the loop, its gate and its pipes."""
+"""What the flows of one service port share: the balancer, the counters, the loop, its gate, its pipes and its guise."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from netproxy.balancer import Balancer
 from netproxy.dataplane.counters import Counters
 from netproxy.dataplane.gate import Gate
+from netproxy.dataplane.guise import Guise
 from netproxy.dataplane.loop import Loop
 from netproxy.dataplane.pipes import Pipes
 
@@ -18,6 +19,7 @@ class Backends:
     loop: Loop
     gate: Gate
     pipes: Pipes
+    guise: Guise
     balancer: Balancer = field(default_factory=Balancer)
     counters: Counters = field(default_factory=Counters)
     proxy_protocol: bool = False

@@ -9,6 +9,7 @@ holds is reported and tried again by the next `apply`.
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import socket
 import threading
@@ -19,6 +20,7 @@ from types import MappingProxyType
 from netproxy.dataplane.backends import Backends
 from netproxy.dataplane.counters import Counters
 from netproxy.dataplane.gate import Gate
+from netproxy.dataplane.guise import Guise
 from netproxy.dataplane.listeners import ClusterListener
 from netproxy.dataplane.loop import Loop
 from netproxy.dataplane.pipes import Pipes
@@ -75,6 +77,8 @@ class DataPlane:
     _loop: Loop = field(init=False, default_factory=Loop)
     _gate: Gate = field(init=False)
     _pipes: Pipes = field(init=False, default_factory=Pipes)
+    _guise: Guise = field(init=False, default_factory=Guise)
+    _shown: tuple[str, ...] = field(init=False, default=())
     _refuse: RefusePort = field(init=False)
     _cluster: ClusterListener = field(init=False)
     cluster_port: int = field(init=False)
@@ -92,7 +96,7 @@ class DataPlane:
         self._gate = Gate(self._loop)
         self._refuse = RefusePort(self.preferred_refuse_port)
         sock = open_preferred(Protocol.TCP, self.preferred_cluster_port)
-        nobody = Backends(loop=self._loop, gate=self._gate, pipes=self._pipes)
+        nobody = self._backends()
         self._cluster = ClusterListener(sock, nobody)
         self._loop.add(self._cluster)
         self.cluster_port = sock.getsockname()[1]
@@ -164,6 +168,16 @@ class DataPlane:
             clashes=tuple(self._clashes.values()),
         )
 
+    def show(self, pod_cidrs: tuple[str, ...]) -> None:
+        """Pods of these ranges see their clients' addresses from now on; the way back must be laid."""
+        if pod_cidrs != self._shown:
+            networks = tuple(map(ipaddress.IPv4Network, pod_cidrs))
+            self._call([lambda: self._guise.show(networks)])
+            self._shown = pod_cidrs
+
+    def _backends(self) -> Backends:
+        return Backends(loop=self._loop, gate=self._gate, pipes=self._pipes, guise=self._guise)
+
     def _retire(self, names: Iterable[PortName], wanted: Wanted) -> None:
         """Close what is not wanted before anything is opened: a node port may move to another service."""
         closing: list[Callable[[], None]] = []
@@ -192,7 +206,7 @@ class DataPlane:
         """Open what this port lacks, and tell the loop of it and of the endpoints."""
         served = self._served.get(port.name)
         if served is None:
-            backends = Backends(loop=self._loop, gate=self._gate, pipes=self._pipes)
+            backends = self._backends()
             served = Served(protocol=port.protocol, backends=backends, proxy_port=self.cluster_port)
             self._served[port.name] = served
         if served.wanted is not port and served.wanted != port:

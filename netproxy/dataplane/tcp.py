@@ -75,6 +75,8 @@ class Flow:
                 self.abort()
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if not self.attempt:  # one that was not answered so may be as the node
+                backends.guise.wear(sock, self.client_ip, endpoint[0], now=now)
             if self.early:
                 # What is sent next acknowledges the endpoint's answer: one packet less.
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)

@@ -94,7 +94,7 @@ class UdpListener:
     def _begin(self, client: Client) -> UdpFlow | None:
         backends = self.backends
         endpoint = backends.balancer.pick(client[0], backends.loop.now)
-        sock = _connected(endpoint) if endpoint is not None else None
+        sock = _connected(endpoint, client[0], backends) if endpoint is not None else None
         if endpoint is None or sock is None:
             backends.counters.refused += 1
             return None
@@ -203,7 +203,7 @@ class UdpFlow:
         loop.at(min(self.deadline, loop.now + self.listener.timers.idle_s), self._expire)
 
 
-def _connected(endpoint: Endpoint) -> socket.socket | None:
+def _connected(endpoint: Endpoint, client: str, backends: Backends) -> socket.socket | None:
     """A socket that talks to this endpoint only; None when descriptors are out or it cannot be reached."""
     try:
         sock = socket.socket(socket.AF_INET, _SOCKET)
@@ -211,6 +211,7 @@ def _connected(endpoint: Endpoint) -> socket.socket | None:
         if error.errno not in EXHAUSTED:
             raise
         return None
+    backends.guise.wear(sock, client, endpoint[0], now=backends.loop.now)
     if sock.connect_ex(endpoint) == 0:
         return sock
     sock.close()

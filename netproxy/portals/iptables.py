@@ -11,6 +11,7 @@ from collections.abc import Set
 
 from netproxy.portals.commands import PortalError
 from netproxy.portals.edits import Found, changes_text, expected, find, removal_text, whole_text
+from netproxy.portals.returns import ReturnPath
 from netproxy.portals.routes import ServiceRoute
 from netproxy.portals.rules import Ruleset
 from netproxy.portals.sets import AddressSet, Member
@@ -31,6 +32,7 @@ class Portals:
         self._wanted: Ruleset | None = None
         self._written: Found | None = None
         self._made: NatTable | None = None
+        self.returns = ReturnPath(prefix, iptables_mode)
         self.set = cluster_set_of(prefix)
         self._members: set[Member] | None = None
         """What is in the set; None: not known."""
@@ -58,6 +60,7 @@ class Portals:
         if self._wanted is None:
             return False
         repaired = self._route.ensure()
+        repaired = self.returns.check() or repaired
         if self._members is not None:
             repaired = self._check_set(self._members) or repaired
         found = self._read()
@@ -105,6 +108,7 @@ class Portals:
         """Remove all rules and chains of this prefix, from both flavours, and the set; returns what was removed."""
         self._wanted = self._written = None
         removed = self._remove_from(self._table) + self.remove_from_other_flavour()
+        removed += self.returns.remove()
         return removed + ([f"set {self.set.name}"] if self.set.destroy() else [])
 
     def remove_from_other_flavour(self) -> list[str]:

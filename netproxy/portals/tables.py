@@ -7,6 +7,7 @@ imported then only: it costs tens of MiB.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 from pathlib import Path
@@ -18,7 +19,8 @@ log = logging.getLogger(__name__)
 
 AUTO, NFT, LEGACY = "auto", "nft", "legacy"
 MODES = (AUTO, NFT, LEGACY)
-_LEGACY_TABLES = Path("/proc/net/ip_tables_names")
+_LEGACY_TABLES = (Path("/proc/thread-self/net/ip_tables_names"), Path("/proc/net/ip_tables_names"))
+"""The first is of the calling thread's network namespace, and not there before Linux 3.17."""
 
 
 class NatTable(Protocol):
@@ -36,24 +38,29 @@ class NftTable:
 
     def save(self) -> str:
         """The table."""
-        return run(_command("iptables-nft-save", "iptables-save"), "-t", "nat")
+        return run(usual_command("iptables-nft-save", "iptables-save"), "-t", "nat")
 
     def restore(self, text: str) -> None:
         """One transaction of nf_tables."""
         # -w is for a host whose command is the legacy one after all.
-        command = _command("iptables-nft-restore", "iptables-restore")
+        command = usual_command("iptables-nft-restore", "iptables-restore")
         run(command, "--noflush", "-w", str(LOCK_WAIT_S), text=text)
 
 
 def nat_table(mode: str) -> NatTable:
     """The host's table; `mode` is one of MODES. Raises PortalError."""
-    chosen = probe() if mode == AUTO else mode
+    chosen = flavour(mode)
     log.debug("iptables chosen mode=%s asked=%s", chosen, mode)
     if chosen == NFT:
         return NftTable()
     from netproxy.portals.legacy import LegacyTable
 
-    return LegacyTable(_command("iptables-legacy-save", "iptables-save"))
+    return LegacyTable(usual_command("iptables-legacy-save", "iptables-save"))
+
+
+def flavour(mode: str) -> str:
+    """NFT or LEGACY: which one this mode means on this host. Raises PortalError."""
+    return probe() if mode == AUTO else mode
 
 
 def probe() -> str:
@@ -66,18 +73,20 @@ def others_may_hold_rules(mode: str) -> str:
 
     Asking the legacy one would load its kernel modules: it is asked only when its nat table is there.
     """
-    chosen = probe() if mode == AUTO else mode
+    chosen = flavour(mode)
     if chosen == LEGACY:
         return NFT if shutil.which("iptables-nft-save") else ""
-    return LEGACY if shutil.which("iptables-legacy-save") and "nat" in _legacy_tables() else ""
+    return LEGACY if shutil.which("iptables-legacy-save") and "nat" in legacy_tables() else ""
 
 
-def _legacy_tables() -> list[str]:
-    try:
-        return _LEGACY_TABLES.read_text(encoding="ascii").split()
-    except FileNotFoundError:
-        return []
+def legacy_tables() -> list[str]:
+    """The tables that legacy iptables has here by now: reading another one would make it."""
+    for path in _LEGACY_TABLES:
+        with contextlib.suppress(FileNotFoundError):
+            return path.read_text(encoding="ascii").split()
+    return []
 
 
-def _command(exact: str, usual: str) -> str:
+def usual_command(exact: str, usual: str) -> str:
+    """The command of one flavour; hosts that have one only may know it by its usual name alone."""
     return exact if shutil.which(exact) else usual
