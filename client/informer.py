@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 from api.errors import ApiError, Expired, Gone, NotFound, Timeout
 from api.meta import Object
 from client.client import Client, Watch
+from client.sharing import Sharing
 from client.transport import Unreachable
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class Informer(Generic[T]):
         self._synced = threading.Event()
         self._stopping = threading.Event()
         self._watch: Watch[T] | None = None
+        self._sharing = Sharing()
         self._version = ""
         self._behind = 0
         self._expired_at = -_EXPIRED_ONCE_S
@@ -186,7 +188,7 @@ class Informer(Generic[T]):
         listing = self._client.list(
             self._kind, self._namespace, labels=self._labels, fields=self._fields, metadata_only=self._metadata_only
         )
-        fresh = {_key(item): item for item in listing.items}
+        fresh = {_key(item): self._sharing.share(item) for item in listing.items}
         before = dict(self._items)
         for key, item in fresh.items():
             old = before.get(key)
@@ -218,7 +220,7 @@ class Informer(Generic[T]):
             watch.stop()
         try:
             for event in watch:
-                self._take(event.type, event.object)
+                self._take(event.type, self._sharing.share(event.object))
                 brought, self._delay_s, self._behind = True, _FIRST_DELAY_S, 0
         finally:
             with self._lock:

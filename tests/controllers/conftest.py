@@ -9,7 +9,7 @@ import pytest
 
 from api.core import Namespace
 from api.meta import ObjectMeta
-from client import Client
+from client import Client, sharing
 from master.controllers.config import Config
 from master.controllers.main import run
 from tests.controllers.live import LIMIT_S, Master
@@ -54,6 +54,8 @@ def controllers(master: Master) -> Iterator[Start]:
     for _, thread in started:
         thread.join(LIMIT_S)
         assert not thread.is_alive()
+    # Nobody may change what an informer hands out.
+    assert (sharing._NO_LIST, sharing._NO_DICT) == ([], {})
 
 
 @pytest.fixture
