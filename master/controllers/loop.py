@@ -25,6 +25,7 @@ class Loop:
         self.name = name
         self.queue: WorkQueue[Key] = WorkQueue(observer=QueueMetrics(name))
         self._reconcile = reconcile
+        self._failures = _FAILURES.labels(name)
         self._threads = [
             threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True) for number in range(workers)
         ]
@@ -69,6 +70,6 @@ class Loop:
                 log.info("reconciled controller=%s key=%s/%s did=%r", self.name, *key, said)
 
     def _failed(self, key: Key, what: str) -> None:
-        _FAILURES.labels(self.name).inc()
+        self._failures.inc()
         delay_s = self.queue.retry(key)
         log.warning("reconcile failed controller=%s key=%s/%s %s retry_s=%.2f", self.name, *key, what, delay_s)
