@@ -41,8 +41,8 @@ class EndpointsController:
     def __init__(self, client: Client, informers: Informers, *, workers: int = 1, batch_s: float = BATCH_S) -> None:
         self._client = client
         self._batch_s = batch_s
-        # When something was written for each service.
-        self._written: dict[Key, float] = {}
+        # When each service was looked at last.
+        self._looked: dict[Key, float] = {}
         self._services = informers.services
         self._pods = informers.pods
         self._endpoints = informers.endpoints
@@ -62,13 +62,13 @@ class EndpointsController:
         """Endpoints that someone changed or removed are put right."""
         item = new or old
         if item is not None and self._services.get(item.metadata.namespace, item.metadata.name) is not None:
-            self.loop.queue.add((item.metadata.namespace, item.metadata.name))
+            self._soon((item.metadata.namespace, item.metadata.name))
 
     def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         item = new or old
         name = item.metadata.labels.get(SERVICE_LABEL, "") if item is not None else ""
         if item is not None and self._services.get(item.metadata.namespace, name) is not None:
-            self.loop.queue.add((item.metadata.namespace, name))
+            self._soon((item.metadata.namespace, name))
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         if old is not None and new is not None and _seen(old) == _seen(new):
@@ -81,23 +81,24 @@ class EndpointsController:
                     self._soon((service.metadata.namespace, service.metadata.name))
 
     def _soon(self, key: Key) -> None:
-        """The first change of a service at once; what follows is gathered, so that many pods are few writes."""
-        since_s = time.monotonic() - self._written.get(key, float("-inf"))
+        """The first change of a service at once; what follows is gathered, so that many pods are few writes. The own
+        writes come back too, and must not lead to the next one at once.
+        """
+        since_s = time.monotonic() - self._looked.get(key, float("-inf"))
         self.loop.queue.add_after(key, self._batch_s - since_s)
 
     def reconcile(self, key: Key) -> str:
         service = self._services.get(*key)
         if service is None or service.metadata.deletion_timestamp is not None:
-            self._written.pop(key, None)
+            self._looked.pop(key, None)
             return ""
         if not service.spec.selector or service.spec.type == "ExternalName":
             return ""
+        self._looked[key] = time.monotonic()
         groups = backends(service, self._pods.indexed(BY_NAMESPACE, key[0]))
         changed = self._write_endpoints(_endpoints(service, subsets(groups, key[1])))
         if self._slices.served:
             changed |= self._write_slices(service, groups)
-        if changed:
-            self._written[key] = time.monotonic()
         ready = sum(ready for placed in groups.values() for _, ready in placed)
         return f"wrote {ready} ready endpoints" if changed else ""
 
