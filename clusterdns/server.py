@@ -13,6 +13,7 @@ import threading
 import time
 from functools import partial
 
+from clusterdns.batches import Batch
 from clusterdns.exchange import read_exactly
 from clusterdns.forwarder import DEADLINE_S
 from clusterdns.responder import Responder
@@ -20,17 +21,17 @@ from clusterdns.responder import Responder
 log = logging.getLogger(__name__)
 
 UDP_BUFFER_BYTES = 1 << 20  # bursts of many pods at once
-MAX_QUERY_BYTES = 4096
 JOIN_S = 2.0
 SEND_S = 2.0
 ACCEPT_PAUSE_S = 0.1  # after an accept failed: out of file descriptors
 
 
 class UdpServer:
-    """Answers datagrams in one thread: two system calls and little else for a ready answer."""
+    """Answers datagrams in one thread; of a ready answer the system calls are the most part."""
 
-    def __init__(self, responder: Responder, sock: socket.socket) -> None:
+    def __init__(self, responder: Responder, sock: socket.socket, *, udp_bytes: int) -> None:
         self._responder, self._sock = responder, sock
+        self._batch = Batch(sock, udp_bytes)
         self._stopping = False
         self._thread = threading.Thread(target=self._serve, name="dns-udp", daemon=True)
 
@@ -58,21 +59,14 @@ class UdpServer:
                 log.exception("datagram failed")
 
     def _answer_all(self) -> None:
-        """The hot path; names bound once, since each question costs a few microseconds in all."""
-        sock, responder = self._sock, self._responder
-        receive, send, zone = sock.recvfrom, sock.sendto, responder.zone
+        batch, zone = self._batch, self._responder.zone
+
+        def otherwise(data: bytes, slot: int) -> bytes | None:
+            return self._responder.answer(data, partial(self._reply, batch.client(slot)))
+
         while not self._stopping:
-            data, client = receive(MAX_QUERY_BYTES)
-            ready = zone.recent.get(data[2:])
-            if ready is not None:
-                message: bytes | None = data[:2] + ready
-            else:
-                message = responder.answer(data, partial(self._reply, client))
-            if message is not None:
-                try:
-                    send(message, client)
-                except OSError as error:
-                    log.debug("reply failed client=%s error=%s", client, error)
+            count = batch.receive()
+            batch.answer(count, zone.recent, otherwise)
 
     def _reply(self, client: tuple[str, int], message: bytes) -> None:
         try:

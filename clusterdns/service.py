@@ -28,7 +28,7 @@ class DnsService:
         )
         self._forwarder = _forwarder(config, Server(config.listen_address, self.port))
         responder = Responder(self.zone, self._forwarder, udp_bytes=config.udp_bytes, ttl_s=config.ttl_s)
-        self._udp = UdpServer(responder, udp)
+        self._udp = UdpServer(responder, udp, udp_bytes=config.udp_bytes)
         self._tcp = _tcp_server(config, responder, tcp)
 
     def start(self) -> None:
