@@ -2,6 +2,7 @@
 
     python deploy/prometheus/adapt.py --into DIRECTORY --api-server URL --ca-file FILE --credentials-file FILE
         [--cadvisor-port 4194] [--proxy-port 10256] [--controllers-port 10257] [--scheduler-port 10259]
+        (port 0: the job is left out, and the alerts on it)
         [--nodes FILE]   targets for a scraper without discovery; FILE: `kubectl get nodes -o json`
         [--for 10s] [--interval 5s]
 
@@ -58,6 +59,8 @@ class Place:
 def settled(document: Document, place: Place) -> Document:
     """The configuration for that place."""
     replaced = _replaced(document, place.words)
+    ports = {"kube-controller-manager": place.controllers_port, "kube-scheduler": place.scheduler_port}
+    replaced["scrape_configs"] = [job for job in replaced["scrape_configs"] if ports.get(job["job_name"], 1)]
     replaced["global"]["scrape_interval"] = replaced["global"]["evaluation_interval"] = place.interval
     return dict(replaced)
 
@@ -98,6 +101,16 @@ def _target(rules: list[Document], node: Document) -> Document:
     return {"targets": [address], "labels": {k: v for k, v in found.items() if not k.startswith("__meta_")}}
 
 
+def fitting(rules: Document, document: Document) -> Document:
+    """Without the alerts on jobs that the configuration does not have."""
+    jobs = {job["job_name"] for job in document["scrape_configs"]}
+
+    def fits(rule: Document) -> bool:
+        return set(re.findall(r'job="([^"]+)"', rule["expr"])) <= jobs
+
+    return {**rules, "groups": [{**one, "rules": [*filter(fits, one["rules"])]} for one in rules["groups"]]}
+
+
 def shortened(rules: Document, wait: str) -> Document:
     """The rules with another `for`: a demonstration has no minutes to lose."""
     groups = [
@@ -133,6 +146,7 @@ def main() -> None:
         nodes = json.loads(options.nodes.read_text(encoding="utf-8"))
         document = without_discovery(document, nodes, place)
     rules = yaml.safe_load((HERE / "rules/alerts.yml").read_text(encoding="utf-8"))
+    rules = fitting(rules, document)
     write(options.into, document, shortened(rules, options.wait) if options.wait else rules)
 
 
