@@ -71,6 +71,12 @@ class Mixed:
             process.kill()
             process.wait(STOP_LIMIT_S)
 
+    def kill(self, name: str) -> None:
+        """As the kernel ends it: without a word."""
+        process = self._running.pop(name)
+        process.kill()
+        process.wait(STOP_LIMIT_S)
+
     def close(self) -> None:
         """Everything ends, the last started first, and what it left on the host is removed."""
         try:
