@@ -269,7 +269,6 @@ class Agent:
         while not self.watch.listed.wait(0.2):
             if self._stopping.is_set():
                 return
-        self.around.links.remove_stale({record.id for record in self.cache.all()})
         self.worker.start()
         for pod in self.store.all():
             self.queue.add(pod.metadata.uid)
@@ -292,6 +291,7 @@ class Agent:
         if not self.config.pause_image and self.docker.image(PAUSE_IMAGE) is None:
             self.docker.import_image(PAUSE_IMAGE, pause_rootfs(self._docker_facts.architecture), changes=IMAGE_CHANGES)
             log.info("pause image made name=%s", PAUSE_IMAGE)
+        self.around.links.remove_stale({record.id for record in self.cache.all()})
         self._images = self.docker.images()
         self.known_services.save()
         self.cgroups.look(self._docker_facts)

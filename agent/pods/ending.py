@@ -9,6 +9,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from agent.pods import clock
+from agent.pods.clock import ClockSteps
 from agent.pods.observed import Hook, Termination
 from agent.pods.plan import Kill, Stop, Terminate
 from agent.pods.surroundings import Surroundings
@@ -33,9 +35,12 @@ class Ender:
         self._lock = threading.Lock()
         self._terminations: dict[str, Termination] = {}
         self._hooks: dict[str, Hook] = {}
+        self._steps = ClockSteps()
 
     def terminations(self) -> dict[str, Termination]:
         with self._lock:
+            if step := self._steps.since_last():
+                self._terminations = {key: _moved(one, step) for key, one in self._terminations.items()}
             return dict(self._terminations)
 
     def hooks(self) -> dict[str, Hook]:
@@ -117,7 +122,7 @@ class Ender:
             self._stop_after_hook(target.record)
 
     def _stop_after_hook(self, record: ContainerRecord) -> None:
-        least = datetime.now().astimezone() + timedelta(seconds=MIN_GRACE_S)
+        least = clock.now() + timedelta(seconds=MIN_GRACE_S)
         with self._lock:
             before = self._terminations.get(record.id)
             if before is not None:
@@ -172,6 +177,12 @@ class Ender:
         if not self._around.hooks.submit(("post-start", target.record.id), run):
             with self._lock:
                 self._hooks[target.record.id] = Hook.FAILED
+
+
+def _moved(one: Termination, step: timedelta) -> Termination:
+    """The same waits after the clock was put."""
+    signal_at = one.signal_at and one.signal_at + step
+    return replace(one, asked_at=one.asked_at + step, kill_at=one.kill_at + step, signal_at=signal_at)
 
 
 def _pre_stop(target: Target | None) -> LifecycleHandler | None:

@@ -1,11 +1,12 @@
 """What is remembered of a pod between rounds, and what was told of it before."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import msgspec
 
+from agent.pods.clock import ClockSteps
 from agent.pods.observed import Failure, Leaving
 from agent.pods.status import OUR_CONDITIONS
 from agent.runtime.records import ContainerRecord
@@ -27,6 +28,15 @@ class Memory:
     leaving: Leaving | None = None
     refresh_at: datetime | None = None  # when the files of volumes are looked at again
     refreshed_meta: object = None  # labels and annotations as they were then
+    steps: ClockSteps = field(default_factory=ClockSteps)
+
+    def follow_clock(self) -> None:
+        """What is waited for is waited for as long as before, when the clock was put."""
+        if step := self.steps.since_last():
+            self.failures = {
+                name: replace(failure, retry_at=failure.retry_at + step) for name, failure in self.failures.items()
+            }
+            self.refresh_at = self.refresh_at and self.refresh_at + step
 
 
 def previous_status(pod: Pod, memory: Memory) -> PodStatus:

@@ -4,6 +4,7 @@ The rule: a plan is made anew after every round of actions and after every chang
 in a crash or was overtaken is simply planned again. Nothing here waits; ``wake_at`` says when to look again.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -24,6 +25,9 @@ from api.core import Container, Pod
 # A process that does not even end on KILL is in the kernel's hands, or Docker is: then it is killed past Docker.
 KILL_BY_PID_AFTER_S = 10.0
 KILL_AGAIN_S = 5.0
+CLOCKS_DIFFER = timedelta(seconds=5)  # Docker may be on another machine
+# Docker goes on with a start whose caller was killed. Removed in its midst, a container leaves its address behind.
+START_TAKES = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +151,8 @@ def _take_down(draft: _Draft, observed: Observed, grace_s: int) -> Plan:
     """Ends all containers, and removes everything when they have ended."""
     if _end_all(draft, observed, grace_s, "Stopping container {name}"):
         return draft.done()
+    if _await_starts(draft, observed.records):
+        return draft.done()
     draft.actions += [Remove(record=record) for record in [*observed.containers, *observed.sandboxes]]
     if not observed.records:
         draft.actions.append(Clean())
@@ -158,6 +164,18 @@ def _wind_down(draft: _Draft, pod: Pod, observed: Observed, *, grace_s: int | No
     if not _end_all(draft, observed, _grace_s(pod) if grace_s is None else grace_s, "Stopping container {name}"):
         draft.actions += [Remove(record=record) for record in observed.sandboxes]
     return draft.done()
+
+
+def _await_starts(draft: _Draft, records: Iterable[ContainerRecord]) -> bool:
+    """Whether Docker may just be starting one of them, on behalf of an agent that was killed."""
+    ends = [record.created_at + START_TAKES for record in records if may_be_starting(record, draft.now)]
+    for end in ends:
+        draft.wake(end)
+    return bool(ends)
+
+
+def may_be_starting(record: ContainerRecord, now: datetime) -> bool:
+    return record.state is State.CREATED and -CLOCKS_DIFFER <= now - record.created_at < START_TAKES
 
 
 def _end_all(draft: _Draft, observed: Observed, grace_s: int, because: str) -> bool:
@@ -202,6 +220,8 @@ def _renew_sandbox(draft: _Draft, pod: Pod, observed: Observed) -> None:
     if failure is not None and draft.now < failure.retry_at:
         draft.wake(failure.retry_at)
         return
+    if _await_starts(draft, observed.sandboxes):
+        return
     # One that never ran, since an earlier agent ended in the midst of its start, is not counted.
     attempts = [record.attempt for record in observed.sandboxes if record.state is State.EXITED]
     draft.actions += [Remove(record=record) for record in observed.sandboxes]
@@ -213,8 +233,10 @@ def _remove_leftovers(draft: _Draft, observed: Observed) -> None:
 
     A second sandbox can run: a restart of Docker brings back one whose removal it had been asked for, and had not done.
     """
-    draft.actions += [Remove(record=record) for record in observed.sandboxes if record is not observed.sandbox]
-    draft.actions += [Remove(record=record) for record in observed.containers if record.state is State.CREATED]
+    others = [record for record in observed.sandboxes if record is not observed.sandbox]
+    others += [record for record in observed.containers if record.state is State.CREATED]
+    _await_starts(draft, others)
+    draft.actions += [Remove(record=record) for record in others if not may_be_starting(record, draft.now)]
     for name in {record.container for record in observed.containers}:
         dead = [record for record in observed.runs(name) if record.ended]
         draft.actions += [Remove(record=record) for record in dead[1:]]
@@ -279,6 +301,8 @@ def _start_the_ephemeral(draft: _Draft, pod: Pod, observed: Observed) -> None:
 
 def _start_if_due(draft: _Draft, pod: Pod, observed: Observed, container: Container) -> None:
     """Starts it unless it runs, has ended for good, or must wait for its back-off."""
+    if any(run.container == container.name and may_be_starting(run, draft.now) for run in observed.containers):
+        return
     newest = observed.newest(container.name)
     init = any(container is other for other in pod.spec.init_containers)
     if newest is not None:
@@ -287,7 +311,7 @@ def _start_if_due(draft: _Draft, pod: Pod, observed: Observed, container: Contai
         rerun = init and not observed.is_current(newest)
         if not rerun and not wants_restart(pod, container, newest):
             return
-        due = _restart_at(newest, observed)
+        due = _restart_at(newest, observed, draft.now)
         if draft.now < due:
             draft.wake(due)
             return
@@ -301,13 +325,15 @@ def _start_if_due(draft: _Draft, pod: Pod, observed: Observed, container: Contai
     )
 
 
-def _restart_at(ended: ContainerRecord, observed: Observed) -> datetime:
-    return (ended.finished_at or ended.created_at) + timedelta(seconds=observed.rules.delay_s(ended))
+def _restart_at(ended: ContainerRecord, observed: Observed, now: datetime) -> datetime:
+    """At once for an end in the future: the clock was put back since, and by how much nobody has told."""
+    at = ended.finished_at or ended.created_at
+    return now if at > now + CLOCKS_DIFFER else at + timedelta(seconds=observed.rules.delay_s(ended))
 
 
 def in_backoff(ended: ContainerRecord, observed: Observed, now: datetime) -> bool:
     """Whether a container that ended must wait before it is started again."""
-    return now < _restart_at(ended, observed)
+    return now < _restart_at(ended, observed, now)
 
 
 def next_attempt(observed: Observed, container: Container) -> int:

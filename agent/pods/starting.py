@@ -7,10 +7,11 @@ costs this container only.
 import dataclasses
 import logging
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from agent.pods import clock
 from agent.pods.docker_config import Mount, container_config, sandbox_config, unsupported
 from agent.pods.environment import environment
 from agent.pods.kept import Kept, with_kept
@@ -163,7 +164,7 @@ class Starter:
     def _sources_to_start(self, pod: Pod, sandbox: ContainerRecord) -> Sources:
         """With what the API told before, when it is away now."""
         try:
-            return self._sources(pod, sandbox, datetime.now(UTC))
+            return self._sources(pod, sandbox, clock.now())
         except ApiAway as error:
             kept = self._kept.load(pod)
             if kept is None:

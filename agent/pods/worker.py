@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from agent.crew import Crew
+from agent.pods import clock
 from agent.pods.ending import Ender, container_of
 from agent.pods.manifests import is_static
 from agent.pods.memory import Memory, previous_status, told_before
@@ -158,7 +159,7 @@ class Worker:
         self._refresh_volumes(pod, memory)
         for _ in range(_MAX_ROUNDS):
             pod = self._store.get(uid) or pod
-            now = datetime.now(UTC)
+            now = clock.now()
             observed = self._observe(pod, memory)
             self._watch_probes(pod, observed, now)
             observed = self._observe(pod, memory)
@@ -172,6 +173,7 @@ class Worker:
     def _memory(self, uid: str) -> Memory:
         with self._lock:
             memory = self._memories.setdefault(uid, Memory())
+            memory.follow_clock()
             memory.leaving = memory.leaving or self._leaving.pop(uid, None)
             for name in self._unblocked.pop(uid, ()):
                 failure = memory.failures.get(name)
@@ -191,7 +193,7 @@ class Worker:
         if not self._store.is_gone(uid):
             return
         for _ in range(_MAX_ROUNDS):
-            now = datetime.now(UTC)
+            now = clock.now()
             records = self._around.cache.of_pod(uid)
             self._prober.keep_only(uid, ())
             observed = Observed(records=records, gone=True, terminations=self._ender.terminations())
@@ -209,7 +211,7 @@ class Worker:
         sandbox = next((r for r in self._around.cache.of_pod(pod.metadata.uid) if r.is_sandbox and r.running), None)
         if sandbox is None or pod.metadata.deletion_timestamp is not None or not refreshable(pod):
             return
-        now = datetime.now(UTC)
+        now = clock.now()
         meta = (pod.metadata.labels, pod.metadata.annotations)
         period_s = self._around.config.volume_refresh_s
         if memory.refresh_at is not None and (now >= memory.refresh_at or meta != memory.refreshed_meta):
@@ -279,7 +281,7 @@ class Worker:
             if target is None or record.id in observed.terminations:
                 continue
             told = told_before(self._store.mirror_of(pod) or pod if is_static(pod) else pod, record)
-            age_s = (now - (record.started_at or now)).total_seconds()
+            age_s = max((now - (record.started_at or now)).total_seconds(), 0.0)  # or the clock was put back
             self._prober.watch(target, age_s=age_s, was_ready=told[0], was_started=told[1])
 
     def _target(self, pod: Pod, observed: Observed, record: ContainerRecord) -> Target | None:

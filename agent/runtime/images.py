@@ -7,6 +7,7 @@ image has appeared on the host.
 import logging
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -58,7 +59,7 @@ class _Pull:
     failures: int = 0
     error: str = ""
     told: bool = False
-    retry_at: datetime | None = None
+    retry_s: float | None = None  # monotonic
     pulled_s: float | None = None
 
 
@@ -107,12 +108,13 @@ class Images:
             pull = self._pulls.setdefault(image, _Pull())
             if pull.running:
                 return ImagePending()
-            if pull.retry_at is not None and not pull.told:
+            if pull.retry_s is not None and not pull.told:
                 pull.told = True
                 return ImageFailed("ErrImagePull", pull.error, now + timedelta(seconds=0.5), fresh=True)
-            if pull.retry_at is not None and now < pull.retry_at:
+            left_s = (pull.retry_s or 0.0) - time.monotonic()
+            if pull.retry_s is not None and left_s > 0:
                 message = f'Back-off pulling image "{image}"'
-                return ImageFailed("ImagePullBackOff", message, pull.retry_at)
+                return ImageFailed("ImagePullBackOff", message, now + timedelta(seconds=left_s))
             pull.running = True
         known = credentials()
         if not self._jobs.submit(("pull", image), lambda: self._run(image, known)):
@@ -121,14 +123,14 @@ class Images:
         return ImagePending(began=True)
 
     def _run(self, image: str, credentials: Mapping[str, str] | None) -> None:
-        began = datetime.now().astimezone()
+        began = time.monotonic()
         error = ""
         try:
             self._docker.pull(image, credentials)
         except RuntimeFailure as failure:
             error = str(failure)
             log.warning("pull failed image=%s error=%s", image, error)
-        ended = datetime.now().astimezone()
+        ended = time.monotonic()
         with self._lock:
             pull = self._pulls.setdefault(image, _Pull())
             pull.running = False
@@ -136,9 +138,9 @@ class Images:
                 delay_s = min(self._base_s * 2.0 ** min(pull.failures, 30), self._cap_s)
                 pull.failures += 1
                 pull.error, pull.told, pull.pulled_s = error, False, None
-                pull.retry_at = ended + timedelta(seconds=delay_s)
+                pull.retry_s = ended + delay_s
             else:
-                pull.pulled_s = (ended - began).total_seconds()
+                pull.pulled_s = ended - began
         self._on_done(image)
 
 

@@ -34,8 +34,9 @@ class LogLinks:
         _link(self._outer(record), middle)
 
     def remove(self, record: ContainerRecord) -> None:
-        self._outer(record).unlink(missing_ok=True)
+        """The outer link last: by it the rest is found when this is cut off."""
         _remove_with_folders(self._middle(record))
+        self._outer(record).unlink(missing_ok=True)
 
     def remove_stale(self, alive: set[str]) -> None:
         """Removes links of ours whose container is not among the ids: it went while no agent ran."""
@@ -45,8 +46,8 @@ class LogLinks:
                 continue
             middle = link.readlink()
             if middle.is_relative_to(self._pod_dir) and not middle.exists():
-                link.unlink(missing_ok=True)
                 _remove_with_folders(middle)
+                link.unlink(missing_ok=True)
 
     def _middle(self, record: ContainerRecord) -> Path:
         folder = f"{record.namespace}_{record.pod_name}_{record.uid}"

@@ -30,8 +30,9 @@ def pod(*, containers: int = 1, inits: int = 0, **spec: Any) -> Pod:
     return convert(document, Pod)
 
 
-def sandbox(*, attempt: int = 0, state: State = State.RUNNING, ip: str = "10.244.0.5") -> ContainerRecord:
-    return record(SANDBOX_CONTAINER, attempt=attempt, state=state, ip=ip, sandbox_id="", id=f"sandbox-{attempt}")
+def sandbox(*, attempt: int = 0, state: State = State.RUNNING, ip: str = "10.244.0.5", **more: Any) -> ContainerRecord:
+    values = {"ip": ip, "sandbox_id": "", "id": f"sandbox-{attempt}", **more}
+    return record(SANDBOX_CONTAINER, attempt=attempt, state=state, **values)
 
 
 def record(container: str, *, attempt: int = 0, state: State = State.RUNNING, **more: Any) -> ContainerRecord:

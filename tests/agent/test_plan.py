@@ -8,6 +8,7 @@ import pytest
 from agent.pods.ending import takes_requests
 from agent.pods.observed import SANDBOX, BackoffRules, Failure, Hook, Observed, ProbeView, Termination
 from agent.pods.plan import (
+    START_TAKES,
     Action,
     Clean,
     CreateSandbox,
@@ -19,7 +20,7 @@ from agent.pods.plan import (
     plan,
     plan_orphan,
 )
-from agent.runtime.records import State
+from agent.runtime.records import ContainerRecord, State
 from api.core import ContainerStatus, Pod, PodCondition, PodStatus, Service, ServiceSpec
 from api.meta import ObjectMeta
 from tests.agent.facts import NOW, ago, ended, observed, pod, record, sandbox
@@ -80,10 +81,14 @@ _STUCK = {"c0-0": Termination(asked_at=ago(60), kill_at=ago(30), grace_s=30)}
         (pod(), observed(sandbox(state=State.EXITED), record("c0")), ["terminate c0-0 30"]),
         (pod(), observed(sandbox(state=State.EXITED), ended("c0")), ["remove sandbox-0", "sandbox 1"]),
         (pod(), observed(sandbox(attempt=1), ended("c0")), ["start c0 1"]),
-        (pod(), observed(sandbox(state=State.CREATED)), ["remove sandbox-0", "sandbox 0"]),
+        (pod(), observed(sandbox(state=State.CREATED, created_at=ago(11))), ["remove sandbox-0", "sandbox 0"]),
         (pod(), observed(sandbox(), sandbox(attempt=1), record("c0", sandbox_id="sandbox-1")), ["remove sandbox-0"]),
         # Leftovers of a start that was cut off, and old dead ones.
-        (pod(), observed(sandbox(), record("c0", state=State.CREATED)), ["remove c0-0", "start c0 0"]),
+        (
+            pod(),
+            observed(sandbox(), record("c0", state=State.CREATED, created_at=ago(11))),
+            ["remove c0-0", "start c0 0"],
+        ),
         (
             pod(),
             observed(sandbox(), ended("c0"), ended("c0", attempt=1), record("c0", attempt=2)),
@@ -118,6 +123,19 @@ def test_the_difference_is_closed(item: Pod, seen: Observed, wanted: list[str]) 
 )
 def test_init_containers_run_one_after_the_other(seen: Observed, wanted: list[str]) -> None:
     assert _plan(pod(inits=2), seen) == wanted
+
+
+@pytest.mark.parametrize(
+    ("records", "gone"),
+    [
+        ((sandbox(state=State.CREATED),), False),
+        ((sandbox(), record("c0", state=State.CREATED)), False),
+        ((sandbox(state=State.CREATED),), True),
+    ],
+)
+def test_what_docker_may_just_be_starting_is_waited_for(records: tuple[ContainerRecord, ...], gone: bool) -> None:
+    todo = plan(pod(), observed(*records, gone=gone), NOW)
+    assert (todo.actions, todo.wake_at) == ((), records[-1].created_at + START_TAKES)
 
 
 def test_a_failed_init_container_ends_a_pod_that_never_restarts() -> None:

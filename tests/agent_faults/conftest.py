@@ -83,7 +83,17 @@ def made_site(folder: Path, cluster: Cluster) -> Iterator[Site]:
         print(parts.ends_of_logs())
         raise
     finally:
+        _close(parts)
+
+
+def _close(parts: Mixed) -> None:
+    """Docker 20.10 counts an endpoint too many now and then when its callers are killed. The address is free, as the
+    tests see, but it lets go of the network only after it was started anew."""
+    try:
         parts.close()
+    except AssertionError as error:
+        if "has active endpoints" not in str(error):
+            raise
 
 
 def _answers(api: Api) -> bool:
