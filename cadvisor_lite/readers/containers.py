@@ -40,6 +40,7 @@ def read_container(
     """
     roots = roots or Roots()
     cpu = _guarded("cpu", lambda: _read_cpu(cgroup, read), None, failed)
+    now = time.time()  # beside the reading that rates are taken of
     memory = _guarded("memory", lambda: _read_memory(cgroup, roots, read), None, failed)
     untold: tuple[int | None, int | None] = (None, None)
     processes, threads = _guarded("processes", lambda: _read_counts(cgroup, read), untold, failed)
@@ -47,7 +48,7 @@ def read_container(
     if (cpu is None or memory is None or processes is None) and not cgroup.exists():
         raise CgroupGoneError(f"cgroup {cgroup.name}: gone")
     return ContainerSample(
-        time_s=time.time(),
+        time_s=now,
         cpu=cpu,
         memory=memory,
         io=_guarded("io", lambda: _read_io(cgroup, read), (), failed),

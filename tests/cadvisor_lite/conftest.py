@@ -17,6 +17,7 @@ from cadvisor_lite.config import Config
 from cadvisor_lite.containers import Container, container_from_inspect
 from cadvisor_lite.main import CadvisorLite
 from cadvisor_lite.monitor import Monitor
+from tests.cadvisor_lite.docker_proxy import DockerProxy
 
 T = TypeVar("T")
 RECORDED = Path(__file__).parent / "recorded"
@@ -132,3 +133,10 @@ def run_container(docker_client: APIClient, image: str) -> Iterator[Callable[...
             docker_client.remove_container(container_id, force=True)
         except NotFound:
             continue
+
+
+@pytest.fixture
+def proxy(tmp_path: Path) -> Iterator[DockerProxy]:
+    proxy = DockerProxy(tmp_path / "docker.sock")
+    yield proxy
+    proxy.cut()

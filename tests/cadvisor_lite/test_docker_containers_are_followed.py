@@ -1,10 +1,8 @@
 """With a real Docker daemon: containers come and go, their figures are the kernel's, a lost stream is found again."""
 
-import contextlib
-import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cadvisor_lite.main import CadvisorLite
 from cadvisor_lite.readers import find_cgroup, read_container
+from tests.cadvisor_lite.docker_proxy import DockerProxy
 
 pytestmark = pytest.mark.docker
-DOCKER_SOCKET = "/var/run/docker.sock"
 Start = Callable[..., CadvisorLite]
 Run = Callable[..., str]
 
@@ -106,63 +104,6 @@ def test_a_container_that_runs_already_is_listed_and_a_restart_is_followed(
     first = series(cadvisor, started)[container_id][1]
     docker_client.restart(container_id, timeout=0)
     wait_for("the new start time", lambda: series(cadvisor, started).get(container_id, ({}, first))[1] > first)
-
-
-class DockerProxy:
-    """A Unix socket in front of the daemon's that can be cut, so that the daemon itself is left alone."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._sockets: list[socket.socket] = []
-        self._threads: list[threading.Thread] = []
-        self._listener: socket.socket | None = None
-
-    def open(self) -> None:
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(self._path))
-        self._listener.listen(16)
-        self._spawn(self._accept, self._listener)
-
-    def cut(self) -> None:
-        """Ends every connection and refuses new ones."""
-        if self._listener is not None:
-            self._path.unlink()
-            for open_socket in [self._listener, *self._sockets]:
-                with contextlib.suppress(OSError):
-                    open_socket.shutdown(socket.SHUT_RDWR)
-            for thread in self._threads:
-                thread.join(5)
-            for open_socket in [self._listener, *self._sockets]:
-                open_socket.close()
-        self._listener, self._sockets, self._threads = None, [], []
-
-    def _spawn(self, target: Callable[..., None], *arguments: socket.socket) -> None:
-        thread = threading.Thread(target=target, args=arguments, name="docker-proxy", daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self, listener: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = listener.accept()
-                server = socket.socket(socket.AF_UNIX)
-                server.connect(DOCKER_SOCKET)
-                self._sockets += [client, server]
-                self._spawn(self._pump, client, server)
-                self._spawn(self._pump, server, client)
-
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-
-
-@pytest.fixture
-def proxy(tmp_path: Path) -> Iterator[DockerProxy]:
-    proxy = DockerProxy(tmp_path / "docker.sock")
-    yield proxy
-    proxy.cut()
 
 
 def test_a_lost_event_stream_is_found_again_and_what_was_missed_is_made_up(
