@@ -11,6 +11,7 @@ from master.apiserver.node_client import NodeClient
 from master.apiserver.node_readings import NodeReadings
 from master.apiserver.presence import Presence
 from master.apiserver.registry import Registry
+from master.apiserver.replicas import Replicas
 from master.apiserver.service_numbers import ServiceNumbers
 
 
@@ -26,6 +27,7 @@ class Backend:
     access: Authorizer
     admission: Chain
     watch_queue: int
+    replicas: Replicas
     presence: Presence = field(default_factory=Presence)
     readings: NodeReadings = field(default_factory=NodeReadings)
 

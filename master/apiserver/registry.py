@@ -87,10 +87,14 @@ class Registry:
             raise error
         return Overtaken()
 
-    async def create(self, resource: Resource, obj: Object) -> bytes:
-        """Stores a new object; returns its bytes with the resourceVersion. Raises AlreadyExists."""
+    async def create(self, resource: Resource, obj: Object, value: bytes | None = None) -> bytes:
+        """Stores a new object; returns its bytes with the resourceVersion. ``value`` is the object as it is stored, by
+        one who has it already. Raises AlreadyExists."""
         table = self.cache.table(resource)
-        key, value = self._encoded(table, obj)
+        if value is None:
+            key, value = self._encoded(table, obj)
+        else:
+            key = table.key(obj.metadata.namespace, obj.metadata.name)
         try:
             revision = await self.store.create(key, value)
         except StoreError as error:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from api.core import Service
+from api.core import Pod, Service
 from api.errors import Conflict, NotFound
 from api.resources import resource_of
 from master.apiserver.admission.quota_books import Books
@@ -47,6 +47,7 @@ from master.apiserver.metrics import Metrics
 from master.apiserver.node_client import NodeClient, NodeTls
 from master.apiserver.plain_port import with_all_rights
 from master.apiserver.registry import REACH_S, Registry
+from master.apiserver.replicas import Replicas
 from master.apiserver.schemas import Schemas
 from master.apiserver.service_numbers import ServiceNumbers
 from master.apiserver.storage import new_store
@@ -83,6 +84,7 @@ class Apiserver:
         self.access = Authorizer(self._grants)
         self.tokens = ServiceAccountTokens(self.cache, _signing_key(config), issuer=_issuer(config))
         self._nodes = NodeClient(_node_tls(config))
+        admission = chain_of(self.cache, self.access, self._books, self._ledger)
         self._backend = Backend(
             self._registry,
             numbers,
@@ -90,8 +92,9 @@ class Apiserver:
             self._nodes,
             Authenticator(self.tokens, BootstrapTokens(self.cache)),
             self.access,
-            chain_of(self.cache, self.access, self._books, self._ledger),
+            admission,
             config.watch_queue,
+            Replicas(lambda: admission.version(Pod)),
         )
         self.event_expiry = EventExpiry(self._registry, ttl_s=config.event_ttl_s, round_s=_EXPIRY_ROUND_S)
         self._http: Server | None = None

@@ -37,8 +37,14 @@ class Step:
     def complete(self, write: Write) -> None:
         """Changes a new object in place. Raises ApiError."""
 
+    def version(self) -> int | None:
+        """Another one whenever ``complete`` may do otherwise to the same object in the same namespace; None when that
+        can be at any time, or depends on who sends it."""
+        return None
+
     def check(self, write: Write, taken: Reservation) -> None:
-        """Raises ApiError for a write that may not be. What it takes is noted in ``taken``."""
+        """Raises ApiError for a write that may not be, and changes nothing of it. What it takes is noted in
+        ``taken``."""
 
 
 class Chain:
@@ -51,12 +57,23 @@ class Chain:
 
     def complete(self, write: Write) -> None:
         """To be asked for new objects only, after the defaults and before validation."""
-        kind = type(write.new)
+        for step in self._completers(type(write.new)):
+            step.complete(write)
+
+    def version(self, kind: type[Object]) -> tuple[int, ...] | None:
+        """The same as before: ``complete`` would do the same to the same object of this kind. None: nobody knows."""
+        versions = []
+        for step in self._completers(kind):
+            if (version := step.version()) is None:
+                return None
+            versions.append(version)
+        return tuple(versions)
+
+    def _completers(self, kind: type[Object]) -> tuple[Step, ...]:
         steps = self._completing.get(kind)
         if steps is None:
             steps = self._completing[kind] = self._of(kind, "complete")
-        for step in steps:
-            step.complete(write)
+        return steps
 
     def check(self, write: Write, taken: Reservation) -> None:
         """Whatever fails, ``taken`` is given back before the error goes on."""

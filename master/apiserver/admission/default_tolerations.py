@@ -16,6 +16,9 @@ class DefaultTolerationSeconds(Step):
     name = "DefaultTolerationSeconds"
     kinds = frozenset((Pod,))
 
+    def version(self) -> int:
+        return 0
+
     def complete(self, write: Write) -> None:
         assert isinstance(write.new, Pod)
         tolerations = write.new.spec.tolerations

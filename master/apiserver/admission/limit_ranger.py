@@ -20,6 +20,9 @@ class LimitRanger(Step):
     def __init__(self, cache: Cache) -> None:
         self._ranges = cache.table(resource_of(LimitRange))
 
+    def version(self) -> int:
+        return self._ranges.changed
+
     def complete(self, write: Write) -> None:
         if isinstance(write.new, Pod) and len(self._ranges):
             complete(write.new, self._of(write.namespace))

@@ -18,6 +18,9 @@ class NamespaceLifecycle(Step):
     def __init__(self, cache: Cache) -> None:
         self._namespaces = cache.table(resource_of(Namespace))
 
+    def version(self) -> int:
+        return self._namespaces.changed
+
     def complete(self, write: Write) -> None:
         """Raises NotFound, Forbidden."""
         if not write.resource.namespaced:

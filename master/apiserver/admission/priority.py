@@ -24,6 +24,9 @@ class Priority(Step):
     def __init__(self, cache: Cache) -> None:
         self._classes = cache.table(resource_of(PriorityClass))
 
+    def version(self) -> int:
+        return self._classes.changed
+
     def complete(self, write: Write) -> None:
         """Raises Forbidden for a class that is not there, or a number that is not the class's."""
         if not isinstance(write.new, Pod):

@@ -26,6 +26,9 @@ class ServiceAccountStep(Step):
     def __init__(self, cache: Cache) -> None:
         self._accounts = cache.table(resource_of(ServiceAccount))
 
+    def version(self) -> int:
+        return self._accounts.changed
+
     def complete(self, write: Write) -> None:
         """Raises Forbidden for an account that is not there."""
         pod: Any = write.new
