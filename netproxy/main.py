@@ -20,6 +20,7 @@ from netproxy.announcing.announcer import Announcer
 from netproxy.config import Config
 from netproxy.endpoints import Here
 from netproxy.files import FileSource
+from netproxy.handover import from_environment
 from netproxy.kernel.mode import Kernel
 from netproxy.kernel.nft import NftTable
 from netproxy.modes import USERSPACE, Mode
@@ -85,12 +86,14 @@ def announcing(config: Config, client: Client) -> Iterator[Callable[[Desired], N
 def mode_of(config: Config) -> Callable[[State], Mode]:
     """What makes the mode that is asked for from the last state. Rules of the other mode, of an earlier start, go."""
 
+    handover = from_environment()
+
     def make(last: State) -> Mode:
         userspace = config.proxy_mode == USERSPACE
         other = NftTable(config.chain_prefix).remove() if userspace else portals_of(config).remove_rules()
         for removed in other:
             log.info("removed what another mode left %s", removed)
-        return Userspace(config, last) if userspace else Kernel(config)
+        return Userspace(config, last, handover) if userspace else Kernel(config, handover)
 
     return make
 

@@ -54,6 +54,9 @@ class Mode(Protocol):
     def apply(self, desired: Desired, touched: Iterable[PortName] | None = None) -> Done:
         """Serve exactly this. `touched`: the ports that may differ from the last call, which went well; None: all."""
 
+    def settle(self) -> None:
+        """What is wanted was told, and is served: let go of ports that an earlier start had open for more."""
+
     def check(self) -> bool:
         """Put back what somebody else changed; True when there was something."""
 

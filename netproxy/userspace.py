@@ -11,6 +11,7 @@ from netproxy.dataplane.counters import Counters
 from netproxy.dataplane.guise import possible
 from netproxy.dataplane.plane import DataPlane
 from netproxy.dataplane.udp import UdpTimers
+from netproxy.handover import Handover
 from netproxy.modes import Done
 from netproxy.portals.cluster import Split
 from netproxy.portals.commands import PortalError
@@ -26,16 +27,18 @@ log = logging.getLogger(__name__)
 class Userspace:
     """A data plane and the rules that lead to it. `last`: what the start before this one used."""
 
-    def __init__(self, config: Config, last: State) -> None:
+    def __init__(self, config: Config, last: State, handover: Handover | None = None) -> None:
         self._config = config
         self._portals = portals_of(config)
         self._split: Split | None = None
         self._transparent = config.transparent and possible()
+        self._handover = handover if handover is not None else Handover()
         self._plane = DataPlane(
             UdpTimers(unanswered_s=config.udp_unanswered_s, idle_s=config.udp_idle_s),
             preferred_ports=last.proxy_ports,
             preferred_refuse_port=last.refuse_port,
             preferred_cluster_port=last.cluster_port,
+            handover=self._handover,
         )
 
     @property
@@ -108,6 +111,10 @@ class Userspace:
             wrote = self._portals.returns.lead(())
         self._plane.show(pod_cidrs if self._transparent else ())
         return wrote
+
+    def settle(self) -> None:
+        """Close the ports of an earlier start that nothing wants."""
+        self._handover.settle()
 
     def check(self) -> bool:
         """Look after the rules."""

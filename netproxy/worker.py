@@ -152,6 +152,7 @@ class Worker:
         self._metrics.synced(time.monotonic() - begin)
         if read == self._as_told:
             self._metrics.programmed(self._changes.settle(told))
+            self._mode.settle()
         return min(save_s, TROUBLE_RETRY_S if self._proxy.has_troubles else self._config.rule_check_s)
 
     def _failed(self) -> float:

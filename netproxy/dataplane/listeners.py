@@ -61,7 +61,8 @@ class TcpListener:
         """Stay: the next event tries again."""
 
     def close(self) -> None:
-        """Stop listening; flows go on."""
+        """Stop listening, also where the socket is kept for the next start; flows go on."""
+        self.sock.shutdown(socket.SHUT_RDWR)
         self.backends.loop.close_now(self.sock)
 
 

@@ -32,8 +32,9 @@ from netproxy.dataplane.served import (
     listener_of,
     needs_own_port,
 )
-from netproxy.dataplane.sockets import RefusePort, open_port, open_preferred
+from netproxy.dataplane.sockets import RefusePort
 from netproxy.dataplane.udp import UdpTimers
+from netproxy.handover import Handover
 from netproxy.services import PortName, Protocol, ServicePort, Wanted
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,8 @@ class DataPlane:
     preferred_ports: dict[PortName, int] = field(default_factory=dict)
     preferred_refuse_port: int = 0
     preferred_cluster_port: int = 0
+    handover: Handover = field(default_factory=Handover)
+    """Where ports come from that an earlier start had open."""
     _loop: Loop = field(init=False, default_factory=Loop)
     _gate: Gate = field(init=False)
     _pipes: Pipes = field(init=False, default_factory=Pipes)
@@ -95,7 +98,7 @@ class DataPlane:
     def __post_init__(self) -> None:
         self._gate = Gate(self._loop)
         self._refuse = RefusePort(self.preferred_refuse_port)
-        sock = open_preferred(Protocol.TCP, self.preferred_cluster_port)
+        sock = self.handover.open(Protocol.TCP, self.preferred_cluster_port, exactly=False)
         nobody = self._backends()
         self._cluster = ClusterListener(sock, nobody)
         self._loop.add(self._cluster)
@@ -181,6 +184,7 @@ class DataPlane:
     def _retire(self, names: Iterable[PortName], wanted: Wanted) -> None:
         """Close what is not wanted before anything is opened: a node port may move to another service."""
         closing: list[Callable[[], None]] = []
+        given_up: list[tuple[Protocol, int]] = []
         for name in names:
             port, served = wanted.get(name), self._served.get(name)
             self._clashes.pop(name, None)
@@ -188,13 +192,17 @@ class DataPlane:
                 continue
             if port is None or port.protocol is not served.protocol:
                 closing += [listener.close for listener in served.listeners()]
+                given_up += [(served.protocol, number) for number in served.ports()]
                 closing += self._leave_cluster(served, None)
                 self._forget(name)
             elif served.node is not None and served.node_port != port.node_port:
                 closing.append(served.node.close)
+                given_up.append((served.protocol, served.node_port))
                 served.node, served.node_port = None, 0
                 del self._node_ports[name]
         self._call(closing)
+        for protocol, number in given_up:
+            self.handover.forget(protocol, number)
 
     def _forget(self, name: PortName) -> None:
         del self._served[name]
@@ -216,7 +224,7 @@ class DataPlane:
             if in_cluster_table(port):
                 changes.append(self._cluster.put(cluster_key(port), served.backends))
         if served.proxy is None and (needs_own_port(port) or port.name in self._near):
-            sock = open_preferred(port.protocol, self.preferred_ports.get(port.name, 0))
+            sock = self.handover.open(port.protocol, self.preferred_ports.get(port.name, 0), exactly=False)
             served.proxy, served.proxy_port = self._listen(served, sock, changes), sock.getsockname()[1]
         self._hold_node_port(served, port, changes)
         self._proxy_ports[port.name] = served.proxy_port
@@ -237,7 +245,7 @@ class DataPlane:
         if not port.node_port or served.node_port == port.node_port:
             return
         try:
-            sock = open_port(port.protocol, port.node_port)
+            sock = self.handover.open(port.protocol, port.node_port, exactly=True)
         except OSError as error:
             self._clashes[port.name] = Clash(port.name, port.node_port, error.strerror or str(error))
             return

@@ -32,6 +32,10 @@ class Served:
         """All sockets it has."""
         return [listener for listener in (self.proxy, self.node) if listener is not None]
 
+    def ports(self) -> list[int]:
+        """The ports of these sockets."""
+        return ([self.proxy_port] if self.proxy is not None else []) + ([self.node_port] if self.node_port else [])
+
     def update(self, port: ServicePort) -> Callable[[], None]:
         """The loop's part of a change: new endpoints, another affinity."""
         listeners = [listener for listener in self.listeners() if isinstance(listener, UdpListener)]

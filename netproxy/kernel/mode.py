@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from netproxy.config import Config
 from netproxy.dataplane.counters import Counters
+from netproxy.handover import Handover
 from netproxy.kernel.flows import forget
 from netproxy.kernel.holder import Holder
 from netproxy.kernel.nft import NftTable
@@ -26,11 +27,12 @@ class Kernel:
     faults = 0
     accept_pauses = 0
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, handover: Handover | None = None) -> None:
         self._cidr = config.cluster_cidr
         self._nft = NftTable(config.chain_prefix)
         self._route = ServiceRoute(config.cluster_cidr)
-        self._holder = Holder()
+        self._handover = handover if handover is not None else Handover()
+        self._holder = Holder(self._handover)
         self._wanted: Table | None = None
         self._known: Found | None = None
         """What the kernel has; None: not known, it is read before the next write."""
@@ -51,6 +53,10 @@ class Kernel:
         wrote = self._write(self._wanted)
         self._forget_flows(_udp_endpoints(desired.ports))
         return Done(wrote_rules=wrote, clashes=clashes)
+
+    def settle(self) -> None:
+        """Let go of node ports that an earlier start held for services that are gone."""
+        self._handover.settle()
 
     def check(self) -> bool:
         """Read the table and put right what somebody changed."""
