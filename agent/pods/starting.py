@@ -89,7 +89,7 @@ class Starter:
         self._tell_pulled(pod, container, image)
         try:
             config = self._config(pod, action, observed, image)
-        except VolumeError as error:
+        except (VolumeError, OSError) as error:
             self._around.event(pod, "Warning", "FailedMount", str(error))
             return _failure("ContainerCreating", str(error), now, _CONFIG_RETRY_S)
         except ConfigError as error:

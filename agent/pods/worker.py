@@ -184,9 +184,15 @@ class Worker:
     def _accept(self, pod: Pod, memory: Memory) -> None:
         if is_static(pod):
             return  # its file is in its folder
-        if memory.saved_version != pod.metadata.resource_version and pod.metadata.deletion_timestamp is None:
+        if memory.saved_version == pod.metadata.resource_version or pod.metadata.deletion_timestamp is not None:
+            return
+        try:
             self._store.save(pod)
             memory.saved_version = pod.metadata.resource_version
+        except OSError as error:
+            # A full disk: the next agent may not know this pod while the master is away, but now it is looked after.
+            log.warning("pod not stored uid=%s error=%s", pod.metadata.uid, error)
+            self._around.event(pod, "Warning", "FailedSync", f"error storing the pod: {error}")
 
     def _sync_orphan(self, uid: str) -> None:
         """Containers or a directory without a pod. Only the API's own list makes a pod an orphan."""

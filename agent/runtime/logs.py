@@ -28,10 +28,13 @@ class LogLinks:
         if not record.log_path:
             return
         middle = self._middle(record)
-        middle.parent.mkdir(parents=True, exist_ok=True)
-        self._container_dir.mkdir(parents=True, exist_ok=True)
-        _link(middle, Path(record.log_path))
-        _link(self._outer(record), middle)
+        try:
+            middle.parent.mkdir(parents=True, exist_ok=True)
+            self._container_dir.mkdir(parents=True, exist_ok=True)
+            _link(middle, Path(record.log_path))
+            _link(self._outer(record), middle)
+        except OSError as error:  # a full disk; the container runs, only collectors do not find its log
+            log.warning("log not linked container=%.12s error=%s", record.id, error)
 
     def remove(self, record: ContainerRecord) -> None:
         """The outer link last: by it the rest is found when this is cut off."""
