@@ -33,6 +33,8 @@ PORT_FIELDS = (
     "agent_port",
     "cadvisor_port",
     "netproxy_health_port",
+    "controllers_health_port",
+    "scheduler_health_port",
     "dns_port",
 )
 
@@ -64,6 +66,12 @@ class Settings:
     agent_port: int = field(default=10250, metadata={"help": "port of the agent"})
     cadvisor_port: int = field(default=4194, metadata={"help": "port of the monitor's page and metrics"})
     netproxy_health_port: int = field(default=10256, metadata={"help": "port of netproxy's health and metrics"})
+    controllers_health_port: int = field(
+        default=10257, metadata={"help": "port of the controllers' health and metrics, on loopback"}
+    )
+    scheduler_health_port: int = field(
+        default=10259, metadata={"help": "port of the scheduler's health and metrics, on loopback"}
+    )
     dns_address: str = field(default="169.254.20.10", metadata={"help": "address of the name server"})
     dns_port: int = field(default=53, metadata={"help": "port of the name server"})
     dns_interface: str = field(

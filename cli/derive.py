@@ -38,9 +38,13 @@ def told(settings: Settings) -> dict[str, dict[str, Any]]:
         "controllers": {
             "kubeconfig": settings.kubeconfig("controller-manager"),
             "cluster_cidr": settings.pod_cidr,
+            "healthz_port": settings.controllers_health_port,
             "load_balancer_pool": settings.load_balancer_pool,
         },
-        "scheduler": {"kubeconfig": settings.kubeconfig("scheduler")},
+        "scheduler": {
+            "kubeconfig": settings.kubeconfig("scheduler"),
+            "healthz_port": settings.scheduler_health_port,
+        },
         "agent": {
             "name": settings.name,
             "kubeconfig": settings.kubeconfig("agent"),

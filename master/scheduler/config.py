@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from client import ElectionSettings
+from master.health import HealthSettings
 from master.scheduler.configuration import Configuration, ConfigurationError, read
 
 DEFAULT_NAME = "default-scheduler"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config(ElectionSettings):
+class Config(HealthSettings):
     """What ``steersman scheduler`` can be told."""
 
     kubeconfig: Path = field(
@@ -30,7 +30,7 @@ class Config(ElectionSettings):
         return read(self.configuration) if self.configuration is not None else None
 
     def check(self) -> list[str]:
-        problems = self.election_problems()
+        problems = [*self.election_problems(), *self.health_problems()]
         if not self.scheduler_name:
             problems.append("scheduler-name: must not be empty")
         try:

@@ -3,6 +3,9 @@
 import threading
 
 from client import Client, EventRecorder, load_kubeconfig, run_elected
+from client.metrics import RequestMetrics
+from master.health import health_port
+from master.metrics import leads
 from master.scheduler.config import DEFAULT_NAME, Config
 from master.scheduler.configuration import profile_of
 from master.scheduler.profile import Profile
@@ -17,15 +20,31 @@ def run(config: Config, stop: threading.Event) -> None:
     found = config.read_configuration()
     profile = profile_of(found) if found is not None else Profile()
 
+    # Of this stretch of leading; none while standing by.
+    current: list[Scheduler] = []
+
     def schedule(client: Client, ended: threading.Event) -> None:
         recorder = EventRecorder(client, config.scheduler_name)
+        scheduler = Scheduler(client, recorder, config.scheduler_name, profile)
+        current[:] = [scheduler]
         try:
-            Scheduler(client, recorder, config.scheduler_name, profile).schedule(ended)
+            scheduler.schedule(ended)
         finally:
+            current.clear()
             recorder.close()
 
-    credentials = load_kubeconfig(config.kubeconfig)
-    run_elected(schedule, stop, config, credentials=credentials, lease=_lease(config), user_agent="steersman-scheduler")
+    lease = _lease(config)
+    with health_port(config, lambda: [said for one in tuple(current) for said in one.problems]):
+        run_elected(
+            schedule,
+            stop,
+            config,
+            credentials=load_kubeconfig(config.kubeconfig),
+            lease=lease,
+            user_agent="steersman-scheduler",
+            told=lambda held: leads(lease, held=held),
+            observer=RequestMetrics(),
+        )
 
 
 def _lease(config: Config) -> str:

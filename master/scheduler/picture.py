@@ -61,6 +61,10 @@ class Picture:
             if shown is not None and shown.metadata.uid == wish.uid and not shown.spec.node_name:
                 self.assumed.add(wish.uid)
 
+    def gated_pods(self) -> int:
+        """How many wait behind a scheduling gate."""
+        return sum(bool(pod.spec.scheduling_gates) and self._is_waiting(pod) for pod in self.pods.items())
+
     def volumes_of(self, wish: Wish) -> Volumes:
         claims = wish.shape.claims
         if not claims:

@@ -7,6 +7,7 @@ that could not be bound comes again after its back-off. Pods set aside for long 
 import heapq
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -200,6 +201,17 @@ class SchedulingQueue:
                 if now - entry.until_s >= _ASIDE_MAX_S:
                     self._take_from_aside(entry)
                     self._activate(entry)
+
+    def pending(self) -> dict[str, int]:
+        """How many pods wait, by the name that Kubernetes has for where they do."""
+        with self._changed:
+            states = Counter(entry.state for entry in self._entries.values())
+        active = states["active"] + states["busy"]
+        return {"active": active, "backoff": states["waiting"], "unschedulable": states["aside"]}
+
+    def waited_s(self, entry: Entry) -> float:
+        """Since it came into the queue."""
+        return self._clock() - entry.since_s
 
     def __len__(self) -> int:
         """All pods that wait, wherever they stand."""

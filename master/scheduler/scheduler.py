@@ -7,6 +7,7 @@ binding whose answer was lost keeps its room until the pod's turn comes again.
 
 import logging
 import threading
+import time
 
 from api.core import Pod
 from api.errors import ApiError, Conflict, NotFound
@@ -14,6 +15,7 @@ from client import Client, EventRecorder, Unreachable
 from master.scheduler.change import Change
 from master.scheduler.cluster import Cluster
 from master.scheduler.decision import Choice, Chooser
+from master.scheduler.metrics import ERROR, SCHEDULED, UNSCHEDULABLE, SchedulerMetrics
 from master.scheduler.picture import Picture
 from master.scheduler.preemption import Plan, plan
 from master.scheduler.profile import Profile
@@ -33,6 +35,7 @@ class Scheduler:
     """Places the pods of one ``spec.schedulerName``."""
 
     def __init__(self, client: Client, recorder: EventRecorder, scheduler_name: str, profile: Profile) -> None:
+        self._started = False
         self._client = client
         self._profile = profile
         self._reports = Reports(client, recorder, scheduler_name)
@@ -43,7 +46,21 @@ class Scheduler:
         self.picture = Picture(
             client, self._cluster, self._queue, scheduler_name=scheduler_name, gated=self._report_gate
         )
+        self._metrics = SchedulerMetrics(scheduler_name)
+        self._metrics.watch(
+            lambda: {**self._queue.pending(), "gated": self.picture.gated_pods()},
+            {
+                "nodes": lambda: len(self._cluster.nodes),
+                "pods": lambda: len(self.picture.pods.items()),
+                "assumed_pods": lambda: len(self.picture.assumed),
+            },
+        )
         self._thread = threading.Thread(target=self._work, name="scheduler", daemon=True)
+
+    @property
+    def problems(self) -> list[str]:
+        """What does not run and should."""
+        return ["scheduling has ended"] if self._started and not self._thread.is_alive() else []
 
     def schedule(self, stop: threading.Event) -> None:
         """Until ``stop`` is set."""
@@ -56,8 +73,10 @@ class Scheduler:
                     return
             log.info("scheduler started")
             self._thread.start()
+            self._started = True
             stop.wait()
         finally:
+            self._started = False
             self._queue.close()
             for informer in self.picture.informers:
                 informer.stop()
@@ -72,6 +91,7 @@ class Scheduler:
             except Exception:
                 # The door of this thread: one odd pod must not stop all others.
                 log.exception("scheduling broke pod=%s/%s", *entry.key)
+                self._metrics.attempted(ERROR, 0.0)
                 self._queue.failed(entry)
 
     def _schedule(self, entry: Entry) -> None:
@@ -79,6 +99,7 @@ class Scheduler:
         if pod is None:
             self._queue.remove(entry.key)
             return
+        began = time.perf_counter()
         wish = Wish.of(pod)
         wish.volumes = self.picture.volumes_of(wish)
         with self.picture.lock:
@@ -94,9 +115,13 @@ class Scheduler:
                 lost = self._nominate(wish, way)
             # What is kept of the pod must not keep the counts of this moment.
             wish.view = NOTHING_NEAR
+        self._metrics.decided(time.perf_counter() - began)
         if choice.node:
-            self._writers.put(lambda: self._bind(entry, wish, choice.node))
+            self._writers.put(lambda: self._bind(entry, wish, choice.node, began))
         else:
+            self._metrics.attempted(UNSCHEDULABLE, time.perf_counter() - began)
+            if way.node:
+                self._metrics.preempted(way.victims)
             self._refuse(entry, wish, pod, choice, way, lost, had_nomination=bool(nominated))
 
     def _nominate(self, wish: Wish, way: Plan) -> list[Wish]:
@@ -112,7 +137,7 @@ class Scheduler:
         self._cluster.nominate(wish, way.node)
         return lost
 
-    def _bind(self, entry: Entry, wish: Wish, node: str) -> None:
+    def _bind(self, entry: Entry, wish: Wish, node: str, began: float) -> None:
         uid = entry.uid
         try:
             self._client.bind(wish.name, wish.namespace, node, uid=uid)
@@ -122,15 +147,19 @@ class Scheduler:
                 if self._cluster.wish_of(uid) is wish:
                     self._cluster.remove(uid)
             self._queue.happened(Change.POD_GONE)
+            self._metrics.attempted(ERROR, time.perf_counter() - began)
             log.info("pod not placed pod=%s/%s error=%s", *entry.key, error)
             self._queue.failed(entry)
             return
         except (ApiError, Unreachable) as error:
             delay_s = self._queue.failed(entry)
+            self._metrics.attempted(ERROR, time.perf_counter() - began)
             log.warning("pod not placed pod=%s/%s error=%s retry_s=%.2f", *entry.key, error, delay_s)
             return
         self.picture.assume(wish)
         self._queue.end(entry)
+        self._metrics.attempted(SCHEDULED, time.perf_counter() - began)
+        self._metrics.placed(entry.attempts, self._queue.waited_s(entry))
         self._reports.placed(wish, node)
         log.info("pod placed pod=%s/%s node=%s", *entry.key, node)
 

@@ -55,7 +55,7 @@ def place(tmp_path: Path, steersman: Steersman) -> Iterator[Place]:
     manifest = tmp_path / "guestbook.yaml"
     text = (ROOT / "examples/guestbook/guestbook.yaml").read_text()
     manifest.write_text(text.replace("nodePort: 30001", f"nodePort: {node_port}"))
-    ports = ("apiserver", "agent", "cadvisor", "netproxy-health")
+    ports = ("apiserver", "agent", "cadvisor", "netproxy-health", "controllers-health", "scheduler-health")
     flags = (
         *(f"--{one}-port={free_port()}" for one in ports),
         f"--name=test-{word}",

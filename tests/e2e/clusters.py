@@ -143,6 +143,8 @@ class Cluster:
             "agent-port": self.agent_port,
             "cadvisor-port": self.cadvisor_port,
             "netproxy-health-port": self.netproxy_port,
+            "controllers-health-port": self.slot.first_port + 4,
+            "scheduler-health-port": self.slot.first_port + 5,
             "dns-address": self.dns_address,
             "dns-interface": self.slot.dns_interface,
             "service-cidr": f"10.150.{number}.0/24",

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from api.core import Event, Node, Pod
 from client import Client
@@ -12,10 +13,14 @@ from tests.controllers.live import Master
 
 
 @contextmanager
-def scheduler(master: Master, *, leader_elect: bool = True, name: str = "default-scheduler") -> Iterator[None]:
+def scheduler(
+    master: Master, *, leader_elect: bool = True, name: str = "default-scheduler", **settings: Any
+) -> Iterator[None]:
     """One in a thread of its own, as its command runs it."""
     stop = threading.Event()
-    config = Config(kubeconfig=master.kubeconfig("scheduler"), leader_elect=leader_elect, scheduler_name=name)
+    config = Config(
+        kubeconfig=master.kubeconfig("scheduler"), leader_elect=leader_elect, scheduler_name=name, **settings
+    )
     thread = threading.Thread(target=run, args=(config, stop))
     thread.start()
     try:

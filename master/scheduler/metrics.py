@@ -1,0 +1,97 @@
+"""What the scheduler counts, under Kubernetes' names.
+
+Source: k8s.io/kubernetes, pkg/scheduler/metrics/metrics.go.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+from prometheus_client import Counter, Gauge, Histogram
+
+SCHEDULED, UNSCHEDULABLE, ERROR = "scheduled", "unschedulable", "error"
+QUEUES = ("active", "backoff", "unschedulable", "gated")
+
+_LABELS = ("profile", "result")
+_ATTEMPT_BUCKETS = tuple(0.001 * 2.0**power for power in range(15))
+_POD_BUCKETS = tuple(0.01 * 2.0**power for power in range(20))
+
+_ATTEMPTS = Counter(
+    "scheduler_schedule_attempts",
+    "Number of attempts to schedule pods, by the result. 'unschedulable' means a pod could not be scheduled, while "
+    "'error' means an internal scheduler problem.",
+    _LABELS,
+)
+_ATTEMPT = Histogram(
+    "scheduler_scheduling_attempt_duration_seconds",
+    "Scheduling attempt latency in seconds (scheduling algorithm + binding)",
+    _LABELS,
+    buckets=_ATTEMPT_BUCKETS,
+)
+_E2E = Histogram(
+    "scheduler_e2e_scheduling_duration_seconds",
+    "E2e scheduling latency in seconds (scheduling algorithm + binding); the name before Kubernetes 1.23",
+    _LABELS,
+    buckets=_ATTEMPT_BUCKETS,
+)
+_ALGORITHM = Histogram(
+    "scheduler_scheduling_algorithm_duration_seconds",
+    "Scheduling algorithm latency in seconds",
+    buckets=_ATTEMPT_BUCKETS,
+)
+_POD = Histogram(
+    "scheduler_pod_scheduling_sli_duration_seconds",
+    "E2e latency for a pod being scheduled, from the time the pod enters the scheduling queue",
+    ("attempts",),
+    buckets=_POD_BUCKETS,
+)
+_TRIES = Histogram(
+    "scheduler_pod_scheduling_attempts",
+    "Number of attempts to successfully schedule a pod.",
+    buckets=(1, 2, 4, 8, 16),
+)
+_PENDING = Gauge("scheduler_pending_pods", "Number of pending pods, by the queue type.", ("queue",))
+_CACHE = Gauge("scheduler_scheduler_cache_size", "Number of nodes, pods, and assumed pods in the cache.", ("type",))
+_PREEMPTIONS = Counter("scheduler_preemption_attempts", "Total preemption attempts in the cluster till now")
+_VICTIMS = Histogram(
+    "scheduler_preemption_victims", "Number of selected preemption victims", buckets=(1, 2, 4, 8, 16, 32, 64)
+)
+
+
+class SchedulerMetrics:
+    """Of one profile."""
+
+    def __init__(self, profile: str) -> None:
+        self._by_result = {
+            result: (_ATTEMPTS.labels(profile, result), _ATTEMPT.labels(profile, result), _E2E.labels(profile, result))
+            for result in (SCHEDULED, UNSCHEDULABLE, ERROR)
+        }
+
+    def watch(self, pending: Callable[[], Mapping[str, int]], sizes: Mapping[str, Callable[[], int]]) -> None:
+        """Asks these for numbers whenever somebody looks: pods by queue, and what is in the cache."""
+        for queue in QUEUES:
+            _PENDING.labels(queue).set_function(partial(_of, pending, queue))
+        for kind, size in sizes.items():
+            _CACHE.labels(kind).set_function(size)
+
+    def decided(self, took_s: float) -> None:
+        _ALGORITHM.observe(took_s)
+
+    def attempted(self, result: str, took_s: float) -> None:
+        count, attempt, e2e = self._by_result[result]
+        count.inc()
+        attempt.observe(took_s)
+        e2e.observe(took_s)
+
+    def placed(self, attempts: int, waited_s: float) -> None:
+        """A pod has its node, after so many attempts and so long in the queue."""
+        _POD.labels(str(min(attempts, 16))).observe(waited_s)
+        _TRIES.observe(attempts)
+
+    def preempted(self, victims: Iterable[object]) -> None:
+        _PREEMPTIONS.inc()
+        if count := len(list(victims)):
+            _VICTIMS.observe(count)
+
+
+def _of(pending: Callable[[], Mapping[str, int]], queue: str) -> float:
+    return float(pending().get(queue, 0))
