@@ -26,6 +26,8 @@ from clusterdns.wire import (
 
 AUTHENTIC = 0x20  # the AD bit
 MAX_KEPT_BYTES = 4096  # bounds the memory of a full cache
+STALE_TTL_S = 30  # of an answer past its life, and the time in which nobody is asked again: RFC 8767
+PREFETCH_SHARE = 0.1  # of the life: an answer asked for in its last part is fetched anew
 Key = tuple[bytes, bytes, bool, int]
 
 
@@ -46,15 +48,25 @@ class Foreign:
         rcode = self.rcode | self.flags
         if len(self.body) > room(query):
             return message(query, (TC, rcode), (0, 0, 0), b"")
-        return message(query, (0, rcode), self.counts, self._aged(int(now - self.born)))
+        return message(query, (0, rcode), self.counts, self._aged(int(now - self.born), past=now >= self.ends))
 
-    def _aged(self, age_s: int) -> bytes:
+    @property
+    def ends(self) -> float:
+        """When its life ends (time.monotonic)."""
+        return self.born + self.keep_s
+
+    def is_old(self, now: float) -> bool:
+        """Whether it is in the last part of its life."""
+        return now >= self.ends - self.keep_s * PREFETCH_SHARE
+
+    def _aged(self, age_s: int, *, past: bool) -> bytes:
         if age_s <= 0:
             return self.body
         body = bytearray(self.body)
         for offset in self.ttl_offsets:
             ttl = int.from_bytes(body[offset : offset + 4], "big")
-            body[offset : offset + 4] = max(ttl - age_s, 0).to_bytes(4, "big")
+            left = min(ttl, STALE_TTL_S) if past and self.keep_s else max(ttl - age_s, 0)
+            body[offset : offset + 4] = left.to_bytes(4, "big")
         return bytes(body)
 
 
@@ -113,23 +125,32 @@ def key_of(query: Query) -> Key:
 
 
 class Cache:
-    """A bounded table; the least recently used answer leaves first."""
+    """A bounded table; the least recently used answer leaves first.
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    Answers stay for `stale_s` after their life, for the time when no server answers.
+    """
+
+    def __init__(self, size: int, *, stale_s: float = 0) -> None:
+        self._size, self._stale_s = size, stale_s
         self._lock = threading.Lock()
         self._kept: OrderedDict[Key, Foreign] = OrderedDict()
+        self._failed: dict[Key, float] = {}
 
     def get(self, key: Key) -> Foreign | None:
-        """A kept answer that is still fresh."""
+        """A kept answer that is still fresh; one past its life for a while after nobody answered."""
         with self._lock:
-            kept = self._kept.get(key)
-            if kept is None:
+            kept = self._at_all(key)
+            now = time.monotonic()
+            if kept is None or (now >= kept.ends and now >= self._failed.get(key, 0)):
                 return None
-            if time.monotonic() - kept.born >= kept.keep_s:
-                del self._kept[key]
-                return None
-            self._kept.move_to_end(key)
+            return kept
+
+    def stale(self, key: Key) -> Foreign | None:
+        """What is kept, also past its life. Nobody answered: for a while it is not asked for again."""
+        with self._lock:
+            kept = self._at_all(key)
+            if kept is not None:
+                self._failed[key] = time.monotonic() + STALE_TTL_S
             return kept
 
     def put(self, key: Key, answer: Foreign) -> None:
@@ -139,5 +160,18 @@ class Cache:
         with self._lock:
             self._kept[key] = answer
             self._kept.move_to_end(key)
+            self._failed.pop(key, None)
             while len(self._kept) > self._size:
-                self._kept.popitem(last=False)
+                gone, _answer = self._kept.popitem(last=False)
+                self._failed.pop(gone, None)
+
+    def _at_all(self, key: Key) -> Foreign | None:
+        kept = self._kept.get(key)
+        if kept is None:
+            return None
+        if time.monotonic() >= kept.ends + self._stale_s:
+            del self._kept[key]
+            self._failed.pop(key, None)
+            return None
+        self._kept.move_to_end(key)
+        return kept

@@ -51,6 +51,10 @@ class Config:
     cache_size: int = field(default=4096, metadata={"help": "forwarded answers kept"})
     cache_ttl_s: int = field(default=300, metadata={"help": "longest time a forwarded answer is kept"})
     cache_negative_ttl_s: int = field(default=30, metadata={"help": "longest time a forwarded 'no such name' is kept"})
+    cache_stale_s: int = field(
+        default=3600,
+        metadata={"help": "seconds after its life in which a forwarded answer is given when no resolver answers"},
+    )
     udp_bytes: int = field(default=1232, metadata={"help": "largest UDP answer given, whatever the client offers"})
     tcp_connections: int = field(default=64, metadata={"help": "TCP clients served at once"})
     tcp_idle_s: float = field(default=10.0, metadata={"help": "seconds a TCP client may stay silent"})
@@ -89,7 +93,7 @@ def _check_numbers(config: Config) -> list[str]:
     for name in ("forward_workers", "forward_queue", "tcp_connections"):
         if getattr(config, name) < 1:
             problems.append(f"{name}: must be at least 1")
-    for name in ("ttl_s", "cache_size", "cache_ttl_s", "cache_negative_ttl_s"):
+    for name in ("ttl_s", "cache_size", "cache_ttl_s", "cache_negative_ttl_s", "cache_stale_s"):
         if getattr(config, name) < 0:
             problems.append(f"{name}: must not be negative")
     for name in ("upstream_timeout_s", "tcp_idle_s"):

@@ -25,8 +25,10 @@ from clusterdns.wire import (
     SERVFAIL,
     TCP_BYTES,
     TYPE_CNAME,
+    TYPE_NS,
     MalformedError,
     Query,
+    kind_of,
     record,
     servfail,
 )
@@ -36,6 +38,9 @@ log = logging.getLogger(__name__)
 ROUNDS = 2  # every server is asked so often before nobody knows
 MAX_WAITERS = 256  # clients that wait for one question
 DEADLINE_S = 4.5  # a client's own resolver gives up after 5
+USELESS = (SERVFAIL, REFUSED, NOTIMP)  # another server may do better
+HEALTH_CHECK_S = 2.0
+ROOT_SERVERS = Query(b"\0\0", 1, 0, b"\0", kind_of(TYPE_NS), b"\0" + kind_of(TYPE_NS), TCP_BYTES, True, False)
 Reply = Callable[[bytes], None]
 
 
@@ -78,15 +83,17 @@ class Forwarder:
         self._threads = [
             threading.Thread(target=self._work, name=f"dns-forward-{number}", daemon=True) for number in range(workers)
         ]
+        self._health = threading.Thread(target=self._check_health, name="dns-health", daemon=True)
 
     def start(self) -> None:
         """Start the threads."""
-        for thread in self._threads:
+        for thread in (*self._threads, self._health):
             thread.start()
 
     def stop(self) -> None:
         """Give up what waits and join the threads, each of which ends after one server's time at most."""
         self._stopping.set()
+        self._upstreams.wake()
         while True:
             try:
                 job = self._jobs.get_nowait()
@@ -96,22 +103,27 @@ class Forwarder:
                 self._deliver(job, None)
         for _ in self._threads:
             self._jobs.put(None, timeout=DEADLINE_S)
-        for thread in self._threads:
+        for thread in (*self._threads, self._health):
             thread.join(timeout=DEADLINE_S)
 
     def submit(self, job: Job, reply: Reply) -> None:
         """Answer now when the answer is kept, later through a thread otherwise; never blocks."""
         key = key_of(job.query)
-        kept = self._cache.get(key)
+        kept, now = self._cache.get(key), time.monotonic()
         if kept is not None:
-            reply(kept.render(job.query, time.monotonic()))
+            reply(kept.render(job.query, now))
+            if now < kept.ends and kept.is_old(now):
+                self._enqueue(key, job, None)
         elif not self._enqueue(key, job, reply):
             reply(servfail(job.query))
 
-    def _enqueue(self, key: Key, job: Job, reply: Reply) -> bool:
+    def _enqueue(self, key: Key, job: Job, reply: Reply | None) -> bool:
+        """Have it asked, unless it is under way already; without a reply for the cache alone."""
         with self._lock:
             waiting = self._waiting.get(key)
             if waiting is not None:
+                if reply is None:
+                    return True
                 if len(waiting) >= MAX_WAITERS:
                     return False
                 waiting.append((job.query, reply))
@@ -122,7 +134,7 @@ class Forwarder:
                 self._jobs.put_nowait(job)
             except queue.Full:
                 return False
-            self._waiting[key] = [(job.query, reply)]
+            self._waiting[key] = [(job.query, reply)] if reply is not None else []
             return True
 
     def _work(self) -> None:
@@ -139,10 +151,24 @@ class Forwarder:
         key = key_of(job.query)
         if answer is not None:
             self._cache.put(key, answer)
+        if answer is None or answer.rcode in USELESS:
+            answer = self._cache.stale(key) or answer
         with self._lock:
             waiting = self._waiting.pop(key, [])
         for query, reply in waiting:
             reply(answer.render(query, time.monotonic()) if answer is not None else servfail(query))
+
+    def _check_health(self) -> None:
+        """Ask servers that failed, now and then, whether they answer at all; asleep while none did."""
+        while not self._stopping.is_set():
+            self._upstreams.wait_for_failure()
+            for server in self._upstreams.failing():
+                if self._stopping.is_set():
+                    return
+                if self._ask_one(server, ROOT_SERVERS, self._timeout_s) is not None:
+                    log.info("resolver answers again server=%s", server)
+                    self._upstreams.worked(server)
+            self._stopping.wait(HEALTH_CHECK_S)
 
     def _resolve(self, job: Job) -> Foreign | None:
         data = self._ask_all(job.asked)
@@ -162,7 +188,7 @@ class Forwarder:
             data = self._ask_one(server, query, min(left, self._timeout_s))
             if data is None:
                 continue
-            if data[3] & 0x0F not in (SERVFAIL, REFUSED, NOTIMP):
+            if data[3] & 0x0F not in USELESS:
                 self._upstreams.worked(server)
                 return data
             last = data

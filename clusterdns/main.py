@@ -8,11 +8,12 @@ import logging
 import threading
 
 from api.core import Endpoints, Service
+from api.discovery import EndpointSlice
 from api.meta import Object
 from client import Client, Informer
 from clusterdns.config import Config
 from clusterdns.link import LinkError, ensure_address, remove_address
-from clusterdns.objects import service_names
+from clusterdns.objects import SERVICE_LABEL, service_names
 from clusterdns.records import ServiceNames
 from clusterdns.service import DnsService
 from clusterdns.sync import NameSync
@@ -21,6 +22,7 @@ from clusterdns.zone import Key
 log = logging.getLogger(__name__)
 
 SYNC_CHECK_S = 0.2  # until the informers hold everything
+_BY_SERVICE = "service"
 LINK_CHECK_S = 30.0  # an address that someone removed comes back within this time
 
 
@@ -81,6 +83,8 @@ class _Feed:
     def __init__(self, client: Client, dns: DnsService, config: Config) -> None:
         self._services = Informer(client, Service, on_change=self._changed)
         self._endpoints = Informer(client, Endpoints, on_change=self._changed)
+        self._slices = Informer(client, EndpointSlice, on_change=self._slice_changed, optional=True)
+        self._slices.add_index(_BY_SERVICE, lambda one: ["/".join(_service_of(one))])
         self._names = NameSync(dns.zone, self._lookup, state_file=config.state_file)
 
     def start(self) -> None:
@@ -88,15 +92,17 @@ class _Feed:
         self._names.start()
         self._services.start()
         self._endpoints.start()
+        self._slices.start()
 
     def stop(self) -> None:
         self._services.stop()
         self._endpoints.stop()
+        self._slices.stop()
         self._names.stop()
 
     def try_sync(self) -> bool:
-        """Whether both informers hold everything; tells the zone so."""
-        if not (self._services.synced and self._endpoints.synced):
+        """Whether all informers hold everything; tells the zone so."""
+        if not (self._services.synced and self._endpoints.synced and self._slices.synced):
             return False
         self._names.all_listed({_key(service) for service in self._services.items()})
         return True
@@ -104,10 +110,19 @@ class _Feed:
     def _changed(self, old: Object | None, new: Object | None) -> None:
         self._names.changed(_key(each) for each in (old, new) if each is not None)
 
+    def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
+        self._names.changed(_service_of(each) for each in (old, new) if each is not None)
+
     def _lookup(self, key: Key) -> ServiceNames | None:
         service = self._services.get(*key)
-        return service_names(service, self._endpoints.get(*key)) if service is not None else None
+        if service is None:
+            return None
+        return service_names(service, self._slices.indexed(_BY_SERVICE, "/".join(key)), self._endpoints.get(*key))
 
 
 def _key(each: Object) -> Key:
     return each.metadata.namespace, each.metadata.name
+
+
+def _service_of(one: EndpointSlice) -> Key:
+    return one.metadata.namespace, one.metadata.labels.get(SERVICE_LABEL, "")

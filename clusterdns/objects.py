@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 
 from api.core import Endpoints, EndpointSubset, Service
+from api.discovery import EndpointSlice
 from clusterdns.records import Endpoint, Port, ServiceNames
 
 HEADLESS = "None"
+SERVICE_LABEL = "kubernetes.io/service-name"
+_ADDRESSES = ("IPv4", "IPv6")
 
 
-def service_names(service: Service, endpoints: Endpoints | None) -> ServiceNames:
-    """The names of a service; one that has no cluster address yet has none."""
+def service_names(service: Service, slices: Sequence[EndpointSlice], endpoints: Endpoints | None) -> ServiceNames:
+    """The names of a service; one without a cluster address yet has none. Endpoints count where there are no slices."""
     spec, meta = service.spec, service.metadata
     namespace, name = meta.namespace, meta.name
     if spec.type == "ExternalName":
@@ -19,7 +22,7 @@ def service_names(service: Service, endpoints: Endpoints | None) -> ServiceNames
             namespace,
             name,
             publish_not_ready=spec.publish_not_ready_addresses,
-            endpoints=endpoint_names(endpoints.subsets if endpoints is not None else ()),
+            endpoints=slice_names(slices) if slices else endpoint_names(endpoints.subsets if endpoints else ()),
         )
     return ServiceNames(
         namespace,
@@ -36,4 +39,17 @@ def endpoint_names(subsets: Sequence[EndpointSubset]) -> tuple[Endpoint, ...]:
         ports = tuple(Port(each.name, each.protocol or "TCP", each.port) for each in subset.ports)
         for ready, addresses in ((True, subset.addresses), (False, subset.not_ready_addresses)):
             found += [Endpoint(each.ip, each.hostname, ready, ports) for each in addresses]
+    return tuple(found)
+
+
+def slice_names(slices: Sequence[EndpointSlice]) -> tuple[Endpoint, ...]:
+    """Every address of every slice, each once for the ports of its slice; one of unknown state counts as ready."""
+    found: dict[Endpoint, None] = {}
+    for one in sorted(slices, key=lambda each: each.metadata.name):
+        if one.address_type not in _ADDRESSES:
+            continue
+        ports = tuple(Port(each.name or "", each.protocol or "TCP", each.port) for each in one.ports if each.port)
+        for each in one.endpoints:
+            ready = each.conditions is None or each.conditions.ready is not False
+            found |= dict.fromkeys(Endpoint(address, each.hostname or "", ready, ports) for address in each.addresses)
     return tuple(found)

@@ -52,7 +52,7 @@ def _forwarder(config: Config, ourselves: Server) -> Forwarder:
     )
     return Forwarder(
         upstreams,
-        cache=Cache(config.cache_size),
+        cache=Cache(config.cache_size, stale_s=config.cache_stale_s),
         limits=Limits(positive_s=config.cache_ttl_s, negative_s=config.cache_negative_ttl_s),
         alias_ttl_s=config.ttl_s,
         timeout_s=config.upstream_timeout_s,

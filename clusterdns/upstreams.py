@@ -7,7 +7,6 @@ names itself) would send every question round and round.
 import ipaddress
 import logging
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +14,6 @@ from typing import NamedTuple
 log = logging.getLogger(__name__)
 
 DNS_PORT = 53
-SHUNNED_S = 10.0  # a server that failed is asked last for so long
 
 
 class Server(NamedTuple):
@@ -62,7 +60,7 @@ def parse_resolv_conf(text: str) -> list[Server]:
 
 
 class Upstreams:
-    """The servers to ask, read again when the file changes, those that failed of late last."""
+    """The servers to ask, read again when the file changes, those that do not answer last."""
 
     def __init__(self, *, fixed: Sequence[Server], resolv_conf: Path, ourselves: Server) -> None:
         self._resolv_conf = resolv_conf
@@ -71,25 +69,43 @@ class Upstreams:
         self._fixed = bool(fixed)
         self._servers = self._without_ourselves(fixed)
         self._seen: tuple[int, int] | None = None
-        self._failed: dict[Server, float] = {}
+        self._failed: set[Server] = set()
+        self._failure = threading.Event()
 
     def in_order(self) -> list[Server]:
         """The servers to try, best first; none when the host has none but ourselves."""
         with self._lock:
             if not self._fixed:
                 self._refresh()
-            horizon = time.monotonic() - SHUNNED_S
-            return sorted(self._servers, key=lambda each: self._failed.get(each, horizon) > horizon)
+            return sorted(self._servers, key=self._failed.__contains__)
 
     def failed(self, server: Server) -> None:
-        """Ask this one last for a while."""
+        """Ask this one last, until it works again."""
         with self._lock:
-            self._failed[server] = time.monotonic()
+            if server not in self._failed:
+                log.warning("resolver does not answer, asked last from now on server=%s", server)
+                self._failed.add(server)
+                self._failure.set()
 
     def worked(self, server: Server) -> None:
         """Ask this one in its turn again."""
         with self._lock:
-            self._failed.pop(server, None)
+            self._failed.discard(server)
+            if not self._failed:
+                self._failure.clear()
+
+    def failing(self) -> list[Server]:
+        """Those that are asked last."""
+        with self._lock:
+            return [server for server in self._servers if server in self._failed]
+
+    def wait_for_failure(self) -> None:
+        """Until there is one, or until `wake`."""
+        self._failure.wait()
+
+    def wake(self) -> None:
+        """End the wait of who looks after failed ones, for good."""
+        self._failure.set()
 
     def _refresh(self) -> None:
         """A file that is away or unreadable leaves the last known servers in use."""
@@ -106,7 +122,8 @@ class Upstreams:
                 log.warning("resolvers unreadable file=%s error=%s", self._resolv_conf, error)
             self._seen = (0, 0)
             return
-        self._seen, self._servers, self._failed = seen, servers, {}
+        self._seen, self._servers, self._failed = seen, servers, set()
+        self._failure.clear()
         log.info("resolvers read file=%s servers=%s", self._resolv_conf, ",".join(map(str, servers)) or "none")
 
     def _without_ourselves(self, servers: Sequence[Server]) -> list[Server]:

@@ -5,8 +5,12 @@ import threading
 import time
 
 import pytest
+from dnslib import DNSRecord
 
+from clusterdns.cache import Foreign
+from clusterdns.names import wire_name
 from clusterdns.service import DnsService
+from clusterdns.upstreams import parse_server
 
 SOA = "example.com. 60 IN SOA ns.example.com. root.example.com. 1 2 3 4 60"
 
@@ -101,6 +105,23 @@ def test_the_next_server_is_asked_when_one_is_silent_or_fails(start_dns, upstrea
         assert time.monotonic() - began < 0.3  # the silent one is now asked last
 
 
+def test_a_silent_server_is_asked_in_its_turn_again_once_it_answers(start_dns, upstream):
+    upstream.records["db.example.com", "A"] = "db.example.com. 60 IN A 192.0.2.7"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as late:
+        late.bind(("127.0.0.1", 0))
+        late.settimeout(0.1)
+        dns = start_dns(upstreams=(f"127.0.0.1:{late.getsockname()[1]}", upstream.address))
+        assert dns.short("db.example.com") == ["192.0.2.7"]
+        upstreams = dns.service._forwarder._upstreams
+        assert len(upstreams.failing()) == 1
+        while upstreams.failing():  # its socket gives up after 30 s
+            data, client = late.recvfrom(512)
+            query = DNSRecord.parse(data)
+            if str(query.q.qname) == ".":
+                late.sendto(bytes(query.reply().pack()), client)
+    assert upstreams.in_order()[1] == parse_server(upstream.address)
+
+
 def test_a_crooked_answer_leads_to_servfail(forwarding, upstream):
     upstream.mangle = lambda reply: [reply[:6] + b"\0\x09" + reply[8:]]
     assert "SERVFAIL" in forwarding.dig("db.example.com")
@@ -193,3 +214,46 @@ def test_resolv_conf_is_read_again_when_it_changes(start_dns, config):
     assert upstreams.in_order() == [Server("fe80::1%lo"), Server("192.0.2.3")]
     upstreams.failed(Server("fe80::1%lo"))
     assert upstreams.in_order() == [Server("192.0.2.3"), Server("fe80::1%lo")]
+
+
+def key_of_a(name: str) -> tuple[bytes, bytes, bool, int]:
+    return (wire_name(name), b"\0\1\0\1", False, 0)
+
+
+def kept(born: float, keep_s: float = 60) -> Foreign:
+    """An answer with one record whose TTL is 60."""
+    body = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton("192.0.2.9")
+    return Foreign(0, 0, (1, 0, 0), body, (6,), keep_s, born)
+
+
+def test_an_answer_past_its_life_is_given_when_no_server_answers(start_dns):
+    dns = start_dns(upstreams=("127.0.0.1:9",))
+    cache = dns.service._forwarder._cache
+    cache.put(key_of_a("old.example.com"), kept(time.monotonic() - 100))
+    (record,) = dns.ask("old.example.com").rr
+    assert (str(record.rdata), record.ttl) == ("192.0.2.9", 30)
+    cache.put(key_of_a("older.example.com"), kept(time.monotonic() - 5000))
+    assert dns.ask("older.example.com").header.rcode == 2
+
+
+def test_an_answer_past_its_life_is_not_given_when_a_server_answers(forwarding, upstream):
+    cache = forwarding.service._forwarder._cache
+    cache.put(key_of_a("db.example.com"), kept(time.monotonic() - 100))
+    assert forwarding.short("db.example.com") == ["192.0.2.7"]
+
+
+def test_after_a_failure_the_servers_are_left_alone_for_a_while(forwarding, upstream):
+    forwarding.service._forwarder._cache.put(key_of_a("db.example.com"), kept(time.monotonic() - 100))
+    upstream.rcode = 2
+    for _ in range(3):
+        assert forwarding.short("+noedns", "db.example.com") == ["192.0.2.9"]
+    assert upstream.asked == ["db.example.com A"] * 2  # each server is asked twice before nobody knows
+
+
+def test_an_answer_near_its_end_is_given_and_fetched_anew(forwarding, upstream):
+    forwarding.service._forwarder._cache.put(key_of_a("db.example.com"), kept(time.monotonic() - 58))
+    assert str(forwarding.ask("db.example.com").rr[0].rdata) == "192.0.2.9"
+    limit = time.monotonic() + 10
+    while str(forwarding.ask("db.example.com").rr[0].rdata) != "192.0.2.7":
+        assert time.monotonic() < limit
+    assert upstream.asked == ["db.example.com A"]

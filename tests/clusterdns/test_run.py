@@ -48,10 +48,8 @@ class Master(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Calls)
         self.lists: dict[str, list[dict[str, Any]]] = {"services": [HEADLESS], "endpoints": [REDIS]}
-        self.events: dict[str, queue.Queue[dict[str, Any] | None]] = {
-            "services": queue.Queue(),
-            "endpoints": queue.Queue(),
-        }
+        self.lists["endpointslices"] = []
+        self.events: dict[str, queue.Queue[dict[str, Any] | None]] = {kind: queue.Queue() for kind in self.lists}
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
         self.thread.start()
 
@@ -69,6 +67,9 @@ class Calls(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
         resource = path.rsplit("/", 1)[-1]
+        if resource not in self.server.lists:
+            self.send_error(404)
+            return
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.end_headers()
@@ -159,6 +160,43 @@ def test_names_follow_services_and_endpoints(settings, master):
         dns.wait_for("redis", ["10.244.0.5", "10.244.0.6"])
         master.events["services"].put({"type": "DELETED", "object": HEADLESS})
         dns.wait_for("redis", "rcode 3")
+
+
+def slice_of_redis(name: str, *addresses: str, ready: bool = True) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "name": name, "namespace": "default", "resourceVersion": "6",
+            "labels": {"kubernetes.io/service-name": "redis"},
+        },
+        "addressType": "IPv4",
+        "endpoints": [
+            {"addresses": [one], "hostname": f"redis-{one[-1]}", "conditions": {"ready": ready}} for one in addresses
+        ],
+        "ports": [{"name": "db", "port": 6379, "protocol": "TCP"}],
+    }  # fmt: skip
+
+
+def test_slices_count_more_than_endpoints_and_are_put_together(settings, master):
+    master.lists["endpointslices"] = [slice_of_redis("redis-a", "10.244.0.7"), slice_of_redis("redis-b", "10.244.0.8")]
+    write_kubeconfig(settings, master.server_address[1])
+    with Running(settings) as dns:
+        dns.wait_for("redis", ["10.244.0.7", "10.244.0.8"])
+        assert dns.say("redis-8.redis") == ["10.244.0.8"]
+        assert dns.say("redis-0.redis") == "rcode 3"
+        unready = slice_of_redis("redis-b", "10.244.0.8", ready=False)
+        master.events["endpointslices"].put({"type": "MODIFIED", "object": unready})
+        dns.wait_for("redis", ["10.244.0.7"])
+        master.events["endpointslices"].put({"type": "DELETED", "object": unready})
+        gone = slice_of_redis("redis-a", "10.244.0.7")
+        master.events["endpointslices"].put({"type": "DELETED", "object": gone})
+        dns.wait_for("redis", ["10.244.0.5"])
+
+
+def test_a_server_without_slices_is_followed_by_endpoints(settings, master):
+    del master.lists["endpointslices"]
+    write_kubeconfig(settings, master.server_address[1])
+    with Running(settings) as dns:
+        dns.wait_for("redis", ["10.244.0.5"])
 
 
 def test_the_last_known_names_are_answered_while_the_master_is_away(settings, master):
