@@ -173,13 +173,26 @@ function buildFocus(subject) {
   const owner = networkOwner(subject), shared = owner && owner !== subject;
   const network = owner ? largeCard(shared ? "Network of the pod" : "Network", ([rx, tx]) => [pairOf(rx, "receive", "in"), pairOf(tx, "transmit", "out")]) : null;
   if (network) cards.append(network.card);
-  $("focus").replaceChildren(...(isRoot ? [] : [headingOf(subject)]), cards);
+  const disks = make("div");
+  $("focus").replaceChildren(...(isRoot ? [] : [headingOf(subject)]), cards, disks);
   if (!isRoot) $("focus").append(detailsOf(subject));
   return (points) => {
+    if (isRoot) disks.replaceChildren(...disksOf(subject));
     cpu.show({ lines: [{ series: rates(points, "cpu"), color: "cpu" }], limit: isRoot ? quota : null, round: roundUp, format: (v) => `${+v.toPrecision(2)} cores` });
     memory.show({ lines: [{ series: levels(points, "memory"), color: "memory" }], limit: isRoot || limited ? memoryLimit : null, round: roundBytes, format: bytes });
     if (network) network.show({ lines: [{ series: rates(owner.points, "rx"), color: "receive" }, { series: rates(owner.points, "tx"), color: "transmit" }], round: roundBytes, format: rate });
   };
+}
+
+// The machine's file systems, each as a bar.
+function disksOf(subject) {
+  const { stats } = subject.info, disks = (stats[stats.length - 1] || {}).filesystem || [];
+  return disks.map((disk) => {
+    const bar = make("meter");
+    Object.assign(bar, { max: disk.capacity, high: disk.capacity * 0.9, value: disk.usage });
+    bar.setAttribute("aria-label", "Use of " + disk.device);
+    return make("article", "card disk", make("span", "", disk.device), bar, make("span", "dim", `${bytes(disk.usage)} of ${bytes(disk.capacity)}`));
+  });
 }
 
 function headingOf(subject) {
@@ -199,6 +212,9 @@ function detailsOf(subject) {
   add("id", info.id);
   add("cgroup", info.name);
   add("started", new Date(spec.start_time).toLocaleString());
+  const newest = info.stats[info.stats.length - 1] || {}, [disk] = newest.filesystem || [];
+  if (newest.processes) add("processes", `${newest.processes.process_count}, ${newest.processes.thread_count} threads`);
+  if (disk) add("on disk", `${bytes(disk.base_usage)} in its own layer, ${bytes(disk.usage - disk.base_usage)} of logs, on ${disk.device}`);
   return make("article", "card details", list);
 }
 
