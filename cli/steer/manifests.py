@@ -104,6 +104,11 @@ def _documents(text: str, source: str) -> Iterator[dict[str, Any]]:
             yield document
 
 
+def one_document(text: str) -> Any:
+    """Of YAML with times left as text. Raises yaml.YAMLError."""
+    return yaml.load(text, Loader=_Loader)
+
+
 def _one_line(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     return f"line {mark.line + 1}: {getattr(error, 'problem', error)}" if mark is not None else str(error)

@@ -13,7 +13,7 @@ import sys
 import termios
 import threading
 import tty
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -28,14 +28,18 @@ from cli.steer.session import Session
 
 _STDIN, _STDOUT, _STDERR, _RESULT, _RESIZE, _CLOSE = 0, 1, 2, 3, 4, 255
 _PIECE = 32 * 1024
+_COMMANDS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 
 
-def run(session: Session, pod: str, container: str, command: Sequence[str], *, stdin: bool, tty: bool) -> int:
-    """Until the command has ended; its exit code. Raises Failure."""
+def run(
+    session: Session, pod: str, container: str, command: Sequence[str], *, stdin: bool, tty: bool, at: str = "exec"
+) -> int:
+    """Until the command has ended; its exit code. ``at`` is exec or attach. Raises Failure."""
     terminal = tty and stdin and sys.stdin.isatty()
     if tty and not terminal:
         print("Unable to use a TTY - input is not a terminal or the right kind of file", file=sys.stderr)
-    connection = _connect(session, pod, _query(container, command, stdin=stdin, tty=terminal))
+    query = _query(container, command, stdin=stdin, tty=terminal)
+    connection = connect(session, pod, at, query, _COMMANDS)
     with contextlib.ExitStack() as ends:
         ends.callback(connection.close)
         if terminal:
@@ -55,17 +59,18 @@ def _query(container: str, command: Sequence[str], *, stdin: bool, tty: bool) ->
     return urlencode([*pairs, *((name, "true") for name, wanted in flags.items() if wanted)])
 
 
-def _connect(session: Session, pod: str, query: str) -> Any:
+def connect(session: Session, pod: str, subresource: str, query: str, protocols: Sequence[str]) -> Any:
+    """An open WebSocket to a pod. Raises Failure."""
     credentials = session.credentials
     scheme, _, address = credentials.server.rstrip("/").partition("://")
-    path = session.discovery.find("pods").path(session.namespace, pod, "exec")
+    path = session.discovery.find("pods").path(session.namespace, pod, subresource)
     headers = [f"Authorization: Bearer {credentials.token}"] if credentials.token else []
     secure = {"context": credentials.ssl_context()} if scheme == "https" else None
     connection: Any = websocket.WebSocket(sslopt=secure, enable_multithread=True)
     try:
         connection.connect(
             f"{'wss' if scheme == 'https' else 'ws'}://{address}{path}?{query}", header=headers, suppress_origin=True,
-            subprotocols=["v5.channel.k8s.io", "v4.channel.k8s.io"],
+            subprotocols=list(protocols),
         )  # fmt: skip
     except websocket.WebSocketBadStatusException as error:
         raise _refusal(error) from error
@@ -82,8 +87,8 @@ def _refusal(error: websocket.WebSocketBadStatusException) -> Failure:
         return Failure(body.decode(errors="replace").strip() or f"HTTP status {error.status_code}")
 
 
-def _listen(connection: Any) -> dict[str, Any]:
-    """Prints what comes until the result does."""
+def _listen(connection: Any, take: Callable[[bytes], object] | None = None) -> dict[str, Any]:
+    """Prints what comes until the result does; ``take`` gets the output instead."""
     status: dict[str, Any] = {}
     while True:
         try:
@@ -94,6 +99,9 @@ def _listen(connection: Any) -> dict[str, Any]:
             return status
         channel, rest = data[0] if data else _STDOUT, data[1:]
         if channel in (_STDOUT, _STDERR) and rest:
+            if take is not None and channel == _STDOUT:
+                take(rest)
+                continue
             out = sys.stdout.buffer if channel == _STDOUT else sys.stderr.buffer
             out.write(rest)
             out.flush()
@@ -112,6 +120,36 @@ def _exit_code(status: dict[str, Any]) -> int:
         raise Failure(str(status.get("message") or "the command failed"))
     print(f"command terminated with exit code {codes[0]}", file=sys.stderr)
     return int(codes[0])
+
+
+def exec_output(
+    session: Session, pod: str, container: str, command: Sequence[str], take: Callable[[bytes], object]
+) -> int:
+    """Runs a command whose output goes to ``take``; its exit code. Raises Failure."""
+    connection = connect(session, pod, "exec", _query(container, command, stdin=False, tty=False), _COMMANDS)
+    try:
+        return _exit_code(_listen(connection, take))
+    finally:
+        connection.close()
+
+
+def exec_input(session: Session, pod: str, container: str, command: Sequence[str], data: Iterable[bytes]) -> int:
+    """Runs a command that is fed; its exit code. Raises Failure."""
+    connection = connect(session, pod, "exec", _query(container, command, stdin=True, tty=False), _COMMANDS)
+
+    def feed() -> None:
+        with contextlib.suppress(OSError, websocket.WebSocketException):
+            for piece in data:
+                connection.send_binary(bytes((_STDIN,)) + piece)
+            connection.send_binary(bytes((_CLOSE, _STDIN)))
+
+    sender = threading.Thread(target=feed, name="steer-feed", daemon=True)
+    sender.start()
+    try:
+        return _exit_code(_listen(connection))
+    finally:
+        connection.close()
+        sender.join(timeout=5)
 
 
 def _feed(connection: Any) -> None:

@@ -33,6 +33,10 @@ class Session:
     def __init__(self, *, kubeconfig: str = "", context: str = "", namespace: str = "") -> None:
         self._kubeconfig, self._context, self._namespace = kubeconfig, context, namespace
 
+    def of(self, *, namespace: str) -> "Session":
+        """The same server and identity, in another namespace."""
+        return Session(kubeconfig=self._kubeconfig, context=self._context, namespace=namespace)
+
     @cached_property
     def credentials(self) -> Credentials:
         """Raises Failure."""

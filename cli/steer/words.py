@@ -7,7 +7,12 @@ import click
 
 def plain_flags(verbs: click.Group, words: Sequence[str]) -> list[str]:
     """The same words with each yes or no said by the bare flag, by its ``--no-`` form, or not at all."""
-    command = next((found for word in words if (found := verbs.get_command(click.Context(verbs), word))), None)
+    command: click.Command | None = None
+    for word in words:
+        group = command or verbs
+        if not isinstance(group, click.Group):
+            break
+        command = group.get_command(click.Context(group), word) or command
     if command is None:
         return list(words)
     flags = {name: one for one in command.params if isinstance(one, click.Option) and one.is_flag for name in one.opts}

@@ -119,7 +119,7 @@ def shown(value: Any) -> str:
     """A value as a template prints it."""
     if isinstance(value, str):
         return value
-    return "" if value is None else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return "" if value is None else json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
 
 def _walk(steps: list[Step], document: Any) -> Iterator[Any]:

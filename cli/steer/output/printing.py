@@ -15,14 +15,17 @@ from cli.steer.output.table import Table
 Object = dict[str, Any]
 Printer = Callable[[Sequence[Object]], None]
 
-FORMS = "json|yaml|name|wide|jsonpath=…|jsonpath-file=…|custom-columns=…|custom-columns-file=…"
+FORMS = (
+    "json|yaml|name|wide|jsonpath=…|jsonpath-file=…|go-template=…|go-template-file=…|custom-columns=…|"
+    "custom-columns-file=…"
+)
 
 
 def printer(form: str, *, name_of: Callable[[Object], str], as_one: bool, headers: bool = True) -> Printer:
     """What prints whole objects in a form. ``as_one``: a single object is printed bare, not as a list. Failure."""
     kind, _, argument = form.partition("=")
-    if kind.endswith("-file"):
-        kind, argument = kind.removesuffix("-file"), _read(argument)
+    if kind.endswith("-file") or kind == "templatefile":
+        kind, argument = kind.removesuffix("file").rstrip("-"), _read(argument)
     match kind:
         case "json" | "yaml":
             encode = as_json if kind == "json" else as_yaml
@@ -31,11 +34,14 @@ def printer(form: str, *, name_of: Callable[[Object], str], as_one: bool, header
             return lambda items: _write("".join(f"{name_of(item)}\n" for item in items))
         case "jsonpath":
             return _jsonpath(argument, as_one=as_one)
+        case "go-template" | "template":
+            return _go_template(argument, as_one=as_one)
         case "custom-columns":
             return _columns(argument, headers=headers)
     raise Failure(
         f'unable to match a printer suitable for the output format "{form}", allowed formats are: '
-        "custom-columns,custom-columns-file,json,jsonpath,jsonpath-file,name,wide,yaml"
+        "custom-columns,custom-columns-file,go-template,go-template-file,json,jsonpath,jsonpath-file,name,template,"
+        "templatefile,wide,yaml"
     )
 
 
@@ -64,6 +70,25 @@ def _jsonpath(text: str, *, as_one: bool) -> Printer:
             _write(found.render(items[0] if as_one and items else as_list(list(items))))
         except PathError as error:
             raise Failure(f"error executing jsonpath {json.dumps(text)}: {error}") from error
+
+    return show
+
+
+def _go_template(text: str, *, as_one: bool) -> Printer:
+    from cli.steer.output.gotemplate import TemplateError, parse
+
+    if not text:
+        raise Failure("template format specified but no template given")
+    try:
+        render = parse(text)
+    except TemplateError as error:
+        raise Failure(f"error parsing template {text}, template: output:1: {error}") from error
+
+    def show(items: Sequence[Object]) -> None:
+        try:
+            _write(render(items[0] if as_one and items else as_list(list(items))))
+        except TemplateError as error:
+            raise Failure(f"error executing template {json.dumps(text)}: template: output:1: {error}") from error
 
     return show
 

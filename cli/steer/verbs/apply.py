@@ -72,6 +72,22 @@ def _apply(session: Session, item: Manifest, dry_run: str) -> tuple[str, Object]
     raise AssertionError("unreachable")
 
 
+def applied_by_server(session: Session, item: Manifest, there: Object | None) -> Object:
+    """What applying would make of an object, tried by the server and not stored."""
+    namespace = item.namespace(session)
+    wanted = _with_note(item.document, namespace)
+    query = {"fieldManager": "steer-client-side-apply", "dryRun": "All"}
+    if there is None:
+        made: Object = session.call("POST", item.kind.path(namespace), query=query, body=item.document)
+        return made
+    last = (there["metadata"].get("annotations") or {}).get(_LAST)
+    patch, form = three_way(json.loads(last) if last else {}, wanted, there)
+    if not patch:
+        return there
+    found: Object = session.patch(item.kind, item.name, namespace, patch, form=form, query=query)
+    return found
+
+
 def _with_note(document: Object, namespace: str) -> Object:
     """The object with itself noted in it, as kubectl notes it: either may apply what the other did."""
     wanted = copy.deepcopy(document)

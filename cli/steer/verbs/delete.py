@@ -1,7 +1,6 @@
 """`steer delete`: by file, by name, by selector; waits until the objects are gone."""
 
 import sys
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ from cli.steer.failures import Failure, Several, told
 from cli.steer.manifests import manifests
 from cli.steer.selection import chosen
 from cli.steer.session import Session, with_session
+from cli.steer.watching import deadline, until_gone
 from cli.steer.writing import OPTIONS, options
 
 _CASCADES = {
@@ -23,7 +23,6 @@ _CASCADES = {
     "true": "Background",
     "false": "Orphan",
 }
-_FOR_EVER_S = 7 * 24 * 3600.0
 
 _FORCED = (
     "Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated. The "
@@ -87,7 +86,7 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
         gone.append((target, about.get("uid", "")))
         _say(target, short=flags["output"] == "name", forced=flags["force"])
     if flags["wait"]:
-        _wait(session, gone, seconds(flags["timeout"]) or _FOR_EVER_S)
+        _wait(session, gone, seconds(flags["timeout"]))
     if bad:
         raise Several
 
@@ -139,20 +138,7 @@ def _say(target: _Target, *, short: bool, forced: bool) -> None:
 
 
 def _wait(session: Session, gone: list[tuple[_Target, str]], limit_s: float) -> None:
-    """An object of the same name that has another uid is another one."""
-    end = time.monotonic() + limit_s
+    end = deadline(limit_s)
     for target, uid in gone:
-        pause_s = 0.05
-        while _is_there(session, target, uid):
-            if time.monotonic() > end:
-                raise Failure(f"timed out waiting for the condition on {target.kind.plural}/{target.name}")
-            time.sleep(pause_s)
-            pause_s = min(pause_s * 1.5, 1.0)
-
-
-def _is_there(session: Session, target: _Target, uid: str) -> bool:
-    try:
-        found = session.get(target.kind, target.name, target.namespace)
-    except NotFound:
-        return False
-    return not uid or found["metadata"].get("uid") == uid
+        if not until_gone(session, target.kind, target.name, target.namespace, uid, end):
+            raise Failure(f"timed out waiting for the condition on {target.kind.plural}/{target.name}")

@@ -47,6 +47,7 @@ class Wanted:
 @click.command("get")
 @click.argument("words", nargs=-1, metavar="TYPE[,TYPE…] [NAME…] | TYPE/NAME…")
 @click.option("-o", "--output", default="", help=f"Output format: {FORMS}.")
+@click.option("--template", default="", help="The template, or its file, where -o does not say it.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="List across all namespaces.")
 @click.option("-l", "--selector", default="", help="Label selector, as 'a=b,c in (d,e),!f'.")
 @click.option("--field-selector", default="", help="Field selector, as 'status.phase=Running'.")
@@ -76,7 +77,8 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
         raise Failure(_NOTHING_SAID, prefix="")
     wanted = Wanted(
         labels=flags["selector"], fields=flags["field_selector"], everywhere=flags["all_namespaces"],
-        form=flags["output"], headers=not flags["no_headers"], show_labels=flags["show_labels"],
+        form=_form(flags["output"], flags["template"]), headers=not flags["no_headers"],
+        show_labels=flags["show_labels"],
         label_columns=tuple(label for one in flags["label_columns"] for label in one.split(",")),
         show_kind=flags["show_kind"], sort_by=flags["sort_by"], ignore_missing=flags["ignore_not_found"],
     )  # fmt: skip
@@ -93,6 +95,10 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
         _tables(session, what, wanted)
     else:
         _objects(session, what, wanted)
+
+
+def _form(output: str, template: str) -> str:
+    return f"{output or 'go-template'}={template}" if template and "=" not in output else output
 
 
 # Whole objects.

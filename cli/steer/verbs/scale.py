@@ -1,7 +1,5 @@
 """`steer scale --replicas=N TYPE NAME`, through the scale subresource."""
 
-import time
-
 import click
 
 from api.errors import Conflict
@@ -10,6 +8,7 @@ from cli.steer.failures import Failure
 from cli.steer.manifests import Manifest, manifests
 from cli.steer.selection import chosen
 from cli.steer.session import Object, Session, with_session
+from cli.steer.watching import deadline, until
 from cli.steer.writing import OPTIONS, options, outcome
 
 _TRIES = 5
@@ -64,10 +63,8 @@ def _scale(session: Session, kind: Kind, name: str, replicas: int, current: int)
 
 
 def _wait(session: Session, kind: Kind, name: str, replicas: int, limit_s: float) -> None:
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        found = session.get(kind, name, session.space(kind))
-        if found.get("status", {}).get("replicas", 0) == replicas:
-            return
-        time.sleep(0.2)
-    raise Failure(f"timed out waiting for {kind.singular}/{name} to have {replicas} replicas")
+    def so(state: Object | None) -> bool:
+        return state is not None and state.get("status", {}).get("replicas", 0) == replicas
+
+    if not until(session, kind, name, session.space(kind), deadline(limit_s), so=so):
+        raise Failure(f"timed out waiting for {kind.singular}/{name} to have {replicas} replicas")

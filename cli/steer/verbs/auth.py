@@ -1,0 +1,125 @@
+"""`steer auth can-i VERB RESOURCE` and `steer auth whoami`: the server is asked about oneself."""
+
+import sys
+from typing import Any
+
+import click
+
+from cli.steer.failures import Failure
+from cli.steer.output.printing import printer
+from cli.steer.output.table import Table
+from cli.steer.session import Object, Session, with_session
+
+_ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_RULES = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+_SELF = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
+
+@click.group("auth")
+def command() -> None:
+    """Inspect authorization."""
+
+
+@command.command("can-i")
+@click.argument("words", nargs=-1, metavar="VERB TYPE[/NAME] | VERB /PATH")
+@click.option("-A", "--all-namespaces", is_flag=True, help="In all namespaces.")
+@click.option("--list", "listed", is_flag=True, help="List all that one may.")
+@click.option("--no-headers", is_flag=True, help="Print no headers.")
+@click.option("--subresource", default="", help="Of the resource, as log or scale.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing; the exit code tells.")
+@with_session
+def can_i(session: Session, words: tuple[str, ...], **flags: Any) -> int:
+    """Check whether an action is allowed; the exit code is 0 for yes and 1 for no."""
+    space = "" if flags["all_namespaces"] else session.namespace
+    if flags["listed"]:
+        _list(session, space, headers=not flags["no_headers"])
+        return 0
+    if len(words) not in (2, 3):
+        raise Failure("you must specify two arguments: verb resource or verb resource/resourceName.\n"
+                      "See 'steer auth can-i -h' for help and examples.")  # fmt: skip
+    spec = _asked(session, words, flags["subresource"], space)
+    answer = session.call("POST", _ACCESS, body=_review("authorization.k8s.io/v1", "SelfSubjectAccessReview", spec))
+    status = answer["status"]
+    if not flags["quiet"]:
+        print("yes" if status["allowed"] else _refused(status))
+    return 0 if status["allowed"] else 1
+
+
+def _refused(status: Object) -> str:
+    why = f" - {status['reason']}" if status.get("reason") else ""
+    return f"no{why}" + (f" - {status['evaluationError']}" if status.get("evaluationError") else "")
+
+
+def _review(version: str, kind: str, spec: Object) -> Object:
+    return {"apiVersion": version, "kind": kind, "spec": spec}
+
+
+def _asked(session: Session, words: tuple[str, ...], subresource: str, space: str) -> Object:
+    verb, what = words[0], words[1]
+    if what.startswith("/"):
+        return {"nonResourceAttributes": {"verb": verb, "path": what}}
+    resource, _, name = what.partition("/")
+    if len(words) == 3:
+        name = words[2]
+    group = ""
+    if resource != "*":
+        try:
+            kind = session.discovery.find(resource)
+        except Failure:
+            print(f"Warning: the server doesn't have a resource type '{resource}'\n", file=sys.stderr)
+        else:
+            resource, group = kind.plural, kind.group
+            if not kind.namespaced and space:
+                print(f"Warning: resource '{kind.plural}' is not namespace scoped"
+                      + (f" in group '{group}'" if group else "") + "\n", file=sys.stderr)  # fmt: skip
+                space = ""
+    attributes = {
+        "verb": verb, "group": group or ("*" if resource == "*" else ""), "resource": resource, "name": name,
+        "namespace": space, "subresource": subresource,
+    }  # fmt: skip
+    return {"resourceAttributes": attributes}
+
+
+def _list(session: Session, space: str, *, headers: bool) -> None:
+    body = _review("authorization.k8s.io/v1", "SelfSubjectRulesReview", {"namespace": space or "default"})
+    status = session.call("POST", _RULES, body=body)["status"]
+    rows = [
+        [
+            _named(resource, group), "[]", _listed(rule.get("resourceNames")), _listed(rule["verbs"]),
+        ]
+        for rule in status.get("resourceRules") or ()
+        for group in rule.get("apiGroups") or [""]
+        for resource in rule.get("resources") or ()
+    ]  # fmt: skip
+    rows += [
+        ["", _listed(rule.get("nonResourceURLs")), "[]", _listed(rule["verbs"])]
+        for rule in status.get("nonResourceRules") or ()
+    ]
+    Table(["Resources", "Non-Resource URLs", "Resource Names", "Verbs"], headers=headers).print(rows)
+
+
+def _named(resource: str, group: str) -> str:
+    return f"{resource}.{group}" if group else resource
+
+
+def _listed(values: list[str] | None) -> str:
+    return f"[{' '.join(values or [])}]"
+
+
+@command.command("whoami")
+@click.option("-o", "--output", default="", help="Output format: json|yaml|jsonpath=…")
+@with_session
+def whoami(session: Session, output: str) -> None:
+    """Check self subject attributes."""
+    answer = session.call("POST", _SELF, body=_review("authentication.k8s.io/v1", "SelfSubjectReview", {}))
+    if output:
+        printer(output, name_of=lambda _: "selfsubjectreview.authentication.k8s.io/", as_one=True)([answer])
+        return
+    user = answer["status"].get("userInfo") or {}
+    rows = [["Username", user.get("username", "")]]
+    if user.get("uid"):
+        rows.append(["UID", user["uid"]])
+    if user.get("groups"):
+        rows.append(["Groups", _listed(user["groups"])])
+    rows += [[f"Extra: {key}", _listed(user["extra"][key])] for key in sorted(user.get("extra") or {})]
+    Table(["ATTRIBUTE", "VALUE"]).print(rows)

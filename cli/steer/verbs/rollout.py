@@ -1,0 +1,179 @@
+"""`steer rollout status|history|undo|pause|resume|restart deployment/NAME`."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from cli.steer import rollouts
+from cli.steer.durations import seconds
+from cli.steer.failures import Failure
+from cli.steer.manifests import Manifest
+from cli.steer.output.table import Table
+from cli.steer.session import Object, Session, with_session
+from cli.steer.targets import WHICH, query, targets
+from cli.steer.watching import deadline, states
+from cli.steer.writing import each, options
+
+_RESTARTED = "kubectl.kubernetes.io/restartedAt"
+
+
+@click.group("rollout")
+def command() -> None:
+    """Manage the rollout of a deployment."""
+
+
+def _of_deployments(session: Session, words: tuple[str, ...], flags: dict[str, Any], act: Any, *, doing: str) -> None:
+    def one(item: Manifest) -> None:
+        if item.kind.plural != "deployments":
+            name = item.kind.plural + (f".{item.kind.group}" if item.kind.group else "")
+            raise Failure(f'{name} "{item.name}" {doing} is not supported')
+        act(item)
+
+    if not words and not flags["filename"]:
+        raise Failure("required resource not specified")
+    every = {**flags, "everything": not (flags["selector"] or flags["field_selector"])}
+    each(targets(session, words, every), one)
+
+
+@command.command("status")
+@click.argument("words", nargs=-1, metavar="TYPE NAME | TYPE/NAME")
+@options(WHICH)
+@click.option("-w", "--watch/--no-watch", default=True, help="Watch until it is done.")
+@click.option("--timeout", default="0s", help="How long to wait; 0: as long as it takes.")
+@click.option("--revision", type=int, default=0, help="Fail when another revision takes its place.")
+@with_session
+def status(session: Session, words: tuple[str, ...], **flags: Any) -> None:
+    """Show the status of the rollout."""
+    end = deadline(seconds(flags["timeout"]))
+
+    def follow(item: Manifest) -> None:
+        said = ""
+        for state in states(session, item.kind, item.name, item.namespace(session), end):
+            if state is None:
+                raise Failure("object has been deleted")
+            _check_revision(state, flags["revision"])
+            text, done = rollouts.progress(state)
+            if text != said:
+                print(text, flush=True)
+            said = text
+            if done or not flags["watch"]:
+                return
+        raise Failure("timed out waiting for the condition")
+
+    _of_deployments(session, words, flags, follow, doing="status viewer")
+
+
+def _check_revision(deployment: Object, wanted: int) -> None:
+    there = int((deployment["metadata"].get("annotations") or {}).get(rollouts.REVISION, 0))
+    if wanted and there != wanted:
+        raise Failure(f"desired revision ({wanted}) is different from the running revision ({there})")
+
+
+@command.command("history")
+@click.argument("words", nargs=-1, metavar="TYPE NAME | TYPE/NAME")
+@options(WHICH)
+@click.option("--revision", type=int, default=0, help="Show the pod template of this revision.")
+@with_session
+def history(session: Session, words: tuple[str, ...], **flags: Any) -> None:
+    """View rollout history."""
+
+    def show(item: Manifest) -> None:
+        found = _revisions(session, item)
+        if flags["revision"]:
+            _show_template(item, found, flags["revision"])
+            return
+        print(f"{item.shown} ")
+        if not found:
+            print("No rollout history found.")
+            return
+        Table(["REVISION", "CHANGE-CAUSE"]).print(rollouts.history(found))
+        print()
+
+    _of_deployments(session, words, flags, show, doing="history viewer")
+
+
+def _revisions(session: Session, item: Manifest) -> dict[int, Object]:
+    sets = session.discovery.find("replicasets.apps")
+    return rollouts.revisions(item.document, session.list(sets, item.namespace(session)))
+
+
+def _show_template(item: Manifest, found: dict[int, Object], number: int) -> None:
+    from cli.steer.describing.page import Page
+    from cli.steer.describing.pods import template
+
+    if number not in found:
+        raise Failure("unable to find the specified revision")  # fmt: skip
+    print(f"{item.shown} with revision #{number}")
+    page = Page()
+    template(page, found[number]["spec"]["template"])
+    print(page.text())
+
+
+@command.command("undo")
+@click.argument("words", nargs=-1, metavar="TYPE NAME | TYPE/NAME")
+@options(WHICH)
+@click.option("--to-revision", type=int, default=0, help="The revision; the last one when not said.")
+@click.option("--dry-run", default="none", type=click.Choice(["none", "server"]), help="Only let the server try.")
+@with_session
+def undo(session: Session, words: tuple[str, ...], **flags: Any) -> None:
+    """Undo a previous rollout."""
+
+    def back(item: Manifest) -> None:
+        deployment = item.document
+        number, replica_set = rollouts.target(deployment, _revisions(session, item), flags["to_revision"])
+        if deployment["spec"].get("paused"):
+            raise Failure(
+                f"cannot rollback a paused deployment; resume it first with 'steer rollout resume deployment/"
+                f"{item.name}' and try again"
+            )
+        patch = rollouts.undo_patch(deployment, replica_set)
+        if not patch:
+            print(f"{item.shown} skipped rollback (current template already matches revision {number})")
+            return
+        guard = {"op": "test", "path": "/metadata/resourceVersion", "value": deployment["metadata"]["resourceVersion"]}
+        asks = query(flags["dry_run"], "steer-rollout")
+        session.patch(item.kind, item.name, item.namespace(session), [guard, *patch], form="json", query=asks)
+        print(f"{item.shown} rolled back", flush=True)
+
+    _of_deployments(session, words, flags, back, doing="rollbacker")
+
+
+def _changing(name: str, help_: str, done: str, patch_of: Any) -> None:
+    """A verb that is one patch. ``patch_of`` takes the deployment and raises Failure."""
+
+    @command.command(name, help=help_)
+    @click.argument("words", nargs=-1, metavar="TYPE NAME | TYPE/NAME")
+    @options(WHICH)
+    @with_session
+    def change(session: Session, words: tuple[str, ...], **flags: Any) -> None:
+        def one(item: Manifest) -> None:
+            patch = patch_of(item.document)
+            asks = query("none", "steer-rollout")
+            session.patch(item.kind, item.name, item.namespace(session), patch, form="strategic", query=asks)
+            print(f"{item.shown} {done}", flush=True)
+
+        _of_deployments(session, words, flags, one, doing=f"{name}r")
+
+
+def _paused(wanted: bool) -> Any:
+    def patch(deployment: Object) -> Object:
+        if bool(deployment["spec"].get("paused")) == wanted:
+            state = "already paused" if wanted else "not paused"
+            raise Failure(f'deployments.apps "{deployment["metadata"]["name"]}" is {state}')
+        return {"spec": {"paused": wanted or None}}
+
+    return patch
+
+
+def _restarted(deployment: Object) -> Object:
+    name = deployment["metadata"]["name"]
+    if deployment["spec"].get("paused"):
+        raise Failure(f'deployments.apps "{name}" can\'t restart paused deployment (run rollout resume first)')
+    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"spec": {"template": {"metadata": {"annotations": {_RESTARTED: moment}}}}}
+
+
+_changing("pause", "Mark the provided resource as paused.", "paused", _paused(True))
+_changing("resume", "Resume a paused resource.", "resumed", _paused(False))
+_changing("restart", "Restart a resource: its pods are replaced as by an update.", "restarted", _restarted)

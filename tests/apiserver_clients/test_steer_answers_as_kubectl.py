@@ -1,0 +1,163 @@
+"""Verbs of steer that need no node: the same words in a namespace each, the same output and exit code as kubectl's."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from kubectls import NEW, Kubectl, binary
+from tests_apiserver import Api
+
+from cli.steer.main import main
+
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, labels: {app: web}}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: x, image: "x:1", ports: [{containerPort: 80}]}]}
+"""
+SAME = """
+label deploy web a=b
+label deploy web a=b
+label deploy web a=c
+label deploy web a=c --overwrite
+label deploy web a-
+label deploy web nope-
+label deploy nosuch a=b
+label deploy --all z=1
+annotate deploy web a=b
+annotate deploy web a=c
+annotate deploy web a-
+expose deploy web --port=80 --target-port=8080
+expose deploy web --port=80
+expose deploy web --name=w2 --type=NodePort
+expose svc web --name=w3 --port=81
+get svc web -o jsonpath={.spec.ports}{.spec.selector}{.metadata.labels}
+run p1 --image=x:1 --port=80 --env=A=b --labels=a=b
+run p2 --image=x --dry-run=client -o yaml --restart=Never --command -- a b
+run p3 --image=x --expose --port=80
+set image deploy/web x=y:2
+set image deploy/web web=x:2
+set image deploy/web '*=x:3'
+set image deploy/web x=x:3
+rollout history deploy/web
+rollout pause deploy/web
+rollout pause deploy/web
+rollout resume deploy/web
+rollout resume deploy/web
+rollout restart deploy/web
+rollout undo deploy/web
+rollout undo deploy/web --to-revision=9
+rollout status deploy/web --timeout=1s
+wait pod/nosuch --for=delete
+wait pod/nosuch --for=condition=Ready
+wait deploy/web --for=jsonpath={.spec.replicas}=2
+wait deploy/web --for=jsonpath={.spec.replicas}=3 --timeout=1s
+wait pod -l nosuch=1 --for=condition=Ready
+wait pod/p1 --for=x
+api-versions
+auth can-i create pods
+auth can-i create nosuch
+auth can-i get /healthz
+auth can-i get nodes
+auth whoami
+taint nodes nosuch a=b:NoSchedule
+taint nodes nosuch a=b:X
+get pods -o go-template='{{range .items}}{{.metadata.name}} {{.status.phase}}{{"\\n"}}{{end}}'
+get pod p1 -o template --template='{{.metadata.name}}{{if .spec.nodeName}}N{{else}}-{{end}}'
+get pod p1 -o go-template='{{.x'
+get pod p1 -o go-template='{{nosuch .}}'
+delete pod p1
+"""
+
+
+def alike(text: str, space: str) -> str:
+    text = text.replace("kubectl", "steer").replace(space, "NAMESPACE")
+    return re.sub(r" {2,}", "  ", re.sub(r"\b(\d+[ydhms])+\b", "AGE", text))
+
+
+def test_the_same_words_have_the_same_answer(
+    admin: Api, kubeconfig: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = [admin.post("/api/v1/namespaces", {"metadata": {"generateName": "t-"}}) for _ in "ab"]
+    spaces: list[str] = [one.json["metadata"]["name"] for one in made]
+    kubectl = Kubectl(NEW, binary(NEW), kubeconfig, spaces[0], tmp_path)
+    for space in spaces:
+        kubectl("create", "-f", "-", f"--namespace={space}", stdin=DEPLOYMENT)
+    differing = []
+    for line in SAME.strip().splitlines():
+        words = shlex.split(line.replace("\\\\n", "\\n"))
+        done = kubectl.done(*words)
+        theirs = alike(done.stdout, spaces[0]), alike(done.stderr, spaces[0]), done.returncode
+        code = main([f"--kubeconfig={kubeconfig}", "-n", spaces[1], *words])
+        out, err = capsys.readouterr()
+        ours = alike(out, spaces[1]), alike(err, spaces[1]), code
+        if ours != theirs:
+            differing.append((line, theirs, ours))
+    assert differing == []
+
+
+def steer(kubeconfig: Path, space: str, *words: str) -> int:
+    return main([f"--kubeconfig={kubeconfig}", "-n", space, *words])
+
+
+def test_an_object_is_edited_in_the_editor_that_is_named(
+    admin: Api, kubeconfig: Path, namespace: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    admin.post(path, {"metadata": {"name": "c"}, "data": {"a": "one", "b": "two"}})
+    monkeypatch.setenv("EDITOR", "sed -i -e s/one/three/ -e /two/d")
+    assert steer(kubeconfig, namespace, "edit", "cm", "c") == 0
+    assert capsys.readouterr().out == "configmap/c edited\n"
+    assert admin.get(f"{path}/c").json["data"] == {"a": "three"}
+    monkeypatch.setenv("EDITOR", "true")
+    assert steer(kubeconfig, namespace, "edit", "cm", "c") == 0
+    assert capsys.readouterr().err == "Edit cancelled, no changes made.\n"
+    monkeypatch.setenv("EDITOR", "sed -i 's/name:.c/name: d/'")
+    assert steer(kubeconfig, namespace, "edit", "cm", "c") == 1
+    said = capsys.readouterr().err
+    assert "error: Edit cancelled, no valid changes were saved." in said
+    kept = re.search(r'stored to "(.*)"', said)
+    assert kept is not None
+    assert "name: d" in Path(kept[1]).read_text()
+    Path(kept[1]).unlink()
+
+
+def test_taints_are_put_on_changed_and_taken_off(
+    admin: Api, kubeconfig: Path, namespace: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = f"node-{namespace}"
+    request.addfinalizer(lambda: admin.delete(f"/api/v1/nodes/{node}"))
+    admin.post("/api/v1/nodes", {"metadata": {"name": node}})
+    for words, said in (
+        (["a=b:NoSchedule", "c:NoExecute"], f"node/{node} tainted\n"),
+        (["a=c:NoSchedule", "--overwrite"], f"node/{node} modified\n"),
+        (["a:NoSchedule-", "c-"], f"node/{node} untainted\n"),
+    ):
+        assert steer(kubeconfig, namespace, "taint", "node", node, *words) == 0
+        assert capsys.readouterr().out == said
+    assert "taints" not in admin.get(f"/api/v1/nodes/{node}").json.get("spec", {})
+    assert steer(kubeconfig, namespace, "taint", "node", node, "a-") == 1
+    assert capsys.readouterr().err == 'error: taint "a" not found\n'
+
+
+def test_a_diff_tells_what_apply_would_change(
+    kubeconfig: Path, namespace: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "map.yaml"
+    text = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: d}\ndata: {a: "1"}\n'
+    file.write_text(text)
+    assert steer(kubeconfig, namespace, "diff", "-f", str(file)) == 1
+    assert '+  a: "1"' in capfd.readouterr().out
+    assert steer(kubeconfig, namespace, "apply", "-f", str(file)) == 0
+    assert steer(kubeconfig, namespace, "diff", "-f", str(file)) == 0
+    capfd.readouterr()
+    file.write_text(text.replace('"1"', '"2"'))
+    assert steer(kubeconfig, namespace, "diff", "-f", str(file)) == 1
+    shown = capfd.readouterr().out
+    assert '-  a: "1"\n+  a: "2"' in shown
