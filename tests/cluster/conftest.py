@@ -1,0 +1,118 @@
+"""Three hosts with a cluster on them that the real playbook made, and a fourth that may join."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.machines import ROOT, Machine, Segment, make_machines, run
+from tests.cluster.playbooks import Site
+from tests.cluster.traces import seen
+from tests.e2e import guestbook as book
+
+NAMES = ("n1", "n2", "n3", "n4")
+STEER = "steer --kubeconfig /etc/steersman/admin.kubeconfig"
+
+
+@dataclass
+class Cluster:
+    """Hosts n1 (master and node), n2, n3 (nodes) and n4 (not of it yet)."""
+
+    site: Site
+    machines: tuple[Machine, ...]
+    before: dict[str, dict[str, set[str]]]
+    new_bundle: Path
+
+    @property
+    def master(self) -> Machine:
+        return self.machines[0]
+
+    @property
+    def members(self) -> list[Machine]:
+        return [one for one in self.machines if one.name in self.site.groups["node"]]
+
+    def machine(self, name: str) -> Machine:
+        return next(one for one in self.machines if one.name == name)
+
+    def steer(self, words: str) -> str:
+        return self.master(f"{STEER} {words}")
+
+    def get(self, words: str) -> Any:
+        return json.loads(self.steer(f"get {words} -o json"))
+
+    def ready_nodes(self) -> list[str]:
+        done = self.master.try_it(f"{STEER} get nodes --no-headers")
+        rows = [row.split() for row in done.stdout.splitlines()]
+        return sorted(row[0] for row in rows if row[1] == "Ready")
+
+    def create(self, text: str) -> None:
+        """Objects of a manifest."""
+        self.master(f"{STEER} create -f - <<'END'\n{text}\nEND")
+
+    def fetch(self, machine: Machine, port: int, path: str = "/") -> str:
+        """What a node port of a host answers; empty when nothing."""
+        url = f"http://{machine.address}:{port}{path}"
+        return machine.segment("curl", "-sf", "--noproxy", "*", "--max-time", "5", url, check=False).strip()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    folder = tmp_path_factory.mktemp("cluster")
+    old, new = make_bundles(folder)
+    number = os.getpid() % 200 + 20
+    segment = Segment(f"stc{os.getpid()}", f"198.19.{number}")
+    machines = tuple(make_machines(folder, NAMES, segment))
+    try:
+        segment.make()
+        for machine in machines:
+            machine.make()
+            machine.boot()
+        before = {one.name: seen(one) for one in machines}
+        for machine in machines:
+            load_images(machine)
+        groups = {"master": NAMES[:1], "node": list(NAMES[:3])}
+        site = Site(folder, old, machines, groups, {"steersman_settings": {"agent": {"volume-refresh-s": 5.0}}})
+        yield Cluster(site, machines, before, new)
+    finally:
+        for machine in machines:
+            machine.remove()
+        segment.remove()
+
+
+def load_images(machine: Machine) -> None:
+    """Bring the images of the examples over, since no registry has them."""
+    book.build_images()
+    images = [f"{one}:latest" for one in book.IMAGES] + [book.TEST_IMAGE]
+    save = subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE)
+    ssh = [*machine.segment.prefix, "ssh", *machine.ssh_options, f"root@{machine.address}", "docker load"]
+    done = subprocess.run(ssh, stdin=save.stdout, capture_output=True, text=True, timeout=120, check=False)
+    assert save.wait(10) == 0
+    assert done.returncode == 0, done.stderr
+
+
+def make_bundles(folder: Path) -> tuple[Path, Path]:
+    """The bundle of the commit before this one, and that of what is here."""
+    earlier = folder / "earlier"
+    earlier.mkdir()
+    archive = folder / "earlier.tar"
+    with archive.open("wb") as file:
+        subprocess.run(["git", "-C", ROOT, "archive", "HEAD~1"], stdout=file, check=True, timeout=60)
+    with tarfile.open(archive) as tar:
+        tar.extractall(earlier, filter="tar")
+    (earlier / ".venv").symlink_to(ROOT / ".venv")
+    made = []
+    for tree in (earlier, ROOT):
+        out = folder / "bundles" / tree.name
+        run(tree / "scripts/bundle", "--output", out, limit_s=600)
+        made += list(out.glob("*.tar.gz"))
+    old, new = made
+    assert old.name != new.name
+    return old, new

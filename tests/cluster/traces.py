@@ -1,0 +1,55 @@
+"""What can be seen of a host: to be compared before Steersman came and after it went."""
+
+from __future__ import annotations
+
+from tests.cluster.machines import Machine
+
+# Each prints lines; counters, times and the order of lines do not count.
+SIGHTS = {
+    # What Docker, systemd, ssh and Ansible write while they run is theirs.
+    "files": r"""find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/tmp
+        -o -path /var/lib/docker -o -path /var/lib/containerd -o -path /var/log/journal -o -path /var/lib/systemd
+        -o -path /root/.ansible -o -path /var/cache -o -path /etc/.pwd.lock -o -name __pycache__ \) -prune -o -print""",
+    "runtime files": "find /run /tmp /dev/shm -maxdepth 1 -name '*steer*'",
+    "contents of /etc": r"find /etc -type f ! -name '*.lock' -exec sha256sum {} +",
+    "units": "systemctl list-unit-files --no-legend --no-pager | awk '{print $1, $2}'",
+    "running services": "systemctl list-units --type=service,socket --state=active --plain --no-legend --no-pager"
+    " | awk '{print $1}' | grep -vE '^(user|session|systemd-|getty|polkit)'",
+    "failed units": "systemctl --failed --plain --no-legend --no-pager",
+    "users": "cut -d: -f1,3 /etc/passwd /etc/group",
+    "rules": "iptables-save | grep -v '^#' | sed -E 's/\\[[0-9]+:[0-9]+\\]//'; ip6tables-save | grep -v '^#' |"
+    " sed -E 's/\\[[0-9]+:[0-9]+\\]//'",
+    "sets": "nft list tables",
+    "policy rules": "ip rule",
+    "routes": "ip route show table all | grep -v 'proto kernel' | sed -E 's/ linkdown//'",
+    "interfaces": "ip -o link | awk -F': ' '{print $2}' | sed 's/@.*//'",
+    "addresses": "ip -o -4 address | awk '{print $2, $4}'",
+    "mounts": "awk '{print $2, $3}' /proc/mounts | grep -vE '^/run/(user|docker)|^/var/lib/docker/'",
+    "containers": "docker ps --all --quiet",
+    "networks": "docker network ls --format '{{.Name}} {{.Driver}}'",
+    "volumes": "docker volume ls --quiet",
+    "images": "docker images --format '{{.Repository}}:{{.Tag}}'",
+    "cgroups": "find /sys/fs/cgroup -type d -name '*kubepods*'; find /sys/fs/cgroup -type d -name '*steersman*'",
+    "processes": "ps -eo args --no-headers | grep -iE '[s]teer|[k]8s_'",
+}
+
+
+def seen(machine: Machine) -> dict[str, set[str]]:
+    """All of it, in lines."""
+    script = "\n".join(f"echo '== {name}'; {command.replace(chr(10), ' ')} || true" for name, command in SIGHTS.items())
+    found: dict[str, set[str]] = {}
+    for line in machine(script, limit_s=120).splitlines():
+        if line.startswith("== "):
+            lines = found.setdefault(line[3:], set())
+        else:
+            lines.add(line.rstrip())
+    return found
+
+
+def differences(before: dict[str, set[str]], after: dict[str, set[str]]) -> list[str]:
+    """Lines that came (+) or went (-)."""
+    told = []
+    for name in before:
+        told += [f"{name}: + {line}" for line in sorted(after[name] - before[name])]
+        told += [f"{name}: - {line}" for line in sorted(before[name] - after[name])]
+    return told
