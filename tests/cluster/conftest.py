@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.machines import ROOT, Machine, Segment, make_machines, run
-from tests.cluster.playbooks import Site
+from tests.cluster.playbooks import Site, control_folder
 from tests.cluster.traces import seen
 from tests.e2e import guestbook as book
 
@@ -85,6 +86,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         for machine in machines:
             machine.remove()
         segment.remove()
+        shutil.rmtree(control_folder(machines[0]), ignore_errors=True)
 
 
 def load_images(machine: Machine) -> None:

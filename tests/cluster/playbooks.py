@@ -16,6 +16,11 @@ from tests.cluster.machines import ROOT, Machine, run
 PLAY_LIMIT_S = 900
 
 
+def control_folder(machine: Machine) -> Path:
+    """Where the control sockets of ssh lie: the fixture that made the machines removes it."""
+    return Path("/tmp", machine.segment.name)
+
+
 @dataclass
 class Played:
     """How a playbook ended."""
@@ -63,7 +68,7 @@ class Site:
         environment |= {
             "LC_ALL": "C.UTF-8", "ANSIBLE_HOME": str(self.folder / "ansible"), "ANSIBLE_NOCOLOR": "1",
             # The path of a control socket is short of room: 108 bytes.
-            "ANSIBLE_SSH_CONTROL_PATH_DIR": f"/tmp/{self.machines[0].segment.name}",
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(control_folder(self.machines[0])),
         }  # fmt: skip
         done = subprocess.run(
             command, cwd=ROOT / "ansible", env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
