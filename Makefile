@@ -1,6 +1,6 @@
 # The commands of people and of CI are the same. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: bundle dist help demo down check lint format types floors test test-long test-peers bench lock venv host
+.PHONY: bundle dist help demo down check lint format types floors test test-long test-cluster test-peers bench lock venv host
 
 BIN := .venv/bin
 
@@ -40,6 +40,13 @@ test-long: venv ## the tests that take minutes
 	@examples/guestbook/images.sh
 	@scripts/test-clients
 	@scripts/test -m long
+
+test-cluster: venv ## the playbooks on hosts booted with systemd-nspawn: half an hour
+	@scripts/setup-host --tests
+	@scripts/test-images
+	@examples/guestbook/images.sh
+	@scripts/test-hosts
+	@scripts/test tests/cluster -m long
 
 test-peers: venv ## build Kubernetes' own parts (minutes at first), and run ours beside them
 	@scripts/setup-host --tests

@@ -79,6 +79,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         before = {one.name: seen(one) for one in machines}
         for machine in machines:
             load_images(machine)
+        # A host of no group is not in the inventory at all: see Site.inventory.
         groups = {"master": NAMES[:1], "node": list(NAMES[:3])}
         site = Site(folder, old, machines, groups, {"steersman_settings": {"agent": {"volume-refresh-s": 5.0}}})
         yield Cluster(site, machines, before, new)

@@ -52,8 +52,9 @@ class Site:
             "steersman_bundle": str(self.bundle), "steersman_update_package_lists": False,
             "steersman_backup_dir": str(self.folder / "backups"), **self.variables,
         }  # fmt: skip
-        hosts = {one.name: {"ansible_host": one.address} for one in self.machines}
-        children = {name: {"hosts": {member: {} for member in members}} for name, members in self.groups.items()}
+        members = {name for group in self.groups.values() for name in group}
+        hosts = {one.name: {"ansible_host": one.address} for one in self.machines if one.name in members}
+        children = {name: {"hosts": {member: {} for member in group}} for name, group in self.groups.items()}
         path = self.folder / "inventory.json"
         path.write_text(json.dumps({"all": {"hosts": hosts, "vars": told, "children": children}}), encoding="ascii")
         return path
