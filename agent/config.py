@@ -108,6 +108,9 @@ class Config:
         default=True, metadata={"help": "a cgroup for each pod, under those of its quality of service"}
     )
     cgroup_root: str = field(default="/", metadata={"help": "cgroup under which kubepods is made"})
+    allowed_unsafe_sysctls: tuple[str, ...] = field(
+        default=(), metadata={"help": "sysctls that pods may set beside the safe ones; net.core.* for all of a kind"}
+    )
     max_pods: int = field(default=110, metadata={"help": "pods that the node offers to take"})
     system_reserved_cpu: str = field(default="0", metadata={"help": "CPU kept from pods, as 500m"})
     system_reserved_memory: str = field(default="0", metadata={"help": "memory kept from pods, as 512Mi"})

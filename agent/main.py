@@ -26,6 +26,7 @@ from agent.node.oom import OomWatch, Victim
 from agent.node.registration import NodeKeeper
 from agent.node.shutdown import Hands, ShutdownWatch
 from agent.node.status import NodeObserved
+from agent.pods.admission import Admission
 from agent.pods.disk import DiskMeter, DiskWatch
 from agent.pods.docker_config import Host
 from agent.pods.ending import all_containers
@@ -137,7 +138,11 @@ class Agent:
             ),
             config.dbus_address,
         )  # fmt: skip
-        self.worker.refuses = self.shutdown.refuses
+        admission = Admission(
+            config.allowed_unsafe_sysctls, running=self._runs, leave=self.worker.leave,
+            tell=lambda pod, reason, message: self.around.event(pod, "Warning", reason, message),
+        )  # fmt: skip
+        self.worker.refuses = lambda pod: self.shutdown.refuses(pod) or admission.refuses(pod)
         self.cadvisor = CadvisorMetrics(self.cache)
         self.pressure: Callable[[], Pressure] = partial(read_pressure, config.data_dir)
         self.collector = ImageCollector(

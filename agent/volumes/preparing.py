@@ -241,5 +241,15 @@ def _sub_path(root: Path, sub_path: str) -> Path:
     if not path.is_relative_to(inside):
         raise VolumeError(f"subPath {sub_path!r} leads out of the volume")
     if not path.exists():
-        path.mkdir(parents=True)
+        _make_alike(path, inside)
     return path
+
+
+def _make_alike(path: Path, volume: Path) -> None:
+    """Directories that belong to the volume's owners and may be used by whoever may use the volume."""
+    like = volume.stat()
+    for folder in [*reversed(path.parents), path]:
+        if folder.is_relative_to(volume) and not folder.exists():
+            folder.mkdir()
+            os.chown(folder, like.st_uid, like.st_gid)
+            folder.chmod(stat.S_IMODE(like.st_mode))
