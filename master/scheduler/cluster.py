@@ -183,6 +183,15 @@ class Cluster:
         state = self.nodes.get(name) if name is not None else None
         return state.pods.get(uid) if state is not None else self._early.get(name or "", {}).get(uid)
 
+    def users(self, wish: Wish, claims: frozenset[str]) -> set[str]:
+        """Nodes with other pods that use one of these claims of the pod's namespace."""
+        return {
+            state.name
+            for state in self.nodes.values()
+            for pod in state.pods.values()
+            if pod.uid != wish.uid and pod.uses(wish.namespace, claims)
+        }
+
     def nominate(self, wish: Wish, node_name: str) -> None:
         """Room is being made for a pod on a node: others of its priority or a lesser one leave it free."""
         self.unnominate(wish.uid)

@@ -47,6 +47,8 @@ _OTHER_NAME = Refusal(("node(s) didn't match the requested node name",))
 _CORDONED = Refusal(("node(s) were unschedulable",))
 _PORTS = Refusal(("node(s) didn't have free ports for the requested pod ports",), curable=True)
 _VOLUME = Refusal(("node(s) had volume node affinity conflict",))
+_IN_USE = Refusal(("node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode",))
+_IN_USE_HERE = _IN_USE._replace(curable=True)
 _UNEVEN = Refusal(("node(s) didn't match pod topology spread constraints",), curable=True)
 _NO_DOMAIN = Refusal(("node(s) didn't match pod topology spread constraints (missing required label)",))
 _NOT_NEAR = Refusal(("node(s) didn't match pod affinity rules",))
@@ -150,6 +152,17 @@ def volumes(wish: Wish, state: NodeState) -> Refusal | None:
     return None if reachable else _VOLUME
 
 
+def volume_restrictions(wish: Wish, state: NodeState) -> Refusal | None:
+    """A claim for one pod alone is not used by a second. It helps to remove the first, where it is the only one."""
+    alone = wish.volumes.alone
+    if not alone:
+        return None
+    if wish.volumes.used_on - {state.name}:
+        return _IN_USE
+    here = any(pod.uses(wish.namespace, alone) and pod.uid != wish.uid for pod in state.pods.values())
+    return _IN_USE_HERE if here else None
+
+
 def topology_spread(wish: Wish, state: NodeState) -> Refusal | None:
     for wanted, tally, own in wish.view.spread:
         domain = state.labels.get(wanted.key)
@@ -184,6 +197,7 @@ FILTERS: tuple[Filter, ...] = (
     Filter("NodeAffinity", node_affinity, Change.NODE),
     Filter("NodePorts", ports, Change.NODE | Change.POD_GONE),
     Filter("NodeResourcesFit", resources, Change.NODE | Change.POD_GONE),
+    Filter("VolumeRestrictions", volume_restrictions, Change.NODE | Change.POD_GONE | Change.VOLUME),
     Filter("VolumeBinding", volumes, Change.NODE | Change.VOLUME),
     Filter("PodTopologySpread", topology_spread, Change.NODE | Change.POD_GONE | Change.POD_PLACED, wide=True),
     Filter(

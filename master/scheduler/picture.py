@@ -5,7 +5,9 @@ import threading
 from collections.abc import Callable
 
 from api.core import Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod
+from api.policy import PodDisruptionBudget
 from client import Client, Informer
+from master.scheduler.budgets import Budget, budgets_of
 from master.scheduler.change import Change
 from master.scheduler.cluster import Cluster
 from master.scheduler.queueing import SchedulingQueue
@@ -45,7 +47,9 @@ class Picture:
         self.namespaces = Informer(client, Namespace, on_change=self._namespace_changed)
         self.claims = Informer(client, PersistentVolumeClaim, on_change=self._volume_changed)
         self.volumes = Informer(client, PersistentVolume, on_change=self._volume_changed)
-        self.informers = (self.namespaces, self.nodes, self.claims, self.volumes, self.pods)
+        # Kubernetes before 1.21 has them in a beta version only.
+        self._budgets = Informer(client, PodDisruptionBudget, optional=True)
+        self.informers = (self.namespaces, self.nodes, self.claims, self.volumes, self._budgets, self.pods)
 
     def waiting(self, namespace: str, name: str, uid: str) -> Pod | None:
         """The pod, if it still waits for this scheduler to place it."""
@@ -64,6 +68,9 @@ class Picture:
     def gated_pods(self) -> int:
         """How many wait behind a scheduling gate."""
         return sum(bool(pod.spec.scheduling_gates) and self._is_waiting(pod) for pod in self.pods.items())
+
+    def budgets(self) -> tuple[Budget, ...]:
+        return budgets_of(self._budgets.items())
 
     def volumes_of(self, wish: Wish) -> Volumes:
         claims = wish.shape.claims

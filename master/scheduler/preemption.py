@@ -1,15 +1,16 @@
 """Who has to go so that a more important pod can run. Decides only; the scheduler deletes.
 
 The rules are Kubernetes' (pkg/scheduler/framework/preemption): only pods of lower priority go, only where that helps,
-as few and as unimportant as possible; of several nodes the one where least harm is done. Disruption budgets are not
-known here.
+as few and as unimportant as possible, and rather those that break no disruption budget; of several nodes the one where
+least harm is done.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from master.scheduler.budgets import Budget, breaking
 from master.scheduler.cluster import Cluster, NodeState
 from master.scheduler.decision import sentence
 from master.scheduler.filters import Refusal
@@ -22,6 +23,14 @@ NO_VICTIMS = Refusal(("No preemption victims found for incoming pod",))
 # Candidates among which the least harm is sought: a tenth of the nodes, and at least a hundred.
 _LEAST_CANDIDATES = 100
 _SHARE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Victims:
+    """Who has to go from a node, the most important first, and how many of them break a disruption budget."""
+
+    pods: list[Wish]
+    broken: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,7 @@ def plan(
     profile: Profile,
     refusals: Counter[Refusal],
     refusal_of: Callable[[Wish, NodeState], Refusal | None],
+    budgets: Sequence[Budget] = (),
 ) -> Plan:
     """refusals: what is against all nodes, counted. refusal_of: what is against one."""
     if not refusals:
@@ -56,7 +66,7 @@ def plan(
         return Plan(reason="preemption: not eligible due to terminating pod on the nominated node.", keeps=True)
     if min(cluster.priorities, default=wish.priority) >= wish.priority:
         return _helpless(Counter(dict(_without_victims(refusals))))
-    found: list[tuple[NodeState, list[Wish]]] = []
+    found: list[tuple[NodeState, Victims]] = []
     failed: Counter[Refusal] = Counter()
     enough = max(_LEAST_CANDIDATES, len(cluster.nodes) // _SHARE)
     for state in cluster.nodes.values():
@@ -64,17 +74,17 @@ def plan(
         if refusal is None or not refusal.curable:
             failed[NOT_HELPFUL] += 1
             continue
-        victims = victims_on(wish, state, cluster, profile)
+        victims = victims_on(wish, state, cluster, profile, budgets)
         if isinstance(victims, Refusal):
             failed[victims] += 1
         else:
             found.append((state, victims))
-            if len(found) >= enough:
+            if len(found) >= enough and any(not there.broken for _, there in found):
                 break
     if not found:
         return _helpless(failed)
     state, victims_there = min(found, key=lambda one: harm(one[1]))
-    return Plan(node=state.name, victims=tuple(victims_there))
+    return Plan(node=state.name, victims=tuple(victims_there.pods))
 
 
 def _without_victims(refusals: Counter[Refusal]) -> Iterable[tuple[Refusal, int]]:
@@ -95,13 +105,16 @@ def is_waiting_for_victims(wish: Wish, cluster: Cluster) -> bool:
     return state is not None and any(pod.deleting and pod.priority < wish.priority for pod in state.pods.values())
 
 
-def victims_on(wish: Wish, state: NodeState, cluster: Cluster, profile: Profile) -> list[Wish] | Refusal:
-    """The fewest and least important pods that have to go from a node, the most important first; or why it would not
-    help.
+def victims_on(
+    wish: Wish, state: NodeState, cluster: Cluster, profile: Profile, budgets: Sequence[Budget] = ()
+) -> Victims | Refusal:
+    """The fewest and least important pods that have to go from a node, or why it would not help. Those that would
+    break a budget are the first to be let stay.
     """
     if min(state.priorities, default=wish.priority) >= wish.priority:
         return NO_VICTIMS
     lesser = sorted((pod for pod in state.pods.values() if pod.priority < wish.priority), key=importance)
+    broken = breaking(lesser, budgets) if budgets else set()
     gone = list(lesser)
     for pod in lesser:
         cluster.take_in_mind(pod, state)
@@ -109,25 +122,27 @@ def victims_on(wish: Wish, state: NodeState, cluster: Cluster, profile: Profile)
         refusal = refusal_beside_nominated(wish, state, cluster, profile)
         if refusal is not None:
             return refusal
-        for pod in lesser:
+        for pod in sorted(lesser, key=lambda one: one.uid not in broken):
             cluster.put_in_mind(pod, state)
             if refusal_beside_nominated(wish, state, cluster, profile) is None:
                 gone.remove(pod)
             else:
                 cluster.take_in_mind(pod, state)
-        return list(gone)
+        return Victims(list(gone), sum(pod.uid in broken for pod in gone))
     finally:
         for pod in gone:
             cluster.put_in_mind(pod, state)
 
 
-def harm(victims: list[Wish]) -> tuple[int, int, int, float]:
-    """Sorts the node first where the most important victim is least important, then where the sum of priorities is
-    least, then where the fewest go, then where the most important ones have run the shortest.
+def harm(there: Victims) -> tuple[int, int, int, int, float]:
+    """Sorts the node first where the fewest budgets are broken, then where the most important victim is least
+    important, then where the sum of priorities is least, then where the fewest go, then where the most important ones
+    have run the shortest.
     """
+    victims = there.pods
     if not victims:
-        return -(2**31), 0, 0, 0.0
+        return 0, -(2**31), 0, 0, 0.0
     most = victims[0].priority
     oldest = min(pod.started for pod in victims if pod.priority == most)
     # Kubernetes makes all priorities positive, so that more victims weigh more.
-    return most, sum(pod.priority + 2**31 for pod in victims), len(victims), -oldest.timestamp()
+    return there.broken, most, sum(pod.priority + 2**31 for pod in victims), len(victims), -oldest.timestamp()

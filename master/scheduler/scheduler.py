@@ -22,6 +22,7 @@ from master.scheduler.profile import Profile
 from master.scheduler.queueing import Entry, SchedulingQueue
 from master.scheduler.reports import GATED, Reports
 from master.scheduler.views import NOTHING_NEAR
+from master.scheduler.volumes import beside
 from master.scheduler.wish import Wish
 from master.scheduler.writing import Writers
 
@@ -106,12 +107,15 @@ class Scheduler:
             if self._cluster.node_of(entry.uid):
                 # The answer to its binding was lost, and the watch does not show it bound.
                 self._cluster.remove(entry.uid)
+            if wish.volumes.alone:
+                wish.volumes = beside(wish.volumes, self._cluster.users(wish, wish.volumes.alone))
             nominated = self._cluster.nominated_to(entry.uid)
             choice = self._chooser.choose(wish)
             if choice.node:
                 self._cluster.place(wish, choice.node)
             else:
-                way = plan(wish, self._cluster, self._profile, choice.refusals, self._chooser.refusal)
+                budgets = self.picture.budgets()
+                way = plan(wish, self._cluster, self._profile, choice.refusals, self._chooser.refusal, budgets)
                 lost = self._nominate(wish, way)
             # What is kept of the pod must not keep the counts of this moment.
             wish.view = NOTHING_NEAR

@@ -98,6 +98,10 @@ class Wish:
             terms=shape.terms_for(meta.namespace, meta.labels),
         )
 
+    def uses(self, namespace: str, claims: frozenset[str]) -> bool:
+        """Whether it uses one of these claims of a namespace."""
+        return self.namespace == namespace and not claims.isdisjoint(self.shape.claims)
+
 
 def _shape(pod: Pod) -> Shape:
     spec = pod.spec

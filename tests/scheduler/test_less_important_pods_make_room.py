@@ -5,11 +5,15 @@ from typing import Any
 
 import pytest
 
+from api.codec import convert
 from api.core import Pod
+from api.policy import PodDisruptionBudget
 from api.scalars import now
+from api.selectors import from_map
+from master.scheduler.budgets import Budget, breaking, budgets_of
 from master.scheduler.cluster import Cluster
 from master.scheduler.decision import Chooser
-from master.scheduler.preemption import Plan, harm, plan
+from master.scheduler.preemption import Plan, Victims, harm, plan
 from master.scheduler.profile import Profile
 from master.scheduler.wish import Wish
 from tests.scheduler.made import cluster, node, pod
@@ -23,13 +27,13 @@ def worth(name: str, priority: int, cpu: str = "2", **more: Any) -> Pod:
     return pod(name, cpu=cpu, priority=priority, **more)
 
 
-def planned(one: Pod, there: Cluster) -> Plan:
+def planned(one: Pod, there: Cluster, *budgets: Budget) -> Plan:
     wish, profile = Wish.of(one), Profile()
     chooser = Chooser(there, profile)
     choice = chooser.choose(wish)
     assert not choice.node, "it fits as it is"
     before = {name: (state.requested.copy(), set(state.pods)) for name, state in there.nodes.items()}
-    found = plan(wish, there, profile, choice.refusals, chooser.refusal)
+    found = plan(wish, there, profile, choice.refusals, chooser.refusal, budgets)
     after = {name: (state.requested, set(state.pods)) for name, state in there.nodes.items()}
     assert after == before, "thinking changes nothing"
     return found
@@ -68,7 +72,7 @@ def test_of_equal_harm_the_youngest_go() -> None:
     old.status.start_time = now().replace(year=2001)
     young.status.start_time = now().replace(year=2002)
     assert planned(wants(), cluster(node("a"), node("b"), a=[old], b=[young])).node == "b"
-    assert harm([Wish.of(young)]) < harm([Wish.of(old)])
+    assert harm(Victims([Wish.of(young)])) < harm(Victims([Wish.of(old)]))
 
 
 @pytest.mark.parametrize(
@@ -150,3 +154,66 @@ def test_refusals_alone_say_how_many_nodes_could_be_cured() -> None:
     chooser = Chooser(there, Profile())
     choice = chooser.choose(Wish.of(wants()))
     assert Counter(refusal.curable for refusal in choice.refusals.elements()) == {True: 1, False: 1}
+
+
+def budget(allowed: int, app: str = "kept", *, going: tuple[str, ...] = (), namespace: str = "default") -> Budget:
+    document = {
+        "metadata": {"name": "b", "namespace": namespace},
+        "spec": {"selector": {"matchLabels": {"app": app}} if app else {}},
+        "status": {"disruptionsAllowed": allowed, "disruptedPods": dict.fromkeys(going, "2026-01-01T00:00:00Z")},
+    }
+    found = budgets_of([convert(document, PodDisruptionBudget)])
+    return found[0] if found else Budget(namespace, from_map({"no": "pod"}), 0, frozenset())
+
+
+KEPT = {"app": "kept"}
+
+
+@pytest.mark.parametrize(
+    ("budgets", "pods", "chosen", "victims"),
+    [
+        # A spent budget is spared, though its pod is less important.
+        ([budget(0)], {"a": [worth("a1", 1, "4", labels=KEPT)], "b": [worth("b1", 9, "4")]}, "b", {"b1"}),
+        # One that has room is not in the way.
+        ([budget(1)], {"a": [worth("a1", 1, "4", labels=KEPT)], "b": [worth("b1", 9, "4")]}, "a", {"a1"}),
+        # On one node the pod of the spent budget stays, and the more important one goes.
+        (
+            [budget(0)],
+            {"a": [worth("a1", 1, labels=KEPT), worth("a2", 9)], "b": [worth("b1", VITAL, "4")]},
+            "a",
+            {"a2"},
+        ),
+        # When nothing else helps it is broken.
+        ([budget(0)], {"a": [worth("a1", 1, "4", labels=KEPT)], "b": [worth("b1", VITAL, "4")]}, "a", {"a1"}),
+        # The one goes that it allows for, and the other stays.
+        (
+            [budget(1)],
+            {"a": [worth("a1", 1, labels=KEPT), worth("a2", 1, labels=KEPT)], "b": [worth("b1", 9, "4", labels=KEPT)]},
+            "a",
+            {"a1"},
+        ),
+    ],
+)
+def test_budgets_are_spared_where_that_is_possible(
+    budgets: list[Budget], pods: dict[str, list[Pod]], chosen: str, victims: set[str]
+) -> None:
+    found = planned(wants(), cluster(node("a"), node("b"), **pods), *budgets)
+    assert (found.node, {one.name for one in found.victims}) == (chosen, victims)
+
+
+@pytest.mark.parametrize(
+    ("budgets", "broken"),
+    [
+        ([budget(0)], {"x", "y"}),
+        ([budget(1)], {"y"}),
+        ([budget(2)], set()),
+        ([budget(0), budget(2)], {"x", "y"}),
+        ([budget(0, going=("x",))], {"y"}),
+        ([budget(0, "other")], set()),
+        ([budget(0, "")], set()),
+        ([budget(0, namespace="elsewhere")], set()),
+    ],
+)
+def test_who_breaks_a_budget(budgets: list[Budget], broken: set[str]) -> None:
+    wishes = [Wish.of(worth(name, 1, labels=KEPT)) for name in "xy"]
+    assert breaking(wishes, budgets) == broken

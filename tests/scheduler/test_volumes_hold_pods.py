@@ -5,9 +5,14 @@ from typing import Any
 import pytest
 
 from api.codec import convert
-from api.core import PersistentVolume, PersistentVolumeClaim
+from api.core import PersistentVolume, PersistentVolumeClaim, Pod
 from api.scalars import now
-from master.scheduler.volumes import volumes_of
+from master.scheduler.decision import Chooser
+from master.scheduler.filters import Refusal, volume_restrictions
+from master.scheduler.preemption import plan
+from master.scheduler.profile import Profile
+from master.scheduler.volumes import beside, volumes_of
+from master.scheduler.wish import Wish
 from tests.scheduler.made import cluster, node, pod, refusal
 
 UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
@@ -75,3 +80,41 @@ def test_a_volume_draws_its_pod_to_the_nodes_that_reach_it(claims: tuple[str, ..
     refused = {name: refusal(pod(), there, name, volumes=found) for name in "abc"}
     conflict = ("node(s) had volume node affinity conflict",)
     assert refused == {name: () if name in nodes else conflict for name in "abc"}
+
+
+ALONE = "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode"
+
+
+def user(name: str, *claims: str, **spec: Any) -> Pod:
+    volumes = [{"name": one, "persistentVolumeClaim": {"claimName": one}} for one in claims]
+    return pod(name, volumes=volumes, **spec)
+
+
+def test_a_claim_for_one_pod_is_not_used_by_a_second() -> None:
+    mine = claim("mine", "everywhere")
+    mine.spec.access_modes = ["ReadWriteOncePod"]
+    found = volumes_of("default", ("mine",), lambda *_: mine, VOLUMES.get)
+    assert found.alone == {"mine"}
+    others = {"a": [user("first", "mine")], "b": [user("x", "mine", namespace="elsewhere"), user("y", "free")]}
+    there = cluster(node("a"), node("b"), **others)
+    second = Wish.of(user("second", "mine"))
+    second.volumes = beside(found, there.users(second, found.alone))
+    refused = {name: volume_restrictions(second, there.nodes[name]) for name in "ab"}
+    assert refused == {"a": Refusal((ALONE,), curable=True), "b": Refusal((ALONE,))}
+    there.remove("first")
+    second.volumes = beside(found, there.users(second, found.alone))
+    assert [volume_restrictions(second, there.nodes[name]) for name in "ab"] == [None, None]
+
+
+def test_who_is_more_important_takes_the_claim_for_one_pod() -> None:
+    mine = claim("mine", "everywhere")
+    mine.spec.access_modes = ["ReadWriteOncePod"]
+    there = cluster(node("a"), node("b"), a=[user("first", "mine", priority=1)])
+    wish, profile = Wish.of(user("second", "mine", priority=2)), Profile()
+    found = volumes_of("default", ("mine",), lambda *_: mine, VOLUMES.get)
+    wish.volumes = beside(found, there.users(wish, found.alone))
+    chooser = Chooser(there, profile)
+    choice = chooser.choose(wish)
+    assert choice.reason == f"0/2 nodes are available: 2 {ALONE}."
+    way = plan(wish, there, profile, choice.refusals, chooser.refusal)
+    assert (way.node, [one.name for one in way.victims]) == ("a", ["first"])
