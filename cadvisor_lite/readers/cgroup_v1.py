@@ -4,10 +4,21 @@ import os
 from collections.abc import Mapping
 
 from cadvisor_lite.readers.files import Read
-from cadvisor_lite.readers.parsing import parse_blkio, parse_flat, parse_limit
+from cadvisor_lite.readers.parsing import Picked, parse_blkio, parse_flat, parse_limit
 from cadvisor_lite.readers.samples import CpuSample, DeviceIoSample, Limits, MemorySample
 
 Directories = Mapping[str, str]
+_memory_stat = Picked(
+    b"pgfault",
+    b"pgmajfault",
+    b"total_cache",
+    b"total_rss",
+    b"total_mapped_file",
+    b"total_swap",
+    b"total_pgfault",
+    b"total_pgmajfault",
+    b"total_inactive_file",
+)
 _NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
@@ -38,7 +49,7 @@ def read_memory(directories: Directories, read: Read) -> MemorySample | None:
     usage_text, stat_text = read(base + "usage_in_bytes"), read(base + "stat")
     if usage_text is None or stat_text is None:
         return None
-    usage, stat = int(usage_text), parse_flat(stat_text)
+    usage, stat = int(usage_text), _memory_stat(stat_text)
     peak, failcnt = read(base + "max_usage_in_bytes"), read(base + "failcnt")
     return MemorySample(
         usage_bytes=usage,

@@ -2,6 +2,7 @@
 
 from cadvisor_lite.readers.files import Read
 from cadvisor_lite.readers.parsing import (
+    Picked,
     parse_cpu_max,
     parse_flat,
     parse_io_stat,
@@ -10,6 +11,8 @@ from cadvisor_lite.readers.parsing import (
     shares_from_weight,
 )
 from cadvisor_lite.readers.samples import CpuSample, DeviceIoSample, Limits, MemorySample
+
+_memory_stat = Picked(b"anon", b"file", b"file_mapped", b"inactive_file", b"pgfault", b"pgmajfault")
 
 
 def read_cpu(directory: str, read: Read) -> CpuSample | None:
@@ -33,7 +36,7 @@ def read_memory(directory: str, read: Read) -> MemorySample | None:
     usage_text, stat_text = read(base + "current"), read(base + "stat")
     if usage_text is None or stat_text is None:
         return None
-    usage, stat = int(usage_text), parse_flat(stat_text)
+    usage, stat = int(usage_text), _memory_stat(stat_text)
     events = parse_flat(read(base + "events") or b"")
     swap, peak = read(base + "swap.current"), read(base + "peak")
     return MemorySample(

@@ -18,6 +18,29 @@ def parse_flat(data: bytes) -> dict[bytes, int]:
     return dict(zip(words[::2], map(int, words[1::2]), strict=True))
 
 
+class Picked:
+    """Picks a few keys of a long `key value` file such as memory.stat, without reading the numbers of the others.
+
+    It remembers where each key stood last, since a kernel keeps their order. A key that is not there is left out.
+    """
+
+    def __init__(self, *keys: bytes) -> None:
+        self._places = dict.fromkeys(keys, 0)
+
+    def __call__(self, data: bytes) -> dict[bytes, int]:
+        words = data.split()
+        found, end = {}, len(words) - 1
+        for key, place in self._places.items():
+            if place >= end or words[place] != key:
+                try:
+                    place = words.index(key)
+                except ValueError:
+                    continue
+                self._places[key] = place
+            found[key] = int(words[place + 1])
+        return found
+
+
 def parse_limit(data: bytes | None) -> int | None:
     """One limit; None for "max", a negative number, v1's page-rounded infinity, or no file."""
     if data is None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from cadvisor_lite.readers import DeviceIoSample, InterfaceSample
 from cadvisor_lite.readers.parsing import (
+    Picked,
     parse_blkio,
     parse_cpu_max,
     parse_cpuinfo,
@@ -110,3 +111,13 @@ def test_os_release_gives_the_pretty_name() -> None:
 def test_flat_files_come_back_as_they_were_written(values: dict[str, int]) -> None:
     data = "".join(f"{key} {value}\n" for key, value in values.items()).encode()
     assert parse_flat(data) == {key.encode(): value for key, value in values.items()}
+
+
+def test_picked_keys_are_found_wherever_they_stand_and_absent_ones_left_out() -> None:
+    picked = Picked(b"rss", b"pgfault", b"swap")
+    assert picked(b"cache 1\nrss 2\npgfault 3\n") == {b"rss": 2, b"pgfault": 3}
+    assert picked(b"pgfault 5\nrss 4\n") == {b"rss": 4, b"pgfault": 5}
+    assert picked(b"swap 9\ncache 1\nrss 7\nmore 8\n") == {b"rss": 7, b"swap": 9}
+    assert picked(b"") == {}
+    with pytest.raises(ValueError, match="invalid literal"):
+        picked(b"rss many\n")
