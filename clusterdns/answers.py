@@ -4,11 +4,13 @@ Owners point to the question at offset 12 and names within records are not compr
 fits every packet that asks for this name and type.
 """
 
+import struct
 from collections.abc import Sequence
 
 from clusterdns.wire import NOERROR, TC, Query, message, room
 
 AUTHORITATIVE = 0x04
+_PACKED = struct.Struct("!BH")  # additional records, bytes of the answer
 
 
 class Answer:
@@ -31,6 +33,22 @@ class Answer:
         self._counts = (len(answers), len(authority), len(additional))
         self._body = b"".join(self._answers) + self._authority + self._additional
         self._turn = 0
+
+    def packed(self) -> bytes | None:
+        """The same in one piece of bytes, to be kept by the ten thousand; None for what is not one plain record."""
+        answers, authority, additional = self._counts
+        if answers != 1 or authority or self.rcode != NOERROR or additional > 255:
+            return None
+        return _PACKED.pack(additional, len(self._answers[0])) + self._body
+
+    @classmethod
+    def unpacked(cls, packed: bytes) -> "Answer":
+        """What `packed` was made of."""
+        count, size = _PACKED.unpack_from(packed)
+        body = packed[_PACKED.size :]
+        answer = cls([body[:size]], additional=[body[size:]])
+        answer._counts = (1, 0, count)
+        return answer
 
     @property
     def rotates(self) -> bool:

@@ -2,6 +2,9 @@
 
 The rule: a reader sees a name either before or after a change, never half of it. Every change is made of
 single dictionary operations, and the table of ready messages (`recent`) is replaced only after them.
+
+A name with one record, as nearly all have, is kept as bytes: its type and class, then its packed answer. What else is
+known of a service is kept as it came; its names are worked out again when it goes.
 """
 
 import struct
@@ -43,6 +46,30 @@ class Negative:
     no_data: Answer
 
 
+_NOTHING = Built({}, ())
+_EMPTY = Entry({})
+_KIND_BYTES = 4
+
+
+def pack(entry: Entry) -> bytes | Entry:
+    """As little as a name can be kept in; the entry itself where it has an alias or several records."""
+    if not entry.answers and entry.alias is None:
+        return _EMPTY
+    if entry.alias is None and len(entry.answers) == 1:
+        ((kind, answer),) = entry.answers.items()
+        packed = answer.packed()
+        if packed is not None:
+            return kind + packed
+    return entry
+
+
+def unpack(kept: bytes | Entry) -> Entry:
+    """The entry that `pack` made it of."""
+    if isinstance(kept, Entry):
+        return kept
+    return Entry({kept[:_KIND_BYTES]: Answer.unpacked(kept[_KIND_BYTES:])})
+
+
 class Zone:
     """Names of one cluster."""
 
@@ -51,9 +78,10 @@ class Zone:
         self.synced = False
         self._domain, self._ttl_s = domain, ttl_s
         self._lock = threading.Lock()
-        self._names: dict[bytes, Entry] = {}
-        self._built: dict[Key, tuple[ServiceNames, Built]] = {}
-        self._pointers: dict[bytes, dict[Key, tuple[bytes, ...]]] = {}
+        self._names: dict[bytes, bytes | Entry] = {}
+        self._services: dict[Key, ServiceNames] = {}
+        self._owners: dict[bytes, tuple[Key, ...]] = {}
+        """Reverse names to the services that they point to."""
         self._namespaces: Counter[str] = Counter()
         self._apex = wire_name(domain)
         self._pods = wire_name(f"pod.{domain}")
@@ -62,14 +90,16 @@ class Zone:
         self._negative: dict[bytes, Negative] = {}
         self._soa_names = wire_name(f"ns.dns.{domain}") + wire_name(f"hostmaster.{domain}")
         self._serial = int(time.time())
+        self._apex_answers: dict[bytes, Answer] = {}
         self._publish()
         self._add_fixed(address)
 
     def lookup(self, query: Query) -> Answer | Entry | None:
         """The answer; an entry whose alias has to be followed; None for a name that is not ours."""
-        entry = self._names.get(query.name)
-        if entry is None:
+        kept = self._names.get(query.name)
+        if kept is None:
             return self._absent(query)
+        entry = unpack(kept)
         answer = entry.answers.get(query.kind)
         if answer is not None:
             return answer
@@ -96,22 +126,19 @@ class Zone:
         """Add or replace a service; ValueError, and nothing changed, when its names are impossible."""
         key = (service.namespace, service.name)
         with self._lock:
-            before = self._built.get(key)
-            if before is not None and before[0] == service:
-                return
-            built = build(service, domain=self._domain, ttl_s=self._ttl_s)
-            self._replace(key, service, built)
+            if self._services.get(key) != service:
+                self._replace(key, service, self._build(service))
 
     def remove(self, namespace: str, name: str) -> None:
         """Forget a service; one that is not there is no error."""
         with self._lock:
-            if (namespace, name) in self._built:
-                self._replace((namespace, name), None, Built({}, ()))
+            if (namespace, name) in self._services:
+                self._replace((namespace, name), None, _NOTHING)
 
     def services(self) -> list[ServiceNames]:
         """Every service whose names are answered."""
         with self._lock:
-            return [service for service, _built in self._built.values()]
+            return list(self._services.values())
 
     def remember(self, recent: dict[bytes, bytes], question: bytes, reply: bytes) -> None:
         """Keep a ready message; `recent` is the table as it was before the answer was looked up.
@@ -127,65 +154,65 @@ class Zone:
         self.synced = True
         self.recent = {}
 
+    def _build(self, service: ServiceNames) -> Built:
+        return build(service, domain=self._domain, ttl_s=self._ttl_s)
+
     def _replace(self, key: Key, service: ServiceNames | None, built: Built) -> None:
-        old_entries, old_pointers = {}, set()
-        if key in self._built:
-            old = self._built[key][1]
-            old_entries, old_pointers = old.entries, {name for name, _target in old.pointers}
-        self._names.update(built.entries)
-        for gone in old_entries.keys() - built.entries.keys():
+        before = self._services.get(key)
+        old = self._build(before) if before is not None else _NOTHING
+        self._names.update((name, pack(entry)) for name, entry in built.entries.items())
+        for gone in old.entries.keys() - built.entries.keys():
             del self._names[gone]
-        targets: dict[bytes, list[bytes]] = {name: [] for name in old_pointers}
+        targets: dict[bytes, list[bytes]] = {name: [] for name, _target in old.pointers}
         for name, target in built.pointers:
             targets.setdefault(name, []).append(target)
         for name, found in targets.items():
-            self._point(name, key, tuple(found))
+            self._point(name, key, found)
         self._count_namespace(key, service is not None)
         if service is not None:
-            self._built[key] = (service, built)
+            self._services[key] = service
         else:
-            del self._built[key]
+            del self._services[key]
         self._publish()
 
-    def _point(self, name: bytes, key: Key, targets: tuple[bytes, ...]) -> None:
-        """Several services may stand behind one address; each owns its own pointers."""
-        owners = self._pointers.setdefault(name, {})
-        if targets:
-            owners[key] = targets
-        else:
-            owners.pop(key, None)
-        found = sorted({target for each in owners.values() for target in each})
+    def _point(self, name: bytes, key: Key, targets: list[bytes]) -> None:
+        """Several services may stand behind one address; each has its own pointers."""
+        others = [owner for owner in self._owners.get(name, ()) if owner != key]
+        found = set(targets)
+        for owner in others:
+            pointers = self._build(self._services[owner]).pointers
+            found |= {target for pointer, target in pointers if pointer == name}
         if found:
-            encoded = [record(TO_QUESTION, TYPE_PTR, self._ttl_s, target) for target in found]
-            self._names[name] = Entry({kind_of(TYPE_PTR): Answer(encoded)})
+            self._owners[name] = (*others, key) if targets else tuple(others)
+            encoded = [record(TO_QUESTION, TYPE_PTR, self._ttl_s, target) for target in sorted(found)]
+            self._names[name] = pack(Entry({kind_of(TYPE_PTR): Answer(encoded)}))
         else:
             self._names.pop(name, None)
-            del self._pointers[name]
+            self._owners.pop(name, None)
 
     def _count_namespace(self, key: Key, present: bool) -> None:
         """A namespace with services is a name that exists and has no records."""
-        self._namespaces[key[0]] += int(present) - int(key in self._built)
+        self._namespaces[key[0]] += int(present) - int(key in self._services)
         name = wire_name(f"{key[0]}.svc.{self._domain}")
         if self._namespaces[key[0]]:
-            self._names.setdefault(name, Entry({}))
+            self._names.setdefault(name, _EMPTY)
         else:
             self._names.pop(name, None)
 
     def _add_fixed(self, address: str) -> None:
         server = wire_name(f"ns.dns.{self._domain}")
         soa, ns = kind_of(TYPE_SOA), kind_of(TYPE_NS)
-        self._names[self._apex] = Entry(
-            {
-                soa: Answer([self._soa(TO_QUESTION)]),
-                ns: Answer([record(TO_QUESTION, TYPE_NS, self._ttl_s, server)]),
-            }
-        )
+        self._apex_answers = {
+            soa: Answer([self._soa(TO_QUESTION)]),
+            ns: Answer([record(TO_QUESTION, TYPE_NS, self._ttl_s, server)]),
+        }
+        self._names[self._apex] = Entry(self._apex_answers)
         self._names[server] = address_entry([address], self._ttl_s)
         version = bytes([len(SPECIFICATION)]) + SPECIFICATION.encode()
         text = record(TO_QUESTION, TYPE_TXT, self._ttl_s, version)
         self._names[wire_name(f"dns-version.{self._domain}")] = Entry({kind_of(TYPE_TXT): Answer([text])})
         for empty in ("svc", "pod", "dns"):
-            self._names[wire_name(f"{empty}.{self._domain}")] = Entry({})
+            self._names[wire_name(f"{empty}.{self._domain}")] = _EMPTY
 
     def _publish(self) -> None:
         """A new serial in every SOA, then a new table of ready messages: in that order."""
@@ -193,8 +220,7 @@ class Zone:
         for apex in self._zones:
             soa = [self._soa(apex)]
             self._negative[apex] = Negative(Answer(authority=soa, rcode=NXDOMAIN), Answer(authority=soa))
-        if self._apex in self._names:
-            self._names[self._apex].answers[kind_of(TYPE_SOA)] = Answer([self._soa(TO_QUESTION)])
+        self._apex_answers[kind_of(TYPE_SOA)] = Answer([self._soa(TO_QUESTION)])
         self.recent = {}
 
     def _soa(self, owner: bytes) -> bytes:

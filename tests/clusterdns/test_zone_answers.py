@@ -5,7 +5,10 @@ import re
 import pytest
 from dnslib import RCODE
 
-from clusterdns.records import Endpoint, ServiceNames
+from clusterdns.records import Endpoint, Entry, ServiceNames, build
+from clusterdns.wire import TYPE_SRV, Query, kind_of
+from clusterdns.zone import pack, unpack
+from tests.clusterdns.conftest import SERVICES
 
 ZONE = "cluster.local"
 
@@ -136,3 +139,29 @@ def test_a_service_with_an_impossible_name_changes_nothing(dns):
     with pytest.raises(ValueError, match="is no domain name"):
         dns.service.zone.put(ServiceNames("default", "frontend", external_name="a..b"))
     assert dns.short("frontend.default.svc.cluster.local") == ["10.96.0.7"]
+
+
+def test_a_name_kept_as_bytes_is_what_it_was_made_of() -> None:
+    for service in SERVICES:
+        for entry in build(service, domain="cluster.local", ttl_s=5).entries.values():
+            kept = pack(entry)
+            if isinstance(kept, Entry):
+                assert kept == entry
+                continue
+            again = unpack(kept)
+            assert again.alias is None
+            assert again.answers.keys() == entry.answers.keys()
+            for kind, answer in entry.answers.items():
+                query = Query(b"ab", 1, 0, b"\1x\0", kind, b"\1x\0" + kind, 4096, True, False)
+                assert again.answers[kind].render(query) == answer.render(query)
+
+
+def test_an_answer_kept_as_bytes_is_cut_where_it_was_cut_before() -> None:
+    built = build(SERVICES[0], domain="cluster.local", ttl_s=5).entries
+    kind = kind_of(TYPE_SRV)
+    entry = next(entry for entry in built.values() if kind in entry.answers)
+    assert isinstance(pack(entry), bytes)
+    answer = entry.answers[kind]
+    for limit in range(20, 400, 7):
+        query = Query(b"ab", 1, 0, b"\1x\0", kind, b"\1x\0" + kind, limit, False, False)
+        assert unpack(pack(entry)).answers[kind].render(query) == answer.render(query)
