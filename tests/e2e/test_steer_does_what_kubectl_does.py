@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -220,3 +222,100 @@ def test_a_rolling_update_goes_on_where_it_was_stopped_and_back(
     [left] = api.items("replicationcontrollers", namespace)
     assert left["metadata"]["name"] == "web"
     assert not [key for key in left["metadata"].get("annotations", {}) if key.startswith("kubectl.kubernetes.io/")]
+
+
+def test_it_reaches_into_a_pod(cluster: Cluster, folder: Path, space: str) -> None:
+    """Copies to and from it, forwards a port, and attaches."""
+
+    def steer(*words: str) -> str:
+        out, err, code = run(STEER, cluster, folder, space, list(words))
+        assert code == 0, out + err
+        return out
+
+    tree = folder / "tree"
+    (tree / "inner").mkdir(parents=True)
+    (tree / "inner/data").write_bytes(bytes(range(256)) * 1000)
+    steer("cp", str(tree), "single:/tmp/tree")
+    steer("cp", f"{space}/single:/tmp/tree", str(folder / "back"))
+    assert (folder / "back/inner/data").read_bytes() == (tree / "inner/data").read_bytes()
+    out, err, code = run(STEER, cluster, folder, space, ["cp", "single:/tmp/nosuch", str(folder / "none")])
+    assert code != 0
+    assert "nosuch" in err
+    steer(
+        "exec",
+        "single",
+        "--",
+        "sh",
+        "-c",
+        "mkdir /tmp/www; echo forwarded > /tmp/www/index.html; httpd -p 8099 -h /tmp/www",
+    )
+    environment = clean_environment(KUBECONFIG=str(cluster.kubeconfig), HOME=str(folder))
+    words = [STEER, "-n", space, "port-forward", "pod/single", ":8099"]
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as forwarding:
+        try:
+            assert forwarding.stdout is not None
+            first = forwarding.stdout.readline()
+            port = int(first.split(":")[1].split()[0])
+            assert first == f"Forwarding from 127.0.0.1:{port} -> 8099\n"
+            for _ in range(3):
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
+                    assert answer.read() == b"forwarded\n"
+        finally:
+            forwarding.kill()
+    image = json.loads(steer("get", "pod", "single", "-o", "json"))["spec"]["containers"][0]["image"]
+    script = "read line; echo got $line; exit 7"
+    ran = ["run", "once", f"--image={image}", "--restart=Never", "-i", "--rm", "--command", "--", "sh", "-c", script]
+    said = subprocess.run(
+        [STEER, "-n", space, *ran],
+        env=environment,
+        input="word\n",
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "got word" in said.stdout, said.stdout + said.stderr
+    assert f'pod "once" deleted from {space} namespace' in said.stdout
+    assert "NotFound" in run(STEER, cluster, folder, space, ["get", "pod", "once"])[1]
+
+
+def test_a_deployment_is_rolled_out_and_back(cluster: Cluster, folder: Path, namespace: str) -> None:
+    def steer(*words: str, code: int = 0) -> str:
+        out, err, done = run(STEER, cluster, folder, namespace, list(words))
+        assert done == code, out + err
+        return out
+
+    spec = pod("rolled")["spec"]
+    labels = {"app": "rolled"}
+    wanted = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "rolled"},
+        "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": spec}},
+    }
+    (folder / "rolled.yaml").write_text(yaml.safe_dump(wanted))
+    steer("create", "-f", "rolled.yaml")
+    done = 'deployment "rolled" successfully rolled out\n'
+    assert steer("rollout", "status", "deploy/rolled", "--timeout=60s").endswith(done)
+    image = spec["containers"][0]["image"]
+    other = image.replace(":1", ":latest")
+    assert steer("set", "image", "deploy/rolled", f"main={other}") == "deployment.apps/rolled image updated\n"
+    assert steer("rollout", "status", "deploy/rolled", "--timeout=60s").endswith(done)
+    for program in (KUBECTL, STEER):
+        told, _, _ = run(program, cluster, folder, namespace, ["rollout", "history", "deploy/rolled"])
+        assert alike(told).split("\n")[1:4] == ["REVISION  CHANGE-CAUSE", "1  <none>", "2  <none>"]
+    answers = [
+        run(program, cluster, folder, namespace, ["rollout", "history", "deploy/rolled", "--revision=1"])
+        for program in (KUBECTL, STEER)
+    ]
+    assert alike(answers[1][0]) == alike(answers[0][0])
+    assert steer("rollout", "undo", "deploy/rolled") == "deployment.apps/rolled rolled back\n"
+    steer("wait", "deploy/rolled", "--for=condition=Available", "--timeout=60s")
+    assert steer("rollout", "status", "deploy/rolled", "--timeout=60s").endswith(done)
+    assert steer("get", "deploy", "rolled", "-o", "jsonpath={.spec.template.spec.containers[0].image}") == image
+    assert steer("rollout", "restart", "deploy/rolled") == "deployment.apps/rolled restarted\n"
+    assert steer("rollout", "status", "deploy/rolled", "--timeout=60s").endswith(done)
+    assert steer("delete", "deploy", "rolled", "--cascade=foreground") == (
+        f'deployment.apps "rolled" deleted from {namespace} namespace\n'
+    )
+    assert "No resources found" in run(STEER, cluster, folder, namespace, ["get", "pods"])[1]
