@@ -25,6 +25,7 @@ class PrivateDocker:
 
     name: str
     folder: Path
+    options: tuple[str, ...] = ()
     _daemon: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -60,6 +61,7 @@ class PrivateDocker:
             f"--pidfile={self.folder}/docker.pid",
             f"--containerd-namespace={self.name}",
             f"--containerd-plugins-namespace={self.name}-plugins",
+            *self.options,
         ]
         log = (self.folder / "dockerd.log").open("ab")
         self._daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
