@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import urllib3
-from conftest import identities
 from cryptography import x509
 from tests_apiserver import Api, free_port, wait_for
 
 from client.kubeconfig import load_kubeconfig
 from master import pki
+from tests.apiserver.conftest import identities
 
 CONFIGS = "/api/v1/namespaces/default/configmaps"
 # The interval of half a minute is all that differs from `steersman apiserver`.

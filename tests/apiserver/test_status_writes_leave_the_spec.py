@@ -1,0 +1,77 @@
+"""Writes of a status: the wanted state stays byte for byte, and what else they may change keeps its rules."""
+
+from typing import Any
+
+import pytest
+from tests_apiserver import Api, Running, pod
+
+from api.core import Pod
+from api.resources import resource_of
+
+
+@pytest.fixture
+def path(admin: Api, namespace: str) -> str:
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    wanted = pod("p", nodeName="n1", tolerations=[{"key": "a", "operator": "Exists"}], securityContext={"runAsUser": 7})
+    assert admin.post(pods, wanted).status == 201
+    return f"{pods}/p"
+
+
+def spec_bytes(server: Running, path: str) -> bytes:
+    """As they are stored."""
+    _, _, _, _, namespace, _, name = path.split("/")
+    item = server.api.cache.table(resource_of(Pod)).get(namespace, name)
+    assert item is not None
+    return item.wire[item.wire.index(b'"spec":') : item.wire.index(b'"status":')]
+
+
+def changed(item: Any, **status: Any) -> Any:
+    return {**item, "spec": {"containers": [{"name": "other", "image": "other"}]}, "status": status}
+
+
+def test_a_status_takes_nothing_of_the_spec_along(admin: Api, server: Running, path: str) -> None:
+    before, first = spec_bytes(server, path), admin.get(path).json
+    put = admin.put(f"{path}/status", changed(first, phase="Running", message="m"))
+    assert put.status == 200, put.data
+    for form in ("merge", "strategic-merge"):
+        patched = admin.patch(f"{path}/status", {"status": {"podIP": "10.0.0.9"}, "spec": {"hostNetwork": True}}, form)
+        assert patched.status == 200, patched.data
+    last = admin.get(path).json
+    assert spec_bytes(server, path) == before
+    assert (last["spec"], last["metadata"]["generation"]) == (first["spec"], first["metadata"]["generation"])
+    assert {"phase": "Running", "message": "m", "podIP": "10.0.0.9"}.items() <= last["status"].items()
+
+
+def test_what_a_status_leaves_out_is_filled_in(admin: Api, path: str) -> None:
+    first = admin.get(path).json
+    emptied = admin.put(f"{path}/status", changed(first)).json
+    assert emptied["status"] == {"phase": "Pending", "qosClass": first["status"]["qosClass"]}
+
+
+def test_labels_beside_a_status_keep_their_rules(admin: Api, server: Running, path: str) -> None:
+    before = spec_bytes(server, path)
+    good = admin.patch(f"{path}/status", {"metadata": {"labels": {"a": "b"}}, "status": {"phase": "Running"}}, "merge")
+    assert (good.status, good.json["metadata"]["labels"]["a"]) == (200, "b")
+    bad = admin.patch(f"{path}/status", {"metadata": {"labels": {"a": "-b-"}}}, "merge")
+    assert (bad.status, bad.json["details"]["causes"][0]["field"]) == (422, "metadata.labels")
+    assert spec_bytes(server, path) == before
+
+
+def test_the_same_status_again_is_no_write(admin: Api, path: str) -> None:
+    versions = {
+        admin.patch(f"{path}/status", {"status": {"phase": "Running"}}, form).json["metadata"]["resourceVersion"]
+        for form in ("merge", "strategic-merge", "merge")
+    }
+    assert len(versions) == 1
+    whole = admin.get(path).json
+    assert admin.put(f"{path}/status", whole).json["metadata"]["resourceVersion"] in versions
+
+
+def test_a_node_keeps_what_it_is_while_it_reports(admin: Api) -> None:
+    spec = {"podCIDR": "10.244.9.0/24", "taints": [{"key": "a", "effect": "NoSchedule"}]}
+    node = {"metadata": {"name": "reporting"}, "spec": spec}
+    first = admin.post("/api/v1/nodes", node).json
+    told = admin.patch("/api/v1/nodes/reporting/status", {"status": {"capacity": {"cpu": "2"}}}, "strategic-merge").json
+    assert told["spec"] == first["spec"]
+    assert told["status"]["capacity"] == told["status"]["allocatable"] == {"cpu": "2"}
+    admin.delete("/api/v1/nodes/reporting")
