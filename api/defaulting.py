@@ -61,6 +61,17 @@ def apply(item: Object) -> None:
     _fill(item)
 
 
+def apply_to_status(item: Object) -> None:
+    """As ``apply``, for an object of which all but status and metadata was completed before."""
+    rule = _STATUS_RULES.get(type(item))
+    if rule is None:
+        apply(item)
+        return
+    rule(item)
+    _fill(item.metadata)
+    _fill(getattr(item, "status"))  # noqa: B009 - the kinds of the rules have one
+
+
 @cache
 def _plan(kind: type[Struct]) -> _Plan:
     """For one part: its fixed defaults as (attribute, absent value, default), and its fields with defaults further
@@ -97,8 +108,12 @@ def _fill(part: Any) -> None:
 
 def _pod(pod: Pod) -> None:
     _pod_spec(pod.spec)
-    pod.status.phase = pod.status.phase or "Pending"
+    _pod_status(pod)
     pod.status.qos_class = pod.status.qos_class or qos_class(pod.spec)
+
+
+def _pod_status(pod: Pod) -> None:
+    pod.status.phase = pod.status.phase or "Pending"
 
 
 def _pod_spec(spec: PodSpec) -> None:
@@ -278,3 +293,8 @@ _RULES: dict[type[Object], Callable[[Any], None]] = {
     Service: _service,
     StatefulSet: _stateful_set,
 }
+_STATUS_RULES: dict[type[Object], Callable[[Any], None]] = {
+    Node: _node,
+    Pod: _pod_status,
+}
+"""Of the kinds whose status is written all the time: these rules do not look at the spec."""

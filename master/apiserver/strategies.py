@@ -106,6 +106,9 @@ def prepare_status(new: Any, old: Any) -> None:
     """A write of the status: the wanted state stays."""
     _keep_history(new.metadata, old.metadata)
     new.spec = old.spec
+    if isinstance(new, Pod):
+        # It follows from the spec.
+        new.status.qos_class = new.status.qos_class or old.status.qos_class
     new.metadata.finalizers = list(old.metadata.finalizers)
     new.metadata.owner_references = list(old.metadata.owner_references)
 

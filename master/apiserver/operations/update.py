@@ -5,11 +5,11 @@ conflict; who names none gets his change computed again from the newer version, 
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from api import defaulting, validation
 from api.codec import encode
-from api.core import Service
+from api.core import Node, Pod, Service
 from api.errors import BadRequest, Conflict, FieldError, invalid, invalid_object
 from api.meta import Object
 from api.resources import Resource
@@ -104,10 +104,11 @@ def _check_version(new: Object, item: Item, target: Target) -> bool:
 
 
 async def _store(backend: Backend, item: Item, new: Object, call: Call) -> bytes:
-    old, dry_run = item.decode(), call.dry_run
+    dry_run = call.dry_run
     if prepare := _PREPARE.get(call.target.subresource):
-        prepare(item.table.resource, new, old)
+        prepare(item, new)
         return await _write(backend, item, new, dry_run=dry_run)
+    old = item.decode()
     write = Write(call.user, item.table.resource, new, old, item.namespace, item.name, dry_run)
     taken = await _prepare(backend, write, old)
     try:
@@ -125,23 +126,31 @@ def _withdraw(backend: Backend, item: Item, taken: Reservation, *, settled: bool
     backend.numbers.withdraw(taken, present, settled=settled)
 
 
-def _prepare_status(resource: Resource, new: Object, old: Object) -> None:
+def _prepare_status(item: Item, new: Any) -> None:
+    resource = item.table.resource
+    # The status of these is written all the time, and to read and write the spec again costs more than the rest.
+    light = resource.type in _SPEC_APART
+    old = item.decode_beside_spec() if light else item.decode()
     prepare_status(new, old)
-    defaulting.apply(new)
+    defaulting.apply_to_status(new)
     new.metadata.resource_version = old.metadata.resource_version
     if new.metadata != old.metadata:
         # The wanted state is the old one, so only changed metadata could break a rule.
-        _refuse(resource, old, validation.validate_update(new, old))
+        whole = item.decode()
+        new.spec = cast(Any, whole).spec
+        _refuse(resource, whole, validation.validate_update(new, whole))
 
 
-def _prepare_ephemeral(resource: Resource, new: Any, old: Any) -> None:
+def _prepare_ephemeral(item: Item, new: Any) -> None:
+    resource, old = item.table.resource, cast(Pod, item.decode())
     prepare_ephemeral(new, old)
     defaulting.apply(new)
     _refuse(resource, old, validation.validate_ephemeral_containers(new, old))
     count_generation(resource, new, old)
 
 
-_PREPARE: dict[str, Callable[[Resource, Any, Any], None]] = {
+_SPEC_APART = (Node, Pod)
+_PREPARE: dict[str, Callable[[Item, Any], None]] = {
     "status": _prepare_status,
     "ephemeralcontainers": _prepare_ephemeral,
 }
