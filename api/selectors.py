@@ -71,7 +71,10 @@ class Selector:
     terms: tuple[Term, ...] = ()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        return all(term.matches(labels) for term in self.terms)
+        for term in self.terms:  # noqa: SIM110 - asked for each object of a list: a generator costs as much as the terms
+            if not term.matches(labels):
+                return False
+        return True
 
     def __bool__(self) -> bool:
         return bool(self.terms)

@@ -46,9 +46,12 @@ class Selection:
     def picks(self, item: Item) -> bool:
         if self.namespace and item.namespace != self.namespace:
             return False
-        if self.labels and not self.labels.matches(item.labels):
+        if self.labels.terms and not self.labels.matches(item.labels):
             return False
-        return all((item.fields[term.field] == term.value) is term.equal for term in self.fields)
+        for term in self.fields:  # noqa: SIM110 - as in Selector.matches
+            if (item.fields[term.field] == term.value) is not term.equal:
+                return False
+        return True
 
 
 def selection_of(call: Call) -> Selection:
