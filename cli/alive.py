@@ -26,8 +26,6 @@ def _apiserver(config: Any) -> Question | None:
 
 
 def _health_port(config: Any) -> Question | None:
-    if not getattr(config, "healthz_port", 0):
-        return None
     return _http(config.healthz_bind_address, config.healthz_port, "/livez", tls=False)
 
 

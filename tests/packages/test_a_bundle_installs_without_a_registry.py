@@ -33,7 +33,7 @@ def test_its_components_take_the_settings_files_as_they_are(installed: Path) -> 
     for component in COMPONENTS:
         file = root / "etc/steersman" / f"{component.name}.yaml"
         settings = (*settings_of(component.config_class()), LOG_LEVEL)
-        assert re.findall(r"^#([a-z0-9-]+): ", file.read_text(), re.MULTILINE) == [one.key for one in settings]
+        assert re.findall(r"^#?([a-z0-9-]+): ", file.read_text(), re.MULTILINE) == [one.key for one in settings]
         checked = subprocess.run(
             [program, component.name, "--config", file, "--check-config"],
             capture_output=True, text=True, cwd="/", check=True,
@@ -42,6 +42,7 @@ def test_its_components_take_the_settings_files_as_they_are(installed: Path) -> 
         # What the comments show are the defaults: without the signs the file means the same.
         plain = yaml.safe_load(re.sub(r"^#([a-z0-9-]+): ", r"\1: ", file.read_text(), flags=re.MULTILINE))
         assert plain.keys() == {one.key for one in settings}
+        assert plain.get("healthz-port") != 0, "the watchdog asks at this port"
 
 
 def test_a_second_run_changes_nothing(slim: Path, root: Path) -> None:
