@@ -234,6 +234,24 @@ MASTER = Dashboard(
             [_by("name", f"rate(workqueue_adds_total{_RATE})")],
             "ops",
         ),
+        Panel(
+            "Decisions of the scheduler",
+            [_by("result", f"rate(scheduler_schedule_attempts_total{_RATE})")],
+            "ops",
+            stack=True,
+        ),
+        Panel("Pods that wait for a node", [_by("queue", "scheduler_pending_pods")]),
+        Panel(
+            "99 of 100 pods placed within",
+            [
+                Query(
+                    "histogram_quantile(0.99, sum by (le) "
+                    "(rate(scheduler_pod_scheduling_sli_duration_seconds_bucket[10m])))",
+                    "placed",
+                )
+            ],
+            "s",
+        ),
         Panel("Memory", [Query("process_resident_memory_bytes", "{{job}} {{instance}}")], "bytes"),
         Panel("CPU", [Query(f"rate(process_cpu_seconds_total{_RATE})", "{{job}} {{instance}}")], "cores"),
     ),

@@ -87,7 +87,6 @@ exec nosuch -- true
 exec single -- echo hi
 exec single -- sh -c 'echo err >&2; exit 3'
 exec single -- nosuch
-top nodes
 uncordon nosuch
 config current-context
 config get-contexts

@@ -32,13 +32,13 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 
 def test_it_comes_up_says_where_to_look_tells_of_a_dead_agent_and_goes(cluster: Cluster, tmp_path: Path) -> None:
-    directory, port = tmp_path / "monitoring", free_port()
+    directory, port, first = tmp_path / "monitoring", free_port(), cluster.slot.first_port
     flags = f"--cadvisor-port {cluster.cadvisor_port} --proxy-port {cluster.netproxy_port} --for 4s --interval 2s"
     environment = clean_environment(
         KUBECONFIG=str(cluster.kubeconfig),
         MONITORING_DIR=str(directory),
         PROMETHEUS_PORT=str(port),
-        ADAPT=f"{flags} --controllers-port 0 --scheduler-port 0",
+        ADAPT=f"{flags} --controllers-port {first + 4} --scheduler-port {first + 5}",
     )
 
     def run(script: str, *arguments: str) -> str:

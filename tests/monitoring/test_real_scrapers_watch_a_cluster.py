@@ -8,14 +8,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
 
 from deploy.prometheus import adapt, dashboards
-from master.scheduler.config import Config as SchedulerConfig
 from tests.e2e import guestbook as book
 from tests.e2e.clusters import Cluster, free_slot
 from tests.e2e.doors import Kubectl
@@ -27,7 +25,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 DIRECTORY = Path(adapt.__file__).parent
 FOR = "4s"
 INTERVAL = "2s"
-SCHEDULER_TELLS = "healthz_port" in {one.name for one in fields(SchedulerConfig)}
 JOBS = {
     ("apiserver", ""),
     ("kubelet", "/metrics"),
@@ -44,11 +41,6 @@ WHERE = {"$__rate_interval": "20s", "$node": ".*", "$namespace": ".*", "$pod": "
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     book.build_images()
     made = Cluster(free_slot(os.getpid()), tmp_path_factory.mktemp("cluster"))
-    settings = made.root / "etc/steersman"
-    settings.mkdir(parents=True)
-    (settings / "controllers.yaml").write_text(f"healthz-port: {made.slot.first_port + 4}\n")
-    if SCHEDULER_TELLS:
-        (settings / "scheduler.yaml").write_text(f"healthz-port: {made.slot.first_port + 5}\n")
     try:
         made.up()
         yield made
@@ -106,9 +98,8 @@ def discovered(cluster: Cluster, place: Path) -> Iterator[Scraper]:
 
 
 def all_up(scraper: Scraper) -> bool:
-    wanted = {job for job in JOBS if SCHEDULER_TELLS or job[0] != "kube-scheduler"}
     found = scraper.targets()
-    return found.keys() == JOBS and all(found[job] == "up" for job in wanted)
+    return found.keys() == JOBS and set(found.values()) == {"up"}
 
 
 def test_every_target_is_up_written_out_and_discovered(written_out: Scraper, discovered: Scraper) -> None:
@@ -119,14 +110,17 @@ def test_every_target_is_up_written_out_and_discovered(written_out: Scraper, dis
         assert agent["metric"]["node"].startswith("node-")
 
 
-def test_every_query_of_a_panel_or_an_alert_finds_series(written_out: Scraper, discovered: Scraper) -> None:
+def test_every_query_of_a_panel_or_an_alert_finds_series(
+    kubectl: Kubectl, written_out: Scraper, discovered: Scraper
+) -> None:
+    for scraper in (written_out, discovered):
+        until(lambda scraper=scraper: scraper.series("scheduler_pod_scheduling_sli_duration_seconds_count"), limit_s=60)
+    kubectl.create(pod("late"))  # something must happen while they look on
     expressions = [query.expression for one in dashboards.ALL for panel in one.panels for query in panel.queries]
     rules = yaml.safe_load((DIRECTORY / "rules/alerts.yml").read_text(encoding="utf-8"))
     for rule in (rule for group in rules["groups"] for rule in group["rules"]):
         expressions += adapt.selectors(rule["expr"])
     asked = [_filled(one) for one in dict.fromkeys(expressions)]
-    if not SCHEDULER_TELLS:
-        asked = [one for one in asked if "kube-scheduler" not in one]
     for scraper in (written_out, discovered):
         found: set[str] = set()
 

@@ -110,7 +110,7 @@ def _columns(text: str, *, headers: bool) -> Printer:
 
     def show(items: Sequence[Object]) -> None:
         rows = [[",".join(_plain(value) for value in find(item)) or "<none>" for find in paths] for item in items]
-        Table([name for name, _ in pairs], headers=headers).print(rows)
+        Table([name.upper() for name, _ in pairs], headers=headers).print(rows)
 
     return show
 

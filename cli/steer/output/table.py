@@ -27,7 +27,7 @@ class Table:
     """Prints rows, also row after row when they come one by one; columns never become narrower again."""
 
     def __init__(self, head: Sequence[str], *, headers: bool = True) -> None:
-        self._head = [name.upper() for name in head]
+        self._head = list(head)
         self._widths = [_NARROWEST] * len(head)
         self._headers = headers
 

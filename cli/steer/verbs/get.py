@@ -230,7 +230,7 @@ class _Drawing:
             *labels,
             *(["LABELS"] if self._wanted.show_labels else []),
         ]
-        return Table(head, headers=self._wanted.headers)
+        return Table([name.upper() for name in head], headers=self._wanted.headers)
 
     @property
     def _spaced(self) -> bool:

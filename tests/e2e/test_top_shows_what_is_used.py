@@ -1,0 +1,48 @@
+"""`kubectl top` and `steer top` on a real node: a pod that may use a fifth of a core is told to use it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.clusters import Cluster, clean_environment
+from tests.e2e.doors import Kubectl, Object
+from tests.e2e.pods import pod, shell
+from tests.e2e.waiting import until
+
+pytestmark = pytest.mark.cluster
+STEER = Path(sys.executable).parent / "steer"
+
+
+def test_pods_containers_and_nodes_are_told_alike(
+    cluster: Cluster, kubectl: Kubectl, run: Callable[..., Object], namespace: str, tmp_path: Path
+) -> None:
+    limits = {"limits": {"cpu": "200m", "memory": "32Mi"}}
+    run(pod("busy", *shell("while :; do :; done"), resources=limits))
+    environment = clean_environment(KUBECONFIG=str(cluster.kubeconfig), HOME=str(tmp_path))
+
+    def steer(*words: str) -> str:
+        command = [STEER, "-n", namespace, "top", *words]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def by_kubectl() -> list[str]:
+        rows = kubectl("-n", namespace, "top", "pods", "--no-headers").split()
+        return rows if len(rows) == 3 and int(rows[1].removesuffix("m")) > 0 else []
+
+    name, cpu, memory = until(by_kubectl, limit_s=60, what="the use of the pod")
+    assert name == "busy"
+    assert int(cpu.removesuffix("m")) <= 215  # how much of its fifth a busy machine gives it, it does not say here
+    assert memory.endswith("Mi")
+    header, row = steer("pods", "--containers").splitlines()
+    assert header.split() == ["POD", "NAME", "CPU(cores)", "MEMORY(bytes)"]
+    assert row.split()[:2] == ["busy", "main"]
+    for told in (steer("nodes"), kubectl("top", "nodes")):
+        header, row = told.splitlines()
+        assert header.split() == ["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"]
+        assert int(row.split()[1].removesuffix("m")) > 0
