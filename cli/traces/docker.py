@@ -10,6 +10,7 @@ from cli.errors import CommandError
 from cli.traces.trace import Trace, removed
 
 CLUSTER_LABEL = "io.steersman.cluster"
+TYPE_LABEL = "io.kubernetes.docker.type"
 # Images of no single cluster: the sandbox's, the examples', the tests'.
 SHARED_IMAGE_LABELS = ("io.steersman.cluster-image", "io.steersman.example", "io.steersman.test")
 TIMEOUT_S = 60
@@ -41,9 +42,9 @@ def other_clusters(client: Any, cluster: str) -> list[str]:
 
 
 def containers(client: Any, cluster: str) -> list[Trace]:
-    """Containers first joined, sandboxes last: a sandbox holds the namespaces the others live in."""
+    """Sandboxes last: they hold the namespaces the others live in, and Podman lets none go before those."""
     found = client.api.containers(all=True, filters={"label": f"{CLUSTER_LABEL}={cluster}"})
-    found.sort(key=lambda one: one["Created"], reverse=True)
+    found.sort(key=lambda one: one["Labels"].get(TYPE_LABEL) == "podsandbox")
     return [removed(f"container {_name(one)}", _remover(client, one["Id"])) for one in found]
 
 
