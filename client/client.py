@@ -109,14 +109,18 @@ class Client:
         fields: str = "",
         resource_version: str = "",
         metadata_only: bool = False,
+        keep: Callable[[T], T] | None = None,
     ) -> Listing[T]:
-        """All objects of a kind, in one namespace or in all; with ``metadata_only`` nothing else of them is sent."""
+        """All objects of a kind, in one namespace or in all; with ``metadata_only`` nothing else of them is sent.
+
+        ``keep`` makes of each what is kept of it, before the next is decoded.
+        """
         query = {"labelSelector": labels, "fieldSelector": fields, "resourceVersion": resource_version}
         accept = _METADATA.format("PartialObjectMetadataList") if metadata_only else ""
         answer = self.transport.request("GET", resource_of(kind).path(namespace), query=query, accept=accept)
         raw = _understood(answer, _RawList)
-        items = [_typed(bytes(item), kind, retype=metadata_only) for item in raw.items or []]
-        return Listing(items, raw.metadata.resource_version)
+        decoded = (_typed(bytes(item), kind, retype=metadata_only) for item in raw.items or [])
+        return Listing([keep(item) if keep else item for item in decoded], raw.metadata.resource_version)
 
     def watch(
         self,

@@ -43,7 +43,7 @@ class Informer(Generic[T]):
 
     ``optional`` is for a kind that not every API server has: one that does not serve it is taken to have none, and is
     asked again from time to time, for it may be replaced by a newer one. ``metadata_only`` keeps nothing else of the
-    objects.
+    objects; ``keep`` makes of an object what is kept of it, at least its name, UID and version.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Informer(Generic[T]):
         on_change: Listener[T] | None = None,
         optional: bool = False,
         metadata_only: bool = False,
+        keep: Callable[[T], T] | None = None,
     ) -> None:
         self._client = client
         self._kind = kind
@@ -65,6 +66,7 @@ class Informer(Generic[T]):
         self._fields = fields
         self._optional = optional
         self._metadata_only = metadata_only
+        self._keep = keep
         self._served = True
         self._listeners: list[Listener[T]] = [on_change] if on_change else []
         self._items: dict[Key, T] = {}
@@ -186,7 +188,12 @@ class Informer(Generic[T]):
 
     def _list(self) -> None:
         listing = self._client.list(
-            self._kind, self._namespace, labels=self._labels, fields=self._fields, metadata_only=self._metadata_only
+            self._kind,
+            self._namespace,
+            labels=self._labels,
+            fields=self._fields,
+            metadata_only=self._metadata_only,
+            keep=self._keep,
         )
         fresh = {_key(item): self._sharing.share(item) for item in listing.items}
         before = dict(self._items)
@@ -230,6 +237,7 @@ class Informer(Generic[T]):
 
     def _take(self, event_type: str, item: T) -> None:
         if event_type != "BOOKMARK":
+            item = self._keep(item) if self._keep is not None else item
             key = _key(item)
             self._change(key, self._items.get(key), None if event_type == "DELETED" else item)
         self._version = item.metadata.resource_version

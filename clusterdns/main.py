@@ -13,7 +13,7 @@ from api.meta import Object
 from client import Client, Informer
 from clusterdns.config import Config
 from clusterdns.link import LinkError, ensure_address, remove_address
-from clusterdns.objects import SERVICE_LABEL, service_names
+from clusterdns.objects import SERVICE_LABEL, kept_endpoints, kept_service, kept_slice, service_names
 from clusterdns.records import ServiceNames
 from clusterdns.service import DnsService
 from clusterdns.sync import NameSync
@@ -81,9 +81,9 @@ class _Feed:
     """The informers and the thread that turns what they hold into names."""
 
     def __init__(self, client: Client, dns: DnsService, config: Config) -> None:
-        self._services = Informer(client, Service, on_change=self._changed)
-        self._endpoints = Informer(client, Endpoints, on_change=self._changed)
-        self._slices = Informer(client, EndpointSlice, on_change=self._slice_changed, optional=True)
+        self._services = Informer(client, Service, on_change=self._changed, keep=kept_service)
+        self._endpoints = Informer(client, Endpoints, on_change=self._changed, keep=kept_endpoints)
+        self._slices = Informer(client, EndpointSlice, on_change=self._slice_changed, optional=True, keep=kept_slice)
         self._slices.add_index(_BY_SERVICE, lambda one: ["/".join(_service_of(one))])
         self._names = NameSync(dns.zone, self._lookup, state_file=config.state_file)
 
