@@ -71,12 +71,13 @@ class Site:
             # The path of a control socket is short of room: 108 bytes.
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(control_folder(self.machines[0])),
         }  # fmt: skip
-        done = subprocess.run(
-            command, cwd=ROOT / "ansible", env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, timeout=PLAY_LIMIT_S, check=False,
-        )  # fmt: skip
-        (self.folder / f"{playbook}.log").write_text(done.stdout)
-        return Played(done.returncode, done.stdout)
+        said = self.folder / f"{playbook}.log"  # written as it goes, for who looks while it runs
+        with said.open("w") as log:
+            done = subprocess.run(
+                command, cwd=ROOT / "ansible", env=environment, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=subprocess.STDOUT, timeout=PLAY_LIMIT_S, check=False,
+            )  # fmt: skip
+        return Played(done.returncode, said.read_text())
 
     def play(self, playbook: str, *arguments: str) -> Played:
         """AssertionError with the end of what it said when it fails."""
