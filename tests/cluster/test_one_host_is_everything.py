@@ -88,4 +88,5 @@ def test_a_backup_of_etcds_state_is_taken(alone: tuple[Site, Machine, dict[str, 
 def test_uninstall_leaves_nothing_but_the_packages(alone: tuple[Site, Machine, dict[str, set[str]]]) -> None:
     site, machine, before = alone
     site.play("uninstall.yml", "-e", "steersman_uninstall_confirmed=true")
-    assert differences(before, seen(machine)) == []
+    left = differences(before, seen(machine))
+    assert not left, "\n".join(left)

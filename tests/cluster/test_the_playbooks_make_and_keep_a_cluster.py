@@ -6,7 +6,7 @@ import pytest
 
 from tests.cluster.conftest import Cluster
 from tests.cluster.load import Load
-from tests.cluster.machines import Machine
+from tests.cluster.machines import ROOT, Machine, run
 from tests.cluster.traces import differences, seen
 from tests.e2e import guestbook as book
 from tests.e2e.waiting import until
@@ -113,7 +113,8 @@ def test_a_removed_node_hands_its_pods_over_and_keeps_nothing(cluster: Cluster) 
     cluster.site.groups["node"] = ["n1", "n2", "n3"]
     assert cluster.ready_nodes() == ["n1", "n2", "n3"]
     assert not [pod for pod in cluster.get("pods")["items"] if pod["spec"].get("nodeName") == "n4"]
-    assert differences(cluster.before["n4"], seen(cluster.machine("n4"))) == []
+    left = differences(cluster.before["n4"], seen(cluster.machine("n4")))
+    assert not left, "\n".join(left)
 
 
 def test_a_master_is_not_removed_as_a_node(cluster: Cluster) -> None:
@@ -154,9 +155,14 @@ def test_an_upgrade_that_is_done_does_nothing_but_a_backup(cluster: Cluster) -> 
 
 
 def test_a_backup_is_private_and_whole(cluster: Cluster) -> None:
-    (snapshot, *_) = sorted((cluster.site.folder / "backups").glob("*.state.snapshot"))
-    assert snapshot.stat().st_mode & 0o077 == 0
-    assert snapshot.parent.stat().st_mode & 0o077 == 0
+    folder = cluster.site.folder / "backups"
+    files = sorted(folder.iterdir())
+    assert [one for one in (folder, *files) if one.stat().st_mode & 0o077] == []
+    for one in files:
+        if one.name.endswith(".state.snapshot"):
+            assert "revision" in run(ROOT / ".venv/bin/steersman", "snapshot", "inspect", one)
+        else:
+            assert "etc/steersman/pki/ca.key" in run("tar", "-tzf", one)
 
 
 def test_uninstall_asks_for_a_second_thought(cluster: Cluster) -> None:
@@ -167,5 +173,7 @@ def test_uninstall_asks_for_a_second_thought(cluster: Cluster) -> None:
 
 def test_uninstall_leaves_nothing(cluster: Cluster) -> None:
     cluster.site.play("uninstall.yml", "-e", "steersman_uninstall_confirmed=true")
-    left = {one.name: differences(cluster.before[one.name], seen(one)) for one in cluster.members}
-    assert left == {one.name: [] for one in cluster.members}
+    left = [
+        f"{one.name}: {line}" for one in cluster.members for line in differences(cluster.before[one.name], seen(one))
+    ]
+    assert not left, "\n".join(left)

@@ -6,13 +6,13 @@ from tests.cluster.machines import Machine
 
 # Each prints lines; counters, times and the order of lines do not count.
 SIGHTS = {
-    # What Docker, systemd, ssh and Ansible write while they run is theirs.
+    # What Docker, Prometheus, systemd, ssh and Ansible write while they run is theirs.
     "files": r"""find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/tmp
-        -o -path /var/lib/docker -o -path /var/lib/containerd -o -path /var/log/journal -o -path /var/lib/systemd
-        -o -path /root/.ansible -o -path /var/cache -o -path /etc/.pwd.lock -o -name __pycache__ \) -prune -o -print""",
+        -o -path /var/lib/docker -o -path /var/lib/prometheus -o -path /var/lib/containerd -o -path /var/log/journal
+        -o -path /var/lib/systemd -o -path /root/.ansible -o -path /var/cache -o -path /etc/.pwd.lock -o -name __pycache__ \) -prune -o -print""",
     "runtime files": "find /run /tmp /dev/shm -maxdepth 1 -name '*steer*'",
     "contents of /etc": r"find /etc -type f ! -name '*.lock' -exec sha256sum {} +",
-    "units": "systemctl list-unit-files --no-legend --no-pager | awk '{print $1, $2}'",
+    "units": "systemctl list-unit-files --no-legend --no-pager | grep -v '^session-' | awk '{print $1, $2}'",
     "running services": "systemctl list-units --type=service,socket --state=active --plain --no-legend --no-pager"
     " | awk '{print $1}' | grep -vE '^(user|session|systemd-|getty|polkit)'",
     "failed units": "systemctl --failed --plain --no-legend --no-pager",
