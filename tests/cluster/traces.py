@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from tests.cluster.machines import Machine
 
+# What Docker, Prometheus, systemd, ssh and Ansible write while they run is theirs.
+OTHERS = (
+    "/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/var/cache", "/root/.ansible", "/etc/.pwd.lock",
+    "/var/lib/docker", "/var/lib/containerd", "/var/lib/prometheus", "/var/lib/systemd", "/var/log/journal",
+)  # fmt: skip
+NOT_OURS = "\\( " + " -o ".join(f"-path {path}" for path in OTHERS) + " -o -name __pycache__ \\)"
 # Each prints lines; counters, times and the order of lines do not count.
 SIGHTS = {
-    # What Docker, Prometheus, systemd, ssh and Ansible write while they run is theirs.
-    "files": r"""find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/tmp
-        -o -path /var/lib/docker -o -path /var/lib/prometheus -o -path /var/lib/containerd -o -path /var/log/journal
-        -o -path /var/lib/systemd -o -path /root/.ansible -o -path /var/cache -o -path /etc/.pwd.lock -o -name __pycache__ \) -prune -o -print""",
+    "files": f"find / -xdev {NOT_OURS} -prune -o -print",
     "runtime files": "find /run /tmp /dev/shm -maxdepth 1 -name '*steer*'",
     "contents of /etc": r"find /etc -type f ! -name '*.lock' -exec sha256sum {} +",
     "units": "systemctl list-unit-files --no-legend --no-pager | grep -v '^session-' | awk '{print $1, $2}'",
