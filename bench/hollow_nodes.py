@@ -10,6 +10,7 @@ import asyncio
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -20,12 +21,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.hollow import Line, Pod, pods
+from bench.hollow import Line, Pod, context_of, pods
 from bench.served import Served, pod, served
 from master import pki
 
 _LIMIT_S = 600.0
-_OWNED = 1_000
+_OWNED, _LINES = 1_000, 16
 _TOTAL = re.compile(r"apiserver_request_total\{(.*)\} (\d+)")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _FIELD = re.compile(r"apiserver_request_duration_seconds_bucket\{(.*),le=\"([^\"]+)\"\} (\d+)")
@@ -201,8 +202,6 @@ def _p99_ms(before: dict[float, int], after: dict[float, int]) -> str:
 
 
 async def measure(server: Served, files: pki.Pki, master: Master, options: argparse.Namespace) -> None:
-    from bench.hollow import context_of
-
     context = context_of(files.ca_certificate, files.certificate("root"), files.key("root"))
     line, observer = Line(server.port, context), Observer(Line(server.port, context))
     following = asyncio.ensure_future(observer.follow())
@@ -212,18 +211,31 @@ async def measure(server: Served, files: pki.Pki, master: Master, options: argpa
         await idle(master, options.idle)
     for number in range(options.rounds):
         await grow(line, observer, master, f"grow-{number}", options.pods)
-    left = options.full - len(observer.running)
-    start = time.perf_counter()
-    for number in range(max(0, -(-left // _OWNED))):
-        name = f"full-{number}"
-        await line.call("POST", "/api/v1/namespaces/default/replicationcontrollers", _owner(name, _OWNED))
-        await observer.until_running((number + 1) * _OWNED, start)
-    if left > 0:
-        print(f"filled up to {len(observer.running)} pods, {left / (time.perf_counter() - start):.0f}/s")
-        _print_resident(master, f"{len(observer.running)} pods")
+    if options.full > len(observer.running):
+        start, before = time.perf_counter(), len(observer.running)
+        await fill(server, context, before, options)
+        await observer.until_running(options.full - before, start)
+        rate = (options.full - before) / (time.perf_counter() - start)
+        print(f"filled up to {options.full} pods that had their node from the first, {rate:.0f} running/s")
+        _print_resident(master, f"{options.full} pods")
     if options.churn:
         await churn(line, observer, options.churn_s, options.churn)
     following.cancel()
+
+
+async def fill(server: Served, context: ssl.SSLContext, first: int, options: argparse.Namespace) -> None:
+    """Pods up to so many, each on a node from the first, over several connections."""
+
+    async def some(line: Line, numbers: range) -> None:
+        for number in numbers:
+            app = f"full-{number // _OWNED}"
+            spec = _owner(app, 1)["spec"]["template"]["spec"]
+            spec["nodeName"] = f"hollow-{number % options.nodes:05}"
+            body = {"metadata": {"name": f"full-{number:05}", "labels": {"app": app}}, "spec": spec}
+            await line.call("POST", "/api/v1/namespaces/default/pods", body)
+
+    lines = [Line(server.port, context) for _ in range(_LINES)]
+    await asyncio.gather(*(some(line, range(first + at, options.full, _LINES)) for at, line in enumerate(lines)))
 
 
 def _print_resident(master: Master, when: str) -> None:

@@ -23,6 +23,7 @@ from api.discovery import EndpointSlice
 from api.meta import Object
 from api.policy import PodDisruptionBudget
 from api.resources import RESOURCES
+from api.storage import StorageClass
 from client import Client, Informer
 
 BY_UID = "uid"
@@ -66,6 +67,7 @@ class Informers:
         self.budgets = Informer(client, PodDisruptionBudget, optional=True)
         self.volumes = Informer(client, PersistentVolume)
         self.claims = Informer(client, PersistentVolumeClaim)
+        self.storage_classes = Informer(client, StorageClass, optional=True)
         # Of all other kinds only who owns what is of interest.
         known = {informer.kind for informer in self._whole}
         self._metadata = tuple(
@@ -94,6 +96,7 @@ class Informers:
             self.service_accounts,
             self.volumes,
             self.claims,
+            self.storage_classes,
             self.budgets,
         )
 

@@ -40,6 +40,7 @@ _WRITERS = 8
 # The names under which Kubernetes' controllers report.
 _REPLICATION, _SETS, _DEPLOYMENTS = "replication-controller", "replicaset-controller", "deployment-controller"
 _NODES, _EVICTIONS, _SERVICES = "node-controller", "taint-eviction-controller", "service-controller"
+_VOLUMES = "persistentvolume-controller"
 _GARBAGE, _BUDGETS = "garbage-collector-controller", "controllermanager"
 
 
@@ -49,7 +50,7 @@ class Controllers:
     def __init__(self, client: Client, config: Config, ca: bytes) -> None:
         self._started = False
         self._informers = informers = Informers(client)
-        names = (_REPLICATION, _SETS, _DEPLOYMENTS, _NODES, _EVICTIONS, _SERVICES, _GARBAGE, _BUDGETS)
+        names = (_REPLICATION, _SETS, _DEPLOYMENTS, _NODES, _EVICTIONS, _SERVICES, _GARBAGE, _BUDGETS, _VOLUMES)
         self._recorders = recorders = {name: EventRecorder(client, name) for name in names}
         self._writers = writers = ThreadPoolExecutor(_WRITERS, "replicas")
         workers, grace_s = config.concurrent_syncs, config.node_monitor_grace_period_s
@@ -71,7 +72,7 @@ class Controllers:
             TokenController(client, informers, ca).loop,
             RootCaPublisher(client, informers, ca).loop,
             ServiceController(client, informers, recorders[_SERVICES], Pool(config.load_balancer_pool)).loop,
-            *VolumeController(client, informers).loops,
+            *VolumeController(client, informers, recorders[_VOLUMES]).loops,
             GarbageCollector(client, informers, recorders[_GARBAGE], workers=workers).loop,
             DisruptionController(client, informers, recorders[_BUDGETS], workers=workers).loop,
             PodGarbageCollector(client, informers, threshold=config.terminated_pod_gc_threshold).loop,

@@ -3,63 +3,21 @@
 The rule: the volume is written first (its claimRef names the claim with its uid), the claim second; whoever is
 interrupted between the two finds the half-made bond by the claimRef and completes it. A volume is never given to a
 second claim: when its claim is gone it is Released, and an administrator decides. There is no provisioner: a claim
-that nothing fits waits, and data is never deleted here.
+that nothing fits waits, and data is never deleted here. A claim of a class with ``WaitForFirstConsumer`` gets no volume
+but one that is reserved for it: the scheduler does that, for the node where the claim's first pod will run.
 """
 
-from collections.abc import Iterable
-from decimal import Decimal
 from typing import Any
 
+from api.claiming import fitting, is_for, waits_for_consumer
 from api.codec import plain
 from api.core import ObjectReference, PersistentVolume, PersistentVolumeClaim
-from api.scalars import Quantity
-from api.selectors import from_label_selector
-from client import Client
+from api.storage import StorageClass
+from client import Client, EventRecorder
 from master.controllers.informers import Informers
 from master.controllers.loop import Key, Loop
 
-_NOTHING = Quantity("0")
-
-
-def fits(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
-    """Whether a volume that nobody else has is what the claim asks for."""
-    spec, wish = volume.spec, claim.spec
-    if spec.claim_ref is not None and not is_for(volume, claim):
-        return False
-    if volume.metadata.deletion_timestamp is not None:
-        return False
-    if spec.storage_class_name != (wish.storage_class_name or ""):
-        return False
-    if (spec.volume_mode or "Filesystem") != (wish.volume_mode or "Filesystem"):
-        return False
-    if not set(wish.access_modes) <= set(spec.access_modes) or _size(volume) < _asked(claim):
-        return False
-    return wish.selector is None or from_label_selector(wish.selector).matches(volume.metadata.labels)
-
-
-def is_for(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
-    """Whether the volume is kept for this very claim. Without a uid it was reserved by hand, by name."""
-    reference = volume.spec.claim_ref
-    if reference is None:
-        return False
-    named = (reference.namespace, reference.name) == (claim.metadata.namespace, claim.metadata.name)
-    return named and reference.uid in ("", claim.metadata.uid)
-
-
-def choose(claim: PersistentVolumeClaim, volumes: Iterable[PersistentVolume]) -> PersistentVolume | None:
-    """The volume that was reserved for the claim; else the smallest that fits. The name settles a tie."""
-    wanted = claim.spec.volume_name
-    found = [v for v in volumes if fits(v, claim) and wanted in ("", v.metadata.name)]
-    return min(found, key=lambda v: (not is_for(v, claim), _size(v), v.metadata.name), default=None)
-
-
-def _size(volume: PersistentVolume) -> Decimal:
-    return volume.spec.capacity.get("storage", _NOTHING).value
-
-
-def _asked(claim: PersistentVolumeClaim) -> Decimal:
-    resources = claim.spec.resources
-    return (resources.requests.get("storage", _NOTHING) if resources is not None else _NOTHING).value
+_DELAYED = "waiting for first consumer to be created before binding"
 
 
 class VolumeController:
@@ -67,8 +25,10 @@ class VolumeController:
 
     name = "persistentvolume"
 
-    def __init__(self, client: Client, informers: Informers) -> None:
+    def __init__(self, client: Client, informers: Informers, recorder: EventRecorder) -> None:
         self._client = client
+        self._recorder = recorder
+        self._classes = informers.storage_classes
         self._volumes = informers.volumes
         self._claims = informers.claims
         self._of_claims = Loop("persistentvolumeclaim", self.reconcile_claim)
@@ -76,6 +36,7 @@ class VolumeController:
         self.loops = (self._of_claims, self._of_volumes)
         self._volumes.add_listener(self._volume_changed)
         self._claims.add_listener(self._claim_changed)
+        self._classes.add_listener(self._class_changed)
 
     def _volume_changed(self, old: PersistentVolume | None, new: PersistentVolume | None) -> None:
         """A volume may be what a waiting claim waits for; a bound claim may have lost it."""
@@ -86,6 +47,14 @@ class VolumeController:
             self._of_volumes.queue.add(("", new.metadata.name))
         for claim in self._claims.items():
             if claim.spec.volume_name in ("", volume.metadata.name):
+                self._of_claims.queue.add((claim.metadata.namespace, claim.metadata.name))
+
+    def _class_changed(self, _: StorageClass | None, new: StorageClass | None) -> None:
+        """Claims may have come before their class."""
+        if new is None:
+            return
+        for claim in self._claims.items():
+            if claim.spec.storage_class_name == new.metadata.name and not claim.spec.volume_name:
                 self._of_claims.queue.add((claim.metadata.namespace, claim.metadata.name))
 
     def _claim_changed(self, old: PersistentVolumeClaim | None, new: PersistentVolumeClaim | None) -> None:
@@ -110,8 +79,12 @@ class VolumeController:
             return self._tell_claim(claim, {"phase": "Lost"})
         if bound is not None and is_for(bound, claim) and bound.spec.claim_ref is not None and bound.spec.claim_ref.uid:
             return self._tell_claim(claim, _as_bound(bound))
-        volume = choose(claim, self._volumes.items())
+        found = fitting(claim, self._volumes.items())
+        delayed = waits_for_consumer(self._classes.get("", claim.spec.storage_class_name or "")) and not name
+        volume = next((one for one in found if not delayed or is_for(one, claim)), None)
         if volume is None:
+            if delayed:
+                self._recorder.event(claim, "Normal", "WaitForFirstConsumer", _DELAYED)
             return self._tell_claim(claim, {"phase": "Pending"}) if not claim.status.phase else ""
         self._bind(volume, claim)
         return f"bound to {volume.metadata.name}"

@@ -47,6 +47,7 @@ _OTHER_NAME = Refusal(("node(s) didn't match the requested node name",))
 _CORDONED = Refusal(("node(s) were unschedulable",))
 _PORTS = Refusal(("node(s) didn't have free ports for the requested pod ports",), curable=True)
 _VOLUME = Refusal(("node(s) had volume node affinity conflict",))
+_NO_VOLUME = Refusal(("node(s) didn't find available persistent volumes to bind",))
 _IN_USE = Refusal(("node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode",))
 _IN_USE_HERE = _IN_USE._replace(curable=True)
 _UNEVEN = Refusal(("node(s) didn't match pod topology spread constraints",), curable=True)
@@ -147,9 +148,13 @@ def resources(wish: Wish, state: NodeState) -> Refusal | None:
 
 
 def volumes(wish: Wish, state: NodeState) -> Refusal | None:
-    """Volumes that can be reached from some nodes only."""
+    """Volumes that can be reached from some nodes only, and those that are bound for the node."""
     reachable = all(selects(selector, state.name, state.labels) for selector in wish.volumes.reached_from)
-    return None if reachable else _VOLUME
+    if not reachable:
+        return _VOLUME
+    if wish.volumes.delayed and wish.volumes.bindings(state.name, state.labels) is None:
+        return _NO_VOLUME
+    return None
 
 
 def volume_restrictions(wish: Wish, state: NodeState) -> Refusal | None:

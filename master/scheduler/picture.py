@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from api.core import Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod
 from api.policy import PodDisruptionBudget
+from api.storage import StorageClass
 from client import Client, Informer
 from master.scheduler.budgets import Budget, budgets_of
 from master.scheduler.change import Change
@@ -47,9 +48,18 @@ class Picture:
         self.namespaces = Informer(client, Namespace, on_change=self._namespace_changed)
         self.claims = Informer(client, PersistentVolumeClaim, on_change=self._volume_changed)
         self.volumes = Informer(client, PersistentVolume, on_change=self._volume_changed)
+        self.classes = Informer(client, StorageClass, on_change=self._volume_changed, optional=True)
         # Kubernetes before 1.21 has them in a beta version only.
         self._budgets = Informer(client, PodDisruptionBudget, optional=True)
-        self.informers = (self.namespaces, self.nodes, self.claims, self.volumes, self._budgets, self.pods)
+        self.informers = (
+            self.namespaces,
+            self.nodes,
+            self.claims,
+            self.volumes,
+            self.classes,
+            self._budgets,
+            self.pods,
+        )
 
     def waiting(self, namespace: str, name: str, uid: str) -> Pod | None:
         """The pod, if it still waits for this scheduler to place it."""
@@ -76,7 +86,14 @@ class Picture:
         claims = wish.shape.claims
         if not claims:
             return NO_VOLUMES
-        return volumes_of(wish.namespace, claims, self.claims.get, lambda name: self.volumes.get("", name))
+        return volumes_of(
+            wish.namespace,
+            claims,
+            self.claims.get,
+            lambda name: self.volumes.get("", name),
+            lambda name: self.classes.get("", name),
+            self.volumes.items,
+        )
 
     def _is_waiting(self, pod: Pod) -> bool:
         mine = pod.spec.scheduler_name in ("", self._scheduler_name)

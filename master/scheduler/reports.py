@@ -2,9 +2,12 @@
 
 from typing import Any
 
-from api.core import ObjectReference, Pod
+from api.claiming import SELECTED_NODE, is_for
+from api.codec import plain
+from api.core import ObjectReference, PersistentVolume, PersistentVolumeClaim, Pod
+from api.errors import Conflict
 from api.scalars import now
-from client import Client, EventRecorder
+from client import Client, EventRecorder, Informer
 from master.scheduler.wish import Wish
 
 GATED = "Scheduling is blocked due to non-empty scheduling gates"
@@ -32,6 +35,31 @@ class Reports:
 
     def nomination_lost(self, wish: Wish) -> None:
         self._patch(wish, {"nominatedNodeName": None})
+
+    def reserved(
+        self, claim: PersistentVolumeClaim, volume: str, node: str, volumes: Informer[PersistentVolume]
+    ) -> None:
+        """A volume is kept for the claim; or, without one, whoever makes volumes is told for which node.
+
+        Raises Conflict when the volume is not any more what was looked at.
+        """
+        meta = claim.metadata
+        if not volume:
+            patch = {"metadata": {"uid": meta.uid, "annotations": {SELECTED_NODE: node}}}
+            self._client.patch(PersistentVolumeClaim, meta.name, meta.namespace, patch, form="merge")
+            return
+        found = volumes.get("", volume)
+        if found is None:
+            raise Conflict(f'persistentvolume "{volume}" is gone')
+        if is_for(found, claim) and found.spec.claim_ref is not None and found.spec.claim_ref.uid:
+            return
+        reference = ObjectReference(
+            api_version="v1", kind="PersistentVolumeClaim", namespace=meta.namespace, name=meta.name, uid=meta.uid
+        )
+        guard: dict[str, Any] = {"uid": found.metadata.uid, "resourceVersion": found.metadata.resource_version}
+        guard["annotations"] = {"pv.kubernetes.io/bound-by-controller": "yes"}
+        kept = {"metadata": guard, "spec": {"claimRef": plain(reference)}}
+        self._client.patch(PersistentVolume, volume, "", kept, form="merge")
 
     def preempted(self, victim: Wish, preemptor: Wish, node: str) -> None:
         """Deletes a pod, which ends within its own grace, and tells for whom."""

@@ -111,7 +111,12 @@ class Scheduler:
                 wish.volumes = beside(wish.volumes, self._cluster.users(wish, wish.volumes.alone))
             nominated = self._cluster.nominated_to(entry.uid)
             choice = self._chooser.choose(wish)
-            if choice.node:
+            if choice.node and wish.volumes.delayed:
+                # The room is kept until the claims are bound, which brings the pod back.
+                self._cluster.nominate(wish, choice.node)
+                state = self._cluster.nodes[choice.node]
+                bindings = wish.volumes.bindings(state.name, state.labels) or {}
+            elif choice.node:
                 self._cluster.place(wish, choice.node)
             else:
                 budgets = self.picture.budgets()
@@ -120,7 +125,9 @@ class Scheduler:
             # What is kept of the pod must not keep the counts of this moment.
             wish.view = NOTHING_NEAR
         self._metrics.decided(time.perf_counter() - began)
-        if choice.node:
+        if choice.node and wish.volumes.delayed:
+            self._writers.put(lambda: self._bind_claims(entry, wish, choice.node, bindings))
+        elif choice.node:
             self._writers.put(lambda: self._bind(entry, wish, choice.node, began))
         else:
             self._metrics.attempted(UNSCHEDULABLE, time.perf_counter() - began)
@@ -166,6 +173,18 @@ class Scheduler:
         self._metrics.placed(entry.attempts, self._queue.waited_s(entry))
         self._reports.placed(wish, node)
         log.info("pod placed pod=%s/%s node=%s", *entry.key, node)
+
+    def _bind_claims(self, entry: Entry, wish: Wish, node: str, bindings: dict[str, str]) -> None:
+        """Says for which volumes, or for which node, the claims are. What comes of it is a change of a claim."""
+        try:
+            for claim in (one.claim for one in wish.volumes.delayed):
+                self._reports.reserved(claim, bindings.get(claim.metadata.name, ""), node, self.picture.volumes)
+        except (ApiError, Unreachable) as error:
+            delay_s = self._queue.failed(entry)
+            log.warning("claims not bound pod=%s/%s error=%s retry_s=%.2f", *entry.key, error, delay_s)
+            return
+        log.info("claims are bound for pod=%s/%s node=%s", *entry.key, node)
+        self._queue.refused(entry, Change.VOLUME)
 
     def _refuse(
         self, entry: Entry, wish: Wish, pod: Pod, choice: Choice, way: Plan, lost: list[Wish], *, had_nomination: bool

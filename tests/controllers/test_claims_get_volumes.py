@@ -4,12 +4,15 @@ from typing import Any
 
 import pytest
 
+from api.claiming import fitting
 from api.codec import convert
-from api.core import PersistentVolume, PersistentVolumeClaim
+from api.core import Event, Node, PersistentVolume, PersistentVolumeClaim, Pod
+from api.storage import StorageClass
 from client import Client
-from master.controllers.volumes import choose
 from tests.controllers.conftest import Start
-from tests.controllers.live import until
+from tests.controllers.live import Master, until
+from tests.scheduler.made import node, pod
+from tests.scheduler.running import join, scheduler
 
 
 def _volume(name: str, size: str = "1Gi", **spec: Any) -> PersistentVolume:
@@ -44,7 +47,7 @@ def _ref(**more: str) -> dict[str, str]:
 def test_the_volume_is_the_reserved_or_the_smallest_that_fits(
     claim: PersistentVolumeClaim, volumes: list[PersistentVolume], wanted: str | None
 ) -> None:
-    found = choose(claim, volumes)
+    found = next(iter(fitting(claim, volumes)), None)
     assert (found.metadata.name if found else None) == wanted
 
 
@@ -71,3 +74,81 @@ def test_a_claim_is_bound_and_its_volume_released_after_it(admin: Client, contro
     assert reference.uid == bound.metadata.uid
     admin.delete(PersistentVolumeClaim, "data", namespace)
     until(lambda: admin.get(PersistentVolume, f"v-{namespace}").status.phase == "Released")
+
+
+def _local(name: str, host: str, size: str) -> PersistentVolume:
+    expression = {"key": "kubernetes.io/hostname", "operator": "In", "values": [host]}
+    required = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
+    return _volume(name, size, storageClassName="local", nodeAffinity={"required": required})
+
+
+def _class(name: str, provisioner: str) -> StorageClass:
+    body = {"metadata": {"name": name}, "provisioner": provisioner, "volumeBindingMode": "WaitForFirstConsumer"}
+    return convert(body, StorageClass)
+
+
+def _user(namespace: str, host: str = "") -> Pod:
+    volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+    selector = {"kubernetes.io/hostname": host} if host else {}
+    return pod("user", namespace=namespace, volumes=[volume], nodeSelector=selector)
+
+
+def _said(admin: Client, namespace: str) -> list[str]:
+    return [event.reason for event in admin.list(Event, namespace).items if event.involved_object.name == "data"]
+
+
+def test_a_claim_that_waits_for_its_pod_is_bound_where_the_pod_runs(
+    master: Master, admin: Client, namespace: str, controllers: Start
+) -> None:
+    controllers()
+    for name in ("wa", "wb"):
+        join(admin, node(name))
+    for item in (
+        _class("local", "kubernetes.io/no-provisioner"),
+        _local("on-a", "wa", "1Gi"),
+        _local("on-b", "wb", "5Gi"),
+    ):
+        admin.create(item)
+    claim = _claim(namespace=namespace, storageClassName="local")
+    claim.metadata.uid = ""
+    admin.create(claim)
+    until(lambda: "WaitForFirstConsumer" in _said(admin, namespace))
+    assert admin.get(PersistentVolumeClaim, "data", namespace).spec.volume_name == ""
+    with scheduler(master, leader_elect=False):
+        # The smallest that fits is on the other node.
+        admin.create(_user(namespace, "wb"))
+        until(lambda: admin.get(Pod, "user", namespace).spec.node_name == "wb")
+    found = admin.get(PersistentVolumeClaim, "data", namespace)
+    assert (found.spec.volume_name, found.status.phase) == ("on-b", "Bound")
+    assert admin.get(PersistentVolume, "on-a").spec.claim_ref is None
+    for name in ("wa", "wb"):
+        admin.delete(Node, name)
+
+
+def test_who_makes_volumes_is_told_the_node(master: Master, admin: Client, namespace: str, controllers: Start) -> None:
+    controllers()
+    join(admin, node("wc"))
+    admin.create(_class("made", "example.com/maker"))
+    claim = _claim(namespace=namespace, storageClassName="made")
+    claim.metadata.uid = ""
+    admin.create(claim)
+
+    def selected() -> str:
+        annotations = admin.get(PersistentVolumeClaim, "data", namespace).metadata.annotations
+        return annotations.get("volume.kubernetes.io/selected-node", "")
+
+    with scheduler(master, leader_elect=False):
+        admin.create(_user(namespace))
+        until(lambda: selected() == "wc")
+        assert admin.get(Pod, "user", namespace).spec.node_name == ""
+        uid = admin.get(PersistentVolumeClaim, "data", namespace).metadata.uid
+        reference = {
+            "kind": "PersistentVolumeClaim",
+            "apiVersion": "v1",
+            "namespace": namespace,
+            "name": "data",
+            "uid": uid,
+        }
+        admin.create(_volume("fresh", storageClassName="made", claimRef=reference))
+        until(lambda: admin.get(Pod, "user", namespace).spec.node_name == "wc")
+    admin.delete(Node, "wc")

@@ -6,7 +6,9 @@ import pytest
 
 from api.codec import convert
 from api.core import PersistentVolume, PersistentVolumeClaim, Pod
-from api.scalars import now
+from api.core.storage import VolumeResourceRequirements
+from api.scalars import Quantity, now
+from api.storage import StorageClass
 from master.scheduler.decision import Chooser
 from master.scheduler.filters import Refusal, volume_restrictions
 from master.scheduler.preemption import plan
@@ -118,3 +120,46 @@ def test_who_is_more_important_takes_the_claim_for_one_pod() -> None:
     assert choice.reason == f"0/2 nodes are available: 2 {ALONE}."
     way = plan(wish, there, profile, choice.refusals, chooser.refusal)
     assert (way.node, [one.name for one in way.victims]) == ("a", ["first"])
+
+
+def waiting(name: str, size: str = "1Gi") -> PersistentVolumeClaim:
+    found = claim(name, phase="Pending")
+    found.spec.storage_class_name = "local"
+    found.spec.resources = convert({"requests": {"storage": size}}, VolumeResourceRequirements)
+    return found
+
+
+def local(name: str, size: str, *hosts: str) -> PersistentVolume:
+    found = volume(name, *hosts)
+    found.spec.storage_class_name, found.spec.capacity = "local", {"storage": Quantity(size)}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("claims", "provisioner", "nodes"),
+    [
+        # The smallest volume that is reached from there; two claims never get the same.
+        ({"x": "1Gi"}, "kubernetes.io/no-provisioner", {"a": {"x": "a1"}, "b": {"x": "b5"}, "c": None}),
+        ({"x": "2Gi"}, "kubernetes.io/no-provisioner", {"a": {"x": "a3"}, "b": {"x": "b5"}, "c": None}),
+        ({"x": "1Gi", "y": "1Gi"}, "kubernetes.io/no-provisioner", {"a": {"x": "a1", "y": "a3"}, "b": None, "c": None}),
+        ({"x": "9Gi"}, "kubernetes.io/no-provisioner", {"a": None, "b": None, "c": None}),
+        # Who makes volumes makes what is not there.
+        ({"x": "9Gi"}, "example.com/maker", {"a": {"x": ""}, "b": {"x": ""}, "c": {"x": ""}}),
+        ({"x": "4Gi"}, "example.com/maker", {"a": {"x": ""}, "b": {"x": "b5"}, "c": {"x": ""}}),
+    ],
+)
+def test_a_claim_that_waits_for_its_pod_finds_its_volume_by_the_node(
+    claims: dict[str, str], provisioner: str, nodes: dict[str, dict[str, str] | None]
+) -> None:
+    kind = convert({"provisioner": provisioner, "volumeBindingMode": "WaitForFirstConsumer"}, StorageClass)
+    wanted = {name: waiting(name, size) for name, size in claims.items()}
+    volumes = [local("a3", "3Gi", "a"), local("a1", "1Gi", "a"), local("b5", "5Gi", "b")]
+    found = volumes_of(
+        "default", tuple(claims), lambda _, name: wanted[name], VOLUMES.get, lambda _: kind, lambda: volumes
+    )
+    there = cluster(node("a"), node("b"), node("c"))
+    labels = {name: state.labels for name, state in there.nodes.items()}
+    assert {name: found.bindings(name, labels[name]) for name in "abc"} == nodes
+    lacks = ("node(s) didn't find available persistent volumes to bind",)
+    refused = {name: refusal(pod(), there, name, volumes=found) for name in "abc"}
+    assert refused == {name: lacks if nodes[name] is None else () for name in "abc"}

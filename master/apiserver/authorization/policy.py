@@ -151,6 +151,7 @@ _SCHEDULER = [
     _rule(_READ, _APPS, "replicasets", "statefulsets"),
     _rule(_READ, _POLICY, "poddisruptionbudgets"),
     _rule(_READ, _STORAGE, "storageclasses", "csinodes", "csidrivers"),
+    _rule("update patch", _CORE, "persistentvolumes", "persistentvolumeclaims"),
     _rule("create", _CORE, "pods/binding", "bindings"),
     _rule("update patch", _CORE, "pods/status"),
     _rule("delete", _CORE, "pods"),

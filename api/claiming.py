@@ -1,0 +1,61 @@
+"""Which volume is for which claim. Pure; the controllers and the scheduler ask the same."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from api.core import PersistentVolume, PersistentVolumeClaim
+from api.scalars import Quantity
+from api.selectors import from_label_selector
+from api.storage import StorageClass
+
+SELECTED_NODE = "volume.kubernetes.io/selected-node"
+NO_PROVISIONER = "kubernetes.io/no-provisioner"
+_NOTHING = Quantity("0")
+
+
+def waits_for_consumer(found: StorageClass | None) -> bool:
+    """Whether claims of the class are bound only when a pod wants them, for the node where it will run."""
+    return found is not None and found.volume_binding_mode == "WaitForFirstConsumer"
+
+
+def fits(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
+    """Whether a volume that nobody else has is what the claim asks for."""
+    spec, wish = volume.spec, claim.spec
+    if spec.claim_ref is not None and not is_for(volume, claim):
+        return False
+    if volume.metadata.deletion_timestamp is not None:
+        return False
+    if spec.storage_class_name != (wish.storage_class_name or ""):
+        return False
+    if (spec.volume_mode or "Filesystem") != (wish.volume_mode or "Filesystem"):
+        return False
+    if not set(wish.access_modes) <= set(spec.access_modes) or size(volume) < _asked(claim):
+        return False
+    return wish.selector is None or from_label_selector(wish.selector).matches(volume.metadata.labels)
+
+
+def is_for(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
+    """Whether the volume is kept for this very claim. Without a uid it was reserved by hand, by name."""
+    reference = volume.spec.claim_ref
+    if reference is None:
+        return False
+    named = (reference.namespace, reference.name) == (claim.metadata.namespace, claim.metadata.name)
+    return named and reference.uid in ("", claim.metadata.uid)
+
+
+def fitting(claim: PersistentVolumeClaim, volumes: Iterable[PersistentVolume]) -> list[PersistentVolume]:
+    """The volumes that fit, best first: one that was reserved for the claim, then the smallest. The name settles a
+    tie.
+    """
+    wanted = claim.spec.volume_name
+    found = [one for one in volumes if fits(one, claim) and wanted in ("", one.metadata.name)]
+    return sorted(found, key=lambda one: (not is_for(one, claim), size(one), one.metadata.name))
+
+
+def size(volume: PersistentVolume) -> Decimal:
+    return volume.spec.capacity.get("storage", _NOTHING).value
+
+
+def _asked(claim: PersistentVolumeClaim) -> Decimal:
+    resources = claim.spec.resources
+    return (resources.requests.get("storage", _NOTHING) if resources is not None else _NOTHING).value
