@@ -7,6 +7,7 @@ from cli.cluster import Settings
 from cli.doctor.finding import Finding, fail, ok, warn
 
 ANY = ("0.0.0.0", "::")
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ def _wanted(settings: Settings) -> list[tuple[str, str, str, int]]:
         ("the API server's", "apiserver-port", settings.bind_address, settings.apiserver_port),
         ("the agent's", "agent-port", settings.bind_address, settings.agent_port),
         ("the monitor's", "cadvisor-port", settings.bind_address, settings.cadvisor_port),
+        ("the controllers' health port", "controllers-health-port", LOOPBACK, settings.controllers_health_port),
+        ("the scheduler's health port", "scheduler-health-port", LOOPBACK, settings.scheduler_health_port),
         ("netproxy's health port", "netproxy-health-port", settings.bind_address, settings.netproxy_health_port),
         ("the controllers' health port", "controllers-health-port", "127.0.0.1", settings.controllers_health_port),
         ("the scheduler's health port", "scheduler-health-port", "127.0.0.1", settings.scheduler_health_port),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from cli.cluster import Settings
+from cli.cluster import PORT_FIELDS, Settings
 from cli.doctor import (
     certificates,
     cgroups,
@@ -198,6 +198,14 @@ def test_a_port_is_told_with_its_holder_and_only_where_it_harms() -> None:
     assert found(Listener("udp", "127.0.0.53", 53, 9, "resolved")).startswith("ok")
     assert found(Listener("udp", "0.0.0.0", 53, 9, "dnsmasq")).startswith("fail: the name server's")
     assert found(Listener("tcp", "0.0.0.0", 30080, 0)).startswith("warn: node port 30080 is taken: by a process that")
+
+
+def test_every_port_of_the_cluster_is_looked_at() -> None:
+    for name in PORT_FIELDS:
+        held = Listener("tcp", "0.0.0.0", getattr(S, name), 9, "other")
+        (finding,) = ports.judge(S, Listeners((held,)))
+        assert finding.level is Level.FAIL
+        assert f"--{name.replace('_', '-')}" in finding.advice
 
 
 def test_a_resolver_that_is_our_own_name_server_is_a_ring() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import platform
 import re
 
@@ -82,3 +83,15 @@ def test_the_monitors_page_answers(cluster: Cluster, created: str, node_address:
 
 def test_a_default_account_is_in_every_namespace(api: Api, namespace: str) -> None:
     until(lambda: api.is_there(f"/api/v1/namespaces/{namespace}/serviceaccounts/default"), limit_s=5)
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_cluster_that_runs(cluster: Cluster) -> None:
+    said = cluster.steersman("doctor", "--root", str(cluster.root), "-o", "json", check=False).stdout
+    found: dict[str, list[tuple[str, str]]] = {}
+    for one in json.loads(said)["checks"]:
+        found.setdefault(one["check"], []).append((one["result"], one["message"]))
+    # What the machine of the test has or lacks is not looked at: its disk, its kernel, its firewall.
+    for check in ("ports", "pod and service ranges", "certificates", "api server", "clock", "ip forwarding"):
+        assert {result for result, _ in found[check]} == {"ok"}, found[check]
+    assert "is ready" in found["api server"][0][1]
+    assert "agrees" in found["clock"][0][1]
