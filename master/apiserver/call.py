@@ -5,12 +5,14 @@ from typing import TypeVar
 
 import msgspec
 
-from api.errors import BadRequest
+from api.errors import BadRequest, invalid_object, not_supported
 from api.resources import Resource
 from master.apiserver.authentication.user import User
 from master.apiserver.bodies import FIELD_VALIDATION, Expected
 from master.apiserver.http.message import Request
 from master.apiserver.negotiation import PLAIN, Output
+
+_OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions", "DELETE": "DeleteOptions"}
 
 T = TypeVar("T")
 
@@ -84,26 +86,30 @@ class Call(msgspec.Struct):
 
     @property
     def dry_run(self) -> bool:
-        """``dryRun=All``: do everything but store. Raises BadRequest for any other value."""
+        """``dryRun=All``: do everything but store. Raises Invalid for any other value."""
         values = self.request.query.get("dryRun")
-        return bool(values) and is_dry_run(values)
+        return bool(values) and is_dry_run(values, self._options)
+
+    @property
+    def _options(self) -> str:
+        """The kind of object that the query of this request stands for."""
+        return _OPTIONS.get(self.request.method, "GetOptions")
 
     @property
     def field_validation(self) -> str:
-        """Ignore, Warn, Strict or UNSAID. Raises BadRequest for any other value."""
+        """Ignore, Warn, Strict or UNSAID. Raises Invalid for any other value."""
         value = self.option("fieldValidation")
         if value and value not in FIELD_VALIDATION:
-            raise BadRequest(
-                f'fieldValidation: Unsupported value: "{value}": supported values: "Ignore", "Strict", "Warn"'
-            )
+            error = not_supported("fieldValidation", value, ("", "Ignore", "Strict", "Warn"))
+            raise invalid_object("meta.k8s.io", self._options, "", [error])
         return value
 
 
-def is_dry_run(values: list[str] | None) -> bool:
-    """What a list of dry-run directives means. Raises BadRequest for one that does not exist."""
+def is_dry_run(values: list[str] | None, options: str = "DeleteOptions") -> bool:
+    """What a list of dry-run directives means. Raises Invalid for one that does not exist."""
     for value in values or []:
         if value != "All":
-            raise BadRequest(f'dryRun: Unsupported value: "{value}": supported values: "All"')
+            raise invalid_object("meta.k8s.io", options, "", [not_supported("dryRun", value, ("All",))])
     return bool(values)
 
 

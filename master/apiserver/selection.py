@@ -60,7 +60,7 @@ def selection_of(call: Call) -> Selection:
     fields = parse_fields(field_text) if field_text else ()
     for term in fields:
         if not _offered(call.target.resource, term.field):
-            raise BadRequest(f'field label not supported: "{term.field}"')
+            raise BadRequest(f"field label not supported: {term.field}")
     fields = tuple(FieldTerm(stored_field(call.target.resource, t.field), t.value, t.equal) for t in fields)
     labels = parse(label_text) if label_text else EVERYTHING
     if call.target.name:

@@ -113,7 +113,7 @@ def test_versions_of_a_list(admin: Api, namespace: str) -> None:
     future = admin.get(f"{path}?resourceVersion={now + 1000}")
     assert future.status == 504
     assert future.json["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"
-    assert admin.get(f"{path}?resourceVersionMatch=Exact").status == 400
+    assert admin.get(f"{path}?resourceVersionMatch=Exact").status == 422
 
 
 def test_metadata_alone_yaml_and_indented_json(admin: Api, namespace: str) -> None:

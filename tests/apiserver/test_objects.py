@@ -167,7 +167,7 @@ def test_preconditions_guard_a_delete(admin: Api, namespace: str) -> None:
     made = admin.post(path, pod("web")).json
     refused = admin.delete(f"{path}/web", {"preconditions": {"uid": "other"}})
     assert refused.status == 409
-    assert "Precondition failed: UID in precondition: other, UID in object meta: " in refused.json["message"]
+    assert "the UID in the precondition (other) does not match the UID in record (" in refused.json["message"]
     assert admin.delete(f"{path}/web", {"preconditions": {"resourceVersion": "1"}}).status == 409
     assert admin.delete(f"{path}/web", {"preconditions": {"uid": made["metadata"]["uid"]}}).status == 200
 
@@ -228,3 +228,35 @@ def test_a_namespace_goes_when_its_controller_has_finalized_it(admin: Api) -> No
     assert admin.put(f"{path}/finalize", marked).status == 200
     assert admin.get(path).status == 404
     assert admin.delete("/api/v1/namespaces/default").status == 403
+
+
+def test_an_update_makes_what_may_be_made_so(admin: Api, namespace: str) -> None:
+    lease = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/l"
+    made = admin.put(lease, {"metadata": {"name": "l"}, "spec": {"holderIdentity": "a"}})
+    assert (made.status, made.json["spec"]) == (201, {"holderIdentity": "a"})
+    assert admin.put(lease, {"metadata": {"name": "l"}}).status == 422, "it is there, and must be named by its version"
+    service = f"/api/v1/namespaces/{namespace}/services/s"
+    assert admin.put(service, {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}}).status == 201
+    for plural in ("configmaps", "pods"):
+        assert admin.put(f"/api/v1/namespaces/{namespace}/{plural}/x", pod("x") if plural == "pods" else
+                         {"metadata": {"name": "x"}}).status == 404  # fmt: skip
+    assert admin.put(lease.replace("/l", "/m"), {"metadata": {"name": "m", "resourceVersion": "7"}}).status == 404
+
+
+def test_wrong_options_are_told_as_the_object_they_stand_for(admin: Api, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    body = {"metadata": {"name": "c"}}
+    for answer, kind, field in (
+        (admin.post(f"{path}?dryRun=X", body), "CreateOptions", "dryRun"),
+        (admin.delete(f"{path}/c?propagationPolicy=X"), "DeleteOptions", "propagationPolicy"),
+        (
+            admin.delete(f"{path}/c?propagationPolicy=Orphan&orphanDependents=true"),
+            "DeleteOptions",
+            "propagationPolicy",
+        ),
+        (admin.get(f"{path}?resourceVersionMatch=Exact"), "ListOptions", "resourceVersionMatch"),
+        (admin.get(f"{path}?resourceVersionMatch=X&resourceVersion=1"), "ListOptions", "resourceVersionMatch"),
+    ):
+        details = answer.json["details"]
+        assert (answer.status, details["kind"], details["group"]) == (422, kind, "meta.k8s.io")
+        assert [cause["field"] for cause in details["causes"]] == [field]

@@ -15,8 +15,9 @@ import msgspec
 
 from api.codec import decode
 from api.core import Namespace, Pod
-from api.errors import BadRequest, Conflict, Forbidden, NotFound
+from api.errors import BadRequest, Conflict, FieldError, Forbidden, NotFound, invalid, invalid_object, not_supported
 from api.meta import DeleteOptions, ListMeta, Object, Preconditions, StatusDetails
+from api.resources import Resource
 from api.scalars import now
 from master.apiserver.backend import Backend
 from master.apiserver.bodies import Expected, json_of, media_type
@@ -25,7 +26,6 @@ from master.apiserver.call import Call, is_dry_run
 from master.apiserver.decode_errors import explain
 from master.apiserver.http.message import Response, Stream
 from master.apiserver.operations.update import is_released
-from master.apiserver.registry import conflict
 from master.apiserver.rendering import list_answer, object_answer, struct_answer
 from master.apiserver.responses import success
 from master.apiserver.selection import selection_of
@@ -80,12 +80,18 @@ def read_options(call: Call) -> DeleteOptions:
         options.orphan_dependents = call.flag("orphanDependents")
     if call.dry_run or is_dry_run(options.dry_run):
         options.dry_run = ["All"]
-    if options.propagation_policy not in (None, *_POLICIES):
-        raise BadRequest(
-            f'propagationPolicy: Unsupported value: "{options.propagation_policy}": supported values: '
-            '"Foreground", "Background", "Orphan"'
-        )
+    if errors := _policy_errors(options):
+        raise invalid_object("meta.k8s.io", "DeleteOptions", "", errors)
     return options
+
+
+def _policy_errors(options: DeleteOptions) -> list[FieldError]:
+    policy = options.propagation_policy
+    if policy and options.orphan_dependents is not None:
+        return [invalid("propagationPolicy", policy, "orphanDependents and deletionPropagation cannot be both set")]
+    if policy not in (None, *_POLICIES):
+        return [not_supported("propagationPolicy", policy, ("Foreground", "Background", "Orphan", "nil"))]
+    return []
 
 
 def _options_in_body(call: Call) -> DeleteOptions:
@@ -130,14 +136,21 @@ def check_preconditions(item: Item, wanted: Preconditions | None) -> None:
         return
     resource = item.table.resource
     if wanted.uid is not None and wanted.uid != (uid := item.decode().metadata.uid):
-        why = f"Precondition failed: UID in precondition: {wanted.uid}, UID in object meta: {uid}"
-        raise conflict(resource, item.name, why)
+        why = f"the UID in the precondition ({wanted.uid}) does not match the UID in record ({uid}). "
+        raise _unmet(resource, item.name, why + "The object might have been deleted and then recreated")
     if wanted.resource_version is not None and wanted.resource_version != str(item.revision):
         why = (
-            f"Precondition failed: ResourceVersion in precondition: {wanted.resource_version}, "
-            f"ResourceVersion in object meta: {item.revision}"
+            f"the ResourceVersion in the precondition ({wanted.resource_version}) does not match the ResourceVersion "
+            f"in record ({item.revision}). The object might have been modified"
         )
-        raise conflict(resource, item.name, why)
+        raise _unmet(resource, item.name, why)
+
+
+def _unmet(resource: Resource, name: str, why: str) -> Conflict:
+    """By the kind, as Kubernetes tells it here and nowhere else."""
+    kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
+    details = StatusDetails(name=name, group=resource.group, kind=resource.kind)
+    return Conflict(f'Operation cannot be fulfilled on {kind} "{name}": {why}', details=details)
 
 
 async def _delete_version(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from api.codec import encode
-from api.errors import BadRequest, Expired, Timeout
+from api.errors import BadRequest, Expired, FieldError, Invalid, Timeout, forbidden, invalid_object, not_supported
 from api.meta import ListMeta, StatusCause, StatusDetails
 from master.apiserver.backend import Backend
 from master.apiserver.cache import Cache, Item, Table
@@ -20,6 +20,7 @@ from master.apiserver.http.message import Response, Stream
 from master.apiserver.rendering import list_answer
 from master.apiserver.selection import Selection, selection_of
 
+_MATCH = "resourceVersionMatch"
 _MATCHES = ("", "Exact", "NotOlderThan")
 
 
@@ -102,24 +103,24 @@ def _token(call: Call, table: Table, revision: int) -> _Token | None:
     return token
 
 
+def _wrong(error: FieldError) -> Invalid:
+    return invalid_object("meta.k8s.io", "ListOptions", "", [error])
+
+
 def _version(call: Call, cache: Cache, table: Table) -> int:
     """The version whose state is to be shown: the present one, unless exactly another one is asked for."""
     wanted, match = call.revision(), call.option("resourceVersionMatch")
     if match not in _MATCHES:
-        raise BadRequest(
-            f'resourceVersionMatch: Unsupported value: "{match}": supported values: "Exact", "NotOlderThan"'
-        )
+        raise _wrong(not_supported(_MATCH, match, ("Exact", "NotOlderThan")))
     if match and wanted is None:
-        raise BadRequest(
-            "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
-        )
+        raise _wrong(forbidden(_MATCH, "resourceVersionMatch is forbidden unless resourceVersion is provided"))
     check_reached(wanted, cache.revision)
     # Kubernetes' rule from before there was a match: a version with a limit is that version.
     exact = match == "Exact" or (not match and wanted and call.number("limit"))
     if not exact or wanted is None:
         return cache.revision
     if wanted == 0:
-        raise BadRequest('resourceVersionMatch: Forbidden: "Exact" is forbidden for resourceVersion "0"')
+        raise _wrong(forbidden(_MATCH, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'))
     if wanted < table.replay_from:
         raise Expired(f"The resourceVersion for the provided list is too old: {wanted} ({table.replay_from})")
     return wanted

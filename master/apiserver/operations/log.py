@@ -27,7 +27,8 @@ async def log(backend: Backend, call: Call) -> Response | Stream:
     container = container_of(pod, call.option("container"))
     query = _query(call)
     if not pod.spec.node_name:
-        raise BadRequest(f"pod {pod.metadata.name} does not have a host assigned")
+        # Nothing was printed yet: no content, as Kubernetes has it, and no mistake of the client's.
+        return Response(204, b"")
     path = f"/containerLogs/{_quoted(target.namespace, target.name, container)}"
     return await from_node(backend, pod.spec.node_name, path + (f"?{urlencode(query)}" if query else ""))
 

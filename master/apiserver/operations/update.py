@@ -20,14 +20,21 @@ from master.apiserver.cache import Item
 from master.apiserver.call import Call, Target, is_natural
 from master.apiserver.forms import stored
 from master.apiserver.http.message import Response
-from master.apiserver.operations.create import check_namespace
+from master.apiserver.operations.create import create
 from master.apiserver.registry import conflict
 from master.apiserver.rendering import object_answer
 from master.apiserver.service_numbers import Reservation, is_settled
 from master.apiserver.strategies import count_generation, prepare_ephemeral, prepare_status, prepare_update
 
 # Kinds that Kubernetes does not let be replaced blindly.
-_VERSION_REQUIRED = ("Lease", "EndpointSlice")
+_VERSION_REQUIRED = ("EndpointSlice", "Lease", "PodDisruptionBudget")
+# Kinds that Kubernetes makes when an update names one that is not there.
+_MADE_BY_UPDATE = frozenset(
+    (
+        *("ClusterRole", "ClusterRoleBinding", "Endpoints", "Event", "Lease", "LimitRange", "PodTemplate"),
+        *("PriorityClass", "Role", "RoleBinding", "Service"),
+    )
+)
 
 Change = Callable[[Item], Object]
 """The present object to the wanted one; called again when another write came between."""
@@ -37,6 +44,11 @@ async def update(backend: Backend, call: Call) -> Response:
     """Raises NotFound, BadRequest, Invalid, Conflict."""
     target = call.target
     wanted = _read(call)
+    if target.resource.kind in _MADE_BY_UPDATE and _is_new(backend, wanted, target):
+        # Who may replace may not make, unless he is told so.
+        backend.access.authorize(call.user, "create", target)
+        call.warnings.clear()
+        return await create(backend, call)
     if not wanted.metadata.resource_version and target.resource.kind in _VERSION_REQUIRED:
         error = invalid("metadata.resourceVersion", "", "must be specified for an update")
         raise invalid_object(target.resource.group, target.resource.kind, target.name, [error])
@@ -49,6 +61,12 @@ async def update(backend: Backend, call: Call) -> Response:
 
     wire = await change(backend, call, to_stored)
     return object_answer(call, wire)
+
+
+def _is_new(backend: Backend, wanted: Object, target: Target) -> bool:
+    if target.subresource or wanted.metadata.resource_version not in ("", "0"):
+        return False
+    return backend.registry.cache.table(target.resource).get(target.namespace, target.name) is None
 
 
 def _read(call: Call) -> Object:
@@ -65,10 +83,16 @@ def check_identity(wanted: Object, target: Target) -> None:
     """Raises BadRequest when the object is not the one of the path."""
     name = wanted.metadata.name
     if not name:
-        raise BadRequest("name must be provided")
+        raise BadRequest(
+            f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided"
+        )
     if name != target.name:
         raise BadRequest(f"the name of the object ({name}) does not match the name on the URL ({target.name})")
-    check_namespace(wanted, target.namespace)
+    if wanted.metadata.namespace and target.namespace and wanted.metadata.namespace != target.namespace:
+        raise BadRequest(
+            f"the namespace of the object ({wanted.metadata.namespace}) does not match the namespace on the request "
+            f"({target.namespace})"
+        )
 
 
 async def change(backend: Backend, call: Call, wanted: Change) -> bytes:
