@@ -211,7 +211,7 @@ def test_a_dry_run_answers_and_stores_nothing(admin: Api, namespace: str) -> Non
     assert changed.json["metadata"]["labels"]["x"] == "y"
     assert admin.delete(f"{path}/web?dryRun=All").status == 200
     assert admin.get(f"{path}/web").json == before
-    assert admin.post(f"{path}?dryRun=Some", pod("web")).status == 400
+    assert admin.post(f"{path}?dryRun=Some", pod("web")).status == 422
 
 
 def test_a_namespace_goes_when_its_controller_has_finalized_it(admin: Api) -> None:

@@ -285,3 +285,19 @@ def test_kubectl_shows_roles_as_kubernetes_does(kubectl: Callable[..., Any], nam
     assert wide[1].split()[:2] == ["b", "ClusterRole/view"]
     assert wide[1].split()[-2:] == ["u", "default/robot"]
     assert "pods/log" in kubectl("describe", "role", "r").stdout
+
+
+def test_who_may_update_may_not_make_by_it(admin: Api, person: Person, namespace: str) -> None:
+    """A replacement of what is not there makes it: that takes the right to create."""
+    jane, roles = person("jane-makes"), f"{RBAC}/namespaces/{namespace}"
+    lease = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/l"
+    group = "coordination.k8s.io"
+    put(admin, f"{roles}/roles", role("holder", rule("update", "leases", group=group)))
+    put(admin, f"{roles}/rolebindings", binding("b", "holder", user("jane-makes")))
+    refused = jane.put(lease, {"metadata": {"name": "l"}})
+    assert refused.status == 403
+    assert 'cannot create resource "leases"' in refused.json["message"]
+    assert admin.get(lease).status == 404
+    more = role("holder", rule("create update", "leases", group=group))
+    assert admin.put(f"{roles}/roles/holder", more).status == 200
+    assert jane.put(lease, {"metadata": {"name": "l"}}).status == 201
