@@ -56,6 +56,10 @@ class Sharing:
         if known is not None:
             self._known.move_to_end(key)
             return known
+        # New as a whole; but its parts may be known (a volume's name is the pod's own, its sources are not).
+        for inner in value if type(value) is list else (value,):
+            if isinstance(inner, msgspec.Struct):
+                self._share_fields(inner)
         self._known[key] = value
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)

@@ -105,7 +105,7 @@ def test_the_status_follows_pods_and_their_controllers_wish(admin: Client, names
     admin.create(budget(namespace, maxUnavailable="50%"))
     until(lambda: cluster.told() == (0, 0, 0, 0))
     admin.create(controller(namespace=namespace, replicas=4))
-    until(lambda: cluster.told() == (0, 2, 4, 0))
+    until(lambda: cluster.told() == (0, 2, 4, 0) and len(cluster.pods()) == 4)
     for one in cluster.pods():
         cluster.make_ready(one)
     until(lambda: cluster.told() == (4, 2, 4, 2))
