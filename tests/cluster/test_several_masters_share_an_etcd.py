@@ -1,0 +1,72 @@
+"""Three masters over an etcd of three members, each on a host of its own; then one host is gone, and comes back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.conftest import STEER
+from tests.cluster.machines import ROOT, Machine, Segment, make_machines, run
+from tests.cluster.playbooks import Site, control_folder
+from tests.e2e.waiting import until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(1200)]
+
+NAMES = ("m1", "m2", "m3")
+
+
+@pytest.fixture(scope="module")
+def masters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Machine]]:
+    folder = tmp_path_factory.mktemp("masters")
+    run(ROOT / "scripts/bundle", "--output", folder, limit_s=600)
+    (bundle,) = folder.glob("*.tar.gz")
+    segment = Segment(f"stm{os.getpid()}", f"198.19.{os.getpid() % 200 + 20}")
+    machines = make_machines(folder, NAMES, segment)
+    try:
+        segment.make()
+        for machine in machines:
+            machine.make()
+            machine.boot()
+        site = Site(folder, bundle, machines, {"master": NAMES, "etcd": NAMES, "node": NAMES[2:]})
+        site.play("site.yml")
+        assert set(site.play("site.yml").changed().values()) == {0}
+        yield machines
+    finally:
+        for machine in machines:
+            machine.remove()
+        segment.remove()
+        shutil.rmtree(control_folder(machines[0]), ignore_errors=True)
+
+
+def map_seen_by(machine: Machine, name: str) -> bool:
+    return machine.try_it(f"{STEER} get configmap {name}").returncode == 0
+
+
+def test_what_one_master_takes_all_of_them_know(masters: list[Machine]) -> None:
+    for writer in masters:
+        manifest = f'{{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{"name": "of-{writer.name}"}}}}'
+        writer(f"echo '{manifest}' | {STEER} create -f -")
+        for reader in masters:
+            until(lambda r=reader, w=writer: map_seen_by(r, f"of-{w.name}"), limit_s=20, what=f"{reader.name} knows")
+
+
+def test_one_authority_signs_for_all(masters: list[Machine]) -> None:
+    assert len({one("sha256sum < /etc/steersman/pki/ca.crt") for one in masters}) == 1
+    assert len({one("sha256sum < /etc/steersman/pki/apiserver.crt") for one in masters}) == len(masters)
+
+
+def test_the_others_go_on_without_the_first_and_it_learns_what_it_missed(masters: list[Machine]) -> None:
+    first, second, third = masters
+    first.stop()
+    manifest = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "meanwhile"}}'
+    until(
+        lambda: second.try_it(f"echo '{manifest}' | {STEER} apply -f -").returncode == 0,
+        limit_s=60,
+        what="a write at the second master",
+    )
+    until(lambda: map_seen_by(third, "meanwhile"), limit_s=20, what="the third master knows")
+    first.boot()
+    until(lambda: map_seen_by(first, "meanwhile"), limit_s=90, what="the first master knows")
