@@ -52,7 +52,7 @@ class Cluster:
     def ready_nodes(self) -> list[str]:
         done = self.master.try_it(f"{STEER} get nodes --no-headers")
         rows = [row.split() for row in done.stdout.splitlines()]
-        return sorted(row[0] for row in rows if row[1] == "Ready")
+        return sorted(row[0] for row in rows if row[1].split(",")[0] == "Ready")
 
     def create(self, text: str) -> None:
         """Objects of a manifest."""

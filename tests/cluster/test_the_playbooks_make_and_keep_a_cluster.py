@@ -124,6 +124,20 @@ def test_a_master_is_not_removed_as_a_node(cluster: Cluster) -> None:
     assert cluster.ready_nodes() == ["n1", "n2", "n3"]
 
 
+def test_an_upgrade_that_fails_stops_at_the_first_node(cluster: Cluster) -> None:
+    old, cluster.site.bundle = cluster.site.bundle, cluster.new_bundle
+    wrong = '{"steersman_settings": {"agent": {"max-pods": "many"}}}'
+    played = cluster.site.try_to_play("upgrade.yml", "-e", wrong)
+    assert played.code != 0
+    assert "max-pods: must be a whole number" in played.output
+    before = old.name.removeprefix("steersman-bundle-").removesuffix(".tar.gz")
+    for name in ("n2", "n3"):
+        assert cluster.machine(name)("readlink /opt/steersman/current").strip() == before
+    cordoned = [one["metadata"]["name"] for one in cluster.get("nodes")["items"] if one["spec"].get("unschedulable")]
+    assert cordoned == ["n1"]
+    assert cluster.ready_nodes() == ["n1", "n2", "n3"]
+
+
 def test_an_upgrade_fails_no_request(cluster: Cluster) -> None:
     cluster.create(WEB)
     for machine in cluster.members:
@@ -151,7 +165,7 @@ def test_an_upgrade_fails_no_request(cluster: Cluster) -> None:
 def test_an_upgrade_that_is_done_does_nothing_but_a_backup(cluster: Cluster) -> None:
     played = cluster.site.play("upgrade.yml")
     assert "Drain the node" not in played.output.replace("Move its pods", "")
-    assert len(list((cluster.site.folder / "backups").glob("*.state.snapshot"))) == 2
+    assert len(list((cluster.site.folder / "backups").glob("*.state.snapshot"))) == 3
 
 
 def test_a_backup_is_private_and_whole(cluster: Cluster) -> None:
