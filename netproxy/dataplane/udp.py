@@ -25,6 +25,8 @@ DATAGRAMS = 64
 CROWD = 8
 """So many ready at once are many."""
 MAX_FLOWS = 4_096
+SWEEPS = 4
+"""Looks at the silent flows of a port within the shorter of its two times."""
 IP_PKTINFO = 8
 """ip(7); not exported by the socket module of Python 3.11."""
 
@@ -53,7 +55,7 @@ class UdpTimers:
 class UdpListener:
     """Takes the datagrams of one service port's clients."""
 
-    __slots__ = ("backends", "fd", "flows", "sock", "timers")
+    __slots__ = ("backends", "fd", "flows", "sock", "sweeping", "timers")
 
     def __init__(self, sock: socket.socket, backends: Backends, timers: UdpTimers) -> None:
         self.sock = sock
@@ -61,6 +63,8 @@ class UdpListener:
         self.backends = backends
         self.timers = timers
         self.flows: dict[Client, UdpFlow] = {}
+        self.sweeping = False
+        """Whether a timer looks after silent flows: one for all of them, and none while there are none."""
 
     def on_event(self, mask: int) -> None:  # noqa: ARG002 (writability does not matter: full means dropped)
         """Pass on what clients sent."""
@@ -106,7 +110,23 @@ class UdpListener:
         backends.counters.active += 1
         backends.counters.picked(endpoint)
         flow.start()
+        if not self.sweeping:
+            self._sweep_later()
         return flow
+
+    def _sweep_later(self) -> None:
+        self.sweeping = True
+        step_s = min(self.timers.idle_s, self.timers.unanswered_s) / SWEEPS
+        self.backends.loop.at(self.backends.loop.now + step_s, self._sweep)
+
+    def _sweep(self) -> None:
+        """End the flows that have been silent for their time."""
+        now = self.backends.loop.now
+        for flow in [flow for flow in self.flows.values() if flow.deadline <= now]:
+            flow.end()
+        self.sweeping = False
+        if self.flows:
+            self._sweep_later()
 
 
 class UdpFlow:
@@ -127,11 +147,9 @@ class UdpFlow:
         self.deadline = 0.0
 
     def start(self) -> None:
-        """Watch for answers and for silence."""
-        loop = self.listener.backends.loop
-        loop.add(self, level=True)
+        """Watch for answers."""
+        self.listener.backends.loop.add(self, level=True)
         self._touch()
-        self._look_later()
 
     def send(self, data: memoryview) -> None:
         """Pass a datagram to the endpoint; an endpoint that refused ends the flow, and the next datagram moves on."""
@@ -188,19 +206,6 @@ class UdpFlow:
     def _touch(self) -> None:
         timers = self.listener.timers
         self.deadline = self.listener.backends.loop.now + (timers.idle_s if self.answered else timers.unanswered_s)
-
-    def _expire(self) -> None:
-        if not self.open:
-            return
-        if self.deadline > self.listener.backends.loop.now:
-            self._look_later()
-        else:
-            self.end()
-
-    def _look_later(self) -> None:
-        """The deadline can move closer (first answer): look again no later than that would ask for."""
-        loop = self.listener.backends.loop
-        loop.at(min(self.deadline, loop.now + self.listener.timers.idle_s), self._expire)
 
 
 def _connected(endpoint: Endpoint, client: str, backends: Backends) -> socket.socket | None:

@@ -79,6 +79,20 @@ def test_a_flow_ends_soon_after_its_answer(plane: DataPlane, new_socket: NewSock
     wait_until(lambda: active(plane) == 0, limit_s=1.5)
 
 
+def test_many_flows_share_a_timer_and_none_stays_with_the_last(plane: DataPlane, new_socket: NewSocket) -> None:
+    server = new_socket()
+    address = proxied(plane, server.getsockname())
+    for _ in range(50):
+        client = new_socket()
+        client.sendto(b"ping", address)
+        data, proxy = server.recvfrom(10)
+        server.sendto(data, proxy)
+        assert client.recv(10) == b"ping"
+        assert len(plane._loop._timers) == 1
+    wait_until(lambda: active(plane) == 0)
+    wait_until(lambda: not plane._loop._timers)
+
+
 def test_a_slow_first_answer_is_not_lost(plane: DataPlane, new_socket: NewSocket) -> None:
     """The fixture's flows end 0.3 s after an answer, but 2 s without one."""
     server, client = new_socket(), new_socket()
