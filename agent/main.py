@@ -2,9 +2,8 @@
 
 import dataclasses
 import logging
-import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -42,19 +41,19 @@ from agent.pods.worker import Worker
 from agent.probes.checks import Target
 from agent.probes.prober import Prober
 from agent.runtime.cache import ContainerCache, DockerWatch
-from agent.runtime.docker import DaemonFacts, Docker, ImageFacts
-from agent.runtime.failures import RuntimeFailure
+from agent.runtime.daemon import Daemon
+from agent.runtime.docker import Docker
 from agent.runtime.image_collector import ImageCollector, Marks
 from agent.runtime.images import Images
 from agent.runtime.logs import LogLinks
-from agent.runtime.network import NetworkNotReady, ensure_network
-from agent.runtime.pause import IMAGE_CHANGES, PAUSE_IMAGE, pause_rootfs
+from agent.runtime.network import NetworkKeeper
+from agent.runtime.pause import PAUSE_IMAGE
 from agent.server.routes import Routes
 from agent.server.server import AgentServer
 from agent.server.stats import ProbeCollector, ResourceCollector, Summary
 from agent.server.stats_of_disk import Disks
 from agent.server.streaming.routes import StreamRoutes
-from agent.volumes.usage import Room, room_of
+from agent.volumes.usage import room_of
 from api.core import Node, Pod, Service
 from client import Client, EventRecorder, Informer, WorkQueue
 from client.metrics import RequestMetrics, show
@@ -74,6 +73,10 @@ class Agent:
         self.instruments = Instruments(registry)
         self.docker = Docker(
             config.docker_host, cluster=config.name, timeout_s=config.docker_timeout_s, instruments=self.instruments
+        )
+        self.daemon = Daemon(self.docker, data_dir=config.data_dir, makes_pause_image=not config.pause_image)
+        self.network = NetworkKeeper(
+            self.docker, config.bridge, config.pod_cidr, on_change=lambda: self._network_changed()
         )
         self.queue: WorkQueue[str] = WorkQueue(base_s=0.1, cap_s=30.0)
         self.recorder = EventRecorder(client, "kubelet", host=config.node)
@@ -147,7 +150,7 @@ class Agent:
         self.pressure: Callable[[], Pressure] = partial(read_pressure, config.data_dir)
         self.collector = ImageCollector(
             self.docker, Marks(config.image_gc_high_percent, config.image_gc_low_percent),
-            used_percent=self._image_disk_percent, wanted=self._wanted_images,
+            used_percent=self.daemon.image_disk_percent, wanted=self._wanted_images,
         )  # fmt: skip
         meter = DiskMeter(self.docker, self.cache, config.data_dir / "pods")
         self.usage = PodUsage(self.cache, self.cadvisor.samples, meter)
@@ -172,16 +175,11 @@ class Agent:
                 config.node,
                 self.cache,
                 self.cadvisor.samples,
-                Disks(node=lambda: room_of(config.data_dir), images=self._image_disk, pods=self.disk.latest),
+                Disks(node=lambda: room_of(config.data_dir), images=self.daemon.image_disk, pods=self.disk.latest),
             ).document,
         )
         streams = StreamRoutes(config, self.docker, self.store, self.cache)
         self.server = AgentServer(config, exact=routes.exact(), prefixes=routes.prefixes(), streams=streams.prefixes())
-        self._pod_cidr = config.pod_cidr
-        self._network_problem = "the pod network has not been looked at yet"
-        self._network_look = threading.Lock()
-        self._docker_facts: DaemonFacts | None = None
-        self._images: Sequence[ImageFacts] = ()
         self._settler = threading.Thread(target=self._settle, name="agent-settle", daemon=True)
         self._stopping = threading.Event()
 
@@ -216,7 +214,7 @@ class Agent:
             machine_cpu_millis=self.machine.cpu_count * 1000,
             machine_memory_bytes=self.machine.memory_bytes,
             services=self.known_services.items,
-            network_problem=lambda: self._network_problem,
+            network_problem=lambda: self.network.problem,
             wake=self.queue.add,
         )
 
@@ -290,44 +288,27 @@ class Agent:
 
     def _round(self) -> None:
         """After each full look at Docker: what the daemon is, and whether our own image is there."""
-        before = self._docker_facts
-        self._docker_facts = self.docker.facts()
-        self.around.host = _with_api(self.around.host, self._docker_facts)
-        if not self.config.pause_image and self.docker.image(PAUSE_IMAGE) is None:
-            self.docker.import_image(PAUSE_IMAGE, pause_rootfs(self._docker_facts.architecture), changes=IMAGE_CHANGES)
-            log.info("pause image made name=%s", PAUSE_IMAGE)
+        first = self.daemon.facts is None
+        facts = self.daemon.look()
+        self.around.host = dataclasses.replace(self.around.host, api_version=facts.api_version)
         self.around.links.remove_stale({record.id for record in self.cache.all()})
-        self._images = self.docker.images()
         self.known_services.save()
-        self.cgroups.look(self._docker_facts)
-        self._look_at_network()
-        if before is None:
+        self.cgroups.look(facts)
+        self.network.look()
+        if first:
             self.keeper.look()
 
     def _ensure_network(self, node: Node) -> None:
-        self._pod_cidr = self.config.pod_cidr or node.spec.pod_cidr or self._pod_cidr
-        self._look_at_network()
+        self.network.cidr = self.config.pod_cidr or node.spec.pod_cidr or self.network.cidr
+        self.network.look()
 
-    def _look_at_network(self) -> None:
-        """Until the API has told the CIDR, the network of an earlier run serves.
-
-        One look at a time: one that began before Docker came must not tell its failure after one that succeeded.
-        """
-        with self._network_look:
-            before = self._network_problem
-            try:
-                ensure_network(self.docker, self.config.bridge, self._pod_cidr)
-                self._network_problem = ""
-            except (NetworkNotReady, RuntimeFailure) as error:
-                self._network_problem = f"pod network: {error}"
-            changed = before != self._network_problem
-        if changed:
-            self.keeper.look()
-            self.routes.look()  # a tunnel's routes name the bridge's address
-            self.worker.network_changed()
+    def _network_changed(self) -> None:
+        self.keeper.look()
+        self.routes.look()  # a tunnel's routes name the bridge's address
+        self.worker.network_changed()
 
     def _own_way(self) -> Peer | None:
-        return Peer(self.config.node, self.address, self._pod_cidr) if self._pod_cidr else None
+        return Peer(self.config.node, self.address, self.network.cidr) if self.network.cidr else None
 
     def _tell_no_way(self, problem: Problem) -> None:
         told = f"Could not create route to pods of node {problem.node or 'unknown'}: {problem.message}"
@@ -348,7 +329,7 @@ class Agent:
             self._ensure_network(new)
 
     def _observe_node(self) -> NodeObserved:
-        facts = self._docker_facts
+        facts = self.daemon.facts
         return NodeObserved(
             machine=self.machine,
             pressure=self.pressure(),
@@ -356,12 +337,12 @@ class Agent:
             port=self.server.port,
             docker_version=facts.version if facts else "",
             problems=self._problems(),
-            images=self._images,
+            images=self.daemon.images,
         )
 
     def _problems(self) -> tuple[str, ...]:
         runtime = f"container runtime is down: {self.watch.problem}" if self.watch.problem else ""
-        return tuple(problem for problem in (self.shutdown.problem, runtime, self._network_problem) if problem)
+        return tuple(problem for problem in (self.shutdown.problem, runtime, self.network.problem) if problem)
 
     def _pods_now(self) -> list[Pod]:
         """With their newest status."""
@@ -370,21 +351,6 @@ class Agent:
 
     def _runs(self, uid: str) -> bool:
         return any(record.running and not record.is_sandbox for record in self.cache.of_pod(uid))
-
-    def _image_disk_percent(self) -> float:
-        """Of the file system that Docker keeps images on; 0 when this agent cannot see it."""
-        folder = self._docker_facts.data_dir if self._docker_facts else ""
-        try:
-            disk = shutil.disk_usage(folder or self.config.data_dir)
-        except OSError as error:
-            log.warning("disk of images not seen path=%s error=%s", folder, error)
-            return 0.0
-        return 100.0 * disk.used / max(disk.used + disk.free, 1)
-
-    def _image_disk(self) -> tuple[Room | None, int]:
-        """Of the file system that Docker keeps images on; what they take, in bytes."""
-        folder = self._docker_facts.data_dir if self._docker_facts else ""
-        return (room_of(folder) if folder else None), sum(image.size_bytes for image in self._images)
 
     def _wanted_images(self) -> set[str]:
         """Names that pods of this node have, and our own."""
@@ -414,10 +380,6 @@ class Agent:
         pod = self.store.get(target.record.uid)
         if pod is not None:
             self.around.event(pod, "Warning", "Unhealthy", message, container=target.container.name)
-
-
-def _with_api(host: Host, facts: DaemonFacts) -> Host:
-    return dataclasses.replace(host, api_version=facts.api_version)
 
 
 def cleanup(config: Config) -> list[str]:

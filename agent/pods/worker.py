@@ -11,37 +11,27 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from agent.crew import Crew
 from agent.pods import clock
-from agent.pods.ending import Ender, container_of
+from agent.pods.acting import Actor
+from agent.pods.ending import Ender
+from agent.pods.looking import Looker
 from agent.pods.manifests import is_static
-from agent.pods.memory import Memory, previous_status, told_before
-from agent.pods.observed import SANDBOX, BackoffRules, Failure, Leaving, Observed
+from agent.pods.memory import Memory
+from agent.pods.observed import SANDBOX, Failure, Leaving, Observed
 from agent.pods.plan import (
-    Action,
-    Clean,
-    CreateSandbox,
-    Kill,
     Plan,
-    Remove,
-    StartContainer,
-    Stop,
-    Terminate,
     plan,
     plan_orphan,
 )
 from agent.pods.reporter import Reporter
-from agent.pods.starting import Starter, message_path
+from agent.pods.starting import Starter
 from agent.pods.status import status_of
 from agent.pods.store import PodStore
 from agent.pods.surroundings import Surroundings
-from agent.probes.checks import Target
 from agent.probes.prober import Prober
-from agent.runtime.failures import RuntimeFailure, RuntimeRefusal
-from agent.runtime.logs import last_output
-from agent.runtime.records import ContainerRecord, State
+from agent.runtime.failures import RuntimeFailure
 from agent.volumes import refreshable, remove_tree
 from api.core import Pod, PodStatus
 from client import WorkQueue
@@ -49,7 +39,6 @@ from client import WorkQueue
 log = logging.getLogger(__name__)
 
 _MAX_ROUNDS = 50
-_MESSAGE_BYTES, _FALLBACK_BYTES, _FALLBACK_LINES = 4096, 2048, 80
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull")
 
@@ -67,16 +56,14 @@ class Worker:
         self._queue = queue
         self._starter = Starter(around)
         self._ender = Ender(around)
+        self._looker = Looker(around, store, prober, self._ender)
+        self._actor = Actor(around, self._starter, self._ender, self._looker, reporter, queue)
         self._memories: dict[str, Memory] = {}
         self._lock = threading.Lock()
         self._unblocked: dict[str, set[str]] = {}
         self._leaving: dict[str, Leaving] = {}
         self.refuses: Callable[[Pod], bool] = lambda _: False
-        config = around.config
-        self._rules = BackoffRules(
-            base_s=config.restart_base_s, cap_s=config.restart_cap_s, reset_s=config.restart_reset_s
-        )
-        self._crew = Crew("worker", threads=config.workers, take=queue.get, work=self._sync_guarded)
+        self._crew = Crew("worker", threads=around.config.workers, take=queue.get, work=self._sync_guarded)
 
     def start(self) -> None:
         self._crew.start()
@@ -160,12 +147,12 @@ class Worker:
         for _ in range(_MAX_ROUNDS):
             pod = self._store.get(uid) or pod
             now = clock.now()
-            observed = self._observe(pod, memory)
-            self._watch_probes(pod, observed, now)
-            observed = self._observe(pod, memory)
+            observed = self._looker.observe(pod, memory)
+            self._looker.watch_probes(pod, observed, now)
+            observed = self._looker.observe(pod, memory)
             self._report(pod, observed, memory, now)
             todo = plan(pod, observed, now)
-            if not self._act(pod, observed, todo, memory, now=now):
+            if not self._actor.act(pod, observed, todo, memory, now=now):
                 self._wake(uid, todo, now)
                 return
         self._queue.add_after(uid, 1.0)
@@ -204,7 +191,7 @@ class Worker:
             self._prober.keep_only(uid, ())
             observed = Observed(records=records, gone=True, terminations=self._ender.terminations())
             todo = plan_orphan(observed, now)
-            if not self._act(None, observed, todo, Memory(), now=now):
+            if not self._actor.act(None, observed, todo, Memory(), now=now):
                 self._wake(uid, todo, now)
                 break
         if not self._around.cache.of_pod(uid):
@@ -241,63 +228,6 @@ class Worker:
         if todo.wake_at is not None:
             self._queue.add_after(uid, max((todo.wake_at - now).total_seconds(), 0.01))
 
-    # Looking.
-
-    def _observe(self, pod: Pod, memory: Memory) -> Observed:
-        records = self._around.cache.of_pod(pod.metadata.uid)
-        for record in records:
-            if record.ended and record.id not in memory.messages:
-                memory.messages[record.id] = self._last_words(pod, record)
-        ids = {record.id for record in records}
-        memory.messages = {key: text for key, text in memory.messages.items() if key in ids}
-        return Observed(
-            records=records,
-            failures=dict(memory.failures),
-            terminations={k: v for k, v in self._ender.terminations().items() if k in ids},
-            probes={record.id: self._prober.view(record.id) for record in records if record.running},
-            hooks={k: v for k, v in self._ender.hooks().items() if k in ids},
-            messages=dict(memory.messages),
-            previous=previous_status(self._store.mirror_of(pod) or pod if is_static(pod) else pod, memory),
-            host_ip=self._around.host_ip,
-            rules=self._rules,
-            leaving=memory.leaving,
-        )
-
-    def _last_words(self, pod: Pod, record: ContainerRecord) -> str:
-        """The termination message; the end of the log instead, if the container wants that and failed silently."""
-        path = message_path(self._around.pod_directory(record.uid), record.container, record.attempt)
-        try:
-            with path.open("rb") as file:
-                text = file.read(_MESSAGE_BYTES).decode(errors="replace")
-        except OSError:
-            text = ""
-        container = container_of(pod, record.container)
-        wants_log = container is not None and container.termination_message_policy == "FallbackToLogsOnError"
-        if text or not wants_log or record.exit_code == 0 or not record.log_path:
-            return text
-        return last_output(Path(record.log_path), limit_bytes=_FALLBACK_BYTES, limit_lines=_FALLBACK_LINES)
-
-    def _watch_probes(self, pod: Pod, observed: Observed, now: datetime) -> None:
-        running = [
-            record for record in observed.containers if record.running and pod.metadata.deletion_timestamp is None
-        ]
-        self._prober.keep_only(pod.metadata.uid, {record.id for record in running})
-        for record in running:
-            target = self._target(pod, observed, record)
-            if target is None or record.id in observed.terminations:
-                continue
-            told = told_before(self._store.mirror_of(pod) or pod if is_static(pod) else pod, record)
-            age_s = max((now - (record.started_at or now)).total_seconds(), 0.0)  # or the clock was put back
-            self._prober.watch(target, age_s=age_s, was_ready=told[0], was_started=told[1])
-
-    def _target(self, pod: Pod, observed: Observed, record: ContainerRecord) -> Target | None:
-        container = container_of(pod, record.container)
-        if container is None:
-            return None
-        sandbox = observed.sandbox
-        ip = self._around.host_ip if pod.spec.host_network else (sandbox.ip if sandbox is not None else "")
-        return Target(record, container, ip)
-
     def _report(self, pod: Pod, observed: Observed, memory: Memory, now: datetime) -> None:
         status = status_of(pod, observed, now)
         if memory.status != status:
@@ -311,102 +241,3 @@ class Worker:
         told = self._store.mirror_of(pod) if is_static(pod) else pod
         if told is not None:
             self._reporter.report(told, status)
-
-    # Acting.
-
-    def _act(self, pod: Pod | None, observed: Observed, todo: Plan, memory: Memory, *, now: datetime) -> bool:
-        """Carries the actions out; whether things have changed so that it is worth planning again at once."""
-        changed = False
-        for action in todo.actions:
-            changed |= self._carry_out(pod, observed, action, memory, now)
-        return changed
-
-    def _carry_out(self, pod: Pod | None, observed: Observed, action: Action, memory: Memory, now: datetime) -> bool:
-        match action:
-            case Terminate():
-                target = self._target(pod, observed, action.record) if pod is not None else None
-                self._ender.terminate(pod, action, target, now)
-                return False
-            case Stop():
-                self._ender.stop(action)
-                return False
-            case Kill():
-                self._ender.kill(pod, action)
-                return False
-            case Remove():
-                return self._remove(action.record)
-            case CreateSandbox() if pod is not None:
-                return self._create_sandbox(pod, observed, action, memory, now)
-            case StartContainer() if pod is not None:
-                return self._start(pod, observed, action, memory, now)
-            case Clean():
-                return self._clean(pod)
-        return False
-
-    def _remove(self, record: ContainerRecord) -> bool:
-        try:
-            self._around.docker.remove(record.id)
-        except RuntimeRefusal as error:
-            if not (record.is_sandbox and error.in_use):
-                raise
-            if record.running:
-                self._around.docker.kill(record.id, "SIGKILL")
-            return False  # it goes with the last of those that are in it
-        self._around.cache.drop(record.id)
-        self._ender.forget(record.id)
-        if not record.is_sandbox:
-            self._around.links.remove(record)
-        log.info("container removed id=%.12s name=%s pod=%s", record.id, record.container, record.pod_name)
-        return True
-
-    def _create_sandbox(
-        self, pod: Pod, observed: Observed, action: CreateSandbox, memory: Memory, now: datetime
-    ) -> bool:
-        if action.attempt:
-            told = "Pod sandbox changed, it will be killed and re-created."
-            self._around.event(pod, "Normal", "SandboxChanged", told)
-        failure = self._starter.create_sandbox(pod, observed, attempt=action.attempt, now=now)
-        if failure is not None:
-            memory.failures[SANDBOX] = failure
-            self._queue.add_after(pod.metadata.uid, (failure.retry_at - now).total_seconds())
-            return False
-        memory.failures.pop(SANDBOX, None)
-        return True
-
-    def _start(self, pod: Pod, observed: Observed, action: StartContainer, memory: Memory, now: datetime) -> bool:
-        name = action.container.name
-        memory.pulling.add(name)  # before: a pull can end while it is begun
-        result = self._starter.start_container(pod, action, observed, now)
-        if result is not False:
-            memory.pulling.discard(name)
-        if isinstance(result, Failure):
-            self._queue.add_after(pod.metadata.uid, max((result.retry_at - now).total_seconds(), 0.05))
-            repeated = memory.failures.get(name)
-            memory.failures[name] = result
-            return repeated is None or repeated.reason != result.reason
-        if result is False:
-            memory.failures.pop(name, None)
-            return False
-        memory.failures.pop(name, None)
-        self._begin_post_start(pod, action)
-        return True
-
-    def _begin_post_start(self, pod: Pod, action: StartContainer) -> None:
-        for record in self._around.cache.of_pod(pod.metadata.uid):
-            current = record.container == action.container.name and record.attempt == action.attempt
-            if current and record.state is State.RUNNING:
-                sandbox = self._around.cache.get(record.sandbox_id)
-                ip = self._around.host_ip if pod.spec.host_network else (sandbox.ip if sandbox else "")
-                self._ender.begin_post_start(pod, Target(record, action.container, ip))
-
-    def _clean(self, pod: Pod | None) -> bool:
-        """The directory, then the API; an orphan's directory is removed where it is forgotten."""
-        if pod is None:
-            return False
-        uid = pod.metadata.uid
-        self._around.cgroups.forget(uid)
-        if remove_tree(self._around.pod_directory(uid)):
-            self._reporter.delete(pod)
-        else:
-            self._queue.add_after(uid, 10.0)
-        return False

@@ -7,13 +7,14 @@ A network of the same name that is not ours is refused, not touched.
 
 import ipaddress
 import logging
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agent.runtime.docker import Docker
-from agent.runtime.failures import RuntimeRefusal
+from agent.runtime.failures import RuntimeFailure, RuntimeRefusal
 from agent.runtime.records import CLUSTER
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,34 @@ class PodNetwork:
     name: str
     cidr: str
     gateway: str
+
+
+class NetworkKeeper:
+    """Sees to it that the network is there. ``problem``: why it is not; empty when it is. ``on_change``: that changed.
+
+    Until the API has told the CIDR, the network of an earlier run serves.
+    """
+
+    def __init__(self, docker: Docker, name: str, cidr: str, *, on_change: Callable[[], None]) -> None:
+        self._docker = docker
+        self._name = name
+        self._on_change = on_change
+        self._looking = threading.Lock()
+        self.cidr = cidr
+        self.problem = "the pod network has not been looked at yet"
+
+    def look(self) -> None:
+        """One at a time: one that began before Docker came must not tell its failure after one that succeeded."""
+        with self._looking:
+            before = self.problem
+            try:
+                ensure_network(self._docker, self._name, self.cidr)
+                self.problem = ""
+            except (NetworkNotReady, RuntimeFailure) as error:
+                self.problem = f"pod network: {error}"
+            changed = before != self.problem
+        if changed:
+            self._on_change()
 
 
 def ensure_network(docker: Docker, name: str, cidr: str) -> PodNetwork:

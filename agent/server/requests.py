@@ -5,18 +5,16 @@
 
 import logging
 import socket
+import socketserver
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from api.codec import encode
 from api.errors import ApiError, Forbidden, InternalError, MethodNotAllowed
-
-if TYPE_CHECKING:
-    from agent.server.server import AgentServer
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +52,16 @@ class Takeover:
     done: Callable[[], None]
 
 
+class RoutingServer(socketserver.TCPServer):
+    """What a connection asks of its server."""
+
+    client_groups: frozenset[str]
+
+    def route(self, request: Request) -> Response | Takeover:
+        """Raises ApiError."""
+        raise NotImplementedError
+
+
 def groups_of(certificate: Mapping[str, Any]) -> set[str]:
     """The organizations of a client certificate, as ``SSLSocket.getpeercert`` gives it."""
     subject = certificate.get("subject", ())
@@ -65,7 +73,7 @@ class RequestHandler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     timeout = _IDLE_S
-    server: "AgentServer"
+    server: RoutingServer
 
     def setup(self) -> None:
         """The handshake is made here, in the connection's own thread: a client that dawdles holds up no other."""

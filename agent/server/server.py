@@ -5,14 +5,13 @@ Routes are a table of exact paths and of prefixes; see ``routes``.
 
 import logging
 import socket
-import socketserver
 import ssl
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from agent.config import Config
-from agent.server.requests import Request, RequestHandler, Response, Takeover
+from agent.server.requests import Request, RequestHandler, Response, RoutingServer, Takeover
 from api.errors import MethodNotAllowed, NotFound
 from client.fresh import Fresh
 
@@ -23,7 +22,7 @@ Route = Callable[[Request], Response]
 StreamRoute = Callable[[Request], Response | Takeover]
 
 
-class AgentServer(socketserver.TCPServer):
+class AgentServer(RoutingServer):
     """``exact``: path to route. ``prefixes``: beginning of a path to route; ``streams`` the same, for connections that
     go over to another protocol."""
 

@@ -34,7 +34,7 @@ def test_waits_last_as_long_as_they_were_meant_to(
 ) -> None:
     cluster.start_agent(restart_base_s=1.0)
     folder = cluster.directory / "words"
-    slow_end = "trap 'sleep 2; echo whole > /words/last; exit 0' TERM; sleep 1000 & wait; sleep 1000"
+    slow_end = "trap 'sleep 2; echo whole > /words/last; exit 0' TERM; echo > /words/armed; sleep 1000 & wait"
     mount = {"volumeMounts": [{"name": "words", "mountPath": "/words"}]}
     volume = {"name": "words", "hostPath": {"path": str(folder), "type": "DirectoryOrCreate"}}
     probe = {"exec": {"command": ["true"]}, "periodSeconds": 1}
@@ -46,6 +46,7 @@ def test_waits_last_as_long_as_they_were_meant_to(
     for name in ("slow", "stubborn", "quiet"):
         cluster.wait_pod(name, ready)
     cluster.wait_pod("waits", lambda found: waiting_reason(found) == "CreateContainerConfigError")
+    wait_until((folder / "armed").exists)
     for name, grace_s in (("slow", 15), ("stubborn", 2)):
         cluster.delete(name, grace_s=grace_s)
     wait_until(lambda: len(cluster.events("Killing")) == 2)
