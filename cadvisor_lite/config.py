@@ -34,7 +34,8 @@ class Config:
         metadata={"help": "files, descriptors and threads counted in a housekeeping round; 0 counts none"},
     )
     kept_descriptors: int = field(
-        default=16384, metadata={"help": "descriptors kept open on cgroup files, at most half of what is allowed"}
+        default=16384,
+        metadata={"help": "descriptors kept open on cgroup files, at most three quarters of what is allowed"},
     )
     cache_s: float = field(default=1.0, metadata={"help": "seconds for which scrapes share one reading"})
     proc_root: Path = field(default=Path("/proc"), metadata={"help": "where the host's /proc is mounted"})

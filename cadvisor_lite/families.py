@@ -5,6 +5,7 @@ Network series exist only for containers that own their interfaces (in a pod: th
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from cadvisor_lite.exposition import Family, Number, Series, Source, SpreadFamily, escape_label
 from cadvisor_lite.readers import (
@@ -21,6 +22,9 @@ _NS = 1_000_000_000
 
 
 Value = Callable[[Source], Number | None]
+
+# Devices and interfaces have the same few names everywhere.
+_name = lru_cache(maxsize=256)(escape_label)
 
 
 def _cpu(value: Callable[[CpuSample], Number]) -> Value:
@@ -41,7 +45,7 @@ def _limit(value: Callable[[Limits], Number | None]) -> Value:
 
 
 def _interfaces(value: Callable[[InterfaceSample], int]) -> Callable[[Source], Series]:
-    return lambda s: [(f',interface="{escape_label(i.name)}"', value(i)) for i in s.sample.network]
+    return lambda s: [(f',interface="{_name(i.name)}"', value(i)) for i in s.sample.network]
 
 
 def _devices(value: Callable[[DeviceIoSample], int]) -> Callable[[Source], Series]:
@@ -50,7 +54,7 @@ def _devices(value: Callable[[DeviceIoSample], int]) -> Callable[[Source], Serie
 
 def _device(source: Source, numbers: str) -> str:
     name = source.devices.get(numbers)
-    return escape_label(f"/dev/{name}" if name else numbers)
+    return _name(f"/dev/{name}" if name else numbers)
 
 
 def _filesystems(root: Callable[[FilesystemSample], int], own: Callable[[DiskUse], int]) -> Callable[[Source], Series]:

@@ -53,8 +53,8 @@ class Spare:
     """How many descriptors may be kept open in all. Used under the lock of who reads."""
 
     def __init__(self, most: int) -> None:
-        """At most half of what the process may have open, as it is allowed when this is made."""
-        self.left = min(most, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+        """At most three quarters of what the process may have open, as it is allowed when this is made."""
+        self.left = min(most, resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 3 // 4)
 
 
 class KeptFiles:
