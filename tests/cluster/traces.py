@@ -21,7 +21,8 @@ SIGHTS = {
     "failed units": "systemctl --failed --plain --no-legend --no-pager",
     "users": "cut -d: -f1,3 /etc/passwd /etc/group",
     # A built-in table without a rule is the furniture of iptables: it stays when it was looked into once.
-    "rules": "for save in iptables-save ip6tables-save; do $save | grep -v '^[#*]' | sed -E 's/\\[[0-9]+:[0-9]+\\]//'; done",
+    "rules": "for save in iptables-save ip6tables-save; do $save; done | grep -v '^[#*]' |"
+    " sed -E 's/\\[[0-9]+:[0-9]+\\]//'",
     "tables": "nft list tables | grep -vE '^table ip6? (filter|nat|mangle|raw)$'; ipset list -name 2>/dev/null",
     "policy rules": "ip rule",
     "routes": "ip route show table all | grep -v 'proto kernel' | sed -E 's/ linkdown//'",
