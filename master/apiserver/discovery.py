@@ -27,7 +27,6 @@ _SUBRESOURCE_KINDS = {
     "scale": _SCALE_KIND,
     "binding": ("", "v1", "Binding"),
     "eviction": ("policy", "v1", "Eviction"),
-    "proxy": ("", "v1", "NodeProxyOptions"),
     "exec": ("", "v1", "PodExecOptions"),
     "attach": ("", "v1", "PodAttachOptions"),
     "portforward": ("", "v1", "PodPortForwardOptions"),
@@ -160,8 +159,8 @@ def _entries(resource: Resource) -> list[dict[str, Any]]:
             "kind": resource.kind,
             "verbs": _verbs(operations),
         }
-        if subresource in _SUBRESOURCE_KINDS:
-            entry["group"], entry["version"], entry["kind"] = _SUBRESOURCE_KINDS[subresource]
+        if subresource == "proxy" or subresource in _SUBRESOURCE_KINDS:
+            entry |= _response_kind(resource, subresource)
         elif not subresource:
             entry |= _names(resource) | ({"storageVersionHash": _hash(resource)} if "get" in operations else {})
         found.append({key: value for key, value in entry.items() if key not in ("group", "version") or value})
@@ -221,6 +220,8 @@ def _aggregated_resource(resource: Resource) -> dict[str, Any]:
 
 def _response_kind(resource: Resource, subresource: str) -> dict[str, str]:
     own = (resource.group, resource.version, resource.kind)
+    if subresource == "proxy":
+        return _kind("", "v1", f"{resource.kind}ProxyOptions")
     return _kind(*_SUBRESOURCE_KINDS.get(subresource, own))
 
 

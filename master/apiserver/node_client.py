@@ -15,7 +15,7 @@ from api.core import Node
 from api.errors import InternalError, ServiceUnavailable
 
 CONNECT_S = 10.0
-_HEAD_MAX = 64 * 1024
+HEAD_MAX = 64 * 1024
 _PIECE = 64 * 1024
 _PLAIN = (("Accept", "*/*"), ("Connection", "close"))
 
@@ -149,14 +149,14 @@ class NodeClient:
         try:
             async with asyncio.timeout(CONNECT_S):
                 reader, writer = await asyncio.open_connection(
-                    address.host, address.port, ssl=context, limit=_HEAD_MAX, server_hostname=address.host
+                    address.host, address.port, ssl=context, limit=HEAD_MAX, server_hostname=address.host
                 )
         except (OSError, TimeoutError) as error:
             raise _unreachable(address, error) from error
         try:
             writer.write(_request_head(address, path, method, headers))
             async with asyncio.timeout(CONNECT_S):
-                status, answered = await _head(reader)
+                status, answered = await read_head(reader)
         except BaseException as error:
             writer.close()
             if isinstance(error, OSError | TimeoutError | ValueError | EOFError | asyncio.LimitOverrunError):
@@ -172,7 +172,7 @@ def _request_head(address: Address, path: str, method: str, headers: Sequence[tu
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-async def _head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
+async def read_head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
     """Status and headers. Raises ValueError for what is not HTTP."""
     first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").rstrip().split("\r\n")
     _, status, *_ = first.split(" ")

@@ -29,6 +29,7 @@ from master.apiserver.operations.log import log
 from master.apiserver.operations.node_proxy import node_proxy
 from master.apiserver.operations.patch import patch
 from master.apiserver.operations.portforward import portforward
+from master.apiserver.operations.proxy import pod_proxy, service_proxy
 from master.apiserver.operations.update import update
 from master.apiserver.operations.watch import watch
 from master.apiserver.reviews import OPERATIONS as REVIEW_OPERATIONS
@@ -82,6 +83,7 @@ def operations_of(resource: Resource) -> dict[str, dict[str, Operation]]:
     return found | _SPECIAL.get(resource.kind, {})
 
 
+_PROXIED = ("create", "delete", "get", "patch", "update")
 _SPECIAL: dict[str, dict[str, dict[str, Operation]]] = {
     "Pod": {
         "attach": {"create": attach},
@@ -91,7 +93,9 @@ _SPECIAL: dict[str, dict[str, dict[str, Operation]]] = {
         "exec": {"create": exec_command},
         "log": {"get": log},
         "portforward": {"create": portforward},
+        "proxy": dict.fromkeys(_PROXIED, pod_proxy),
     },
+    "Service": {"proxy": dict.fromkeys(_PROXIED, service_proxy)},
     "Node": {"proxy": {"get": node_proxy}},
     "ServiceAccount": {"token": {"create": issue_token}},
     "Namespace": {"finalize": {"update": finalize}},

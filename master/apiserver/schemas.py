@@ -31,7 +31,6 @@ _TYPES: dict[str, tuple[type[Struct] | None, tuple[str, str, str]]] = {
     "binding": (Binding, ("", "v1", "Binding")),
     "eviction": (Eviction, ("policy", "v1", "Eviction")),
     "log": (None, ("", "v1", "Pod")),
-    "proxy": (None, ("", "v1", "NodeProxyOptions")),
     "exec": (None, ("", "v1", "PodExecOptions")),
     "attach": (None, ("", "v1", "PodAttachOptions")),
     "portforward": (None, ("", "v1", "PodPortForwardOptions")),
@@ -45,6 +44,8 @@ def served_paths(resources: tuple[Resource, ...] = SERVED) -> list[Served]:
         own = (resource.group, resource.version, resource.kind)
         for subresource, operations in operations_of(resource).items():
             kind, gvk = _TYPES.get(subresource, (resource.type, own))
+            if subresource == "proxy":
+                kind, gvk = None, ("", "v1", f"{resource.kind}ProxyOptions")
             found.append(Served(resource, subresource, tuple(operations), kind, gvk))
     return found
 

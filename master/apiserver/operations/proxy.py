@@ -1,0 +1,165 @@
+"""``pods/NAME/proxy/PATH`` and ``services/NAME/proxy/PATH``: a request is passed to a pod, its answer back.
+
+The name may say a port and a scheme: ``web``, ``web:8080``, ``web:http``, ``https:web:443``. Who the client is stays
+here: his credentials are not passed on. Addresses that are no pod's (loopback, link-local) are refused, since a status
+may name any. Upgrades are not passed on: ``port-forward`` is for those.
+"""
+
+import ipaddress
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from api.core import Endpoints, Pod, Service
+from api.errors import BadRequest, ServiceUnavailable
+from api.resources import resource_of
+from master.apiserver.backend import Backend
+from master.apiserver.call import Call
+from master.apiserver.http.message import Request, Response, Sink, Stream
+from master.apiserver.node_client import Address, NodeAnswer
+from master.apiserver.pod_client import open_to_pod
+
+_SCHEMES = ("", "http", "https")
+# Of one connection, or ours to know (RFC 9110, section 7.6.1).
+_KEPT_BACK = frozenset(
+    (
+        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer"),
+        *("transfer-encoding", "upgrade", "content-length", "host", "authorization", "expect"),
+    )
+)
+_OURS = frozenset(("content-length", "transfer-encoding", "connection", "date", "content-type", "keep-alive"))
+_SEGMENTS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What the name in the path says."""
+
+    scheme: str
+    name: str
+    port: str
+
+
+def named(text: str) -> Named:
+    """Raises BadRequest."""
+    parts = text.split(":")
+    scheme, name, port = {1: ("", text, ""), 2: ("", *parts), 3: tuple(parts)}.get(len(parts), ("?", "", ""))
+    if scheme not in _SCHEMES or not name:
+        raise BadRequest(f'invalid service request "{text}"')
+    return Named(scheme, name, port)
+
+
+async def pod_proxy(backend: Backend, call: Call) -> Response | Stream:
+    """Raises NotFound, BadRequest, ServiceUnavailable."""
+    meant = named(call.target.name)
+    pod: Any = backend.registry.find(resource_of(Pod), call.target.namespace, meant.name).decode()
+    if not pod.status.pod_ip:
+        raise BadRequest(f"pod {meant.name} has no address yet")
+    return await _passed(call, meant, Address(pod.status.pod_ip, pod_port(pod, meant.port)))
+
+
+def pod_port(pod: Pod, said: str) -> int:
+    """Raises BadRequest."""
+    ports = [port for container in pod.spec.containers for port in container.ports]
+    if not said:
+        return ports[0].container_port if ports else 80
+    found = next((port.container_port for port in ports if port.name == said), 0) or _number(said)
+    if not found:
+        raise BadRequest(f'no port "{said}" found for pod "{pod.metadata.name}"')
+    return found
+
+
+def _number(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 5 else 0
+    return number if number <= 65535 else 0
+
+
+async def service_proxy(backend: Backend, call: Call) -> Response | Stream:
+    """To some ready endpoint. Raises NotFound, ServiceUnavailable."""
+    meant, namespace = named(call.target.name), call.target.namespace
+    service: Any = backend.registry.find(resource_of(Service), namespace, meant.name).decode()
+    item = backend.registry.cache.table(resource_of(Endpoints)).get(namespace, meant.name)
+    endpoints: Any = item.decode() if item is not None else None
+    return await _passed(call, meant, endpoint_of(service, endpoints, meant.port))
+
+
+def endpoint_of(service: Service, endpoints: Endpoints | None, said: str) -> Address:
+    """Raises ServiceUnavailable."""
+    name = service.metadata.name
+    ports = [port for port in service.spec.ports if said in ("", port.name, str(port.port))]
+    if not ports or (not said and len(ports) > 1):
+        raise ServiceUnavailable(f'no service port "{said}" found for service "{name}"')
+    found = [
+        Address(address.ip, port.port)
+        for subset in (endpoints.subsets if endpoints is not None else ())
+        for port in subset.ports
+        if port.name == ports[0].name
+        for address in subset.addresses
+    ]
+    if not found:
+        raise ServiceUnavailable(f'no endpoints available for service "{name}"')
+    return random.choice(found)
+
+
+async def _passed(call: Call, meant: Named, address: Address) -> Response | Stream:
+    request = call.request
+    if "upgrade" in request.headers.get("connection", "").lower():
+        raise BadRequest("upgrades are not passed on: use port-forward")
+    prefix, path = split(request.raw_path)
+    if not path:
+        # So that what the page refers to is found below it.
+        return Response(301, b"", headers=[("Location", f"{prefix}/" + _query(request))])
+    check_address(address.host)
+    headers = [(name, value) for name, value in request.headers.items() if _is_passed(name)]
+    answer = await open_to_pod(
+        address, path + _query(request), method=request.method, headers=headers, body=request.body,
+        secure=meant.scheme == "https",
+    )  # fmt: skip
+    return _answered(answer, prefix)
+
+
+def _is_passed(name: str) -> bool:
+    return name not in _KEPT_BACK and not name.startswith("impersonate-")
+
+
+def _query(request: Request) -> str:
+    return f"?{request.raw_query}" if request.raw_query else ""
+
+
+def split(raw_path: str) -> tuple[str, str]:
+    """The path up to ``/proxy``, and what stands behind it, as the client wrote it."""
+    at = 0
+    for _ in range(_SEGMENTS):
+        while raw_path[at : at + 1] == "/":
+            at += 1
+        end = raw_path.find("/", at)
+        at = len(raw_path) if end < 0 else end
+    return raw_path[:at], raw_path[at:]
+
+
+def check_address(host: str) -> None:
+    """Raises BadRequest."""
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError as error:
+        raise BadRequest("address not allowed") from error
+    if found.is_loopback or found.is_link_local or found.is_unspecified or found.is_multicast:
+        raise BadRequest("address not allowed")
+
+
+def _answered(answer: NodeAnswer, prefix: str) -> Stream:
+    async def produce(sink: Sink) -> None:
+        try:
+            async for piece in answer.pieces():
+                await sink.write(piece)
+        finally:
+            await answer.close()
+
+    headers = [(name, _moved(name, value, prefix)) for name, value in answer.headers.items() if name not in _OURS]
+    kind = answer.headers.get("content-type", "application/octet-stream")
+    return Stream(answer.status, produce, content_type=kind, headers=headers)
+
+
+def _moved(name: str, value: str, prefix: str) -> str:
+    """A redirection to another path of the pod stays behind the proxy."""
+    return prefix + value if name == "location" and value.startswith("/") and not value.startswith("//") else value
