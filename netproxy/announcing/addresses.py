@@ -14,7 +14,6 @@ from typing import Any
 MAX_LABEL = 15  # IFNAMSIZ, the closing zero included, is 16
 _ETHERNET = 1  # ARPHRD_ETHER
 _UP = 0x1  # IFF_UP
-_MAIN_TABLE = 254
 _GONE = (errno.EADDRNOTAVAIL, errno.ENODEV)
 
 
@@ -30,15 +29,14 @@ class Addresses:
             return {address: _name(index) for address, index in self._ours(ip)}
 
     def devices(self, addresses: Collection[str]) -> dict[str, str]:
-        """Address to the device on whose network it lies, or that of the default route; none without Ethernet."""
+        """Address to the device on whose network it lies. A host that is on another network cannot answer for it."""
         with _netlink() as ip:
             links = {one["index"] for one in ip.get_links() if one["ifi_type"] == _ETHERNET and one["flags"] & _UP}
             networks = [(network, index) for network, index in _networks(ip, self.label) if index in links]
             found = {}
             for address in addresses:
                 index = next((at for network, at in networks if ipaddress.ip_address(address) in network), None)
-                index = index if index is not None else _default(ip)
-                if index is not None and index in links:
+                if index is not None:
                     found[address] = _name(index)
             return found
 
@@ -88,14 +86,6 @@ def _networks(ip: Any, label: str) -> list[tuple[ipaddress.IPv4Network, int]]:
         if one["prefixlen"] < 32 and one.get_attr("IFA_LABEL") != label
     ]
     return sorted(found, key=lambda each: -each[0].prefixlen)
-
-
-def _default(ip: Any) -> int | None:
-    for route in ip.get_routes(family=socket.AF_INET, table=_MAIN_TABLE):
-        if route["dst_len"] == 0 and route.get_attr("RTA_OIF"):
-            index: int = route.get_attr("RTA_OIF")
-            return index
-    return None
 
 
 def _name(index: int) -> str:

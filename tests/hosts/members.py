@@ -14,7 +14,7 @@ import psutil
 from master import pki
 from tests.e2e.clusters import ROOT, Cluster, clean_environment
 from tests.e2e.private_docker import PrivateDocker
-from tests.hosts.namespaces import Host
+from tests.hosts.namespaces import BALANCER, Host
 
 _CA_FILES = ("ca.crt", "ca.key", "sa.key", "sa.pub")
 
@@ -49,7 +49,7 @@ class Member:
         self._run("netproxy", {
             **common, "kubeconfig": self.config / "netproxy.kubeconfig", "healthz-port": cluster.netproxy_port,
             "cluster-cidr": f"10.150.{slot.number}.0/24", "chain-prefix": f"E2E{slot.number}",
-            "state-file": self.folder / "netproxy.json",
+            "state-file": self.folder / "netproxy.json", "load-balancer-pool": BALANCER,
         })  # fmt: skip
         self._run("dns", {
             "kubeconfig": self.config / "dns.kubeconfig", "listen-address": cluster.dns_address,

@@ -19,6 +19,8 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 BRIDGE = "pods0"
 CLUSTER = "hosts-test"
+BALANCER = "198.18.84.200"
+"""An address of the segment of ``near`` and ``beside``, for a service of type LoadBalancer."""
 
 
 def run(*command: str, check: bool = True, limit_s: float = 30) -> str:

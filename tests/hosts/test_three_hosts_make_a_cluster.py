@@ -19,7 +19,7 @@ from tests.e2e.pods import FETCH
 from tests.e2e.private_docker import PrivateDocker
 from tests.e2e.waiting import seconds_until, until
 from tests.hosts.members import Member
-from tests.hosts.namespaces import Host, Hosts, make_hosts
+from tests.hosts.namespaces import BALANCER, Host, Hosts, make_hosts
 
 pytestmark = [pytest.mark.cluster, pytest.mark.long]
 
@@ -73,7 +73,10 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Three]:
     slot = free_slot(os.getpid() + 7)
     dockers = {host.name: PrivateDocker(host.name, tmp_path_factory.mktemp(host.name)) for host in hosts.all}
     near = hosts.near
-    flags = (f"--advertise-address={near.address}", f"--pod-cidr=10.{152 + slot.number % 40}.0.0/16")
+    flags = (
+        f"--advertise-address={near.address}", f"--pod-cidr=10.{152 + slot.number % 40}.0.0/16",
+        f"--load-balancer-pool={BALANCER}",
+    )  # fmt: skip
     cluster = Cluster(
         slot, tmp_path_factory.mktemp("three"), prefix=near.prefix, docker_host=dockers[near.name].host,
         keep_images=False, settings=flags,
@@ -153,6 +156,19 @@ def test_a_service_is_found_by_name_from_pods_on_every_host(serving: Three) -> N
             limit_s=_LIMIT_S,
         )
         assert said in {"who-1", "who-2", "who-3"}
+
+
+def test_one_host_of_its_segment_answers_for_a_balancers_address(serving: Three) -> None:
+    spec = {"type": "LoadBalancer", "selector": {"app": "who"}, "ports": [{"port": 80}]}
+    serving.kubectl.create({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "door"}, "spec": spec})
+    hosts = serving.hosts
+    client = ("curl", "-sf", "--noproxy", "*", "--max-time", "2", f"http://{BALANCER}/")
+    until(lambda: hosts.router(*client, check=False).strip().startswith("who-"), limit_s=_LIMIT_S, what="an answer")
+    having = [host for host in hosts.all if f" {BALANCER}/32 " in host("ip", "-o", "address")]
+    assert len(having) == 1
+    assert hosts.far not in having, "it is on another segment"
+    serving.kubectl("delete", "service", "door")
+    until(lambda: f" {BALANCER}/32 " not in having[0]("ip", "-o", "address"), limit_s=_LIMIT_S, what="it goes")
 
 
 def test_logs_of_a_pod_on_another_host_are_shown(serving: Three) -> None:

@@ -242,13 +242,15 @@ def test_a_holder_that_is_started_again_at_once_goes_on(network: Network) -> Non
 def test_a_holder_cut_off_from_the_master_gives_way_to_the_one_that_took_over(network: Network) -> None:
     first = network.holder()
     second = network.other(first)
-    cut = ("-d", MASTER, "-p", "tcp", "-j", "DROP")
-    first.space.run("iptables", "-A", "OUTPUT", *cut)
+    cuts = (("OUTPUT", "-d", MASTER), ("INPUT", "-s", MASTER))
+    for cut in cuts:
+        first.space.run("iptables", "-A", *cut, "-p", "tcp", "-j", "DROP")
     try:
         network.taken_over_by(second)
         assert "another host answers" in first.log
     finally:
-        first.space.run("iptables", "-D", "OUTPUT", *cut)
+        for cut in cuts:
+            first.space.run("iptables", "-D", *cut, "-p", "tcp", "-j", "DROP")
     until(lambda: "heartbeat renewed again" in first.log or not first.has_address)
     network.taken_over_by(second)
 
@@ -299,3 +301,24 @@ def test_a_node_that_stops_takes_its_address_with_it_and_leaves_no_lease(network
     left: list[str] = []
     network.asked(lambda admin: left.extend(one.metadata.name for one in admin.list(Lease, "kube-system").items))
     assert f"load-balancer-{ADDRESS}" not in left
+
+
+def test_cleanup_takes_away_what_is_left(network: Network, tmp_path: Path) -> None:
+    code = f"""
+from pathlib import Path
+from netproxy.announcing.addresses import Addresses
+from netproxy.config import Config
+from netproxy.main import cleanup
+from netproxy.traces import seen
+Addresses("LEFT").keep("192.0.2.209", "eth0", for_s=600)
+Addresses("OTHER").keep("192.0.2.208", "eth0", for_s=600)
+config = Config(chain_prefix="LEFT", state_file=Path("{tmp_path}/state.json"), node_port_range="")
+print(seen(config), cleanup(config), seen(config), sep="\\n")
+"""
+    machine = network.nodes[0]
+    before, removed, after = machine.space.run(sys.executable, "-c", code).splitlines()
+    assert "address 192.0.2.209" in before
+    assert "address 192.0.2.209" in removed
+    assert "192.0.2" not in after
+    assert "192.0.2.209" not in machine.addresses
+    assert "192.0.2.208" in machine.addresses, "another cluster's"
