@@ -6,7 +6,7 @@ commit, and get, list and watch hand out the same bytes. Nothing here decodes an
 """
 
 import asyncio
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -19,6 +19,7 @@ from api.meta import Object
 from api.resources import RESOURCES, Resource, field_value
 from api.scalars import decode_scalar
 from master.apiserver.indexes import Indexes, Place
+from master.apiserver.ordered_keys import OrderedKeys
 from master.store.contract import Change, Record
 
 # Bounds of what a watch can replay, for each resource.
@@ -189,7 +190,7 @@ class Table:
         self.replay_from = 0
         """A watch can begin after this revision or any later one."""
         self._items: dict[str, Item] = {}
-        self._keys: list[str] = []
+        self._keys = OrderedKeys()
         self._history: deque[Event] = deque()
         self._history_bytes = 0
         self._indexes: Indexes[Item] = Indexes()
@@ -216,14 +217,13 @@ class Table:
 
     def items(self, namespace: str = "", *, after: str = "") -> list[Item]:
         """The objects of one namespace or of all, from the first key behind ``after`` on."""
-        first, last = 0, len(self._keys)
+        first, last = "", None
         if namespace and self.resource.namespaced:
-            first = bisect_left(self._keys, f"{self.prefix}{namespace}/")
-            last = bisect_left(self._keys, f"{self.prefix}{namespace}0", first)  # "0" follows "/"
+            first, last = f"{self.prefix}{namespace}/", f"{self.prefix}{namespace}0"  # "0" follows "/"
         if after:
-            first = max(first, bisect_left(self._keys, after + "\0"))
+            first = max(first, after + "\0")
         found = self._items
-        return [found[key] for key in self._keys[first:last]]
+        return [found[key] for key in self._keys.between(first, last)]
 
     def having(self, place: Place, values: Iterable[str], *, after: str = "") -> list[Item] | None:
         """The objects with one of the values of a label or field; None when that is not indexed."""
@@ -252,7 +252,7 @@ class Table:
         for record in records:
             self._items[record.key] = Item(self, record.key, record.value, record.revision)
             self.changed = max(self.changed, record.revision)
-        self._keys = sorted(self._items)
+        self._keys = OrderedKeys(self._items)
         self.replay_from = revision
 
     def apply(self, change: Change) -> Event:
@@ -261,11 +261,11 @@ class Table:
         after: Item | None = None
         if change.value is None:
             if self._items.pop(change.key, None) is not None:
-                del self._keys[bisect_left(self._keys, change.key)]
+                self._keys.remove(change.key)
         else:
             after = self._items[change.key] = Item(self, change.key, change.value, change.revision)
             if before is None:
-                insort(self._keys, change.key)
+                self._keys.add(change.key)
         self._indexes.replace(before, after)
         self.changed = change.revision
         event = Event(before, after, change.revision)
