@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench.proxy_site import namespace
 from bench.proxy_ways import config, proxy_of
+from netproxy.collector import collect_seldom
 from netproxy.proxy import Proxy
 from netproxy.services import Desired, PortName, Protocol, ServicePort
 
@@ -38,6 +39,7 @@ def service(number: int) -> ServicePort:
 
 def main() -> None:
     """All of them, then changes one by one."""
+    collect_seldom()
     with tempfile.TemporaryDirectory() as folder:
         proxy = proxy_of(config(Path(folder)))
         proxy.start()

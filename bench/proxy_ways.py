@@ -26,6 +26,7 @@ from bench.proxy_site import (
     backend_ip,
     run,
 )
+from netproxy.collector import collect_seldom
 from netproxy.config import Config
 from netproxy.proxy import Proxy
 from netproxy.services import Desired, PortName, Protocol, ServicePort
@@ -136,6 +137,7 @@ def wanted() -> dict[PortName, ServicePort]:
 
 def serve(folder: Path) -> None:
     """The proxy's process: serve until standard input ends."""
+    collect_seldom()
     proxy = proxy_of(config(folder))
     proxy.start()
     proxy.sync(Desired(ports=wanted()))

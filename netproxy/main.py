@@ -17,6 +17,7 @@ from client import Client, EventRecorder
 from client.metrics import RequestMetrics
 from netproxy.announcing.addresses import Addresses
 from netproxy.announcing.announcer import Announcer
+from netproxy.collector import collect_seldom
 from netproxy.config import Config
 from netproxy.endpoints import Here
 from netproxy.files import FileSource
@@ -43,6 +44,7 @@ def run(config: Config, stop: threading.Event) -> None:
             log.info("removed %s", removed)
         return
     _raise_descriptor_limit()
+    collect_seldom()
     if config.services is not None:
         path = config.services
         _work(Worker(config, lambda changes: FileSource(path, Here(node=config.host), changes), mode_of(config)), stop)
