@@ -5,7 +5,7 @@ template, is asked for once and not a thousand times. (Kubernetes' ``slowStartBa
 """
 
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, wait
+from concurrent.futures import CancelledError, Executor, Future
 
 from api.errors import ApiError
 from client import Unreachable
@@ -24,9 +24,18 @@ def _together(size: int, write: Callable[[], None], writers: Executor) -> None:
     if size == 1:
         write()
         return
-    running: list[Future[None]] = [writers.submit(write) for _ in range(size)]
-    wait(running)
-    failures = [error for one in running if (error := one.exception()) is not None]
+    try:
+        running: list[Future[None]] = [writers.submit(write) for _ in range(size)]
+    except RuntimeError as ended:
+        raise Unreachable("no more is written, the controllers end") from ended
+    failures = [error for one in running if (error := _failure(one)) is not None]
     # A fault of the program is told before what the server said.
     for failure in sorted(failures, key=lambda error: isinstance(error, (ApiError, Unreachable))):
         raise failure
+
+
+def _failure(written: Future[None]) -> BaseException | None:
+    try:
+        return written.exception()
+    except CancelledError:
+        return Unreachable("not all was written, the controllers end")

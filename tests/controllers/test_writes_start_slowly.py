@@ -7,6 +7,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 import pytest
 
 from api.errors import Forbidden
+from client import Unreachable
 from master.controllers.slowstart import slow_start
 
 
@@ -67,3 +68,26 @@ def test_writes_of_a_batch_are_under_way_together(writers: Executor) -> None:
             meet.wait(10)
 
     slow_start(7, write, writers)
+
+
+def test_writers_that_end_leave_no_fault() -> None:
+    writers, busy, going = ThreadPoolExecutor(1), threading.Event(), threading.Event()
+    numbers = iter(range(100))
+
+    def write() -> None:
+        if next(numbers) == 1:
+            busy.set()
+            going.wait(10)
+
+    def end() -> None:
+        busy.wait(10)
+        writers.shutdown(wait=False, cancel_futures=True)
+        going.set()
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    with pytest.raises(Unreachable, match="not all was written"):
+        slow_start(7, write, writers)
+    ending.join(10)
+    with pytest.raises(Unreachable, match="no more is written"):
+        slow_start(7, write, writers)
