@@ -180,13 +180,13 @@ class Handler:
         own = "authorization" not in headers and "impersonate-user" not in headers
         if item is None or answer.body is not item.wire or answer.headers or not own:
             return answer
-        grants, lane, series = self._backend.access.grants, plan.lane, plan.series
-        version = grants.version
+        access, lane, series = self._backend.access, plan.lane, plan.series
+        version = access.version
 
         def again() -> Response | None:
             started = time.perf_counter()
             item = table.by_key(key)
-            if item is None or grants.version != version or lane.full:
+            if item is None or access.version != version or lane.full:
                 return None
             series.count(200, time.perf_counter() - started)
             return Response(200, item.wire)

@@ -22,7 +22,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 Version = tuple[int, ...]
 
-# Bounded, since clients choose what they send: some 5 MB.
+# Bounded, since clients choose what they send: 10 MB at most.
 _MOST = 128
 _MOST_BYTES = 16 * 1024
 _MOST_SEEN = 4096

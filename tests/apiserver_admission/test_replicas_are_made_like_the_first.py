@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from tests_apiserver import Answer, Api, Running
 
+from api.core import Pod
+
 BODY = {
     "metadata": {"generateName": "web-", "labels": {"app": "web"}, "annotations": {"a": "b"}},
     "spec": {
@@ -54,6 +56,15 @@ def test_replicas_differ_in_their_identity_alone(admin: Api, pods: str) -> None:
     for one in made:
         assert {"apiVersion": "v1", "kind": "Pod"} | stored[one["metadata"]["name"]] == one
         assert admin.get(f"{pods}/{one['metadata']['name']}").json == one
+
+
+def test_the_short_way_is_taken(admin: Api, server: Running, pods: str) -> None:
+    """Every step that completes pods says when it would do otherwise; else they would all go the long way."""
+    backend = server.api._backend
+    assert backend.admission.version(Pod) is not None
+    before = set(backend.replicas._kept)
+    thrice(admin, pods)
+    assert len(set(backend.replicas._kept) - before) == 1
 
 
 def test_what_changes_one_changes_no_other(admin: Api, pods: str) -> None:

@@ -41,6 +41,11 @@ class Authorizer:
     def __init__(self, grants: Grants) -> None:
         self.grants = grants
 
+    @property
+    def version(self) -> int:
+        """Another one whenever ``authorize`` may answer otherwise: until then, what was allowed once still is."""
+        return self.grants.version
+
     def allows(self, user: User, act: Act) -> bool:
         if user.is_master:
             return True
