@@ -86,7 +86,7 @@ def test_writers_that_end_leave_no_fault() -> None:
 
     ending = threading.Thread(target=end)
     ending.start()
-    with pytest.raises(Unreachable, match="not all was written"):
+    with pytest.raises(Unreachable, match="the controllers end"):
         slow_start(7, write, writers)
     ending.join(10)
     with pytest.raises(Unreachable, match="no more is written"):
