@@ -37,10 +37,11 @@ class DockerApi:
         self._open: set[socket.socket] = set()
         self._closed = False
 
-    def get(self, path: str) -> Any:
+    def get(self, path: str, *, timeout_s: float | None = None) -> Any:
         """The answer's JSON. Raises DockerError, OSError (also for a time limit), ValueError for what is no answer."""
         connection = self._connect()
         try:
+            connection.settimeout(timeout_s or self._timeout_s)
             head, body, data = self._ask(connection, path)
             while not body.ended:
                 data += body.feed(_received(connection))

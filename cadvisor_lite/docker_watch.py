@@ -2,12 +2,14 @@
 
 The stream is opened before the list is taken, so nothing that happens between the two is missed. When the daemon goes
 away the containers known stay (they may well run on) and the watch comes back with back-off; the list taken then says
-what is gone. The daemon drops events of a subscriber that falls behind, so the list is looked through again once
-`_RELIST_S` passed without an event; nothing else is polled.
+what is gone. A container that the daemon cannot tell of, being stuck, is left out and asked for again. The daemon drops
+events of a subscriber that falls behind, so the list is looked through again once `_RELIST_S` passed without an event;
+nothing else is polled.
 """
 
 import logging
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
@@ -18,7 +20,9 @@ log = logging.getLogger(__name__)
 
 _FIRST_DELAY_S, _LAST_DELAY_S = 0.25, 10.0
 _CALL_TIMEOUT_S = 10.0
-_RELIST_S = 60.0
+# A container that is stuck can keep the daemon from telling of it: the others must not wait for it.
+_INSPECT_TIMEOUT_S, _IMPATIENT_S = 2.0, 0.3
+_RELIST_S, _RETRY_S = 60.0, 10.0
 _STARTED = frozenset({"start", "rename", "update"})
 _ENDED = frozenset({"die", "destroy"})
 _FILTERS = {"type": ["container"], "event": sorted(_STARTED | _ENDED)}
@@ -44,6 +48,8 @@ class DockerWatch:
         self._api: DockerApi | None = None
         self._thread = threading.Thread(target=self._run, name="cadvisor-docker-watch", daemon=True)
         self.connected = threading.Event()
+        self._stuck: set[str] = set()
+        self._listed_at = 0.0
         self.docker_version = ""
         self.failures = 0
 
@@ -97,11 +103,11 @@ class DockerWatch:
             self.connected.set()
             log.info("docker followed docker_host=%s version=%s", self._docker_host, self.docker_version)
             while not self._stop.is_set():
-                event = events.next(_RELIST_S)
-                if event is None:
-                    self._list(api, known=self._sink.ids())
-                else:
+                event = events.next(_RETRY_S if self._stuck else _RELIST_S)
+                if event is not None:
                     self._handle(api, event)
+                if event is None or (self._stuck and time.monotonic() - self._listed_at > _RETRY_S):
+                    self._list(api, known=self._sink.ids())
         finally:
             with self._lock:
                 self._api = None
@@ -114,6 +120,8 @@ class DockerWatch:
             self._sink.drop(gone)
         for container_id in running.difference(known):
             self._inspect(api, container_id)
+        self._stuck &= running
+        self._listed_at = time.monotonic()
 
     def _handle(self, api: DockerApi, event: Mapping[str, Any]) -> None:
         action, container_id = event.get("Action"), event["Actor"]["ID"]
@@ -125,7 +133,17 @@ class DockerWatch:
     def _inspect(self, api: DockerApi, container_id: str) -> None:
         """Raises OSError when the daemon does not answer."""
         try:
-            container = container_from_inspect(api.get(f"/containers/{container_id}/json"))
+            # Where one is stuck others may be: nobody waits two seconds for each of them.
+            patience_s = _IMPATIENT_S if self._stuck else _INSPECT_TIMEOUT_S
+            answer = api.get(f"/containers/{container_id}/json", timeout_s=patience_s)
+            self._stuck.discard(container_id)
+            container = container_from_inspect(answer)
+        except TimeoutError:
+            api.get("/version", timeout_s=_INSPECT_TIMEOUT_S)  # it is this container only, or the daemon as a whole
+            if container_id not in self._stuck:
+                log.warning("inspect hangs, tried again later container=%s", container_id)
+            self._stuck.add(container_id)
+            return
         except DockerError as error:
             if error.status != 404:
                 log.warning("inspect failed container=%s error=%r", container_id, error)
