@@ -1,10 +1,12 @@
 """Which Kubernetes the agent behaves like, and which Steersman it is."""
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 KUBERNETES_VERSION = "v1.32.0"
 
 
+@cache
 def steersman_version() -> str:
     """Version of the installed package; 0.0.0 when it runs from a tree that was never installed."""
     try:

@@ -3,16 +3,15 @@
 Messages are the kubelet's, since people know them.
 """
 
-import http.client
 import os
 import signal
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.probes.grpc_health import UNKNOWN_SERVICE, serving
+from agent.probes.http_status import http_status
 from agent.runtime.docker import Docker
 from agent.runtime.failures import RuntimeFailure
 from agent.runtime.records import ContainerRecord
@@ -122,30 +121,23 @@ def check_http(target: Target, action: HTTPGetAction, timeout_s: float) -> Check
     host = action.host or target.ip
     scheme = (action.scheme or "HTTP").lower()
     url = f"{scheme}://{host}:{port}{action.path or '/'}"
-    connection = _connection(scheme, host, port, timeout_s)
-    headers = {"User-Agent": f"kube-probe/{kubelet_version()[1:5]}", "Accept": "*/*", "Connection": "close"}
-    headers |= {header.name: header.value for header in action.http_headers}
+    headers = [(header.name, header.value) for header in action.http_headers]
+    named = {name.lower() for name, _ in headers}
+    headers += [header for header in _default_headers() if header[0].lower() not in named]
     try:
-        connection.request("GET", action.path or "/", headers=headers)
-        status = connection.getresponse().status
+        status = http_status(scheme, host, port, action.path or "/", headers, timeout_s=timeout_s)
     except TimeoutError:
         message = f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
         return CheckResult(False, message)
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (OSError, ValueError) as error:
         return CheckResult(False, f'Get "{url}": {_told(error)}')
-    finally:
-        connection.close()
     if 200 <= status < 400:
         return CheckResult(True)
     return CheckResult(False, f"HTTP probe failed with statuscode: {status}")
 
 
-def _connection(scheme: str, host: str, port: int, timeout_s: float) -> http.client.HTTPConnection:
-    if scheme == "http":
-        return http.client.HTTPConnection(host, port, timeout=timeout_s)
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
+def _default_headers() -> list[tuple[str, str]]:
+    return [("User-Agent", f"kube-probe/{kubelet_version()[1:5]}"), ("Accept", "*/*")]
 
 
 def check_tcp(target: Target, action: TCPSocketAction, timeout_s: float) -> CheckResult:

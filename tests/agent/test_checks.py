@@ -73,6 +73,53 @@ def test_a_status_from_200_to_399_is_success(pages: tuple[str, int], path: str, 
     assert check_http(_target(), convert(action, HTTPGetAction), 5.0) == result
 
 
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", ""),
+        (b"HTTP/1.0 200\n\n", ""),
+        (b"SSH-2.0-OpenSSH\r\n", "malformed HTTP response b'SSH-2.0-OpenSSH\\r\\n'"),
+        (b"", "EOF"),
+    ],
+)
+def test_only_http_is_an_answer(answer: bytes, told: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        thread = threading.Thread(target=_answer_once, args=(server, answer), name="test-answer")
+        thread.start()
+        result = check_http(_target(), convert({"path": "/", "port": port}, HTTPGetAction), 5.0)
+        thread.join(20)
+    assert result == CheckResult(not told, told and f'Get "http://127.0.0.1:{port}/": {told}')
+
+
+def _answer_once(server: socket.socket, answer: bytes) -> None:
+    client, _ = server.accept()
+    with client:
+        client.recv(65536)
+        client.sendall(answer)
+
+
+def test_a_server_that_does_not_answer_is_waited_for_no_longer_than_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        action = convert({"path": "/", "port": server.getsockname()[1]}, HTTPGetAction)
+        assert "context deadline exceeded" in check_http(_target(), action, 0.2).message
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"httpHeaders": [{"name": "X", "value": "a\r\nHost: other"}]},
+        {"httpHeaders": [{"name": "X y", "value": "a"}]},
+        {"path": "/ HTTP/1.1\r\nHost: other"},
+    ],
+)
+def test_what_would_be_another_line_is_not_sent(more: dict[str, object]) -> None:
+    action = convert({"path": "/", "port": _free_port(), **more}, HTTPGetAction)
+    told = check_http(_target(), action, 5.0)
+    assert told.ok is False
+    assert "invalid" in told.message
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -22,7 +22,6 @@ from tests.streaming.kubectls import NEWEST, PROGRAMS, Program
 
 pytestmark = [pytest.mark.docker, pytest.mark.cluster]
 each_program = pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-COPY_MIB = int(os.environ.get("STEERSMAN_TEST_COPY_MIB", "50"))
 
 
 @each_program
@@ -48,8 +47,9 @@ def test_a_command_that_reads_only_some_input_still_answers(cluster: Cluster, we
 
 
 @each_program
-def test_a_copy_is_whole_both_ways(cluster: Cluster, web: Object, program: Program, tmp_path: Path) -> None:
-    data = os.urandom(2**20) * COPY_MIB
+@pytest.mark.parametrize("mib", [50, pytest.param(200, marks=pytest.mark.long)])
+def test_a_copy_is_whole_both_ways(cluster: Cluster, web: Object, program: Program, mib: int, tmp_path: Path) -> None:
+    data = os.urandom(2**20) * mib
     (tmp_path / "there").write_bytes(data)
     copies = [(f"{tmp_path}/there", "web:/tmp/copy"), ("web:/tmp/copy", f"{tmp_path}/back")]
     for source, target in copies:
