@@ -176,12 +176,6 @@ class FakeApi:
     def close(self) -> None:
         return None
 
-    def delete_behind_its_back(self, name: str, namespace: str) -> None:
-        """A pod goes while the agent cannot be told."""
-        with self._lock:
-            del self._objects[(Pod, namespace, name)]
-            self._version += 1
-
     # Inside.
 
     def _found(self, kind: type, name: str, namespace: str) -> Any:

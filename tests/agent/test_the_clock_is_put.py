@@ -57,30 +57,3 @@ def test_waits_last_as_long_as_they_were_meant_to(
         cluster.wait_gone(name)
     assert (folder / "last").read_text() == "whole\n"  # it was not killed before its time
     assert restarts(cluster.wait_pod("quiet", ready)) == 0
-
-
-@pytest.mark.docker
-def test_an_hour_without_the_master_costs_pods_nothing(cluster: Cluster, put_clock: Callable[[int], None]) -> None:
-    cluster.start_agent()
-    sources = [{"serviceAccountToken": {"path": "token", "audience": "vault", "expirationSeconds": 600}}]
-    mount = {"volumeMounts": [{"name": "id", "mountPath": "/mnt"}]}
-    probe = {"exec": {"command": ["cat", "/mnt/token"]}, "periodSeconds": 1}
-    containers = [cluster.container("main", "exec sleep 1000", readinessProbe=probe, **mount)]
-    cluster.create("stays", containers=containers, volumes=[{"name": "id", "projected": {"sources": sources}}])
-    cluster.create("goes", "trap 'exit 0' TERM; sleep 1000 & wait")
-    before = cluster.wait_pod("stays", ready)
-    cluster.wait_pod("goes", ready)
-    token = next((cluster.directory / "data/pods" / before.metadata.uid).rglob("..data/token"))
-    held = token.read_text()
-    cluster.api.down = True
-    put_clock(1)
-    # What ends meanwhile is started again, with the token of old, which nobody can renew.
-    cluster.docker.kill(before.status.container_statuses[0].container_id.removeprefix("docker://"))
-    wait_until(lambda: len(cluster.containers(all=False)) == 4)
-    assert token.read_text() == held
-    cluster.api.delete_behind_its_back("goes", cluster.namespace)
-    cluster.api.down = False
-    after = cluster.wait_pod("stays", lambda found: ready(found) and restarts(found) == 1)
-    assert after.metadata.uid == before.metadata.uid
-    wait_until(lambda: token.read_text() != held)
-    wait_until(lambda: len(cluster.containers()) == 2)
