@@ -1,7 +1,8 @@
 """What nodes and containers use, from two readings of an agent's ``/metrics/resource``. Pure but for its clock.
 
 A rate wants two readings of a counter. Of a container that has only one, or that was started between the two, the rate
-since its start is told. What has neither is left out, never guessed.
+since its start is told, once it has run for long enough: starting itself costs more than the work that follows. What
+has neither is left out, never guessed.
 """
 
 import re
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 _LINE = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)(?: (-?\d+))?$")
 _LABEL = re.compile(r'([a-z_]+)="([^"\\]*)"')
 NODE = ("", "", "")
+YOUNG_S = 10.0  # as metrics-server has it
 Key = tuple[str, str, str]
 """Namespace, pod, container; NODE is the node as a whole."""
 
@@ -82,7 +84,7 @@ def usage_of(key: Key, before: Reading | None, now: Reading) -> Usage | None:
     first = before.counters.get(key) if before is not None else None
     if first is not None and first.cpu_s is not None and _same_run(first, last) and last.time_s > first.time_s:
         return _usage(last, last.time_s - first.time_s, last.cpu_s - first.cpu_s)
-    if last.started_s is not None and last.time_s > last.started_s:
+    if last.started_s is not None and last.time_s - last.started_s >= YOUNG_S:
         return _usage(last, last.time_s - last.started_s, last.cpu_s)
     return None
 

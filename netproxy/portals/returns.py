@@ -7,6 +7,8 @@ that it is for and marks the packet, and marked packets are for this node, by a 
 from __future__ import annotations
 
 import logging
+import re
+import shutil
 import zlib
 
 from netproxy.portals.commands import LOCK_WAIT_S, run
@@ -18,6 +20,7 @@ log = logging.getLogger(__name__)
 MARK = "0x2000000/0x2000000"
 """One bit, which kube-proxy (0x4000, 0x8000), Docker and firewalld leave alone."""
 _FIRST_TABLE, _TABLES = 8_000, 1_000
+_EMPTY_CHAIN = re.compile(r":(PREROUTING|INPUT|FORWARD|OUTPUT|POSTROUTING) ACCEPT \[\d+:\d+\]")
 
 
 class ReturnPath:
@@ -69,12 +72,22 @@ class ReturnPath:
             if found:
                 lines = [f":{self.chain} - [0:0]", *(self._jump("-D") for line in found if line == self._jump("-A"))]
                 self._restore([*lines, f"-X {self.chain}"], kind)
+                self._drop_empty_table(kind)
                 removed.append(f"chain {self.chain}")
         if self._has_rule():
             run("ip", "-4", "rule", "del", "priority", self._table)
             run("ip", "-4", "route", "flush", "table", self._table)
             removed.append(f"routing rule {self._table}")
         return removed
+
+    def _drop_empty_table(self, kind: str) -> None:
+        """iptables over nf_tables makes the table with its first rule, and never takes it away."""
+        if kind == LEGACY or shutil.which("nft") is None:
+            return
+        saved = run(usual_command(f"iptables-{kind}-save", "iptables-save"), "-t", "mangle")
+        held = [line for line in saved.splitlines() if line and not line.startswith(("#", "*", "COMMIT"))]
+        if all(_EMPTY_CHAIN.fullmatch(line) for line in held):
+            run("nft", "delete", "table", "ip", "mangle")
 
     def _route(self) -> bool:
         """Have the rule and its table; True when one was missing."""

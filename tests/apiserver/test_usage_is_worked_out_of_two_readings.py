@@ -30,15 +30,20 @@ def test_a_rate_is_the_difference_of_two_readings() -> None:
 
 
 def test_a_container_that_is_new_or_was_restarted_is_measured_since_its_start() -> None:
-    first = usage_of(APP, None, reading(1010, 2, started_s=1006))
+    first = usage_of(APP, None, reading(1010, 6, started_s=998))
     assert first is not None
-    assert (first.cpu_cores, first.window_s) == (0.5, 4)
-    again = usage_of(APP, reading(1000, 50, started_s=10), reading(1010, 1, started_s=1008))
+    assert (first.cpu_cores, first.window_s) == (0.5, 12)
+    again = usage_of(APP, reading(996, 50, started_s=10), reading(1010, 5, started_s=1000))
     assert again is not None
-    assert (again.cpu_cores, again.window_s) == (0.5, 2)
-    busy = usage_of(APP, reading(1000, 1, started_s=10), reading(1010, 3, started_s=1008))
+    assert (again.cpu_cores, again.window_s) == (0.5, 10)
+    busy = usage_of(APP, reading(996, 1, started_s=10), reading(1010, 15, started_s=1000))
     assert busy is not None
     assert busy.cpu_cores == 1.5
+
+
+def test_what_starting_cost_is_not_told_as_use() -> None:
+    assert usage_of(APP, None, reading(1010, 1, started_s=1008)) is None
+    assert usage_of(APP, reading(1000, 50, started_s=10), reading(1010, 1, started_s=1001)) is None
 
 
 def test_what_is_not_known_is_not_guessed() -> None:

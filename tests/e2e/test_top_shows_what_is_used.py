@@ -37,7 +37,8 @@ def test_pods_containers_and_nodes_are_told_alike(
 
     name, cpu, memory = until(by_kubectl, limit_s=60, what="the use of the pod")
     assert name == "busy"
-    assert int(cpu.removesuffix("m")) <= 215  # how much of its fifth a busy machine gives it, it does not say here
+    # A fifth, and the edges of the second in which it was measured; how much of it a busy machine gives is not known.
+    assert int(cpu.removesuffix("m")) <= 250
     assert memory.endswith("Mi")
     header, row = steer("pods", "--containers").splitlines()
     assert header.split() == ["POD", "NAME", "CPU(cores)", "MEMORY(bytes)"]

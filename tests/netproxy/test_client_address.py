@@ -97,6 +97,19 @@ def test_cleanup_leaves_nothing_of_it(node: Node, pods: Callable[[bytes], Server
     assert _routing(node) == before
 
 
+def test_cleanup_takes_the_table_too_unless_others_use_it(node: Node, pods: Callable[[bytes], Server]) -> None:
+    pod = pods(b"a")
+    for theirs in ((), ("-A", "INPUT", "-j", "MARK", "--set-mark", "1")):
+        served(node, pod)
+        if theirs:
+            node.place.node.run(_command(node), "-t", "mangle", *theirs)
+        with node.place.node.inside():
+            node.cleanup()
+        left = node.place.node.run("nft", "list", "tables")
+        assert ("table ip mangle" in left) == bool(theirs and node.way != LEGACY)
+        assert ("--set-xmark 0x1" in node.place.node.run(f"{_command(node)}-save", "-t", "mangle")) == bool(theirs)
+
+
 def _command(node: Node) -> str:
     return "iptables-legacy" if node.way == LEGACY else "iptables-nft"
 
