@@ -40,12 +40,12 @@ def rootfs() -> bytes:
 @pytest.fixture(scope="session")
 def import_image(docker_client: APIClient, rootfs: bytes) -> Iterator[Callable[[str], None]]:
     """Makes the test image under a name; all are removed at the end."""
-    made: list[str] = []
+    made: set[str] = set()
 
     def make(name: str) -> None:
         repository, _, tag = name.partition(":")
         docker_client.import_image_from_data(rootfs, repository=repository, tag=tag)
-        made.append(name)
+        made.add(name)
 
     yield make
     for name in made:
