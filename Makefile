@@ -35,7 +35,7 @@ test: venv ## all tests, with real Docker, iptables and clusters (root)
 	@scripts/test
 
 test-long: venv ## the tests that take minutes
-	@scripts/setup-host --tests
+	@scripts/setup-host --long
 	@scripts/test-images
 	@examples/guestbook/images.sh
 	@scripts/test-clients
