@@ -63,8 +63,9 @@ async def _nodes(backend: Backend, call: Call) -> list[bytes]:
 async def _pods(backend: Backend, call: Call) -> list[bytes]:
     pods: list[Pod] = [pod for pod in _picked(backend, call, Pod) if pod.spec.node_name]
     names = {pod.spec.node_name for pod in pods}
-    nodes = [item.decode() for item in backend.registry.cache.table(resource_of(Node)).items()]
-    pairs = await backend.readings.of([node for node in nodes if node.metadata.name in names], backend.nodes)  # type: ignore[misc]
+    table = backend.registry.cache.table(resource_of(Node))
+    nodes: list[Any] = [item.decode() for name in names if (item := table.get("", name)) is not None]
+    pairs = await backend.readings.of(nodes, backend.nodes)
     found = [_pod(pod, *pairs[pod.spec.node_name]) for pod in pods if pod.spec.node_name in pairs]
     return [encode(one) for one in found if one is not None]
 
