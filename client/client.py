@@ -203,6 +203,12 @@ class Client:
         )
         self.transport.request("DELETE", resource_of(kind).path(namespace, name), body=encode(options))
 
+    def delete_collection(self, kind: type[T], namespace: str = "") -> None:
+        """All objects of a kind, each with its own grace; what depends on them follows. Raises MethodNotAllowed from a
+        server that deletes these one by one only."""
+        options = DeleteOptions(api_version="v1", kind="DeleteOptions", propagation_policy="Background")
+        self.transport.request("DELETE", resource_of(kind).path(namespace), body=encode(options))
+
     def bind(self, pod_name: str, namespace: str, node_name: str, *, uid: str = "") -> None:
         """Gives a pod a node. Raises Conflict when it has one already or is another pod."""
         binding = Binding(

@@ -44,7 +44,7 @@ from api.core.container import (
     Resources,
 )
 from api.core.event import Binding, Event, EventSeries, EventSource
-from api.core.namespace import Namespace, NamespaceSpec, NamespaceStatus
+from api.core.namespace import Namespace, NamespaceCondition, NamespaceSpec, NamespaceStatus
 from api.core.node import (
     ContainerImage,
     DaemonEndpoint,
@@ -147,6 +147,7 @@ __all__ = [
     "LoadBalancerStatus",
     "LocalObjectReference",
     "Namespace",
+    "NamespaceCondition",
     "NamespaceSpec",
     "NamespaceStatus",
     "Node",

@@ -9,6 +9,7 @@ from api.core import (
     Event,
     Namespace,
     Node,
+    ObjectReference,
     Pod,
     ReplicationController,
     Secret,
@@ -237,9 +238,39 @@ def test_a_namespace_waits_for_what_does_not_go_yet(admin: Client, namespace: st
     admin.delete(Namespace, namespace)
     until(lambda: not exists(admin, ConfigMap, "free", namespace))
     assert admin.get(Namespace, namespace).status.phase == "Terminating"
+    until(lambda: "NamespaceFinalizersRemaining" in held_by(admin, namespace))
+    assert held_by(admin, namespace) == {
+        "NamespaceContentRemaining": "Some resources are remaining: configmaps. has 1 resource instances",
+        "NamespaceFinalizersRemaining": "Some content in the namespace has finalizers remaining: "
+        "test/hold in 1 resource instances",
+    }
     patch = {"metadata": {"$deleteFromPrimitiveList/finalizers": ["test/hold"]}}
     admin.patch(ConfigMap, "held", namespace, patch)
     until(lambda: not exists(admin, Namespace, namespace))
+
+
+def held_by(admin: Client, namespace: str) -> dict[str, str]:
+    conditions = admin.get(Namespace, namespace).status.conditions
+    return {one.type: one.message for one in conditions if one.status == "True"}
+
+
+def test_a_namespace_is_emptied_with_one_call_for_each_kind(admin: Client, namespace: str) -> None:
+    for number in range(40):
+        involved = ObjectReference(kind="Pod", name="p", namespace=namespace)
+        meta = ObjectMeta(name=f"e{number}", namespace=namespace)
+        admin.create(Event(metadata=meta, involved_object=involved, reason="Test", type="Normal"))
+
+    def calls(verb: str) -> int:
+        text = admin.transport.request("GET", "/metrics", accept="*/*").decode()
+        lines = [line for line in text.splitlines() if line.startswith("apiserver_request_total{")]
+        wanted = [line for line in lines if f'verb="{verb}"' in line and 'resource="events"' in line]
+        return sum(int(line.rsplit(" ", 1)[1]) for line in wanted)
+
+    before = calls("DELETE"), calls("DELETECOLLECTION")
+    admin.delete(Namespace, namespace)
+    until(lambda: not exists(admin, Namespace, namespace))
+    assert calls("DELETE") == before[0]
+    assert 1 <= calls("DELETECOLLECTION") - before[1] <= 3
 
 
 def test_every_namespace_has_a_default_account(admin: Client, namespace: str) -> None:
