@@ -154,7 +154,7 @@ def config(tmp_path: Path) -> Config:
         interface="",
         resolv_conf=tmp_path / "resolv.conf",
         state_file=tmp_path / "names.json",
-        upstream_timeout_s=0.3,
+        upstream_timeout_s=1.5,
     )
 
 

@@ -17,7 +17,7 @@ from deploy.prometheus import adapt, dashboards
 from tests.e2e import guestbook as book
 from tests.e2e.clusters import Cluster, free_slot
 from tests.e2e.doors import Kubectl
-from tests.e2e.pods import pod, shell
+from tests.e2e.pods import pod, service, shell
 from tests.e2e.waiting import until
 from tests.monitoring.scrapers import Scraper, prometheus, victoria_metrics
 
@@ -116,6 +116,9 @@ def test_every_query_of_a_panel_or_an_alert_finds_series(
     for scraper in (written_out, discovered):
         until(lambda scraper=scraper: scraper.series("scheduler_pod_scheduling_sli_duration_seconds_count"), limit_s=60)
     kubectl.create(pod("late"))  # something must happen while they look on
+    kubectl.create(service("deserted", 80))
+    refused = kubectl.try_it("get", "--raw", "/api/v1/namespaces/default/services/deserted:80/proxy/")
+    assert "no endpoints available" in refused.stderr  # a 503, which an alert counts
     expressions = [query.expression for one in dashboards.ALL for panel in one.panels for query in panel.queries]
     rules = yaml.safe_load((DIRECTORY / "rules/alerts.yml").read_text(encoding="utf-8"))
     for rule in (rule for group in rules["groups"] for rule in group["rules"]):
