@@ -1,6 +1,7 @@
 """Namespace controller: empties a namespace that is being deleted, and then lets it go.
 
-One call deletes all of a kind. While something stays, the namespace's conditions say what and why, in Kubernetes' words.
+One call deletes all of a kind. While something stays, the conditions of the namespace say what and why, in the words
+of Kubernetes.
 """
 
 from collections import Counter
