@@ -5,6 +5,7 @@ service, and goes with it through the garbage collector.
 """
 
 import time
+from datetime import datetime
 
 from api.core import Endpoints, EndpointSubset, Pod, Service
 from api.discovery import EndpointSlice
@@ -29,6 +30,7 @@ from master.controllers.informers import BY_NAMESPACE, BY_OWNER, Informers
 from master.controllers.loop import Key, Loop
 from master.controllers.ownership import reference
 from master.controllers.pods import is_ready
+from master.controllers.triggers import Triggers, mark
 
 BATCH_S = 0.2
 
@@ -43,6 +45,7 @@ class EndpointsController:
         self._batch_s = batch_s
         # When each service was looked at last.
         self._looked: dict[Key, float] = {}
+        self._triggers = Triggers()
         self._services = informers.services
         self._pods = informers.pods
         self._endpoints = informers.endpoints
@@ -91,18 +94,21 @@ class EndpointsController:
         service = self._services.get(*key)
         if service is None or service.metadata.deletion_timestamp is not None:
             self._looked.pop(key, None)
+            self._triggers.forget(key)
             return ""
         if not service.spec.selector or service.spec.type == "ExternalName":
             return ""
         self._looked[key] = time.monotonic()
-        groups = backends(service, self._pods.indexed(BY_NAMESPACE, key[0]))
-        changed = self._write_endpoints(_endpoints(service, subsets(groups, key[1])))
+        pods = list(self._pods.indexed(BY_NAMESPACE, key[0]))
+        groups, triggered = backends(service, pods), self._triggers.look(service, pods)
+        changed = self._write_endpoints(_endpoints(service, subsets(groups, key[1])), triggered)
         if self._slices.served:
-            changed |= self._write_slices(service, groups)
+            changed |= self._write_slices(service, groups, triggered)
         ready = sum(ready for placed in groups.values() for _, ready in placed)
         return f"wrote {ready} ready endpoints" if changed else ""
 
-    def _write_endpoints(self, wanted: Endpoints) -> bool:
+    def _write_endpoints(self, wanted: Endpoints, triggered: datetime | None) -> bool:
+        mark(wanted.metadata, triggered)
         existing = self._endpoints.get(wanted.metadata.namespace, wanted.metadata.name)
         if existing is None:
             return self._create(wanted)
@@ -120,12 +126,13 @@ class EndpointsController:
             return False
         return True
 
-    def _write_slices(self, service: Service, groups: Groups) -> bool:
+    def _write_slices(self, service: Service, groups: Groups, triggered: datetime | None) -> bool:
         owned = self._slices.indexed(BY_OWNER, service.metadata.uid)
         existing = {item.metadata.name: item for item in owned if item.metadata.labels.get(MANAGER_LABEL) == MANAGER}
         known = {name: pod_uids(item) for name, item in existing.items()}
         changed = False
         for item in slices(service, groups, known):
+            mark(item.metadata, triggered)
             before = existing.pop(item.metadata.name, None)
             if before is None:
                 changed |= self._create(item)
