@@ -1,32 +1,41 @@
 """Deployment controller: keeps a replica set for each template, and moves pods from the old ones to the newest."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from api.apps import Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet, ReplicaSetSpec
-from api.errors import AlreadyExists, NotFound
+from api.apps import Deployment, ReplicaSet, ReplicaSetSpec
+from api.errors import AlreadyExists, ApiError, NotFound
 from api.meta import LabelSelector, ObjectMeta
 from api.scalars import now
 from api.selectors import from_label_selector
 from client import Client, EventRecorder
+from master.controllers.deploymentstatus import status_of, until_deadline
 from master.controllers.informers import BY_NAMESPACE, BY_OWNER, Informers
 from master.controllers.loop import Key, Loop
 from master.controllers.ownership import controller_of, reference
 from master.controllers.rollout import (
     HASH_LABEL,
     REVISION,
-    bounds,
     is_current,
     next_sizes,
     revision,
     size,
     template_hash,
 )
+from master.controllers.scaling import is_rescaled, shares, size_marks
 
-_DEADLINE = "ProgressDeadlineExceeded"
+_HISTORY = "deployment.kubernetes.io/revision-history"
+# What is a deployment's or a replica set's own; all other annotations of a deployment are its newest replica set's too.
+_OWN = {
+    "kubectl.kubernetes.io/last-applied-configuration",
+    REVISION,
+    _HISTORY,
+    "deployment.kubernetes.io/desired-replicas",
+    "deployment.kubernetes.io/max-replicas",
+    "deprecated.deployment.rollback.to",
+}
 
 
 class DeploymentController:
@@ -63,12 +72,14 @@ class DeploymentController:
         sets = self._claim(deployment)
         new = next((item for item in sets if is_current(item, deployment)), None)
         old = [item for item in sets if item is not new]
-        if deployment.spec.paused:
+        if is_rescaled(deployment, sets) or deployment.spec.paused:
+            said = self._resize(deployment, shares(deployment, new, old), [*old, new] if new is not None else old)
             self._report(deployment, new, old)
-            return ""
+            return said
         if new is None:
             return self._begin(deployment, old)
-        said = self._mark(deployment, new, old) or self._resize(deployment, new, old)
+        said = self._mark(deployment, new, old)
+        said = said or self._resize(deployment, next_sizes(deployment, new, old), [new, *old])
         self._forget_history(deployment, old)
         self._report(deployment, new, old)
         return said
@@ -103,7 +114,7 @@ class DeploymentController:
                 name=f"{deployment.metadata.name}-{mark}",
                 namespace=deployment.metadata.namespace,
                 labels=labels,
-                annotations={REVISION: str(number)},
+                annotations={**_passed_on(deployment), **size_marks(deployment), REVISION: str(number)},
                 owner_references=[reference(deployment)],
             ),
             spec=ReplicaSetSpec(
@@ -118,10 +129,17 @@ class DeploymentController:
                 ),
             ),
         )
+        made.spec.replicas = next_sizes(deployment, made, old).get(made.metadata.name, 0)
         try:
             self._client.create(made)
         except AlreadyExists:
             return self._collided(deployment, made.metadata.name)
+        except ApiError as error:
+            said = f"Failed to create new replica set {made.metadata.name!r}: {error}".replace("'", '"')
+            self._recorder.event(deployment, "Warning", "ReplicaSetCreateError", said)
+            raise
+        if size(made):
+            self._scaled(deployment, made.metadata.name, 0, size(made))
         return f"made replica set {made.metadata.name}"
 
     def _collided(self, deployment: Deployment, name: str) -> str:
@@ -139,9 +157,18 @@ class DeploymentController:
     def _mark(self, deployment: Deployment, new: ReplicaSet, old: Sequence[ReplicaSet]) -> str:
         """The newest set has the highest revision, also when it is an old one to which the deployment went back."""
         highest = max((revision(item) for item in old), default=0)
+        has = new.metadata.annotations
+        wanted = {**_passed_on(deployment), REVISION: has.get(REVISION, "0")}
         if revision(new) <= highest:
-            self._patch_set(new, {"metadata": {"annotations": {REVISION: str(highest + 1)}}})
-            return f"marked {new.metadata.name} as revision {highest + 1}"
+            wanted[REVISION] = str(highest + 1)
+            if revision(new):
+                wanted[_HISTORY] = ",".join(one for one in (has.get(_HISTORY), has[REVISION]) if one)
+        patch: dict[str, Any] = {"metadata": {"annotations": wanted}} if not wanted.items() <= has.items() else {}
+        if new.spec.min_ready_seconds != deployment.spec.min_ready_seconds:
+            patch["spec"] = {"minReadySeconds": deployment.spec.min_ready_seconds}
+        if patch:
+            self._patch_set(new, patch)
+            return f"marked {new.metadata.name} as revision {wanted[REVISION]}"
         shown = str(revision(new))
         if deployment.metadata.annotations.get(REVISION) != shown:
             patch = {"metadata": {"annotations": {REVISION: shown}}}
@@ -149,17 +176,22 @@ class DeploymentController:
             return f"is at revision {shown}"
         return ""
 
-    def _resize(self, deployment: Deployment, new: ReplicaSet, old: Sequence[ReplicaSet]) -> str:
-        sizes = next_sizes(deployment, new, old)
-        for item in (new, *old):
-            wanted = sizes.get(item.metadata.name)
-            if wanted is None or wanted == size(item):
+    def _resize(self, deployment: Deployment, sizes: dict[str, int], sets: Sequence[ReplicaSet]) -> str:
+        """Sizes and marks the replica sets that have pods, or will."""
+        marks = size_marks(deployment)
+        for item in sets:
+            wanted = sizes.get(item.metadata.name, size(item))
+            if wanted == size(item) and (not wanted or marks.items() <= item.metadata.annotations.items()):
                 continue
-            self._patch_set(item, {"metadata": {"uid": item.metadata.uid}, "spec": {"replicas": wanted}})
-            verb = "up" if wanted > size(item) else "down"
-            said = f"Scaled {verb} replica set {item.metadata.name} from {size(item)} to {wanted}"
-            self._recorder.event(deployment, "Normal", "ScalingReplicaSet", said)
+            patch = {"metadata": {"uid": item.metadata.uid, "annotations": marks}, "spec": {"replicas": wanted}}
+            self._patch_set(item, patch)
+            if wanted != size(item):
+                self._scaled(deployment, item.metadata.name, size(item), wanted)
         return f"sized {sizes}" if sizes else ""
+
+    def _scaled(self, deployment: Deployment, name: str, before: int, after: int) -> None:
+        said = f"Scaled {'up' if after > before else 'down'} replica set {name} from {before} to {after}"
+        self._recorder.event(deployment, "Normal", "ScalingReplicaSet", said)
 
     def _forget_history(self, deployment: Deployment, old: Sequence[ReplicaSet]) -> None:
         limit = deployment.spec.revision_history_limit
@@ -172,114 +204,13 @@ class DeploymentController:
 
     def _report(self, deployment: Deployment, new: ReplicaSet | None, old: Sequence[ReplicaSet]) -> None:
         status = status_of(deployment, new, old, now())
-        if waits_s := _until_deadline(deployment, status):
+        if waits_s := until_deadline(deployment, status):
             self.loop.queue.add_after((deployment.metadata.namespace, deployment.metadata.name), waits_s)
         if status != deployment.status:
             self._client.update_status(msgspec.structs.replace(deployment, status=status))
 
 
-def status_of(
-    deployment: Deployment, new: ReplicaSet | None, old: Sequence[ReplicaSet], moment: datetime
-) -> DeploymentStatus:
-    """The status that the replica sets add up to."""
-    sets = [*old, new] if new is not None else list(old)
-    wanted = deployment.spec.replicas or 0
-    available = sum(item.status.available_replicas for item in sets)
-    status = msgspec.structs.replace(
-        deployment.status,
-        observed_generation=deployment.metadata.generation,
-        replicas=sum(item.status.replicas for item in sets),
-        updated_replicas=new.status.replicas if new is not None else 0,
-        ready_replicas=sum(item.status.ready_replicas for item in sets),
-        available_replicas=available,
-        unavailable_replicas=max(sum(size(item) for item in sets) - available, 0),
-    )
-    enough = available >= wanted - bounds(deployment).unavailable
-    conditions = [
-        _condition(
-            deployment,
-            "Available",
-            "True" if enough else "False",
-            "MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable",
-            f"Deployment {'has' if enough else 'does not have'} minimum availability.",
-            moment,
-        ),
-        _progress(deployment, status, new, moment),
-    ]
-    status.conditions = conditions
-    return status
-
-
-def is_complete(deployment: Deployment, status: DeploymentStatus) -> bool:
-    wanted = deployment.spec.replicas or 0
-    return status.updated_replicas == wanted == status.replicas == status.available_replicas
-
-
-def _progress(
-    deployment: Deployment, status: DeploymentStatus, new: ReplicaSet | None, moment: datetime
-) -> DeploymentCondition:
-    before = _before(deployment, "Progressing")
-    if deployment.spec.paused:
-        said = "Deployment is paused"
-        return _condition(deployment, "Progressing", "Unknown", "DeploymentPaused", said, moment)
-    name = new.metadata.name if new is not None else ""
-    if is_complete(deployment, status):
-        said = f'ReplicaSet "{name}" has successfully progressed.'
-        return _condition(deployment, "Progressing", "True", "NewReplicaSetAvailable", said, moment)
-    moved = _moved(deployment.status, status) or before is None or before.reason == "NewReplicaSetAvailable"
-    if not moved and before is not None:
-        if _is_late(deployment, before, moment):
-            said = f'ReplicaSet "{name}" has timed out progressing.'
-            return _condition(deployment, "Progressing", "False", _DEADLINE, said, moment)
-        return before
-    said = f'ReplicaSet "{name}" is progressing.'
-    made = _condition(deployment, "Progressing", "True", "ReplicaSetUpdated", said, moment)
-    return msgspec.structs.replace(made, last_update_time=moment)
-
-
-def _moved(before: DeploymentStatus, after: DeploymentStatus) -> bool:
-    """Whether the rollout has got anywhere since the last look."""
-    return (
-        after.updated_replicas > before.updated_replicas
-        or after.ready_replicas > before.ready_replicas
-        or after.available_replicas > before.available_replicas
-        or after.replicas - after.updated_replicas < before.replicas - before.updated_replicas
-        or after.observed_generation > before.observed_generation
-    )
-
-
-def _is_late(deployment: Deployment, before: DeploymentCondition, moment: datetime) -> bool:
-    limit_s = deployment.spec.progress_deadline_seconds or 600
-    since = before.last_update_time or moment
-    return before.reason == _DEADLINE or (moment - since).total_seconds() >= limit_s
-
-
-def _until_deadline(deployment: Deployment, status: DeploymentStatus) -> float:
-    """Seconds until the rollout counts as stuck; 0 when nothing is to be waited for."""
-    progress = next((item for item in status.conditions if item.type == "Progressing"), None)
-    if progress is None or progress.reason != "ReplicaSetUpdated" or progress.last_update_time is None:
-        return 0.0
-    limit_s = deployment.spec.progress_deadline_seconds or 600
-    return max(limit_s - (now() - progress.last_update_time).total_seconds(), 0.0) + 1.0
-
-
-def _before(deployment: Deployment, kind: str) -> DeploymentCondition | None:
-    return next((item for item in deployment.status.conditions if item.type == kind), None)
-
-
-def _condition(
-    deployment: Deployment, kind: str, status: str, reason: str, message: str, moment: datetime
-) -> DeploymentCondition:
-    """A condition; its times change only with its status or its words."""
-    before = _before(deployment, kind)
-    if before is not None and (before.status, before.reason, before.message) == (status, reason, message):
-        return before
-    since = before.last_transition_time if before is not None and before.status == status else moment
-    return DeploymentCondition(
-        type=kind,
-        status=status,
-        last_update_time=moment,
-        last_transition_time=since,
-        reason=reason,
-        message=message,
-    )
+def _passed_on(deployment: Deployment) -> dict[str, str]:
+    """The annotations that the newest replica set gets too: among them the cause of the change, which the history of
+    rollouts shows."""
+    return {key: value for key, value in deployment.metadata.annotations.items() if key not in _OWN}

@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from api.apps import ReplicaSet, ReplicaSetStatus
-from api.core import Pod, ReplicationController, ReplicationControllerStatus
+from api.apps import ReplicaSet, ReplicaSetCondition, ReplicaSetStatus
+from api.core import Pod, ReplicationController, ReplicationControllerCondition, ReplicationControllerStatus
 from api.errors import ApiError, NotFound
 from api.meta import ObjectMeta
 from api.scalars import now
@@ -27,6 +27,7 @@ from master.controllers.informers import BY_NAMESPACE, BY_OWNER, Informers
 from master.controllers.loop import Key, Loop
 from master.controllers.ownership import controller_of, reference
 from master.controllers.pods import is_active, is_ready, ready_seconds
+from master.controllers.replicafailure import is_terminating, with_failure
 from master.controllers.slowstart import slow_start
 
 log = logging.getLogger(__name__)
@@ -118,9 +119,12 @@ def selector_of(controller: Replicated) -> Selector:
 
 
 def status_of(
-    controller: Replicated, pods: Sequence[Pod], moment: datetime
+    controller: Replicated, pods: Sequence[Pod], moment: datetime, failure: tuple[str, str] | None = None
 ) -> tuple[ReplicationControllerStatus | ReplicaSetStatus, float]:
-    """The status that the active pods add up to, and the seconds until one more becomes available (0 for none)."""
+    """The status that the active pods add up to, and the seconds until one more becomes available (0 for none).
+
+    failure: reason and message of what could not be done just now.
+    """
     spec = controller.spec
     template = from_map(spec.template.metadata.labels) if spec.template is not None else from_map({})
     ages = [ready_seconds(pod, moment) for pod in pods]
@@ -133,6 +137,9 @@ def status_of(
         available_replicas=sum(age >= spec.min_ready_seconds for age in ages),
         observed_generation=controller.metadata.generation,
     )
+    if failure or status.conditions:
+        kind: Any = ReplicaSetCondition if isinstance(controller, ReplicaSet) else ReplicationControllerCondition
+        status.conditions = with_failure(kind, status.conditions, failure, moment)
     return status, min(soon, default=0.0)
 
 
@@ -194,11 +201,20 @@ class ReplicationManager:
         expected = self._expectations(key, controller.metadata.uid)
         expected.observe(list(self._pods.indexed(BY_OWNER, controller.metadata.uid)))
         self._look_up(controller, expected)
-        said = ""
-        if controller.metadata.deletion_timestamp is None:
-            wanted = controller.spec.replicas or 0
-            decision = decide(wanted, pods, coming=len(expected.created), going=expected.deleted)
+        if controller.metadata.deletion_timestamp is not None:
+            self._report(controller, pods)
+            return ""
+        decision = decide(controller.spec.replicas or 0, pods, coming=len(expected.created), going=expected.deleted)
+        try:
             said = self._act(controller, decision, expected)
+        except ApiError as error:
+            if is_terminating(error):
+                # All of this goes with its namespace: that is no fault, and not to be tried again.
+                self._report(controller, pods)
+                return ""
+            # What was reached is told all the same, and why it is no more.
+            self._report(controller, pods, ("FailedCreate" if decision.create else "FailedDelete", str(error)))
+            raise
         self._report(controller, pods)
         return said
 
@@ -297,7 +313,8 @@ class ReplicationManager:
         try:
             made = self._client.create(pod)
         except ApiError as error:
-            self._recorder.event(controller, "Warning", "FailedCreate", f"Error creating: {error}")
+            if not is_terminating(error):
+                self._recorder.event(controller, "Warning", "FailedCreate", f"Error creating: {error}")
             raise
         expected.created[made.metadata.name] = time.monotonic()
         self._recorder.event(controller, "Normal", "SuccessfulCreate", f"Created pod: {made.metadata.name}")
@@ -313,8 +330,8 @@ class ReplicationManager:
             raise
         self._recorder.event(controller, "Normal", "SuccessfulDelete", f"Deleted pod: {pod.metadata.name}")
 
-    def _report(self, controller: Replicated, pods: Sequence[Pod]) -> None:
-        status, wait_s = status_of(controller, pods, now())
+    def _report(self, controller: Replicated, pods: Sequence[Pod], failure: tuple[str, str] | None = None) -> None:
+        status, wait_s = status_of(controller, pods, now(), failure)
         if wait_s > 0:
             self._later(controller, wait_s)
         if status == controller.status:

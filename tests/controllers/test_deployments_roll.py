@@ -9,6 +9,7 @@ import pytest
 from api.apps import Deployment, ReplicaSet
 from api.codec import convert
 from api.core import Event, Pod
+from api.core.quota import ResourceQuota
 from api.errors import ApiError
 from api.scalars import now
 from client import Client
@@ -116,6 +117,79 @@ def test_a_paused_deployment_waits(admin: Client, namespace: str) -> None:
     assert images(admin, namespace) == {"web:1"}
     admin.patch(Deployment, "web", namespace, {"spec": {"paused": False}}, form="merge")
     until(lambda: images(admin, namespace) == {"web:2"})
+
+
+def sizes(admin: Client, namespace: str) -> dict[str, int]:
+    """By the image of the template."""
+    found = {}
+    for item in admin.list(ReplicaSet, namespace).items:
+        assert item.spec.template is not None
+        found[item.spec.template.spec.containers[0].image] = item.spec.replicas or 0
+    return found
+
+
+def test_a_paused_deployment_is_scaled_each_template_by_its_share(admin: Client, namespace: str) -> None:
+    """Without a node no pod becomes ready, so that the rollout stays where it is."""
+    strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 2, "maxUnavailable": 0}}
+    make(admin, namespace, replicas=4, strategy=strategy)
+    until(lambda: sizes(admin, namespace) == {"web:1": 4})
+    set_image(admin, namespace, "web:2")
+    until(lambda: sizes(admin, namespace) == {"web:1": 4, "web:2": 2})
+    for replicas, expected in ((8, {"web:1": 7, "web:2": 3}), (2, {"web:1": 3, "web:2": 1})):
+        patch = {"spec": {"paused": True, "replicas": replicas}}
+        admin.patch(Deployment, "web", namespace, patch, form="merge")
+        until(lambda expected=expected: sizes(admin, namespace) == expected)
+    until(lambda: len(admin.list(Pod, namespace).items) == 4)
+
+
+@pytest.mark.usefixtures("node")
+def test_the_cause_of_a_change_is_kept_with_its_revision(admin: Client, namespace: str) -> None:
+    make(admin, namespace, replicas=1)
+    until(lambda: settled(admin, namespace))
+    cause = "kubernetes.io/change-cause"
+    for number in (1, 2):
+        patch = {"metadata": {"annotations": {cause: f"image {number}"}}}
+        admin.patch(Deployment, "web", namespace, patch)
+        set_image(admin, namespace, f"web:{number}")
+
+        def told(number: int = number) -> bool:
+            found = {
+                item.metadata.annotations[REVISION]: item.metadata.annotations.get(cause)
+                for item in admin.list(ReplicaSet, namespace).items
+            }
+            return found.get(str(number)) == f"image {number}"
+
+        until(told)
+    admin.patch(Deployment, "web", namespace, {"spec": {"minReadySeconds": 1}}, form="merge")
+    until(lambda: {item.spec.min_ready_seconds for item in admin.list(ReplicaSet, namespace).items} == {0, 1})
+    set_image(admin, namespace, "web:1")
+
+    def back() -> bool:
+        found = [item.metadata.annotations for item in admin.list(ReplicaSet, namespace).items]
+        return any(
+            one[REVISION] == "3" and one.get("deployment.kubernetes.io/revision-history") == "1" for one in found
+        )
+
+    until(back)
+
+
+def test_what_a_quota_keeps_from_being_made_is_told(admin: Client, namespace: str) -> None:
+    hard = {"metadata": {"name": "most", "namespace": namespace}, "spec": {"hard": {"pods": "1"}}}
+    admin.create(convert(hard, ResourceQuota))
+    make(admin, namespace, replicas=3)
+
+    def failure(kind: type[Any]) -> Any:
+        conditions = [one for item in admin.list(kind, namespace).items for one in item.status.conditions]
+        return next((one for one in conditions if one.type == "ReplicaFailure"), None)
+
+    for kind in (ReplicaSet, Deployment):
+        found = until(lambda kind=kind: failure(kind))
+        assert (found.status, found.reason) == ("True", "FailedCreate")
+        assert "exceeded quota: most" in found.message
+    until(lambda: admin.get(Deployment, "web", namespace).status.replicas == 1)
+    admin.delete(ResourceQuota, "most", namespace)
+    until(lambda: len(admin.list(Pod, namespace).items) == 3)
+    until(lambda: failure(ReplicaSet) is None and failure(Deployment) is None)
 
 
 def test_a_rollout_that_does_not_move_is_said_to_be_late(admin: Client, namespace: str) -> None:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from api.core import Event, Pod, ReplicationController
+from api.core import Event, Namespace, Pod, ReplicationController
 from api.core.quota import ResourceQuota, ResourceQuotaSpec
 from api.meta import ObjectMeta
 from api.scalars import Quantity
@@ -206,6 +206,34 @@ def test_a_slow_watch_makes_no_pod_too_many(master: Master, admin: Client, names
 def observed(informers: Informers, namespace: str) -> int:
     item = informers.replication_controllers.get(namespace, "web")
     return item.status.observed_generation if item is not None else 0
+
+
+def test_nothing_is_tried_in_a_namespace_that_ends_however_slow_its_end(
+    master: Master, admin: Client, namespace: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No controller empties the namespace here."""
+    client = master.client("controller-manager")
+    recorder = EventRecorder(client, "test")
+    informers = Informers(client)
+    writers = ThreadPoolExecutor(4)
+    manager = ReplicationManager(client, informers, recorder, workers=2, writers=writers)
+    informers.start()
+    try:
+        assert informers.wait_synced(threading.Event())
+        manager.loop.start()
+        admin.create(controller(namespace=namespace, replicas=0))
+        admin.delete(Namespace, namespace)
+        scale(admin, namespace, 3)
+        until(lambda: reported(admin, namespace) == 0)
+        assert "event not sent" not in caplog.text
+        assert "reconcile failed" not in caplog.text
+        assert admin.get(ReplicationController, "web", namespace).status.conditions == []
+    finally:
+        manager.loop.stop()
+        writers.shutdown()
+        informers.stop()
+        recorder.close()
+        client.close()
 
 
 def test_creates_that_fail_are_not_tried_by_the_hundred(admin: Client, namespace: str) -> None:
