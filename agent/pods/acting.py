@@ -56,7 +56,7 @@ class Actor:
         match action:
             case Terminate():
                 target = self._looker.target(pod, observed, action.record) if pod is not None else None
-                self._ender.terminate(pod, action, target, now)
+                self._ender.terminate(pod, action, target)
                 return False
             case Stop():
                 self._ender.stop(action)

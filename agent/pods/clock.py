@@ -1,10 +1,12 @@
-"""The host's clock, which may be put forward or back while pods run.
+"""The host's clock, which may be put forward or back while pods run, at any moment.
 
 The rule: a wait that this agent has begun lasts as long as it was meant to. Moments in the future that are kept (when
-to kill, when to try again) are moved with the clock; moments that others told (Docker, the API) are not.
+to kill, when to try again) are moved with the clock; moments that others told (Docker, the API) are not. So what is
+kept is kept beside the reading that it was counted from, and is moved to the reading that it is compared with.
 """
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 # Less than this is a clock that is being corrected, as NTP does all the time.
@@ -15,20 +17,18 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class ClockSteps:
-    """Notices steps. Not thread-safe."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One look at the clock; ``steady_s`` is of the same moment, and nobody can put it."""
 
-    def __init__(self) -> None:
-        self._offset_s = _offset_s()
+    now: datetime
+    steady_s: float
 
-    def since_last(self) -> timedelta:
-        """How far the clock was put forward since the last question (back: less than nothing); mostly nothing."""
-        step_s = _offset_s() - self._offset_s
-        if abs(step_s) < _STEP_S:
-            return timedelta()
-        self._offset_s += step_s
-        return timedelta(seconds=step_s)
+    def step_to(self, later: "Reading") -> timedelta:
+        """How far the clock was put forward between the two (back: less than nothing); mostly nothing."""
+        step_s = (later.now - self.now).total_seconds() - (later.steady_s - self.steady_s)
+        return timedelta() if abs(step_s) < _STEP_S else timedelta(seconds=step_s)
 
 
-def _offset_s() -> float:
-    return now().timestamp() - time.monotonic()
+def read() -> Reading:
+    return Reading(now(), time.monotonic())

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from agent.pods import clock
-from agent.pods.clock import ClockSteps
 from agent.pods.observed import Hook, Termination
 from agent.pods.plan import Kill, Stop, Terminate
 from agent.pods.surroundings import Surroundings
@@ -35,13 +34,21 @@ class Ender:
         self._lock = threading.Lock()
         self._terminations: dict[str, Termination] = {}
         self._hooks: dict[str, Hook] = {}
-        self._steps = ClockSteps()
+        self._reading = clock.read()  # that all moments of terminations are counted from
 
-    def terminations(self) -> dict[str, Termination]:
+    def terminations(self, reading: clock.Reading) -> dict[str, Termination]:
+        """With moments that can be compared with that reading of the clock."""
         with self._lock:
-            if step := self._steps.since_last():
-                self._terminations = {key: _moved(one, step) for key, one in self._terminations.items()}
-            return dict(self._terminations)
+            step = self._reading.step_to(reading)
+            return {key: _moved(one, step) if step else one for key, one in self._terminations.items()}
+
+    def _look_at_clock(self) -> datetime:
+        """The moment that counts as now, for a caller with the lock. What is waited for moves with the clock."""
+        reading = clock.read()
+        if step := self._reading.step_to(reading):
+            self._reading = reading
+            self._terminations = {key: _moved(one, step) for key, one in self._terminations.items()}
+        return reading.now
 
     def hooks(self) -> dict[str, Hook]:
         with self._lock:
@@ -52,11 +59,12 @@ class Ender:
             self._terminations.pop(container_id, None)
             self._hooks.pop(container_id, None)
 
-    def terminate(self, pod: Pod | None, action: Terminate, target: Target | None, now: datetime) -> None:
+    def terminate(self, pod: Pod | None, action: Terminate, target: Target | None) -> None:
         """Asks a container to end. Asked again with less grace, only the time until KILL gets shorter."""
         record = action.record
-        kill_at = now + timedelta(seconds=action.grace_s)
         with self._lock:
+            now = self._look_at_clock()
+            kill_at = now + timedelta(seconds=action.grace_s)
             before = self._terminations.get(record.id)
             hook = _pre_stop(target) if before is None and action.grace_s > 0 else None
             if before is not None:
@@ -122,8 +130,8 @@ class Ender:
             self._stop_after_hook(target.record)
 
     def _stop_after_hook(self, record: ContainerRecord) -> None:
-        least = clock.now() + timedelta(seconds=MIN_GRACE_S)
         with self._lock:
+            least = self._look_at_clock() + timedelta(seconds=MIN_GRACE_S)
             before = self._terminations.get(record.id)
             if before is not None:
                 self._terminations[record.id] = Termination(

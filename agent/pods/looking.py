@@ -39,10 +39,11 @@ class Looker:
                 memory.messages[record.id] = self._last_words(pod, record)
         ids = {record.id for record in records}
         memory.messages = {key: text for key, text in memory.messages.items() if key in ids}
+        terminations = self._ender.terminations(memory.reading)
         return Observed(
             records=records,
             failures=dict(memory.failures),
-            terminations={k: v for k, v in self._ender.terminations().items() if k in ids},
+            terminations={k: v for k, v in terminations.items() if k in ids},
             probes={record.id: self._prober.view(record.id) for record in records if record.running},
             hooks={k: v for k, v in self._ender.hooks().items() if k in ids},
             messages=dict(memory.messages),

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from agent.pods.clock import ClockSteps
+from agent.pods import clock
 from agent.pods.observed import Failure, Leaving
 from agent.pods.status import OUR_CONDITIONS
 from agent.runtime.records import ContainerRecord
@@ -28,15 +28,18 @@ class Memory:
     leaving: Leaving | None = None
     refresh_at: datetime | None = None  # when the files of volumes are looked at again
     refreshed_meta: object = None  # labels and annotations as they were then
-    steps: ClockSteps = field(default_factory=ClockSteps)
+    reading: clock.Reading = field(default_factory=clock.read)  # that all moments above are counted from
 
-    def follow_clock(self) -> None:
-        """What is waited for is waited for as long as before, when the clock was put."""
-        if step := self.steps.since_last():
+    def look_at_clock(self) -> datetime:
+        """The moment that counts as now until the next look. What is waited for moves with a clock that was put."""
+        reading = clock.read()
+        if step := self.reading.step_to(reading):
+            self.reading = reading
             self.failures = {
                 name: replace(failure, retry_at=failure.retry_at + step) for name, failure in self.failures.items()
             }
             self.refresh_at = self.refresh_at and self.refresh_at + step
+        return reading.now
 
 
 def previous_status(pod: Pod, memory: Memory) -> PodStatus:

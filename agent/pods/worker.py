@@ -13,7 +13,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from agent.crew import Crew
-from agent.pods import clock
 from agent.pods.acting import Actor
 from agent.pods.ending import Ender
 from agent.pods.looking import Looker
@@ -146,7 +145,7 @@ class Worker:
         self._refresh_volumes(pod, memory)
         for _ in range(_MAX_ROUNDS):
             pod = self._store.get(uid) or pod
-            now = clock.now()
+            now = memory.look_at_clock()
             observed = self._looker.observe(pod, memory)
             self._looker.watch_probes(pod, observed, now)
             observed = self._looker.observe(pod, memory)
@@ -160,7 +159,6 @@ class Worker:
     def _memory(self, uid: str) -> Memory:
         with self._lock:
             memory = self._memories.setdefault(uid, Memory())
-            memory.follow_clock()
             memory.leaving = memory.leaving or self._leaving.pop(uid, None)
             for name in self._unblocked.pop(uid, ()):
                 failure = memory.failures.get(name)
@@ -185,13 +183,14 @@ class Worker:
         """Containers or a directory without a pod. Only the API's own list makes a pod an orphan."""
         if not self._store.is_gone(uid):
             return
+        memory = Memory()
         for _ in range(_MAX_ROUNDS):
-            now = clock.now()
+            now = memory.look_at_clock()
             records = self._around.cache.of_pod(uid)
             self._prober.keep_only(uid, ())
-            observed = Observed(records=records, gone=True, terminations=self._ender.terminations())
+            observed = Observed(records=records, gone=True, terminations=self._ender.terminations(memory.reading))
             todo = plan_orphan(observed, now)
-            if not self._actor.act(None, observed, todo, Memory(), now=now):
+            if not self._actor.act(None, observed, todo, memory, now=now):
                 self._wake(uid, todo, now)
                 break
         if not self._around.cache.of_pod(uid):
@@ -204,7 +203,7 @@ class Worker:
         sandbox = next((r for r in self._around.cache.of_pod(pod.metadata.uid) if r.is_sandbox and r.running), None)
         if sandbox is None or pod.metadata.deletion_timestamp is not None or not refreshable(pod):
             return
-        now = clock.now()
+        now = memory.look_at_clock()
         meta = (pod.metadata.labels, pod.metadata.annotations)
         period_s = self._around.config.volume_refresh_s
         if memory.refresh_at is not None and (now >= memory.refresh_at or meta != memory.refreshed_meta):

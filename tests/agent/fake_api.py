@@ -14,7 +14,7 @@ from typing import Any
 from api.authentication import TokenRequest, TokenRequestStatus
 from api.codec import convert, decode, encode, plain
 from api.core import Pod
-from api.errors import AlreadyExists, Conflict, NotFound
+from api.errors import AlreadyExists, Conflict, Expired, NotFound
 from api.meta import Object
 from api.resources import field_value, resource_of
 from client import Listing, Unreachable
@@ -54,6 +54,7 @@ class FakeApi:
         self._objects: dict[_Key, Object] = {}
         self._watches: list[FakeWatch] = []
         self._version = 0
+        self._oldest = 0
         self._down = False
         self._tokens = 0
         self.token_life_s = 0.0
@@ -72,6 +73,13 @@ class FakeApi:
             if value:
                 for watch in self._watches:
                     watch.changes.put(Unreachable("connection refused"))
+
+    def delete_behind_its_back(self, name: str, namespace: str) -> None:
+        """A pod goes while the agent cannot be told, and so long ago that no watch tells of it: one must list again."""
+        with self._lock:
+            del self._objects[(Pod, namespace, name)]
+            self._version += 1
+            self._oldest = self._version
 
     def _check(self, verb: str, kind: type, name: str) -> None:
         if self._down:
@@ -100,6 +108,8 @@ class FakeApi:
     ) -> FakeWatch:
         with self._lock:
             self._check("watch", kind, "")
+            if int(resource_version) < self._oldest:
+                raise Expired(f"too old resource version: {resource_version} ({self._oldest})")
             watch = FakeWatch(self, kind, fields)
             for (item_kind, _ns, _name), item in self._objects.items():
                 newer = int(item.metadata.resource_version) > int(resource_version)

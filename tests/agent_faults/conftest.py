@@ -52,11 +52,11 @@ class Site:
     def pods(self) -> list[Object]:
         return self.api.items("pods")
 
-    def wait_ready(self, count: int) -> None:
-        until(lambda: sum(map(is_ready, self.pods())) == count, limit_s=LIMIT_S, what=f"{count} ready pods")
+    def wait_ready(self, count: int, *, limit_s: float = LIMIT_S) -> None:
+        until(lambda: sum(map(is_ready, self.pods())) == count, limit_s=limit_s, what=f"{count} ready pods")
 
-    def wait_gone(self) -> None:
-        until(lambda: not self.pods(), limit_s=LIMIT_S, what="no pods")
+    def wait_gone(self, *, limit_s: float = LIMIT_S) -> None:
+        until(lambda: not self.pods(), limit_s=limit_s, what="no pods")
 
     def containers(self) -> list[str]:
         """Names of this cluster's containers, the dead ones too."""
