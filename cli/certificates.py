@@ -70,7 +70,10 @@ def _parser() -> argparse.ArgumentParser:
         )
         action.add_argument("--out", required=True, metavar="DIR", help="where to; - writes a tar archive to the pipe")
         if name != "etcd":
-            action.add_argument("--server", metavar="URL", help="where the API is; none: this host's address")
+            action.add_argument(
+                "--server", action="append", default=[], metavar="URL",
+                help="where the API is; again for each further master; none: this host's address and api-servers",
+            )  # fmt: skip
         if name == "client":
             action.add_argument("--group", action="append", default=[], metavar="GROUP", help="group of the user")
             action.add_argument("--files", action="store_true", help="certificate and key as files of their own")
@@ -98,7 +101,13 @@ def _tell(made: pki.Pki) -> None:
 def _master(settings: Settings, namespace: argparse.Namespace) -> pki.Pki:
     wanted = (*apiserver_identities(settings, more=tuple(namespace.address)), *pki.master_identities())
     try:
-        return pki.ensure(settings.config, wanted, server=settings.local_server, cluster=settings.name)
+        return pki.ensure(
+            settings.config,
+            wanted,
+            server=settings.local_server,
+            cluster=settings.name,
+            others=settings.api_servers,
+        )
     except (pki.PkiError, TimeoutError, ValueError, OSError) as error:
         raise CommandError(str(error)) from error
 
@@ -110,9 +119,10 @@ def _issue(settings: Settings, namespace: argparse.Namespace, out: Path) -> pki.
             hint="steersman certificates master makes it",
         )
     authority = settings.config / "etcd" if namespace.action == "etcd" else settings.config
-    server = getattr(namespace, "server", None) or settings.server
+    server, *others = getattr(namespace, "server", None) or (settings.server, *settings.api_servers)
     try:
-        return pki.issue(authority, out, _wanted(namespace), server=server, cluster=settings.name)
+        wanted = _wanted(namespace)
+        return pki.issue(authority, out, wanted, server=server, cluster=settings.name, others=tuple(others))
     except (pki.PkiError, TimeoutError, ValueError, OSError) as error:
         raise CommandError(str(error)) from error
 

@@ -12,6 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from client.kubeconfig import load_kubeconfig
 from master.kubeconfig import parse
 from tests.cli.conftest import ROOT, clean_environment
 
@@ -76,6 +77,31 @@ def test_a_node_gets_its_identity_and_no_key_of_the_master(node: Run, tmp_path: 
     secret = [*out.glob("*.kubeconfig"), out / "pki/agent.key"]
     assert {stat.S_IMODE(one.stat().st_mode) for one in secret} == {0o600}
     assert stat.S_IMODE(out.stat().st_mode) == 0o700
+
+
+def servers(file: Path) -> tuple[str, ...]:
+    return load_kubeconfig(file).servers
+
+
+def test_the_other_masters_are_still_known_after_a_renewal(tmp_path: Path, steersman: Run) -> None:
+    etc, out = tmp_path / "etc", tmp_path / "out"
+    others = ("https://192.0.2.11:6443", "https://192.0.2.12:6443")
+    etc.mkdir()
+    (etc / "cluster.yaml").write_text(f"api-servers: [{', '.join(others)}]\nadvertise-address: 192.0.2.10\n")
+    for _ in range(2):
+        for made in ("admin", "scheduler", "controller-manager"):
+            (etc / f"{made}.kubeconfig").unlink(missing_ok=True)
+        assert steersman("certificates", "master", "--config-dir", etc).returncode == 0
+        for made in ("admin", "scheduler", "controller-manager"):
+            assert servers(etc / f"{made}.kubeconfig") == ("https://127.0.0.1:6443", *others)
+    node = ("certificates", "node", "n2", "--config-dir", etc, "--out", out)
+    for _ in range(2):
+        assert steersman(*node).returncode == 0
+        for made in ("agent", "netproxy", "dns"):
+            assert servers(out / f"{made}.kubeconfig") == ("https://192.0.2.10:6443", *others)
+        (out / "agent.kubeconfig").unlink()
+    assert "nothing to do" not in steersman(*node, "--server", others[1], "--server", others[0]).stdout
+    assert servers(out / "agent.kubeconfig") == (others[1], others[0])
 
 
 def test_issuing_again_renews_only_what_does_not_fit_any_more(node: Run) -> None:
