@@ -12,6 +12,7 @@ from api.errors import Unauthorized
 from master.apiserver.authentication.bootstrap_tokens import BootstrapTokens
 from master.apiserver.authentication.service_accounts import Proof, ServiceAccountTokens
 from master.apiserver.authentication.user import ANONYMOUS, AUTHENTICATED_GROUP, BadTokenError, User
+from master.apiserver.authentication.websocket_tokens import take_token
 from master.apiserver.http.message import Peer, Request
 
 log = logging.getLogger(__name__)
@@ -34,13 +35,22 @@ class Authenticator:
         peer = request.peer_certificate
         if peer is not None and peer.common_name:
             return _of_certificate(peer)
-        if "authorization" not in request.headers:
+        if "authorization" in request.headers:
+            token = request.bearer_token
+        elif (token := self._of_websocket(request)) is None:
             return ANONYMOUS
-        token = request.bearer_token
         proof = self._judged(token) if token is not None else None
         if proof is None:
             raise Unauthorized("Unauthorized")
         return proof.user
+
+    @staticmethod
+    def _of_websocket(request: Request) -> str | None:
+        try:
+            return take_token(request)
+        except BadTokenError as error:
+            log.info("token refused error=%s", error)
+            raise Unauthorized("Unauthorized") from error
 
     def judge(self, token: str, audiences: Sequence[str] = ()) -> Proof | None:
         """Whose token it is; None when it is of no kind known here. Raises BadTokenError."""

@@ -1,6 +1,5 @@
 """GET of ``pods/NAME/log``: what a container printed, passed on from its node's agent piece by piece."""
 
-import weakref
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -10,8 +9,9 @@ from api.meta import Status
 from api.resources import resource_of
 from master.apiserver.backend import Backend
 from master.apiserver.call import Call
+from master.apiserver.exchange import Reply
 from master.apiserver.http.message import Response, Sink, Stream
-from master.apiserver.node_client import NodeAnswer, address_of
+from master.apiserver.node_client import address_of
 
 _FLAGS = ("follow", "previous", "timestamps")
 _NUMBERS = ("tailLines", "sinceSeconds", "limitBytes")
@@ -47,8 +47,6 @@ async def from_node(backend: Backend, node_name: str, path: str) -> Stream:
         finally:
             await answer.close()
 
-    # A stream whose client has left is never begun: then the connection to the agent goes with it.
-    weakref.finalize(produce, answer.abort)
     return Stream(200, produce, content_type=answer.headers.get("content-type", "text/plain"))
 
 
@@ -86,7 +84,7 @@ def _quoted(*parts: str) -> str:
     return "/".join(quote(part, safe="") for part in parts)
 
 
-async def _refusal(answer: NodeAnswer) -> Exception:
+async def _refusal(answer: Reply) -> Exception:
     try:
         text = (await answer.text(_ERROR_MAX)).strip()
     except (OSError, TimeoutError) as error:

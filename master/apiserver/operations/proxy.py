@@ -2,7 +2,8 @@
 
 The name may say a port and a scheme: ``web``, ``web:8080``, ``web:http``, ``https:web:443``. Who the client is stays
 here: his credentials are not passed on. Addresses that are no pod's (loopback, link-local) are refused, since a status
-may name any. Upgrades are not passed on: ``port-forward`` is for those.
+may name any. What the pod answers to a request for an upgrade (WebSocket, SPDY) is passed back too; after its 101 the
+bytes are passed both ways and nothing is read of them.
 """
 
 import ipaddress
@@ -15,9 +16,10 @@ from api.errors import BadRequest, ServiceUnavailable
 from api.resources import resource_of
 from master.apiserver.backend import Backend
 from master.apiserver.call import Call
-from master.apiserver.http.message import Request, Response, Sink, Stream
-from master.apiserver.node_client import Address, NodeAnswer
+from master.apiserver.exchange import Address, Asked, Reply
+from master.apiserver.http.message import Headers, Request, Response, Sink, Stream, Upgrade
 from master.apiserver.pod_client import open_to_pod
+from master.apiserver.streaming.splice import spliced
 
 _SCHEMES = ("", "http", "https")
 # Of one connection, or ours to know (RFC 9110, section 7.6.1).
@@ -27,7 +29,9 @@ _KEPT_BACK = frozenset(
         *("transfer-encoding", "upgrade", "content-length", "host", "authorization", "expect"),
     )
 )
-_OURS = frozenset(("content-length", "transfer-encoding", "connection", "date", "content-type", "keep-alive"))
+_OURS = frozenset(
+    ("content-length", "transfer-encoding", "connection", "date", "content-type", "keep-alive", "upgrade")
+)
 _SEGMENTS = 7
 
 
@@ -49,7 +53,7 @@ def named(text: str) -> Named:
     return Named(scheme, name, port)
 
 
-async def pod_proxy(backend: Backend, call: Call) -> Response | Stream:
+async def pod_proxy(backend: Backend, call: Call) -> Response | Stream | Upgrade:
     """Raises NotFound, BadRequest, ServiceUnavailable."""
     meant = named(call.target.name)
     pod: Any = backend.registry.find(resource_of(Pod), call.target.namespace, meant.name).decode()
@@ -74,7 +78,7 @@ def _number(text: str) -> int:
     return number if number <= 65535 else 0
 
 
-async def service_proxy(backend: Backend, call: Call) -> Response | Stream:
+async def service_proxy(backend: Backend, call: Call) -> Response | Stream | Upgrade:
     """To some ready endpoint. Raises NotFound, ServiceUnavailable."""
     meant, namespace = named(call.target.name), call.target.namespace
     service: Any = backend.registry.find(resource_of(Service), namespace, meant.name).decode()
@@ -101,21 +105,34 @@ def endpoint_of(service: Service, endpoints: Endpoints | None, said: str) -> Add
     return random.choice(found)
 
 
-async def _passed(call: Call, meant: Named, address: Address) -> Response | Stream:
+async def _passed(call: Call, meant: Named, address: Address) -> Response | Stream | Upgrade:
     request = call.request
-    if "upgrade" in request.headers.get("connection", "").lower():
-        raise BadRequest("upgrades are not passed on: use port-forward")
     prefix, path = split(request.raw_path)
     if not path:
         # So that what the page refers to is found below it.
         return Response(301, b"", headers=[("Location", f"{prefix}/" + _query(request))])
     check_address(address.host)
-    headers = [(name, value) for name, value in request.headers.items() if _is_passed(name)]
-    answer = await open_to_pod(
-        address, path + _query(request), method=request.method, headers=headers, body=request.body,
-        secure=meant.scheme == "https",
-    )  # fmt: skip
-    return _answered(answer, prefix)
+    asked = Asked(path=path + _query(request), method=request.method, headers=_sent(request), body=request.body)
+    reply = await open_to_pod(address, asked, secure=meant.scheme == "https")
+    headers = [(name, _moved(name, value, prefix)) for name, value in reply.pairs if name not in _OURS]
+    if reply.status != 101:
+        return _answered(reply, headers)
+    if not _wants_upgrade(request):
+        await reply.close()
+        raise ServiceUnavailable("error trying to reach service: it switched protocols without being asked")
+    return spliced(reply, headers)
+
+
+def _sent(request: Request) -> Headers:
+    """The client's headers, and for which end of the connection it is."""
+    kept = [(name, value) for name, value in request.headers.items() if _is_passed(name)]
+    if _wants_upgrade(request):
+        return [("Connection", "Upgrade"), ("Upgrade", request.headers["upgrade"]), *kept]
+    return [("Connection", "close"), *kept]
+
+
+def _wants_upgrade(request: Request) -> bool:
+    return "upgrade" in request.headers and "upgrade" in request.headers.get("connection", "").lower()
 
 
 def _is_passed(name: str) -> bool:
@@ -147,17 +164,16 @@ def check_address(host: str) -> None:
         raise BadRequest("address not allowed")
 
 
-def _answered(answer: NodeAnswer, prefix: str) -> Stream:
+def _answered(reply: Reply, headers: Headers) -> Stream:
     async def produce(sink: Sink) -> None:
         try:
-            async for piece in answer.pieces():
+            async for piece in reply.pieces():
                 await sink.write(piece)
         finally:
-            await answer.close()
+            await reply.close()
 
-    headers = [(name, _moved(name, value, prefix)) for name, value in answer.headers.items() if name not in _OURS]
-    kind = answer.headers.get("content-type", "application/octet-stream")
-    return Stream(answer.status, produce, content_type=kind, headers=headers)
+    kind = reply.headers.get("content-type", "application/octet-stream")
+    return Stream(reply.status, produce, content_type=kind, headers=headers)
 
 
 def _moved(name: str, value: str, prefix: str) -> str:

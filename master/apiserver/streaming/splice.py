@@ -2,12 +2,26 @@
 
 import asyncio
 
-from master.apiserver.http.message import Tunnel
+from master.apiserver.exchange import Reply
+from master.apiserver.http.message import Headers, Tunnel, Upgrade
 
 _PIECE = 64 * 1024
-# After the agent's last byte: for the client to read it and to close. A socket that is closed with unread bytes in it
-# sends a reset, which can overtake what was sent before.
+# After the last byte of the agent or pod: for the client to read it and to close. A socket that is closed with unread
+# bytes in it sends a reset, which can overtake what was sent before.
 _LINGER_S = 3.0
+
+
+def spliced(reply: Reply, headers: Headers) -> Upgrade:
+    """The client's connection and the one behind a 101, as one. ``headers`` go into the client's 101."""
+    reader, writer = reply.ends()
+
+    async def session(tunnel: Tunnel) -> None:
+        try:
+            await splice(tunnel, reader, writer)
+        finally:
+            await reply.close()
+
+    return Upgrade(reply.headers.get("upgrade", ""), session, headers)
 
 
 async def splice(tunnel: Tunnel, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
