@@ -154,7 +154,7 @@ class DisruptionController:
         """By the scale subresource of whatever kind it is."""
         resource = find_kind(owner.api_version, owner.kind)
         if resource is None:
-            raise _NoScale(f'found no controllers for pod "{pod.metadata.name}"')
+            raise _NoScale(f'no matches for kind "{owner.kind}" in version "{owner.api_version}"')
         path = resource.path(pod.metadata.namespace, owner.name, "scale")
         try:
             scale = decode(self._client.transport.request("GET", path), Scale)

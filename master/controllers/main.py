@@ -25,6 +25,7 @@ from master.controllers.podgc import PodGarbageCollector
 from master.controllers.replication import ReplicationManager
 from master.controllers.rootca import RootCaPublisher
 from master.controllers.serviceaccounts import ServiceAccountController
+from master.controllers.stale_disruptions import StaleDisruptions
 from master.controllers.tokens import TokenController
 from master.controllers.volumes import VolumeController
 from master.health import health_port
@@ -75,6 +76,7 @@ class Controllers:
             *VolumeController(client, informers, recorders[_VOLUMES]).loops,
             GarbageCollector(client, informers, recorders[_GARBAGE], workers=workers).loop,
             DisruptionController(client, informers, recorders[_BUDGETS], workers=workers).loop,
+            StaleDisruptions(client, informers).loop,
             PodGarbageCollector(client, informers, threshold=config.terminated_pod_gc_threshold).loop,
             NodeRanges(client, informers, recorders[_NODES], cluster=cidr, size=size).loop,
             TaintEviction(client, informers, evictions, attention, grace_s=grace_s, workers=workers).loop,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from api.apps_sets import StatefulSet
 from api.codec import convert, encode
 from api.core import Event, Pod, ReplicationController
 from api.errors import TooManyRequests
@@ -128,6 +129,26 @@ def test_the_status_follows_pods_and_their_controllers_wish(admin: Client, names
     assert admin.get(ReplicationController, "web", namespace).spec.replicas == 4
 
 
+def test_a_stateful_set_is_asked_for_its_scale(admin: Client, namespace: str, controllers: Any) -> None:
+    """Steersman runs none, but keeps those that another controller runs."""
+    controllers()
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
+    spec = {"replicas": 5, "selector": {"matchLabels": {"app": "web"}}, "template": template, "serviceName": "web"}
+    made = admin.create(convert({"metadata": {"name": "db", "namespace": namespace}, "spec": spec}, StatefulSet))
+    owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": made.metadata.uid, "controller": True}
+    cluster = Cluster(admin, namespace)
+    for number in range(3):
+        one = pod(f"db-{number}", labels={"app": "web"})
+        one.metadata.namespace = namespace
+        one.metadata.owner_references = [convert(owner, OwnerReference)]
+        cluster.make_ready(admin.create(one))
+    admin.create(budget(namespace, maxUnavailable="40%"))
+    until(lambda: cluster.told() == (3, 3, 5, 0))
+    admin.patch(StatefulSet, "db", namespace, {"spec": {"replicas": 3}}, subresource="scale", form="merge")
+    admin.patch(PodDisruptionBudget, "web", namespace, {"spec": {"maxUnavailable": 1}}, form="merge")
+    until(lambda: cluster.told() == (3, 2, 3, 1))
+
+
 def test_a_budget_that_cannot_be_judged_allows_nothing_and_says_so(
     admin: Client, namespace: str, controllers: Any
 ) -> None:
@@ -144,4 +165,6 @@ def test_a_budget_that_cannot_be_judged_allows_nothing_and_says_so(
         return conditions[0].reason if conditions else ""
 
     until(lambda: reason() == "SyncFailed")
+    (told,) = admin.get(PodDisruptionBudget, "web", namespace).status.conditions
+    assert told.message == 'no matches for kind "Thing" in version "example.com/v1"'
     until(lambda: "CalculateExpectedPodCountFailed" in {one.reason for one in admin.list(Event, namespace).items})
