@@ -63,7 +63,7 @@ class ShutdownWatch:
         over = _is_over(pod) or pod.metadata.deletion_timestamp is not None
         if not self._under_way or over or self._hands.running(pod.metadata.uid):
             return False
-        self._hands.leave(pod, Leaving(reason="NodeShutdown", message=_REJECTED))
+        self._hands.leave(pod, Leaving(reason="NodeShutdown", message=_REJECTED, rejected=True))
         return True
 
     def start(self) -> None:

@@ -52,7 +52,8 @@ class Admission:
         if not problem or over or self._running(pod.metadata.uid):
             return False
         self._tell(pod, "SysctlForbidden", problem)
-        self._leave(pod, Leaving(reason="SysctlForbidden", message=f"Pod was rejected: {problem}"))
+        told = f"Pod was rejected: {problem}"
+        self._leave(pod, Leaving(reason="SysctlForbidden", message=told, rejected=True))
         return True
 
 

@@ -93,10 +93,11 @@ def container_config(
     image: ImageFacts,
     processes_of: str = "",
     cgroup_parent: str = "",
+    seccomp: str = "",
 ) -> dict[str, Any]:
     """A container in the sandbox's namespaces; ``processes_of``: the id of one whose processes it sees.
 
-    Raises ConfigError.
+    ``seccomp``: a security option of Docker. Raises ConfigError.
     """
     security = container.security_context or SecurityContext()
     of_pod = pod.spec.security_context or PodSecurityContext()
@@ -119,6 +120,8 @@ def container_config(
         "HostConfig": _host_config(pod, host, security, sandbox_id=sandbox_id, mounts=mounts, limits=limits),
     }
     document["HostConfig"]["CgroupParent"] = cgroup_parent
+    if seccomp:
+        document["HostConfig"]["SecurityOpt"].append(seccomp)
     if processes_of and not pod.spec.host_pid and not pod.spec.share_process_namespace:
         document["HostConfig"]["PidMode"] = f"container:{processes_of}"
     if container.command:
@@ -206,11 +209,6 @@ def _security_options(security: SecurityContext, of_pod: PodSecurityContext) -> 
     options = []
     if security.allow_privilege_escalation is False:
         options.append("no-new-privileges")
-    seccomp = security.seccomp_profile or of_pod.seccomp_profile
-    if seccomp is not None and seccomp.type == "Unconfined":
-        options.append("seccomp=unconfined")
-    elif seccomp is not None and seccomp.type == "Localhost":
-        raise ConfigError("seccompProfile.type: Localhost is not supported by this agent")
     armor = security.app_armor_profile or of_pod.app_armor_profile
     if armor is not None and armor.type != "RuntimeDefault":
         options.append("apparmor=" + ("unconfined" if armor.type == "Unconfined" else armor.localhost_profile or ""))

@@ -7,6 +7,7 @@ or is half written, the pod that it asked for before goes on.
 
 import hashlib
 import logging
+import re
 import threading
 import uuid
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ import yaml
 from api import defaulting
 from api.codec import convert, encode
 from api.core import Pod, Toleration
+from api.strict import unknown_fields
 from api.validation import validate_create
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,7 @@ SOURCE = "kubernetes.io/config.source"
 HASH = "kubernetes.io/config.hash"
 MIRROR = "kubernetes.io/config.mirror"
 _SUFFIXES = (".yaml", ".yml", ".json")
+_KIND_OF_VOLUME = re.compile(r"spec\.volumes\[\d+\]\.\w+")
 _FILE_LIMIT_BYTES = 1024 * 1024
 
 
@@ -50,6 +53,8 @@ def static_pod(content: bytes, *, node: str, origin: str) -> Pod:
         raise ManifestError(f"not readable: {error}") from error
     if not isinstance(document, dict) or document.get("kind") != "Pod":
         raise ManifestError("kind: must be Pod")
+    if unknown := [path for path in unknown_fields(document, Pod) if _KIND_OF_VOLUME.fullmatch(path)]:
+        raise ManifestError(f"{unknown[0]}: no volume plugin matched")
     meta = pod.metadata
     meta.name, meta.namespace = f"{meta.name}-{node}", meta.namespace or "default"
     pod.spec.node_name = node

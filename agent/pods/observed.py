@@ -45,11 +45,15 @@ class Termination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaving:
-    """A pod that this node ends of its own accord: it stays in the API as Failed, for this reason."""
+    """A pod that this node ends of its own accord: it stays in the API as Failed, for this reason.
+
+    rejected: it was never taken, so that nothing is disrupted and there is nothing to tell of its containers.
+    """
 
     reason: str
     message: str
     grace_s: int = 0
+    rejected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

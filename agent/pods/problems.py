@@ -8,6 +8,10 @@ class ConfigError(Exception):
     """Something that the container refers to is missing or of the wrong form."""
 
 
+class CreateError(Exception):
+    """Something of this node that the container is made with is missing or of the wrong form."""
+
+
 class ApiAway(ConfigError):
     """The API could not be asked; what it told before still holds."""
 

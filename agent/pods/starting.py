@@ -18,10 +18,11 @@ from agent.pods.kept import Kept, with_kept
 from agent.pods.manifests import is_static
 from agent.pods.observed import Failure, Observed
 from agent.pods.plan import StartContainer
-from agent.pods.problems import ApiAway, ConfigError
+from agent.pods.problems import ApiAway, ConfigError, CreateError
 from agent.pods.qos import limits
 from agent.pods.references import References
 from agent.pods.resolving import hosts_file, resolv_conf
+from agent.pods.seccomp import security_option
 from agent.pods.sources import Sources
 from agent.pods.surroundings import Surroundings
 from agent.runtime.credentials import credentials_for
@@ -94,6 +95,8 @@ class Starter:
             return _failure("ContainerCreating", str(error), now, _CONFIG_RETRY_S)
         except ConfigError as error:
             return self._failed(pod, container, "CreateContainerConfigError", str(error), now)
+        except CreateError as error:
+            return self._failed(pod, container, "CreateContainerError", str(error), now, retry_s=_CREATE_RETRY_S)
         return self._run(pod, action, config, now)
 
     def _credentials(self, pod: Pod, container: Container) -> dict[str, str] | None:
@@ -127,7 +130,7 @@ class Starter:
         self._around.event(pod, "Normal", "Pulled", told, container=container.name)
 
     def _config(self, pod: Pod, action: StartContainer, observed: Observed, image: ImageHere) -> dict[str, Any]:
-        """Raises ConfigError or VolumeError."""
+        """Raises ConfigError, CreateError or VolumeError."""
         around, container, sandbox = self._around, action.container, observed.sandbox
         if sandbox is None:
             raise ConfigError("the sandbox is gone")
@@ -144,6 +147,7 @@ class Starter:
             mounts=_distinct(mounts), image=image.facts, processes_of=_target_of(container, observed),
             limits=limits(pod, container, machine_memory_bytes=around.machine_memory_bytes),
             cgroup_parent=around.cgroups.parent_of(pod),
+            seccomp=security_option(pod, container, around.config.data_dir / "seccomp"),
         )  # fmt: skip
 
     def refresh(self, pod: Pod, sandbox: ContainerRecord, now: datetime) -> None:

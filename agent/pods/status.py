@@ -17,6 +17,8 @@ OUR_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "Containe
 def status_of(pod: Pod, observed: Observed, now: datetime) -> PodStatus:
     """The pod's status. Conditions of others (readiness gates) stay; times of unchanged conditions stay."""
     now = now.replace(microsecond=0)
+    if (rejected := _rejected(pod, observed, now)) is not None:
+        return rejected
     inits = [container_status(pod, container, observed, now) for container in pod.spec.init_containers]
     mains = [container_status(pod, container, observed, now) for container in pod.spec.containers]
     status = PodStatus(
@@ -38,6 +40,25 @@ def status_of(pod: Pod, observed: Observed, now: datetime) -> PodStatus:
     _tell_why(status, pod, observed, now)
     status.conditions = _conditions(pod, observed, status, now)
     return status
+
+
+def _rejected(pod: Pod, observed: Observed, now: datetime) -> PodStatus | None:
+    """What is told of a pod that this node never took: that, and why. None of any other pod."""
+    before, leaving = observed.previous, observed.leaving
+    if observed.records:
+        return None
+    if before.phase == "Failed" and before.reason and not observed.told:
+        return before  # told by an earlier agent
+    if leaving is None or not leaving.rejected:
+        return None
+    return PodStatus(
+        phase="Failed",
+        reason=leaving.reason,
+        message=leaving.message,
+        start_time=before.start_time or now,
+        qos_class=before.qos_class or qos_class(pod.spec),
+        conditions=[old for old in before.conditions if old.type not in OUR_CONDITIONS],
+    )
 
 
 def _pod_ip(pod: Pod, observed: Observed) -> str:

@@ -21,6 +21,7 @@ from agent.volumes.mounting import MountError, mount_nfs, mount_tmpfs
 from agent.volumes.payload import is_written, write_payload
 from api.core import Container, Pod, Volume
 from api.core.volume import HostPathVolumeSource, NFSVolumeSource
+from api.defaulting import VOLUME_SOURCES
 
 _PROPAGATION = {None: "rprivate", "None": "rprivate", "HostToContainer": "rslave", "Bidirectional": "rshared"}
 _HOST_PATH_CHECKS: dict[str, tuple[str, Callable[[int], bool]]] = {
@@ -95,7 +96,24 @@ def _add_environment(container: Container, config_maps: set[str], secrets: set[s
 
 def prepare_volumes(pod: Pod, directory: Path, sources: Sources) -> dict[str, Prepared]:
     """Makes all volumes, by name. Raises VolumeError."""
+    if unmatched := [volume.name for volume in pod.spec.volumes if not _has_source(volume)]:
+        raise VolumeError(_no_plugin(unmatched))
     return {volume.name: _prepare(volume, pod, directory, sources) for volume in pod.spec.volumes}
+
+
+def _has_source(volume: Volume) -> bool:
+    """A volume of a kind that is not known here comes without any: API servers say emptyDir where that is meant."""
+    return any(getattr(volume, source) is not None for source in VOLUME_SOURCES)
+
+
+def _no_plugin(names: list[str]) -> str:
+    """As the kubelet says it."""
+    names_told = " ".join(names)
+    why = f'failed to get Plugin from volumeSpec for volume "{names[0]}" err=no volume plugin matched'
+    return (
+        f"Unable to attach or mount volumes: unmounted volumes=[{names_told}], unattached volumes=[], "
+        f"failed to process volumes=[{names_told}]: {why}"
+    )
 
 
 def refreshable(pod: Pod) -> bool:

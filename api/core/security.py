@@ -29,7 +29,9 @@ class SeccompProfile(Struct):
     """The filter of system calls."""
 
     type: Annotated[str, F(1, "Which kind of profile.", required=True, enum=_PROFILES)] = ""
-    localhost_profile: Annotated[str | None, F(2, "File of the profile on the node, for Localhost.")] = None
+    localhost_profile: Annotated[
+        str | None, F(2, "File of the profile on the node, for Localhost.", form="relative_path")
+    ] = None
 
 
 class AppArmorProfile(Struct):

@@ -9,6 +9,7 @@ from typing import Final
 
 from api.core import Container, EnvFromSource, NodeSelectorTerm, PodSpec, Toleration, Volume
 from api.core.container import EnvVarSource
+from api.core.security import SeccompProfile
 from api.core.volume import DownwardAPIVolumeFile, ObjectFieldSelector, ResourceFieldSelector
 from api.errors import FieldError, forbidden, invalid, not_supported, required
 from api.formats import dns_subdomain, env_name, ip, qualified_name
@@ -44,6 +45,13 @@ def detail_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
             if wrong := dns_subdomain(name):
                 yield invalid(f"{path}.hostAliases[{index}].hostnames", name, wrong)
     yield from _name_errors(spec, path)
+    if spec.security_context is not None:
+        yield from _seccomp_errors(spec.security_context.seccomp_profile, f"{path}.securityContext.seccompProfile")
+    for group, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
+        for index, container in enumerate(containers):
+            if container.security_context is not None:
+                at = f"{path}.{group}[{index}].securityContext.seccompProfile"
+                yield from _seccomp_errors(container.security_context.seccomp_profile, at)
     if spec.share_process_namespace and spec.host_pid:
         why = "ShareProcessNamespace and HostPID cannot both be enabled"
         yield invalid(f"{path}.securityContext.shareProcessNamespace", True, why)
@@ -53,6 +61,16 @@ def detail_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
     for index, container in enumerate(spec.init_containers):
         if container.restart_policy != "Always":
             yield from _init_errors(container, f"{path}.initContainers[{index}]")
+
+
+def _seccomp_errors(profile: SeccompProfile | None, path: str) -> Iterator[FieldError]:
+    if profile is None:
+        return
+    if profile.type == "Localhost" and profile.localhost_profile is None:
+        yield required(f"{path}.localhostProfile", "must be set when seccomp type is Localhost")
+    elif profile.type != "Localhost" and profile.localhost_profile is not None:
+        why = "can only be set when seccomp type is Localhost"
+        yield invalid(f"{path}.localhostProfile", profile.localhost_profile, why)
 
 
 def _name_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:

@@ -1,15 +1,23 @@
 """Wishes of a pod's spec as a process in it sees them, and those that are refused by name."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from agent.pods.admission import forbidden_sysctl
+from agent.pods.problems import ConfigError, CreateError
+from agent.pods.seccomp import security_option
 from api.core import ContainerStatus, Pod
 from tests.agent.cluster import Cluster, phase, ready, wait_until
 from tests.agent.facts import pod
 
 
 def _ask(cluster: Cluster, found: Pod, script: str) -> str:
-    identity = found.status.container_statuses[0].container_id.removeprefix("docker://")
+    return _run(cluster, found.status.container_statuses[0].container_id.removeprefix("docker://"), script)
+
+
+def _run(cluster: Cluster, identity: str, script: str) -> str:
     made = cluster.docker.exec_create(identity, ["sh", "-c", script])["Id"]
     return bytes(cluster.docker.exec_start(made)).decode()
 
@@ -75,6 +83,9 @@ def test_an_unsafe_sysctl_is_refused_by_name(shared: Cluster) -> None:
     told = shared.wait_pod("unsafe", phase("Failed")).status
     assert told.reason == "SysctlForbidden"
     assert told.message == 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted'
+    # It was never taken: there is no more to tell, and nothing of it was disrupted.
+    assert (told.conditions, told.container_statuses) == ([], [])
+    assert shared.events("SysctlForbidden") == ['forbidden sysctl: "kernel.msgmax" not allowlisted']
     assert shared.containers() == []
 
 
@@ -95,3 +106,77 @@ def test_sysctls_are_let_in_when_they_are_safe_or_allowed(
 ) -> None:
     found = pod(securityContext={"sysctls": [{"name": name, "value": "1"}]}, **spec)
     assert forbidden_sysctl(found, allowed).partition('" ')[2] == told
+
+
+def _localhost(profile: str) -> dict[str, object]:
+    return {"securityContext": {"seccompProfile": {"type": "Localhost", "localhostProfile": profile}}}
+
+
+@pytest.mark.docker
+def test_system_calls_are_filtered_by_a_profile_of_the_node(shared: Cluster) -> None:
+    folder = shared.start_agent().config.data_dir / "seccomp" / shared.namespace
+    folder.mkdir(parents=True)
+    refusal = {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}
+    profile = json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [refusal]}, indent=2)
+    (folder / "no-mkdir.json").write_text(profile)
+    containers = [
+        shared.container("held", "exec sleep 1000"),
+        shared.container("free", "exec sleep 1000", securityContext={"seccompProfile": {"type": "Unconfined"}}),
+        shared.container("waits", "exec sleep 1000", **_localhost(f"{shared.namespace}/later.json")),
+    ]
+    shared.create("filtered", containers=containers, **_localhost(f"{shared.namespace}/no-mkdir.json"))
+    told = shared.wait_pod("filtered", lambda found: [one.ready for one in _by_name(found)] == [True, True, False])
+    shared.wait_pod("filtered", lambda found: _why(found, "waits")[0] == "CreateContainerError")
+    missing = folder / "later.json"
+    assert _why(shared.get("filtered"), "waits")[1] == (
+        "failed to generate seccomp security options for container: cannot load seccomp profile "
+        f'"{missing}": open {missing}: no such file or directory'
+    )
+    free, held, _ = (one.container_id.removeprefix("docker://") for one in _by_name(told))
+    assert _run(shared, held, "mkdir /x || grep Seccomp: /proc/self/status").split("\n")[-2:] == ["Seccomp:\t2", ""]
+    assert _run(shared, free, "mkdir /x && echo made") == "made\n"
+    missing.write_text(profile)
+    shared.wait_pod("filtered", ready)
+
+
+@pytest.mark.parametrize("profile", ["../pods/x", "/etc/passwd", ""])
+def test_a_profile_lies_within_the_folder(tmp_path: Path, profile: str) -> None:
+    found = pod(**_localhost(profile))
+    with pytest.raises(ConfigError, match="localhostProfile"):
+        security_option(found, found.spec.containers[0], tmp_path)
+
+
+def test_a_profile_that_is_no_json_is_told(tmp_path: Path) -> None:
+    (tmp_path / "broken.json").write_text("{")
+    found = pod(**_localhost("broken.json"))
+    with pytest.raises(CreateError, match=r"cannot load seccomp profile .*broken.json.*: it is not JSON"):
+        security_option(found, found.spec.containers[0], tmp_path)
+
+
+@pytest.mark.docker
+def test_a_volume_of_a_kind_that_is_not_known_stops_its_pod_alone(shared: Cluster) -> None:
+    shared.start_agent()
+    disk = {"name": "disk", "iscsi": {"targetPortal": "192.0.2.1:3260", "iqn": "iqn.2001-04.com.example:disk"}}
+    work = {"name": "work", "emptyDir": {}}
+    mounts = [{"name": "disk", "mountPath": "/disk"}]
+    container = shared.container("main", "exec sleep 1000", volumeMounts=mounts)
+    shared.create("wants", containers=[container], volumes=[work, disk])
+    shared.create("other", "exec sleep 1000", volumes=[work])
+    shared.wait_pod("other", ready)
+    wait_until(lambda: shared.events("FailedMount") != [])
+    assert shared.events("FailedMount")[0] == (
+        "Unable to attach or mount volumes: unmounted volumes=[disk], unattached volumes=[], failed to process "
+        'volumes=[disk]: failed to get Plugin from volumeSpec for volume "disk" err=no volume plugin matched'
+    )
+    assert _why(shared.wait_pod("wants", lambda found: bool(_by_name(found))), "main")[0] == "ContainerCreating"
+    shared.delete("wants")
+    shared.wait_gone("wants")
+
+
+def _why(found: Pod | None, container: str) -> tuple[str, str]:
+    """Reason and message of a container that waits."""
+    assert found is not None
+    state = next(one.state for one in found.status.container_statuses if one.name == container)
+    return (
+        (state.waiting.reason, state.waiting.message) if state is not None and state.waiting is not None else ("", "")
+    )

@@ -28,6 +28,10 @@ def test_a_static_pod_has_the_nodes_name_and_a_uid_of_its_content() -> None:
         (b"- a", "not readable"),
         (b"kind: Service\nmetadata: {name: x}", "kind"),
         (b"kind: Pod\nmetadata: {name: x}", "containers"),
+        (
+            b"kind: Pod\nmetadata: {name: x}\nspec: {containers: [{name: c, image: i}], volumes: [{name: v, rbd: {}}]}",
+            r"spec.volumes\[0\].rbd: no volume plugin matched",
+        ),
     ],
 )
 def test_a_file_that_is_no_pod_is_refused_by_its_field(content: bytes, told: str) -> None:

@@ -51,6 +51,15 @@ NO_KEY = 'operator must be Exists when `key` is empty, which means "match all va
     ("found", "said"),
     [
         (
+            pod(securityContext={"seccompProfile": {"type": "Localhost"}}),
+            "spec.securityContext.seccompProfile.localhostProfile: Required value: must be set when seccomp type is "
+            "Localhost",
+        ),
+        (
+            container(securityContext={"seccompProfile": {"type": "Localhost", "localhostProfile": "a/../b"}}),
+            f"{AT}.securityContext.seccompProfile.localhostProfile: Invalid value: \"a/../b\": must not contain '..'",
+        ),
+        (
             pod(activeDeadlineSeconds=0),
             "spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, inclusive",
         ),
