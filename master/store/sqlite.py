@@ -1,9 +1,10 @@
 """The embedded store: SQLite below, the whole current state in memory, group commit on the event loop.
 
 The rule: memory shows only what is durable. A write is decided at once against the committed state and the
-writes accepted before it; all that was accepted in one turn of the loop goes into one transaction; when that
-is on disk the state moves, listeners and watches hear of it, and the writers are answered, in this order. A
-commit that fails fails exactly its writers and leaves the state as it was; the next one is tried all the same.
+writes accepted before it; all that is accepted while each turn or two of the loop brings more goes into one
+transaction; when that is on disk the state moves, listeners and watches hear of it, and the writers are
+answered, in this order. A commit that fails fails exactly its writers and leaves the state as it was; the next
+one is tried all the same.
 """
 
 import asyncio
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 # A transaction is closed at these bounds even in the middle of a turn, so the queue of writes has a bound.
 _BATCH_WRITES_MAX = 1024
 _BATCH_BYTES_MAX = 16 * 1024 * 1024
+# A request is read in one turn of the loop, and what it writes is accepted in the next.
+_QUIET_TURNS = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,11 +155,23 @@ class SqliteStore:
 
     def _accept(self, batch: Batch, key: str, value: bytes | None) -> asyncio.Future[int]:
         if not batch.changes:
-            asyncio.get_running_loop().call_soon(self._commit)
+            asyncio.get_running_loop().call_soon(self._gather, batch, 1, 0)
         writer = batch.add(key, value)
         if len(batch.changes) >= _BATCH_WRITES_MAX or batch.bytes >= _BATCH_BYTES_MAX:
             self._commit()
         return writer
+
+    def _gather(self, batch: Batch, seen: int, quiet: int) -> None:
+        """Commit once the loop has turned without a further write. Who is answered together writes again together,
+        but is not read in one turn; and a commit costs about the same for one of them as for all."""
+        if batch is not self._batch:
+            return
+        writes = len(batch.changes)
+        quiet = quiet + 1 if writes == seen else 0
+        if quiet < _QUIET_TURNS:
+            asyncio.get_running_loop().call_soon(self._gather, batch, writes, quiet)
+        else:
+            self._commit()
 
     def _commit(self) -> None:
         """Commit what is accepted. Never raises: each outcome is told to the writers."""

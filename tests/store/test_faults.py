@@ -232,3 +232,20 @@ async def test_more_writes_than_a_transaction_may_hold_all_arrive_in_order(open_
     await store.close()
     assert revisions == list(range(1, writes + 1))
     assert max(batches) <= 1024
+
+
+async def test_writes_of_turns_that_follow_each_other_share_a_commit(open_store, tmp_path):
+    """As of clients that were answered together: a request is read in one turn and writes in the next."""
+    store = await open_store(tmp_path / "state.db")
+    batches = []
+    store.subscribe(lambda changes: batches.append(len(changes)))
+
+    async def write_after(turns):
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await store.create(f"/pods/{turns}", b"")
+
+    await asyncio.gather(*(write_after(turns) for turns in range(10)))
+    assert batches == [10]
+    assert await store.create("/pods/alone", b"") == 11
+    assert batches == [10, 1]
