@@ -1,17 +1,36 @@
-"""Durations as Go writes them."""
+"""Durations as Go writes them: a type of flag."""
 
 import re
 
-from cli.steer.failures import Failure
+import click
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_FORM = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|h|m|s))+")
+_FORM = re.compile(r"-?(?:\d+(?:\.\d+)?(?:ms|h|m|s))+")
 
 
 def seconds(text: str) -> float:
-    """``1m30s``, ``500ms``, ``0`` (and plain numbers, as seconds). Raises Failure."""
-    if re.fullmatch(r"\d+(\.\d+)?", text):
+    """``1m30s``, ``-500ms``, ``0`` (and plain numbers, as seconds). Raises ValueError."""
+    if re.fullmatch(r"-?\d+(\.\d+)?", text):
         return float(text)
     if not _FORM.fullmatch(text):
-        raise Failure(f'invalid duration "{text}": a duration is like 30s, 5m or 1h30m')
-    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+(?:\.\d+)?)(ms|h|m|s)", text))
+        raise ValueError(text)
+    total = sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+(?:\.\d+)?)(ms|h|m|s)", text))
+    return -total if text.startswith("-") else total
+
+
+class _Duration(click.ParamType):  # type: ignore[type-arg]
+    name = "duration"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return seconds(str(value))
+        except ValueError as error:
+            flag = ", ".join(sorted(param.opts, key=len)) if param is not None else ""
+            said = f'invalid argument "{value}" for "{flag}" flag: time: invalid duration "{value}"'
+            raise click.UsageError(said, ctx) from error
+
+
+# The flag's value is in seconds.
+DURATION = _Duration()

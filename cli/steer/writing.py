@@ -36,10 +36,10 @@ def options(*groups: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
     return add
 
 
-def outcome(item: Manifest, done: str, found: Object, *, form: str, dry_run: str) -> None:
-    """One line, ``pod/web created``, or the object in the form that was asked for."""
+def outcome(item: Manifest, done: str, found: Object, *, form: str, dry_run: str, in_order: bool = False) -> None:
+    """One line, ``pod/web created``, or the object in the form that was asked for; ``in_order``: JSON as it stands."""
     if form:
-        printer(form, name_of=lambda one: object_name(item.kind, one), as_one=True)([found])
+        printer(form, name_of=lambda one: object_name(item.kind, one), as_one=True, in_order=in_order)([found])
         return
     how = {"client": " (dry run)", "server": " (server dry run)"}.get(dry_run, "")
     print(f"{object_name(item.kind, found)} {done}{how}", flush=True)

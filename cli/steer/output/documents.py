@@ -12,7 +12,11 @@ _UNQUOTED_ELSEWHERE = re.compile(r"^[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+$|^0o[0-7]+$
 
 
 class _Dumper(yaml.SafeDumper):
-    """As Go's YAML: a text that would be read as something else in double quotes, several lines as a block."""
+    """As Go's YAML: a text that would be read as something else in double quotes, several lines as a block, and what
+    stands in several places written out in each."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
@@ -38,9 +42,9 @@ def as_yaml(value: Any) -> str:
     return yaml.dump(value, Dumper=_Dumper, default_flow_style=False, allow_unicode=True, width=2**31, sort_keys=True)
 
 
-def as_json(value: Any) -> str:
-    """Keys in order, four blanks a level."""
-    return json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False) + "\n"
+def as_json(value: Any, *, in_order: bool = False) -> str:
+    """Keys sorted, or in their order; four blanks a level."""
+    return json.dumps(value, indent=4, sort_keys=not in_order, ensure_ascii=False) + "\n"
 
 
 def as_list(items: list[Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,17 @@ FORMS = (
 )
 
 
-def printer(form: str, *, name_of: Callable[[Object], str], as_one: bool, headers: bool = True) -> Printer:
-    """What prints whole objects in a form. ``as_one``: a single object is printed bare, not as a list. Failure."""
+def printer(
+    form: str, *, name_of: Callable[[Object], str], as_one: bool, headers: bool = True, in_order: bool = False
+) -> Printer:
+    """What prints whole objects in a form. ``as_one``: a single object is printed bare, not as a list. ``in_order``:
+    keys of JSON stay in their order. Raises Failure."""
     kind, _, argument = form.partition("=")
     if kind.endswith("-file") or kind == "templatefile":
         kind, argument = kind.removesuffix("file").rstrip("-"), _read(argument)
     match kind:
         case "json" | "yaml":
-            encode = as_json if kind == "json" else as_yaml
+            encode = partial(as_json, in_order=in_order) if kind == "json" else as_yaml
             return lambda items: _write(encode(items[0] if as_one and items else as_list(list(items))))
         case "name":
             return lambda items: _write("".join(f"{name_of(item)}\n" for item in items))

@@ -1,4 +1,8 @@
-"""`steer create -f FILE`, and `steer create namespace NAME`."""
+"""`steer create -f FILE`, and `steer create KIND NAME` for the kinds that are made of flags (`cli.steer.creating`)."""
+
+from importlib import import_module
+from itertools import takewhile
+from typing import Any, cast
 
 import click
 
@@ -8,30 +12,61 @@ from cli.steer.manifests import Manifest, manifests
 from cli.steer.session import Session, with_session
 from cli.steer.writing import DRY_RUN, OPTIONS, each, failed, options, outcome
 
+# Each with its module; those in the second column are other names for the first.
+_KINDS = (
+    ("clusterrole", (), "rights"),
+    ("clusterrolebinding", (), "rights"),
+    ("configmap", ("cm",), "data"),
+    ("deployment", ("deploy",), "workloads"),
+    ("namespace", ("ns",), "names"),
+    ("poddisruptionbudget", ("pdb",), "policies"),
+    ("priorityclass", ("pc",), "policies"),
+    ("quota", ("resourcequota",), "policies"),
+    ("role", (), "rights"),
+    ("rolebinding", (), "rights"),
+    ("secret", (), "data"),
+    ("service", ("svc",), "services"),
+    ("serviceaccount", ("sa",), "names"),
+    ("token", (), "names"),
+)
 
-@click.command("create")
-@click.argument("words", nargs=-1, metavar="[namespace NAME]")
+
+class _Kinds(click.Group):
+    """Only the module of the kind that is made is loaded."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return [name for name, _, _ in _KINDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        for name, others, module in _KINDS:
+            if cmd_name == name or cmd_name in others:
+                return cast(click.Command, getattr(import_module(f"cli.steer.creating.{module}"), name))
+        return None
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if self.get_command(ctx, args[0]) is None:
+            words = " ".join(takewhile(lambda word: not word.startswith("-"), args))
+            raise Failure(f"Unexpected args: [{words}]\nSee '{ctx.command_path} -h' for help and examples")
+        _, command, rest = super().resolve_command(ctx, args)
+        # By its own name, whatever it was called.
+        return command.name if command is not None else None, command, rest
+
+
+@click.group("create", cls=_Kinds, invoke_without_command=True)
 @options(OPTIONS, DRY_RUN)
 @with_session
-def command(
-    session: Session, words: tuple[str, ...], filename: tuple[str, ...], recursive: bool, dry_run: str, output: str
-) -> None:
-    """Create resources from files or from stdin."""
+def command(session: Session, filename: tuple[str, ...], recursive: bool, dry_run: str, output: str) -> None:
+    """Create a resource from a file or from stdin, or of flags."""
+    if click.get_current_context().invoked_subcommand is not None:
+        return
 
     def create(item: Manifest) -> None:
         _create(session, item, form=output, dry_run=dry_run)
 
-    if words:
-        each([_namespace(session, words)], create)
-        return
-    each(manifests(session, filename, recursive=recursive), create)
-
-
-def _namespace(session: Session, words: tuple[str, ...]) -> Manifest:
-    if words[0] not in ("namespace", "ns") or len(words) != 2:
-        raise Failure(f"unknown command {' '.join(words)!r}: a file (-f), or `namespace NAME`, is created")
-    document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": words[1]}}
-    return Manifest(document, session.discovery.find("namespaces"), "")
+    found = list(manifests(session, filename, recursive=recursive))
+    if not found:
+        raise Failure("no objects passed to create")
+    each(found, create)
 
 
 def _create(session: Session, item: Manifest, *, form: str, dry_run: str) -> None:

@@ -8,7 +8,7 @@ import click
 
 from api.errors import ApiError, NotFound
 from cli.steer.discovery import Kind
-from cli.steer.durations import seconds
+from cli.steer.durations import DURATION
 from cli.steer.failures import Failure, Several, told
 from cli.steer.manifests import manifests
 from cli.steer.selection import chosen
@@ -59,7 +59,7 @@ class _Target:
 )
 @click.option("--ignore-not-found", is_flag=True, help="What is not there counts as deleted.")
 @click.option("--wait/--no-wait", default=True, help="Wait until finalizers and grace are over.")
-@click.option("--timeout", default="0s", help="How long to wait; 0: as long as it takes.")
+@click.option("--timeout", type=DURATION, default="0s", help="How long to wait; 0: as long as it takes.")
 @click.option("-o", "--output", default="", type=click.Choice(["", "name"]), help="name: only names are printed.")
 @with_session
 def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
@@ -86,7 +86,7 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
         gone.append((target, about.get("uid", "")))
         _say(target, short=flags["output"] == "name", forced=flags["force"])
     if flags["wait"]:
-        _wait(session, gone, seconds(flags["timeout"]))
+        _wait(session, gone, flags["timeout"])
     if bad:
         raise Several
 

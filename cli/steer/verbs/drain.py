@@ -9,7 +9,7 @@ import click
 
 from api.errors import NotFound, TooManyRequests
 from cli.steer.cordoning import chosen_nodes, mark
-from cli.steer.durations import seconds
+from cli.steer.durations import DURATION
 from cli.steer.failures import Failure
 from cli.steer.session import Object, Session, with_session
 from cli.steer.watching import deadline, until_gone
@@ -26,7 +26,7 @@ _MIRROR = "kubernetes.io/config.mirror"
 @click.option("--delete-emptydir-data", is_flag=True, help="Also pods whose emptyDir data will be lost.")
 @click.option("--force", is_flag=True, help="Also pods that no controller will replace.")
 @click.option("--grace-period", type=int, default=-1, help="Seconds to end gracefully; -1: each pod's own.")
-@click.option("--timeout", default="0s", help="How long to wait; 0: as long as it takes.")
+@click.option("--timeout", type=DURATION, default="0s", help="How long to wait; 0: as long as it takes.")
 @click.option("--disable-eviction", is_flag=True, help="Delete instead of evicting: budgets are not asked.")
 @click.option("--pod-selector", default="", help="Only pods with these labels.")
 @with_session
@@ -35,7 +35,7 @@ def command(session: Session, nodes: tuple[str, ...], selector: str, **flags: An
     names = chosen_nodes(session, nodes, selector, verb="drain")
     for name in names:
         mark(session, name, unschedulable=True)
-    end = deadline(seconds(flags["timeout"]))
+    end = deadline(flags["timeout"])
     for name in names:
         _empty(session, name, flags, end)
         print(f"node/{name} drained", flush=True)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from api.errors import NotFound
-from cli.steer.durations import seconds
+from cli.steer.durations import DURATION
 from cli.steer.failures import Failure
 from cli.steer.selection import one_pod
 from cli.steer.session import Object, Session, with_session
@@ -33,7 +33,7 @@ class _Source:
 @click.option("-c", "--container", "container_flag", default="", help="The container whose log is printed.")
 @click.option("-f", "--follow", is_flag=True, help="Go on as the log grows.")
 @click.option("-p", "--previous", is_flag=True, help="The log of the container's run before this one.")
-@click.option("--since", default="", help="Only what is newer than a duration, as 5s, 2m or 3h.")
+@click.option("--since", type=DURATION, default="0s", help="Only what is newer than a duration, as 5s, 2m or 3h.")
 @click.option("--since-time", default="", help="Only what is newer than a time (RFC 3339).")
 @click.option("--tail", type=int, default=-1, help="Lines from the end; -1: all (10 with a selector).")
 @click.option("--timestamps", is_flag=True, help="Each line with its time.")
@@ -62,7 +62,7 @@ def _query(flags: dict[str, Any]) -> dict[str, str | int | bool | None]:
     tail = flags["tail"] if flags["tail"] >= 0 else (10 if flags["selector"] else None)
     return {
         "follow": flags["follow"] or None, "previous": flags["previous"] or None,
-        "sinceSeconds": max(1, round(seconds(flags["since"]))) if flags["since"] else None,
+        "sinceSeconds": max(1, round(flags["since"])) if flags["since"] else None,
         "sinceTime": flags["since_time"], "timestamps": flags["timestamps"] or None, "tailLines": tail,
         "limitBytes": flags["limit_bytes"] or None,
     }  # fmt: skip

@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from cli.steer.durations import seconds
+from cli.steer.durations import DURATION
 from cli.steer.failures import Failure
 from cli.steer.manifests import manifests
 from cli.steer.rolling import NEXT, SOURCE, Counts, Pace, Update, desired_of, template_digest, with_image
@@ -20,9 +20,9 @@ from cli.steer.session import Object, Session, with_session
 @click.option("-f", "--filename", default="", help="A file with the new replication controller.")
 @click.option("--image", default="", help="The image of the new pods, when all else stays as it is.")
 @click.option("--container", default="", help="With --image: whose image it is, when a pod has several containers.")
-@click.option("--update-period", default="1m0s", help="Time between one pod and the next.")
-@click.option("--poll-interval", default="3s", help="Time between looks at the pods.")
-@click.option("--timeout", default="5m0s", help="How long a pod may take to become ready.")
+@click.option("--update-period", type=DURATION, default="1m0s", help="Time between one pod and the next.")
+@click.option("--poll-interval", type=DURATION, default="3s", help="Time between looks at the pods.")
+@click.option("--timeout", type=DURATION, default="5m0s", help="How long a pod may take to become ready.")
 @click.option(
     "--rollback", is_flag=True, help="Go back: the old controller gets its pods again, the new one is removed."
 )
@@ -33,9 +33,9 @@ def command(session: Session, old: str, new: str, **flags: Any) -> None:
     if bool(flags["filename"]) == bool(flags["image"]) and not (flags["rollback"] and new):
         raise Failure("one of --filename and --image must be specified")
     pace = Pace(
-        period_s=seconds(flags["update_period"]),
-        poll_s=seconds(flags["poll_interval"]),
-        timeout_s=seconds(flags["timeout"]),
+        period_s=flags["update_period"],
+        poll_s=flags["poll_interval"],
+        timeout_s=flags["timeout"],
     )
     with _Shown() as shown:
         update = Update(session, pace, say=shown.say, look=shown.look)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from cli.steer import rollouts
-from cli.steer.durations import seconds
+from cli.steer.durations import DURATION
 from cli.steer.failures import Failure
 from cli.steer.manifests import Manifest
 from cli.steer.output.table import Table
@@ -40,12 +40,12 @@ def _of_deployments(session: Session, words: tuple[str, ...], flags: dict[str, A
 @click.argument("words", nargs=-1, metavar="TYPE NAME | TYPE/NAME")
 @options(WHICH)
 @click.option("-w", "--watch/--no-watch", default=True, help="Watch until it is done.")
-@click.option("--timeout", default="0s", help="How long to wait; 0: as long as it takes.")
+@click.option("--timeout", type=DURATION, default="0s", help="How long to wait; 0: as long as it takes.")
 @click.option("--revision", type=int, default=0, help="Fail when another revision takes its place.")
 @with_session
 def status(session: Session, words: tuple[str, ...], **flags: Any) -> None:
     """Show the status of the rollout."""
-    end = deadline(seconds(flags["timeout"]))
+    end = deadline(flags["timeout"])
 
     def follow(item: Manifest) -> None:
         said = ""

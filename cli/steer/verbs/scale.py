@@ -4,6 +4,7 @@ import click
 
 from api.errors import Conflict
 from cli.steer.discovery import Kind
+from cli.steer.durations import DURATION
 from cli.steer.failures import Failure
 from cli.steer.manifests import Manifest, manifests
 from cli.steer.selection import chosen
@@ -19,16 +20,14 @@ _TRIES = 5
 @options(OPTIONS)
 @click.option("--replicas", type=int, required=True, help="The new number of replicas.")
 @click.option("--current-replicas", type=int, default=-1, help="Only if this is the present number.")
-@click.option("--timeout", type=str, default="0s", help="How long to wait for the replicas to be there; 0: not.")
+@click.option("--timeout", type=DURATION, default="0s", help="How long to wait for the replicas to be there; 0: not.")
 @click.option("-o", "--output", default="", help="Output format: json|yaml|name.")
 @with_session
 def command(
     session: Session, words: tuple[str, ...], filename: tuple[str, ...], recursive: bool, replicas: int,
-    current_replicas: int, timeout: str, output: str,
+    current_replicas: int, timeout: float, output: str,
 ) -> None:  # fmt: skip
     """Set a new size for a deployment, replica set, or replication controller."""
-    from cli.steer.durations import seconds
-
     if replicas < 0:
         raise Failure("The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0")
     named = [(one.kind, name) for one in chosen(session, words) for name in one.names] if words else []
@@ -39,8 +38,8 @@ def command(
         raise Failure("resource(s) were provided, but no name was specified")
     for kind, name in named:
         found = _scale(session, kind, name, replicas, current_replicas)
-        if limit_s := seconds(timeout):
-            _wait(session, kind, name, replicas, limit_s)
+        if timeout:
+            _wait(session, kind, name, replicas, timeout)
         outcome(Manifest(found, kind, ""), "scaled", found, form=output, dry_run="none")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from api.errors import NotFound
-from cli.steer.durations import seconds
+from cli.steer.durations import DURATION
 from cli.steer.failures import Failure
 from cli.steer.manifests import Manifest
 from cli.steer.output.jsonpath import PathError, path
@@ -26,15 +26,14 @@ Met = Callable[[Object | None], bool]
 @click.argument("words", nargs=-1, metavar="TYPE NAME… | TYPE/NAME…")
 @options(WHICH)
 @click.option("--for", "wish", default="", help="create|delete|condition=NAME[=VALUE]|jsonpath='{PATH}'[=VALUE]")
-@click.option("--timeout", default=_DEFAULT, help="How long to wait; 0: look once; below 0: a week.")
+@click.option("--timeout", type=DURATION, default=_DEFAULT, help="How long to wait; 0: look once; below 0: a week.")
 @with_session
 def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
     """Wait for a specific condition on one or many resources."""
     wish = flags["wish"].strip()
     met = None if wish.lower() in ("delete", "create") else condition(wish)
-    text = flags["timeout"]
-    limit_s = seconds(text.removeprefix("-"))
-    end = deadline(0 if text.startswith("-") else max(limit_s, 0.5))
+    limit_s = flags["timeout"]
+    end = deadline(0 if limit_s < 0 else max(limit_s, 0.5))
     found = 0
 
     def one(item: Manifest) -> None:

@@ -1,0 +1,110 @@
+"""What all the verbs of `steer create KIND NAME` have in common: one name, the flags of a write, and how it is told.
+
+A builder takes the session, the name and the flags, and returns the object. Its keys stand in the order of Kubernetes'
+own types, in which kubectl prints JSON.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from api.errors import ApiError
+from cli.steer.failures import Failure, told
+from cli.steer.manifests import Manifest
+from cli.steer.session import Object, Session, with_session
+from cli.steer.writing import DRY_RUN, options, outcome
+
+_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+Build = Callable[[Session, str, dict[str, Any]], Object]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Which kind a verb makes. ``refused``: what is said before the server's reason; nothing: as an error of its own.
+    ``after_dashes``: the flag that gets the words after ``--``; no flag: there are none. ``required``: flags.
+    """
+
+    plural: str
+    refused: str = ""
+    after_dashes: str = ""
+    required: tuple[str, ...] = ()
+
+
+class _Command(click.Command):
+    """Tells a name from the words after ``--``, and misses what kubectl misses."""
+
+    after_dashes = ""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at = args.index("--") if "--" in args and self.after_dashes else len(args)
+        ctx.meta["after dashes"] = tuple(args[at + 1 :])
+        return super().parse_args(ctx, args[:at])
+
+
+def maker(verb: str, made: Made, help_: str, *flags: Any) -> Callable[[Build], click.Command]:
+    """Makes a command of a builder."""
+
+    def wrap(build: Build) -> click.Command:
+        @click.command(verb, cls=_Command, help=help_)
+        @click.argument("names", nargs=-1, metavar="NAME")
+        @options(flags, DRY_RUN)
+        @click.option("--save-config", is_flag=True, help="Keep the configuration in an annotation, for apply.")
+        @with_session
+        def command(session: Session, names: tuple[str, ...], dry_run: str, output: str, save_config: bool,
+                    **values: Any) -> None:  # fmt: skip
+            if made.after_dashes:
+                values[made.after_dashes] = click.get_current_context().meta["after dashes"]
+            _check_required(values, made.required)
+            document = build(session, one_name(names), values)
+            if save_config:
+                notes = {_APPLIED: json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n"}
+                document["metadata"]["annotations"] = notes
+            _write(session, document, made, form=output, dry_run=dry_run)
+
+        assert isinstance(command, _Command)
+        command.after_dashes = made.after_dashes
+        return command
+
+    return wrap
+
+
+def one_name(names: Sequence[str]) -> str:
+    """Raises Failure."""
+    if len(names) != 1:
+        path = click.get_current_context().command_path
+        raise Failure(f"exactly one NAME is required, got {len(names)}\nSee '{path} -h' for help and examples")
+    return names[0]
+
+
+def _check_required(flags: dict[str, Any], names: tuple[str, ...]) -> None:
+    """Raises Failure when one was not said."""
+    missing = [f'"{name.replace("_", "-")}"' for name in names if not flags[name]]
+    if missing:
+        raise Failure(f"required flag(s) {', '.join(missing)} not set")
+
+
+def meta(session: Session, name: str, *, namespaced: bool = True, labels: dict[str, str] | None = None) -> Object:
+    """As kubectl: with the namespace when it was said."""
+    where = {"namespace": session.namespace} if namespaced and session.has_namespace else {}
+    return {"name": name, **where, **({"labels": labels} if labels else {})}
+
+
+def _write(session: Session, document: Object, made: Made, *, form: str, dry_run: str) -> None:
+    kind = session.discovery.find(made.plural)
+    item = Manifest(document, kind, "")
+    if dry_run == "client":
+        outcome(item, "created", document, form=form, dry_run=dry_run, in_order=True)
+        return
+    query = {"fieldManager": "steer-create", "dryRun": "All" if dry_run == "server" else ""}
+    try:
+        found = session.call("POST", kind.path(session.space(kind)), query=query, body=document)
+    except ApiError as error:
+        raise (_refused(error, made.refused) if made.refused else Failure(told(error), prefix="")) from error
+    outcome(item, "created", found, form=form, dry_run=dry_run, in_order=True)
+
+
+def _refused(error: ApiError, doing: str) -> Failure:
+    return Failure(f"failed to create {doing} {error.message}")
