@@ -58,9 +58,9 @@ def _sum(one: Amounts, other: Amounts) -> Amounts:
     return {name: one.get(name, 0) + other.get(name, 0) for name in one | other}
 
 
-def scored_requests(spec: PodSpec) -> tuple[int, int]:
+def scored_requests(spec: PodSpec) -> tuple[float, float]:
     """CPU in millicores and memory in bytes that the scores count, with a guess for containers that ask for nothing."""
-    cpu = memory = 0
+    cpu = memory = 0.0
     for container in spec.containers:
         wanted = _of(container)
         cpu += wanted.get("cpu", _ASSUMED_CPU_MILLIS)

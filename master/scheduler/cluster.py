@@ -4,6 +4,7 @@ shows them (they are *assumed*).
 All sums and counts are kept with each change. Not safe to share between threads: the scheduler guards it with one lock.
 """
 
+import random
 from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -22,17 +23,20 @@ TROUBLES = ("NetworkUnavailable", "DiskPressure", "PIDPressure", "MemoryPressure
 _OLD_ZONE = "failure-domain.beta.kubernetes.io/zone"
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class NodeState:
-    """A node with the pods on it, and their sums. ``version`` changes with all that a filter or score reads.
+    """A node with the pods on it, and their sums. ``version`` changes with all that a filter or score reads,
+    ``node_version`` when the node itself is written.
 
-    troubles: conditions that are not as they should be.
+    troubles: conditions that are not as they should be. free: what is allocatable and not requested; below 0 where
+    more is requested. per_cpu, per_memory: 1 by all that is allocatable.
     """
 
     node: Node
     name: str = ""
     zone: str = ""
     version: int = 0
+    node_version: int = 0
     labels: dict[str, str] = field(default_factory=dict)
     allocatable: Amounts = field(default_factory=dict)
     images: dict[str, int] = field(default_factory=dict)
@@ -40,11 +44,15 @@ class NodeState:
     pods: dict[str, Wish] = field(default_factory=dict)
     nominated: dict[str, Wish] = field(default_factory=dict)
     requested: Amounts = field(default_factory=dict)
+    free: Amounts = field(default_factory=dict)
     ports: Counter[HostPort] = field(default_factory=Counter)
     owners: Counter[str] = field(default_factory=Counter)
     priorities: Counter[int] = field(default_factory=Counter)
-    scored_cpu: int = 0
-    scored_memory: int = 0
+    most_pods: int = 0
+    per_cpu: float = 1.0
+    per_memory: float = 1.0
+    scored_cpu: float = 0.0
+    scored_memory: float = 0.0
 
     def __post_init__(self) -> None:
         self.read(self.node)
@@ -54,6 +62,13 @@ class NodeState:
         self.node, self.name, self.labels = node, node.metadata.name, node.metadata.labels
         self.zone = self.labels.get(ZONE) or self.labels.get(_OLD_ZONE, "")
         self.allocatable = amounts(node.status.allocatable)
+        self.free = {
+            name: self.allocatable.get(name, 0) - self.requested.get(name, 0)
+            for name in self.allocatable | self.requested
+        }
+        self.most_pods = self.allocatable.get("pods", 0)
+        self.per_cpu = 1 / (self.allocatable.get("cpu") or 1)
+        self.per_memory = 1 / (self.allocatable.get("memory") or 1)
         self.images = {name: image.size_bytes for image in node.status.images for name in image.names}
         states = {item.type: item.status for item in node.status.conditions}
         lacking = () if states.get("Ready") == "True" else ("Ready",)
@@ -70,9 +85,10 @@ class NodeState:
 
     def _count(self, wish: Wish, sign: int) -> None:
         shape = wish.shape
-        requested = self.requested
+        requested, free = self.requested, self.free
         for name, value in shape.requests.items():
             requested[name] = requested.get(name, 0) + sign * value
+            free[name] = free.get(name, 0) - sign * value
         self.scored_cpu += sign * shape.scored_cpu
         self.scored_memory += sign * shape.scored_memory
         count(self.priorities, wish.priority, sign)
@@ -94,8 +110,9 @@ class Cluster:
 
     def __init__(self) -> None:
         self.nodes: dict[str, NodeState] = {}
-        # The names of all nodes; a decision begins somewhere in it.
-        self.names: list[str] = []
+        # All nodes, in no order: a decision looks at some that follow each other, and these are not to be of one kind
+        # or zone because they came together.
+        self.round: list[NodeState] = []
         self.tallies = Tallies()
         self.holders = Holders()
         self.priorities: Counter[int] = Counter()
@@ -117,7 +134,7 @@ class Cluster:
         state = self.nodes.get(name)
         if state is None:
             state = self.nodes[name] = NodeState(node)
-            self.names.append(name)
+            self.round.insert(random.randint(0, len(self.round)), state)
             self.zones[state.zone] += 1
             self.tallies.add_node(state)
             for wish in self._early.pop(name, {}).values():
@@ -137,6 +154,7 @@ class Cluster:
         else:
             state.read(node)
         self._changed(state, roomier=True)
+        state.node_version = state.version
 
     def remove_node(self, name: str) -> None:
         """Forgets a node. Pods bound to it are counted again should it come back."""
@@ -149,7 +167,7 @@ class Cluster:
         if pods:
             self._early[name] = pods
         del self.nodes[name]
-        self.names.remove(name)
+        self.round.remove(state)
         count(self.zones, state.zone, -1)
         self.tallies.remove_node(name)
         self.fuller.add(name)

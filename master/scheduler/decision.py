@@ -4,21 +4,25 @@ import random
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Any
 
 from master.scheduler.change import NOTHING, Change
 from master.scheduler.cluster import Cluster, NodeState
-from master.scheduler.filters import Refusal
+from master.scheduler.filters import UNFIT, Refusal
 from master.scheduler.looking import view_of
+from master.scheduler.looks import Look, Looks
 from master.scheduler.nominations import refusal_beside_nominated
-from master.scheduler.profile import Profile
+from master.scheduler.profile import Profile, first_refusal
 from master.scheduler.roster import Roster
 from master.scheduler.scores import normalised, zone_spread
 from master.scheduler.views import NOTHING_NEAR
-from master.scheduler.wish import Wish
+from master.scheduler.wish import Shape, Wish
 
 NO_NODES = "no nodes available to schedule pods"
 # Shapes of pods whose rosters are kept; each holds some 300 bytes a node.
 _KEPT = 32
+_Key = tuple[Shape, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,10 @@ class Chooser:
     def __init__(self, cluster: Cluster, profile: Profile) -> None:
         self._cluster = cluster
         self._profile = profile
-        self._rosters: OrderedDict[tuple[object, bytes], Roster] = OrderedDict()
+        self._looks = Looks(cluster, profile)
+        # By shape and volumes: the pods met last, and a roster where there was more than one of them.
+        self._met: OrderedDict[_Key, None] = OrderedDict()
+        self._rosters: OrderedDict[_Key, Roster] = OrderedDict()
         self._start = 0
 
     def choose(self, wish: Wish) -> Choice:
@@ -53,53 +60,74 @@ class Chooser:
         wanted = cluster.nodes.get(cluster.nominated_to(wish.uid))
         if wanted is not None and refusal_beside_nominated(wish, wanted, cluster, self._profile) is None:
             return Choice(node=wanted.name)
-        if wish.view is NOTHING_NEAR:
-            node = self.roster(wish).best(wish)
-            return Choice(node=node) if node else self._refused(self.roster(wish).refusals())
-        fitting, refusals = self._fitting(wish)
-        return Choice(node=self._best_of(wish, fitting)) if fitting else self._refused(refusals)
+        known = self._known(wish)
+        if wish.view is NOTHING_NEAR and isinstance(known, Roster):
+            node = known.best(wish)
+            return Choice(node=node) if node else self._refused(known.refusals())
+        fitting, totals, refusals = self._fitting(wish, known)
+        return Choice(node=self._best_of(wish, fitting, totals)) if fitting else self._refused(refusals)
 
-    def roster(self, wish: Wish) -> Roster:
-        """What is known for pods like this one."""
+    def refusal(self, wish: Wish, state: NodeState) -> Refusal | None:
+        """Why a node does not fit. After ``choose`` has found none."""
+        refusal, _ = self._looks.of(wish).at(wish, state)
+        return refusal or first_refusal(self._profile.of_neighbours(wish)[0], wish, state)
+
+    def _known(self, wish: Wish) -> Roster | Look:
+        """What is known for pods like this one. A roster is worth its cost from the second on."""
         key = (wish.shape, wish.volumes.key)
         roster = self._rosters.get(key)
         if roster is None:
-            roster = self._rosters[key] = Roster(wish, self._cluster, self._profile)
-            if len(self._rosters) > _KEPT:
-                self._rosters.popitem(last=False)
+            look = self._looks.of(wish)
+            if key not in self._met:
+                self._met[key] = None
+                _keep_last(self._met)
+                return look
+            del self._met[key]
+            roster = self._rosters[key] = Roster(wish, self._cluster, self._profile, look)
+            _keep_last(self._rosters)
         self._rosters.move_to_end(key)
         return roster
 
-    def refusal(self, wish: Wish, state: NodeState) -> Refusal | None:
-        """Why a node does not fit."""
-        return self.roster(wish).narrow(wish, state)[0] or self._profile.wide_refusal(wish, state)
-
-    def _fitting(self, wish: Wish) -> tuple[list[NodeState], Counter[Refusal]]:
-        """Enough nodes that fit, beginning where the last look ended; and what is against those that do not."""
-        cluster, profile, roster = self._cluster, self._profile, self.roster(wish)
-        names = cluster.names
-        sample = profile.sample(len(names))
+    def _fitting(self, wish: Wish, known: Roster | Look) -> tuple[list[NodeState], list[float], Counter[Refusal]]:
+        """Enough nodes that fit, beginning where the last look ended, and their scores by what reads a node alone;
+        and what is against those that do not.
+        """
+        cluster, profile = self._cluster, self._profile
+        checks, _ = profile.of_neighbours(wish)
+        sample = profile.sample(len(cluster.round))
         found: list[NodeState] = []
+        totals: list[float] = []
         refusals: Counter[Refusal] = Counter()
-        start = self._start % len(names)
-        for name in _round(names, start):
-            state = cluster.nodes[name]
-            self._start += 1
-            refusal = roster.narrow(wish, state)[0] or profile.wide_refusal(wish, state)
+        for state in self._candidates(wish):
+            refusal, score = known.at(wish, state)
+            if refusal is None and checks:
+                refusal = first_refusal(checks, wish, state)
             if refusal is None and state.nominated:
                 refusal = refusal_beside_nominated(wish, state, cluster, profile)
             if refusal is not None:
                 refusals[refusal] += 1
                 continue
             found.append(state)
+            totals.append(score)
             if len(found) >= sample:
                 break
-        return found, refusals
+        looked = refusals.total() + len(found)
+        self._start += looked
+        others = len(cluster.round) - looked
+        if not found and others:
+            # The pod names its nodes, and these are not among them.
+            refusals[UNFIT] += others
+        return found, totals, refusals
 
-    def _best_of(self, wish: Wish, fitting: list[NodeState]) -> str:
-        roster = self.roster(wish)
-        totals = [roster.narrow(wish, state)[1] for state in fitting]
-        for score, weight in self._profile.wide_scores:
+    def _candidates(self, wish: Wish) -> Iterable[NodeState]:
+        nodes, states = self._cluster.nodes, self._cluster.round
+        if wish.shape.pinned is not None:
+            return [nodes[name] for name in wish.shape.pinned if name in nodes]
+        start = self._start % len(states)
+        return chain(islice(states, start, None), islice(states, start))
+
+    def _best_of(self, wish: Wish, fitting: list[NodeState], totals: list[float]) -> str:
+        for score, weight in self._profile.of_neighbours(wish)[1]:
             rated = [score.rate(wish, state) for state in fitting]
             for at, value in enumerate(normalised(rated, less_is_better=score.less_is_better)):
                 totals[at] += weight * value
@@ -129,8 +157,6 @@ def _none_of(nodes: int) -> str:
     return f"0/{nodes} nodes are available:"
 
 
-def _round(names: list[str], start: int) -> Iterable[str]:
-    for at in range(start, len(names)):
-        yield names[at]
-    for at in range(start):
-        yield names[at]
+def _keep_last(kept: OrderedDict[_Key, Any]) -> None:
+    if len(kept) > _KEPT:
+        kept.popitem(last=False)

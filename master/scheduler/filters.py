@@ -13,6 +13,7 @@ from api.core import Taint
 from master.scheduler.amounts import EVERY_ADDRESS
 from master.scheduler.change import Change
 from master.scheduler.cluster import NodeState
+from master.scheduler.reading import Reads
 from master.scheduler.terms import selects, tolerated
 from master.scheduler.wish import Shape, Wish
 
@@ -32,14 +33,15 @@ Check = Callable[[Wish, NodeState], Refusal | None]
 class Filter:
     """A check under its name in Kubernetes.
 
-    helped_by: changes of the cluster after which it may decide otherwise. wide: it reads ``wish.view``, so that pods
-    on other nodes matter.
+    helped_by: changes of the cluster after which it may decide otherwise. concerns: whether it can have anything
+    against a node for such a pod at all.
     """
 
     name: str
     check: Check
+    reads: Reads
     helped_by: Change
-    wide: bool = False
+    concerns: Callable[[Wish], bool] = lambda _: True
 
 
 UNFIT = Refusal(("node(s) didn't match Pod's node affinity/selector",))
@@ -134,17 +136,17 @@ def ports(wish: Wish, state: NodeState) -> Refusal | None:
 
 def resources(wish: Wish, state: NodeState) -> Refusal | None:
     """All that is short is told, as Kubernetes does. What the empty node would not hold cannot be cured."""
-    allocatable, requested = state.allocatable, state.requested
-    short = []
-    curable = True
-    if len(state.pods) + 1 > allocatable.get("pods", 0):
-        short.append("Too many pods")
-    for name, wanted in wish.shape.requests.items():
-        room = allocatable.get(name, 0)
-        if requested.get(name, 0) + wanted > room:
-            short.append(f"Insufficient {name}")
-            curable = curable and wanted <= room
-    return Refusal(tuple(short), curable) if short else None
+    free = state.free
+    if len(state.pods) < state.most_pods:
+        for name, wanted in wish.shape.requests.items():
+            if wanted > free.get(name, 0):
+                break
+        else:
+            return None
+    short = [name for name, wanted in wish.shape.requests.items() if wanted > free.get(name, 0)]
+    curable = all(wish.shape.requests[name] <= state.allocatable.get(name, 0) for name in short)
+    too_many = ("Too many pods",) if len(state.pods) >= state.most_pods else ()
+    return Refusal((*too_many, *(f"Insufficient {name}" for name in short)), curable)
 
 
 def volumes(wish: Wish, state: NodeState) -> Refusal | None:
@@ -169,12 +171,11 @@ def volume_restrictions(wish: Wish, state: NodeState) -> Refusal | None:
 
 
 def topology_spread(wish: Wish, state: NodeState) -> Refusal | None:
-    for wanted, tally, own in wish.view.spread:
+    for wanted, tally, most in wish.view.spread:
         domain = state.labels.get(wanted.key)
         if domain is None:
             return _NO_DOMAIN
-        least = tally.least() if tally.domains >= wanted.min_domains else 0
-        if tally.counts.get(domain, 0) + own - least > wanted.max_skew:
+        if tally.counts.get(domain, 0) > most:
             return _UNEVEN
     return None
 
@@ -195,20 +196,45 @@ def pod_affinity(wish: Wish, state: NodeState) -> Refusal | None:
 
 
 FILTERS: tuple[Filter, ...] = (
-    Filter("NodeUnschedulable", unschedulable, Change.NODE),
-    Filter("NodeName", node_name, Change.NODE),
-    Filter("NodeConditions", conditions, Change.NODE),
-    Filter("TaintToleration", taints, Change.NODE),
-    Filter("NodeAffinity", node_affinity, Change.NODE),
-    Filter("NodePorts", ports, Change.NODE | Change.POD_GONE),
-    Filter("NodeResourcesFit", resources, Change.NODE | Change.POD_GONE),
-    Filter("VolumeRestrictions", volume_restrictions, Change.NODE | Change.POD_GONE | Change.VOLUME),
-    Filter("VolumeBinding", volumes, Change.NODE | Change.VOLUME),
-    Filter("PodTopologySpread", topology_spread, Change.NODE | Change.POD_GONE | Change.POD_PLACED, wide=True),
+    Filter("NodeUnschedulable", unschedulable, Reads.NODE, Change.NODE),
+    Filter("NodeName", node_name, Reads.NODE, Change.NODE),
+    Filter("NodeConditions", conditions, Reads.NODE, Change.NODE),
+    Filter("TaintToleration", taints, Reads.NODE, Change.NODE),
+    Filter("NodeAffinity", node_affinity, Reads.NODE, Change.NODE),
+    Filter(
+        "NodePorts",
+        ports,
+        Reads.ROOM,
+        Change.NODE | Change.POD_GONE,
+        concerns=lambda wish: bool(wish.shape.host_ports),
+    ),
+    Filter("NodeResourcesFit", resources, Reads.ROOM, Change.NODE | Change.POD_GONE),
+    Filter(
+        "VolumeRestrictions",
+        volume_restrictions,
+        Reads.ROOM,
+        Change.NODE | Change.POD_GONE | Change.VOLUME,
+        concerns=lambda wish: bool(wish.volumes.alone),
+    ),
+    Filter(
+        "VolumeBinding",
+        volumes,
+        Reads.ROOM,
+        Change.NODE | Change.VOLUME,
+        concerns=lambda wish: bool(wish.volumes.reached_from or wish.volumes.delayed),
+    ),
+    Filter(
+        "PodTopologySpread",
+        topology_spread,
+        Reads.NEIGHBOURS,
+        Change.NODE | Change.POD_GONE | Change.POD_PLACED,
+        concerns=lambda wish: bool(wish.view.spread),
+    ),
     Filter(
         "InterPodAffinity",
         pod_affinity,
+        Reads.NEIGHBOURS,
         Change.NODE | Change.POD_GONE | Change.POD_PLACED | Change.NAMESPACE,
-        wide=True,
+        concerns=lambda wish: bool(wish.view.near or wish.view.far or wish.view.shunned_by),
     ),
 )

@@ -49,7 +49,9 @@ def _evenness(wish: Wish, constraints: tuple[Spread, ...], cluster: Cluster) -> 
     found = []
     for one in constraints:
         tally = _spread_tally(wish, one, keys, cluster)
-        found.append(Evenness(one, tally, int(tally.matches(wish, cluster.tallies.spaces))))
+        least = tally.least() if tally.domains >= one.min_domains else 0
+        own = tally.matches(wish, cluster.tallies.spaces)
+        found.append(Evenness(one, tally, one.max_skew + least - own))
     return tuple(found)
 
 

@@ -10,11 +10,11 @@ import heapq
 import random
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from master.scheduler.cluster import Cluster, NodeState, count
 from master.scheduler.filters import UNFIT, Refusal
+from master.scheduler.looks import Look, Verdict
 from master.scheduler.nominations import refusal_beside_nominated
 from master.scheduler.profile import Profile
 from master.scheduler.scores import zone_spread
@@ -25,33 +25,26 @@ _EXPLORED = 16
 _NO_COUNTS: Counter[str] = Counter()
 
 
-class _Verdict(NamedTuple):
-    """What one version of a node comes to: a refusal, or a score."""
-
-    version: int
-    refusal: Refusal | None
-    score: float
-
-
-@dataclass(order=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """A node that fits, in a heap: the best first, equal ones in any order."""
 
     minus_score: float
     tie: float
-    name: str = field(compare=False)
-    version: int = field(compare=False)
+    name: str
+    version: int
 
 
 class Roster:
     """What is known of all nodes for one shape of pods. Reads the cluster, changes nothing of it."""
 
-    def __init__(self, wish: Wish, cluster: Cluster, profile: Profile) -> None:
+    def __init__(self, wish: Wish, cluster: Cluster, profile: Profile, look: Look) -> None:
         self._cluster = cluster
         self._profile = profile
+        self._look = look
         self._pinned = wish.shape.pinned
         self._by_zone = bool(wish.shape.owner and profile.zone_weight)
-        self._verdicts: dict[str, _Verdict] = {}
+        # What each node came to, and the version of the node.
+        self._verdicts: dict[str, tuple[int, Verdict]] = {}
         self._refused: Counter[Refusal] = Counter()
         self._heaps: dict[str, list[_Entry]] = {}
         self._unseen: list[str] = []
@@ -61,7 +54,7 @@ class Roster:
     def _begin(self) -> None:
         """Nothing is known yet."""
         cluster = self._cluster
-        names = cluster.names if self._pinned is None else [name for name in self._pinned if name in cluster.nodes]
+        names = [name for name in (cluster.nodes if self._pinned is None else self._pinned) if name in cluster.nodes]
         start = random.randrange(len(names)) if names else 0
         self._unseen = names[start:] + names[:start]
         self._verdicts.clear()
@@ -88,20 +81,17 @@ class Roster:
             found[UNFIT] += others
         return found
 
-    def narrow(self, wish: Wish, state: NodeState) -> tuple[Refusal | None, float]:
+    def at(self, wish: Wish, state: NodeState) -> Verdict:
         """Why a node does not fit, or how well it does; by all that reads the node alone."""
         if self._pinned is not None and state.name not in self._pinned:
             return UNFIT, 0.0
-        verdict = self._verdicts.get(state.name)
-        if verdict is None or verdict.version != state.version:
-            verdict = self._look(wish, state)
-        return verdict.refusal, verdict.score
+        known = self._verdicts.get(state.name)
+        return known[1] if known is not None and known[0] == state.version else self._look_at(wish, state)
 
-    def _look(self, wish: Wish, state: NodeState) -> _Verdict:
-        refusal = self._profile.narrow_refusal(wish, state)
-        score = self._profile.narrow_score(wish, state) if refusal is None else 0.0
+    def _look_at(self, wish: Wish, state: NodeState) -> Verdict:
+        refusal, score = verdict = self._look.at(wish, state)
         self._forget(state.name)
-        verdict = self._verdicts[state.name] = _Verdict(state.version, refusal, score)
+        self._verdicts[state.name] = (state.version, verdict)
         if refusal is not None:
             self._refused[refusal] += 1
         else:
@@ -114,13 +104,13 @@ class Roster:
 
     def _forget(self, name: str) -> None:
         before = self._verdicts.pop(name, None)
-        if before is not None and before.refusal is not None:
-            count(self._refused, before.refusal, -1)
+        if before is not None and (refusal := before[1][0]) is not None:
+            count(self._refused, refusal, -1)
 
     def _is_current(self, entry: _Entry) -> bool:
         """Whether an entry tells what was found out last."""
-        verdict = self._verdicts.get(entry.name)
-        return verdict is not None and verdict.version == entry.version and entry.name in self._cluster.nodes
+        known = self._verdicts.get(entry.name)
+        return known is not None and known[0] == entry.version and entry.name in self._cluster.nodes
 
     def _news_of_roomier(self) -> Iterable[str]:
         names = self._cluster.roomier.since(self._roomier_at)
@@ -133,7 +123,7 @@ class Roster:
     def _news_of_fuller(self) -> Iterable[str]:
         names = self._cluster.fuller.since(self._fuller_at)
         self._fuller_at = self._cluster.fuller.end
-        return [*self._verdicts, *self._cluster.names] if names is None else names
+        return [*self._verdicts, *self._cluster.nodes] if names is None else names
 
     def _take_in(self, wish: Wish, names: Iterable[str]) -> None:
         for name in names:
@@ -141,14 +131,14 @@ class Roster:
             if state is None:
                 self._forget(name)
             else:
-                self.narrow(wish, state)
+                self.at(wish, state)
 
     def _explore(self, wish: Wish, enough: int) -> bool:
         """Looks at nodes never looked at until enough of them fit; whether there were any."""
         fitting, unseen = 0, bool(self._unseen)
         while self._unseen and fitting < enough:
             state = self._cluster.nodes.get(self._unseen.pop())
-            fitting += state is not None and self.narrow(wish, state)[0] is None
+            fitting += state is not None and self.at(wish, state)[0] is None
         return unseen
 
     def _take_in_all(self, wish: Wish) -> bool:
@@ -187,7 +177,7 @@ class Roster:
                     break
                 heapq.heappop(heap)
                 looked += 1
-                self._look(wish, state)
+                self._look_at(wish, state)
                 continue
             if not state.nominated or refusal_beside_nominated(wish, state, self._cluster, self._profile) is None:
                 fresh = entry

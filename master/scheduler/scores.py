@@ -1,7 +1,7 @@
 """Scores (the *priorities* of old): how well would this pod run on that node? Each is a pure function.
 
-A narrow score reads one node and is from 0 to 100. A wide one reads ``wish.view`` as well; it is any number, and is
-brought to 0 to 100 among the nodes compared. The node with the highest weighted sum wins; equal ones take turns.
+A score that reads one node is from 0 to 100. One that reads the neighbours as well is any number, and is brought to 0
+to 100 among the nodes compared. The node with the highest weighted sum wins; equal ones take turns.
 """
 
 import math
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from master.scheduler.cluster import NodeState
+from master.scheduler.reading import Reads
 from master.scheduler.terms import term_holds, tolerated
 from master.scheduler.wish import Wish
 
@@ -20,33 +21,36 @@ Rate = Callable[[Wish, NodeState], float]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A rating under its name in Kubernetes, with the weight that counts when none is configured."""
+    """A rating under its name in Kubernetes, with the weight that counts when none is configured.
+
+    concerns: whether it can tell nodes apart for such a pod at all.
+    """
 
     name: str
     rate: Rate
+    reads: Reads
     weight: int
-    wide: bool = False
     less_is_better: bool = False
+    concerns: Callable[[Wish], bool] = lambda _: True
 
 
-def _shares(wish: Wish, state: NodeState) -> tuple[float, float]:
-    """Which parts of CPU and memory would be taken with the pod on the node; 1 is all."""
-    cpu, memory = state.allocatable.get("cpu", 0), state.allocatable.get("memory", 0)
-    return (
-        min(1.0, (state.scored_cpu + wish.shape.scored_cpu) / (cpu or 1)),
-        min(1.0, (state.scored_memory + wish.shape.scored_memory) / (memory or 1)),
-    )
+# These two are asked of each node looked at, so they work on floats and repeat what they share: half the time.
 
 
 def least_requested(wish: Wish, state: NodeState) -> float:
-    cpu, memory = _shares(wish, state)
-    return MAX * (1 - (cpu + memory) / 2)
+    """The smaller part of CPU and memory would be taken with the pod on the node."""
+    shape = wish.shape
+    cpu = (state.scored_cpu + shape.scored_cpu) * state.per_cpu
+    memory = (state.scored_memory + shape.scored_memory) * state.per_memory
+    return 100.0 - 50.0 * ((cpu if cpu < 1.0 else 1.0) + (memory if memory < 1.0 else 1.0))
 
 
 def balanced_allocation(wish: Wish, state: NodeState) -> float:
-    """CPU and memory taken alike."""
-    cpu, memory = _shares(wish, state)
-    return MAX * (1 - abs(cpu - memory) / 2)
+    """CPU and memory would be taken alike."""
+    shape = wish.shape
+    cpu = (state.scored_cpu + shape.scored_cpu) * state.per_cpu
+    memory = (state.scored_memory + shape.scored_memory) * state.per_memory
+    return 100.0 - 50.0 * abs((cpu if cpu < 1.0 else 1.0) - (memory if memory < 1.0 else 1.0))
 
 
 def image_locality(wish: Wish, state: NodeState) -> float:
@@ -128,12 +132,19 @@ def normalised(values: list[float], *, less_is_better: bool) -> list[float]:
 
 
 SCORES: tuple[Score, ...] = (
-    Score("NodeResourcesFit", least_requested, 1),
-    Score("NodeResourcesBalancedAllocation", balanced_allocation, 1),
-    Score("ImageLocality", image_locality, 1),
-    Score("SelectorSpread", selector_spread, 2),
-    Score("NodeAffinity", preferred_affinity, 2),
-    Score("TaintToleration", preferred_taints, 3),
-    Score("PodTopologySpread", topology_spread, 2, wide=True, less_is_better=True),
-    Score("InterPodAffinity", pod_affinity, 2, wide=True),
+    Score("NodeResourcesFit", least_requested, Reads.ROOM, 1),
+    Score("NodeResourcesBalancedAllocation", balanced_allocation, Reads.ROOM, 1),
+    Score("ImageLocality", image_locality, Reads.ROOM, 1),
+    Score("SelectorSpread", selector_spread, Reads.ROOM, 2, concerns=lambda wish: bool(wish.shape.owner)),
+    Score("NodeAffinity", preferred_affinity, Reads.NODE, 2),
+    Score("TaintToleration", preferred_taints, Reads.NODE, 3),
+    Score(
+        "PodTopologySpread",
+        topology_spread,
+        Reads.NEIGHBOURS,
+        2,
+        less_is_better=True,
+        concerns=lambda wish: bool(wish.view.soft_spread),
+    ),
+    Score("InterPodAffinity", pod_affinity, Reads.NEIGHBOURS, 2, concerns=lambda wish: bool(wish.view.wishes)),
 )

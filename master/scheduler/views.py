@@ -23,11 +23,11 @@ class Placed(NamedTuple):
 
 
 class Evenness(NamedTuple):
-    """A spread constraint, the pods that count for it, and whether the pod itself would."""
+    """A spread constraint, the pods that count for it, and how many of them a domain may have for one more."""
 
     wanted: Spread
     tally: Tally
-    own: int
+    most: int
 
 
 @dataclass(frozen=True, slots=True)

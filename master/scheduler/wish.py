@@ -3,12 +3,13 @@
 Pods of one template want the same; that part, the *shape*, is held once for all of them.
 """
 
+import sys
 import weakref
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from api.codec import encode
-from api.core import NodeSelector, NodeSelectorTerm, Pod, Toleration
+from api.core import NodeSelector, NodeSelectorTerm, Pod, PodSpec, Toleration
 from api.core.affinity import Affinity, TopologySpreadConstraint
 from api.qos import qos_class
 from master.scheduler.amounts import Amounts, HostPort, host_ports, requests, scored_requests
@@ -21,21 +22,22 @@ _EVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
 class Shape:
-    """What all pods of one template and owner want."""
+    """What all pods of one template and owner want. ``node_terms``: all that they ask of a node itself, as a key."""
 
     node_selector: dict[str, str]
     affinity: Affinity | None
     tolerations: list[Toleration]
     constraints: list[TopologySpreadConstraint]
     requests: Amounts
-    scored_cpu: int
-    scored_memory: int
+    scored_cpu: float
+    scored_memory: float
     host_ports: frozenset[HostPort]
     images: tuple[str, ...]
     claims: tuple[str, ...]
     owner: str
     best_effort: bool
     pinned: frozenset[str] | None
+    node_terms: str
     label_keys: tuple[str, ...]
     terms: dict[tuple[str, ...], PodTerms] = field(default_factory=dict)
 
@@ -140,9 +142,16 @@ def _shape(pod: Pod) -> Shape:
             owner=owner,
             best_effort=qos_class(spec) == "BestEffort",
             pinned=_pinned(spec.affinity),
+            node_terms=_node_terms(spec),
             label_keys=label_keys(spec.affinity, spec.topology_spread_constraints),
         )
     return shape
+
+
+def _node_terms(spec: PodSpec) -> str:
+    affinity = spec.affinity.node_affinity if spec.affinity is not None else None
+    wanted = (spec.node_selector, affinity, spec.tolerations, qos_class(spec) == "BestEffort")
+    return sys.intern(encode(wanted).decode())
 
 
 def _tagged(image: str) -> str:

@@ -9,6 +9,7 @@ from master.scheduler import scores
 from master.scheduler.cluster import NodeState
 from master.scheduler.decision import Chooser
 from master.scheduler.profile import Profile
+from master.scheduler.reading import Reads
 from master.scheduler.wish import Wish
 from tests.scheduler.made import choose, cluster, node, pod, state
 
@@ -57,7 +58,9 @@ def test_a_score_prefers(score: scores.Rate, one: Pod, better: NodeState, worse:
     assert 0 <= score(wish, worse) < score(wish, better) <= scores.MAX
 
 
-@pytest.mark.parametrize("score", [one for one in scores.SCORES if not one.wide], ids=lambda score: score.name)
+@pytest.mark.parametrize(
+    "score", [one for one in scores.SCORES if one.reads is not Reads.NEIGHBOURS], ids=lambda score: score.name
+)
 def test_every_narrow_score_stays_in_its_bounds(score: scores.Score) -> None:
     full = state(node(room={"cpu": "0", "memory": "0"}), *(pod(f"x{n}", cpu="9", memory="99Gi") for n in range(20)))
     for one in (pod(), pod(owner="rc"), pod(cpu="1000", memory="1Ti"), pod(containers=[])):

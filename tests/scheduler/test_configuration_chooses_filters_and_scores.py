@@ -77,7 +77,7 @@ def test_times_and_shares_are_read() -> None:
     chosen = profile(podInitialBackoffSeconds=2, podMaxBackoffSeconds=60, percentageOfNodesToScore=50)
     assert (chosen.initial_backoff_s, chosen.max_backoff_s) == (2, 60)
     assert [chosen.sample(nodes) for nodes in (10, 100, 1000)] == [10, 100, 500]
-    assert [profile().sample(nodes) for nodes in (10, 100, 1000, 5000)] == [10, 100, 100, 250]
+    assert [profile().sample(nodes) for nodes in (10, 100, 1000, 5000)] == [10, 100, 100, 100]
     assert profile(percentageOfNodesToScore=100).sample(5000) == 5000
 
 
