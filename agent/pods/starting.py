@@ -30,7 +30,7 @@ from agent.runtime.failures import RuntimeRefusal
 from agent.runtime.images import ImageFailed, ImageHere, ImagePending
 from agent.runtime.records import SANDBOX_CONTAINER, ContainerRecord, container_name
 from agent.volumes import VolumeError, prepare_volumes, refresh_volumes
-from agent.volumes.preparing import mounts_of
+from agent.volumes.mounts import mounts_of
 from agent.volumes.tokens import Tokens
 from api.core import Container, EphemeralContainer, Pod
 
@@ -139,7 +139,7 @@ class Starter:
         directory = around.pod_directory(pod.metadata.uid)
         volumes = prepare_volumes(pod, directory, sources)
         mounts = [
-            *mounts_of(container, volumes, env),
+            *mounts_of(container, volumes, env, directory),
             *self._own_mounts(pod, container, directory, attempt=action.attempt, pod_ip=sources.pod_ip),
         ]
         return container_config(

@@ -1,5 +1,6 @@
 """mount(8) and umount(8), with limits. Called in the threads of pods only: a server that is gone holds up its pod."""
 
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,12 +34,34 @@ def nfs_command(path: Path, source: NFSVolumeSource, options: Sequence[str]) -> 
     return ["mount", "-t", "nfs", *flags, f"{host}:{source.path}", str(path)]
 
 
+def bind(opened: int, path: Path) -> None:
+    """What a descriptor of this process stands for, and not what its name has become since."""
+    source = f"/proc/{os.getpid()}/fd/{opened}"
+    _run(["mount", "--no-canonicalize", "--bind", source, str(path)], timeout_s=_LOCAL_TIMEOUT_S)
+
+
+def set_apart(path: Path, *, private: bool) -> None:
+    """What is mounted or unmounted below has no effect on where it came from; nor the other way, when private."""
+    _run(["mount", "--make-private" if private else "--make-slave", str(path)], timeout_s=_LOCAL_TIMEOUT_S)
+
+
+def unmount(path: Path) -> None:
+    _run(["umount", str(path)], timeout_s=_LOCAL_TIMEOUT_S)
+
+
+def is_mounted(path: Path) -> bool:
+    return str(path.resolve()) in mount_points()
+
+
 def _mount_once(path: Path, command: list[str], *, timeout_s: int) -> None:
-    if str(path) in mount_points():
-        return
+    if not is_mounted(path):
+        _run(command, timeout_s=timeout_s)
+
+
+def _run(command: list[str], *, timeout_s: int) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired as error:
-        raise MountError(f"mount: no answer within {timeout_s} s: {' '.join(command)}") from error
+        raise MountError(f"{command[0]}: no answer within {timeout_s} s: {' '.join(command)}") from error
     if done.returncode:
-        raise MountError(f"mount: {done.stderr.strip()}")
+        raise MountError(f"{command[0]}: {done.stderr.strip()}")

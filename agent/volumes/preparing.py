@@ -1,4 +1,4 @@
-"""Makes the volumes of a pod under its directory, and tells where each container mounts them from.
+"""Makes the volumes of a pod under its directory.
 
 The layout is the kubelet's: <pod>/volumes/kubernetes.io~<kind>/<name>. Making is idempotent: what is there already is
 kept, files of configMaps and the like are brought up to date. A kind that this agent does not have fails the start with
@@ -8,12 +8,10 @@ a message that names it.
 import os
 import stat
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.pods.docker_config import Mount
-from agent.pods.environment import expand
 from agent.pods.problems import ConfigError
 from agent.pods.sources import Sources
 from agent.volumes.files import Files, files_of
@@ -23,7 +21,6 @@ from api.core import Container, Pod, Volume
 from api.core.volume import HostPathVolumeSource, NFSVolumeSource
 from api.defaulting import VOLUME_SOURCES
 
-_PROPAGATION = {None: "rprivate", "None": "rprivate", "HostToContainer": "rslave", "Bidirectional": "rshared"}
 _HOST_PATH_CHECKS: dict[str, tuple[str, Callable[[int], bool]]] = {
     "Directory": ("a directory", stat.S_ISDIR),
     "DirectoryOrCreate": ("a directory", stat.S_ISDIR),
@@ -234,40 +231,3 @@ def _host_path(source: HostPathVolumeSource) -> Path:
         if not path.exists() or not check(path.stat().st_mode):
             raise VolumeError(f"hostPath type check failed: {path} is not {what}")
     return path
-
-
-def mounts_of(container: Container, volumes: Mapping[str, Prepared], env: Mapping[str, str]) -> list[Mount]:
-    """What the container mounts. Raises VolumeError for a volume or path that is not there."""
-    mounts = []
-    for mount in container.volume_mounts:
-        volume = volumes.get(mount.name)
-        if volume is None:
-            raise VolumeError(f"cannot find volume {mount.name!r} to mount into container {container.name!r}")
-        if mount.recursive_read_only == "Enabled":
-            raise VolumeError(f"volume {mount.name!r}: recursiveReadOnly is not supported by this agent")
-        sub_path = expand(mount.sub_path_expr, env) if mount.sub_path_expr else mount.sub_path
-        source = _sub_path(volume.path, sub_path) if sub_path else volume.path
-        read_only = mount.read_only or volume.read_only
-        mounts.append(Mount(str(source), mount.mount_path, read_only, _PROPAGATION[mount.mount_propagation]))
-    return mounts
-
-
-def _sub_path(root: Path, sub_path: str) -> Path:
-    """A path within the volume, made when it is missing; refused when a link leads out of the volume."""
-    inside = root.resolve()
-    path = (inside / sub_path).resolve()
-    if not path.is_relative_to(inside):
-        raise VolumeError(f"subPath {sub_path!r} leads out of the volume")
-    if not path.exists():
-        _make_alike(path, inside)
-    return path
-
-
-def _make_alike(path: Path, volume: Path) -> None:
-    """Directories that belong to the volume's owners and may be used by whoever may use the volume."""
-    like = volume.stat()
-    for folder in [*reversed(path.parents), path]:
-        if folder.is_relative_to(volume) and not folder.exists():
-            folder.mkdir()
-            os.chown(folder, like.st_uid, like.st_gid)
-            folder.chmod(stat.S_IMODE(like.st_mode))

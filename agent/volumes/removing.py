@@ -1,7 +1,7 @@
 """Removes a pod's directory, and never anything that is mounted into it.
 
-What we mounted ourselves (tmpfs, NFS) is unmounted first. If any mount is left under the directory, nothing is removed:
-the data behind it is not ours.
+What we mounted ourselves (tmpfs, NFS, binds of subPaths) is unmounted first. If any mount is left under the directory,
+nothing is removed: the data behind it is not ours.
 """
 
 import logging
@@ -13,6 +13,7 @@ log = logging.getLogger(__name__)
 
 _UNMOUNT_TIMEOUT_S, _REMOVE_TIMEOUT_S = 10, 60
 _OURS = ("tmpfs", "nfs", "nfs4")
+SUB_PATHS = "volume-subpaths"
 
 
 def mount_points(mountinfo: Path = Path("/proc/self/mountinfo")) -> dict[str, str]:
@@ -64,7 +65,7 @@ def remove_tree(directory: Path) -> bool:
         return True
     prefix = f"{directory.resolve()}/"
     for point, kind in sorted(mount_points().items(), reverse=True):
-        if point.startswith(prefix) and kind in _OURS:
+        if point.startswith(prefix) and (kind in _OURS or point.startswith(f"{prefix}{SUB_PATHS}/")):
             _unmount(point, lazily=kind != "tmpfs")
     left = [point for point in mount_points() if point.startswith(prefix)]
     if left:
