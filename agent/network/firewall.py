@@ -13,6 +13,8 @@ from agent.network.peers import Peer
 
 log = logging.getLogger(__name__)
 
+# Podman's network plugin keeps the bridges of its networks apart, and leaves these rules when a network is removed.
+_PODMANS = ("CNI-ISOLATION-STAGE-1", "CNI-ISOLATION-STAGE-2")
 _LIMIT_S = 20.0
 _LOCK_S = "10"
 
@@ -76,6 +78,19 @@ def remove(table: str, name: str) -> bool:
 def present(name: str) -> list[str]:
     """The tables that have a chain of this name."""
     return [table for table in ("filter", "nat") if any(ln.startswith(f":{name} ") for ln in _save(table))]
+
+
+def left_by_podman(bridge: str) -> list[str]:
+    """Its rules for our bridge, as iptables-save shows them. Raises FirewallError."""
+    own = (f" -i {bridge} ", f" -o {bridge} ")
+    rules = [line for line in _save("filter") if line.startswith(tuple(f"-A {name} " for name in _PODMANS))]
+    return [rule for rule in rules if any(part in rule for part in own)]
+
+
+def remove_rules(table: str, rules: Sequence[str]) -> None:
+    """All of them or none. Raises FirewallError."""
+    text = [f"*{table}", *(f"-D{rule[2:]}" for rule in rules), "COMMIT", ""]
+    _run("iptables-restore", "--noflush", "--wait", _LOCK_S, stdin="\n".join(text))
 
 
 def _jumps(saved: Sequence[str], name: str) -> list[str]:

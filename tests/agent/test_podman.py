@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from docker.api import APIClient
 
+from agent.network.traces import cleanup, seen
 from agent.runtime.pause import PAUSE_IMAGE
 from tests.agent.certificates import Authority
 from tests.agent.cluster import Cluster, free_cidr, ready, restarts, wait_until
@@ -46,6 +47,7 @@ def cluster(podman: Podman, rootfs: bytes, authority: Authority, tmp_path: Path)
         podman.run("rm", "--all", "--force", "--time=0")
         made.clean()
         api.close()
+        cleanup(made.name, made.bridge)
 
 
 def test_a_pod_lives_and_ends_on_podman(cluster: Cluster, podman: Podman) -> None:
@@ -97,3 +99,5 @@ def test_uninstall_removes_containers_before_their_sandboxes(
     assert told.count("removed container") == 6
     assert podman.run("ps", "--all", "--quiet") == ""
     assert cluster.docker.networks(names=[cluster.bridge]) == []
+    assert "rules of Podman" in told
+    assert seen(cluster.name, cluster.bridge) == []
