@@ -2,10 +2,12 @@
 
 import re
 import time
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 _SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_STORAGE_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 25.0, 50.0, 120.0, 300.0, 600.0)  # Kubernetes' own
 
 # Method and path of a call to Docker, and the kubelet's word for it.
 _OPERATIONS = [
@@ -37,33 +39,43 @@ class Instruments:
     """Counters and histograms of one agent. Thread-safe."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._operations = Counter(
-            "kubelet_runtime_operations", "Calls to Docker.", ["operation_type"], registry=registry
+        counter = partial(Counter, registry=registry)
+        timed = partial(Histogram, buckets=_SECONDS, registry=registry)
+        of_type, of_volume = ("operation_type",), ("volume_plugin", "operation_name")
+        self._operations = counter(
+            "kubelet_runtime_operations", "Cumulative number of runtime operations by operation type.", of_type
         )
-        self._errors = Counter(
-            "kubelet_runtime_operations_errors", "Calls that Docker refused.", ["operation_type"], registry=registry
+        self._errors = counter(
+            "kubelet_runtime_operations_errors",
+            "Cumulative number of runtime operation errors by operation type.",
+            of_type,
         )
-        self._duration = Histogram(
-            "kubelet_runtime_operations_duration_seconds", "How long Docker took to answer.", ["operation_type"],
-            buckets=_SECONDS, registry=registry,
+        self._duration = timed(
+            "kubelet_runtime_operations_duration_seconds",
+            "Duration in seconds of runtime operations. Broken down by operation type.",
+            of_type,
+        )
+        self._work = timed(
+            "kubelet_pod_worker_duration_seconds",
+            "Duration in seconds to sync a single pod. Broken down by operation type: create, update, or sync",
+            of_type,
+        )
+        self._start = timed(
+            "kubelet_pod_start_duration_seconds",
+            "Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run",
+        )
+        self._relist = timed("kubelet_pleg_relist_duration_seconds", "Duration in seconds for relisting pods in PLEG.")
+        self._interval = timed("kubelet_pleg_relist_interval_seconds", "Interval in seconds between relisting in PLEG.")
+        self._cgroups = timed(
+            "kubelet_cgroup_manager_duration_seconds",
+            "Duration in seconds for cgroup manager operations. Broken down by method.",
+            of_type,
+        )
+        self._storage = Histogram(
+            "storage_operation_duration_seconds", "Storage operation duration", (*of_volume, "status", "migrated"),
+            buckets=_STORAGE_SECONDS, registry=registry,
         )  # fmt: skip
-        self._work = Histogram(
-            "kubelet_pod_worker_duration_seconds", "How long one look at a pod took.", ["operation_type"],
-            buckets=_SECONDS, registry=registry,
-        )  # fmt: skip
-        self._start = Histogram(
-            "kubelet_pod_start_duration_seconds", "From the first sight of a pod until its containers ran.",
-            buckets=_SECONDS, registry=registry,
-        )  # fmt: skip
-        self._relist = Histogram(
-            "kubelet_pleg_relist_duration_seconds", "How long a full look at Docker took.",
-            buckets=_SECONDS, registry=registry,
-        )  # fmt: skip
-
-        self._interval = Histogram(
-            "kubelet_pleg_relist_interval_seconds", "Between the ends of two full looks at Docker.",
-            buckets=_SECONDS, registry=registry,
-        )  # fmt: skip
+        self._storage_errors = counter("storage_operation_errors", "Storage operation errors", of_volume)
         self._relisted_at: float | None = None
 
     def docker_answered(self, method: str, path: str, *, status: int, took_s: float) -> None:
@@ -87,3 +99,21 @@ class Instruments:
         if self._relisted_at is not None:
             self._interval.observe(now - self._relisted_at)
         self._relisted_at = now
+
+    def cgroup_kept(self, operation: str, took_s: float) -> None:
+        """``operation``: create, update or destroy."""
+        self._cgroups.labels(operation).observe(took_s)
+
+    def volume_made(self, plugin: str, took_s: float, well: bool) -> None:
+        self._stored(plugin, "volume_mount", took_s, well=well)
+
+    def volume_unmounted(self, directory: str, took_s: float, well: bool) -> None:
+        """``directory`` is that of the plugin (kubernetes.io~nfs). What else of ours is mounted is no volume."""
+        prefix, _, kind = directory.partition("~")
+        if kind:
+            self._stored(f"{prefix}/{kind}", "volume_unmount", took_s, well=well)
+
+    def _stored(self, plugin: str, operation: str, took_s: float, *, well: bool) -> None:
+        self._storage.labels(plugin, operation, "success" if well else "fail-unknown", "false").observe(took_s)
+        if not well:
+            self._storage_errors.labels(plugin, operation).inc()

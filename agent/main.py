@@ -11,10 +11,10 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from agent.cadvisor import CadvisorMetrics
 from agent.cgroups import traces as cgroup_traces
 from agent.cgroups.keeper import PodCgroups
+from agent.collectors import others, own
 from agent.config import Config
 from agent.instruments import Instruments
 from agent.jobs import Jobs
-from agent.metrics import AgentCollector
 from agent.network import traces
 from agent.network.keeper import RouteKeeper
 from agent.network.marks import tunnel_name
@@ -50,7 +50,7 @@ from agent.runtime.network import NetworkKeeper
 from agent.runtime.pause import PAUSE_IMAGE
 from agent.server.routes import Routes
 from agent.server.server import AgentServer
-from agent.server.stats import ProbeCollector, ResourceCollector, Summary
+from agent.server.stats import Summary
 from agent.server.stats_of_disk import Disks
 from agent.server.streaming.routes import StreamRoutes
 from agent.volumes.usage import room_of
@@ -108,7 +108,7 @@ class Agent:
         self.cgroups = PodCgroups(
             config, cpu_count=self.machine.cpu_count, memory_bytes=self.machine.memory_bytes, pods=self.store.all,
             running=lambda: {record.uid for record in self.cache.all()},
-            tell=lambda *event: self.keeper.event(*event),
+            tell=lambda *event: self.keeper.event(*event), kept=self.instruments.cgroup_kept,
         )  # fmt: skip
         self.around = self._surroundings()
         self.prober = Prober(self.docker, self._jobs["probe"], on_change=self.queue.add, tell=self._tell_probe)
@@ -163,14 +163,13 @@ class Agent:
             ),
             evict=self.worker.evict, tell_node=self.keeper.event,
         )  # fmt: skip
-        registry.register(AgentCollector(self.store, self.cache, self.queue, config.node, self.worker, self.evictor))
         routes = Routes(
             self.store,
             self.cache,
             self.worker,
             registry=registry,
             cadvisor=self.cadvisor.render,
-            others=self._other_metrics(),
+            others=others(self),
             summary=Summary(
                 config.node,
                 self.cache,
@@ -180,15 +179,10 @@ class Agent:
         )
         streams = StreamRoutes(config, self.docker, self.store, self.cache)
         self.server = AgentServer(config, exact=routes.exact(), prefixes=routes.prefixes(), streams=streams.prefixes())
+        for collector in own(self):
+            registry.register(collector)
         self._settler = threading.Thread(target=self._settle, name="agent-settle", daemon=True)
         self._stopping = threading.Event()
-
-    def _other_metrics(self) -> dict[str, CollectorRegistry]:
-        """Paths that show one collector each."""
-        resource, probes = CollectorRegistry(), CollectorRegistry()
-        resource.register(ResourceCollector(self.cache, self.cadvisor.samples))
-        probes.register(ProbeCollector(self.prober))
-        return {"/metrics/resource": resource, "/metrics/probes": probes}
 
     def _surroundings(self) -> Surroundings:
         config = self.config

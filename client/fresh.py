@@ -19,6 +19,8 @@ class Fresh:
     """Some files that are read together. Safe to share between threads."""
 
     def __init__(self, *paths: Path) -> None:
+        self.failures = 0
+        """How often what was found could not be used."""
         self._paths = paths
         self._seen = self._state()
         self._lock = threading.Lock()
@@ -37,6 +39,7 @@ class Fresh:
                 log.info("read again files=%s", ",".join(map(str, self._paths)))
         except Exception as error:  # noqa: BLE001
             # The door to what others write: a file that is no good must not end what works with the former one.
+            self.failures += 1
             log.warning("cannot be used, keeping what was read before files=%s error=%s", self._paths, error)
         finally:
             self._lock.release()

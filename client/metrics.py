@@ -3,18 +3,15 @@
 The counters are this process's; a daemon shows them where it shows its own: ``show(registry)``.
 """
 
-import platform
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from client.build import HELP, build_labels
 from client.transport import RequestObserver
 
-KUBERNETES = ("1", "32")
-"""The version whose behaviour ours is."""
 _BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 _REQUESTS = Counter(
     "rest_client_requests",
@@ -43,17 +40,8 @@ class BuildInfo(Collector):
     """``kubernetes_build_info``: which version this is, with the value 1."""
 
     def collect(self) -> Iterator[Metric]:
-        major, minor = KUBERNETES
-        labels = {
-            "major": major,
-            "minor": minor,
-            "git_version": f"v{major}.{minor}.0+steersman.{_own_version()}",
-            "go_version": f"python{platform.python_version()}",
-            "compiler": platform.python_implementation(),
-        }
-        family = GaugeMetricFamily(
-            "kubernetes_build_info", "The version that runs; the value is always 1.", labels=list(labels)
-        )
+        labels = build_labels()
+        family = GaugeMetricFamily("kubernetes_build_info", HELP, labels=list(labels))
         family.add_metric(list(labels.values()), 1)
         yield family
 
@@ -64,10 +52,3 @@ def show(registry: CollectorRegistry) -> None:
     registry.register(BuildInfo())
     registry.register(_REQUESTS)
     registry.register(_LATENCY)
-
-
-def _own_version() -> str:
-    try:
-        return version("steersman")
-    except PackageNotFoundError:
-        return "0.0.0"

@@ -100,8 +100,20 @@ class Transport:
         """For all requests from now on; what is under way, ends on the connections it has."""
         path, former = self._credentials.path, self._pool
         assert path is not None
-        self._pool = Pool(load_kubeconfig(path, context=self._credentials.context), self._user_agent)
+        found = load_kubeconfig(path, context=self._credentials.context)
+        self._pool = Pool(found, self._user_agent)
+        self._credentials = found
         former.close()
+
+    @property
+    def certificate(self) -> bytes:
+        """PEM of the one that is shown to the server; empty where a token is."""
+        return self._credentials.certificate
+
+    @property
+    def failed_renewals(self) -> int:
+        """How often the kubeconfig was replaced by one that could not be used."""
+        return self._fresh.failures
 
     def request(
         self,

@@ -17,25 +17,33 @@ _ADDS = Counter("workqueue_adds", "Total number of adds handled by workqueue", _
 _RETRIES = Counter("workqueue_retries", "Total number of retries handled by workqueue", _LABELS)
 _WAITED = Histogram(
     "workqueue_queue_duration_seconds",
-    "How long in seconds an item stays in workqueue before being requested",
+    "How long in seconds an item stays in workqueue before being requested.",
     _LABELS,
     buckets=_BUCKETS,
 )
 _WORKED = Histogram(
     "workqueue_work_duration_seconds",
-    "How long in seconds processing an item from workqueue takes",
+    "How long in seconds processing an item from workqueue takes.",
     _LABELS,
     buckets=_BUCKETS,
 )
 _UNFINISHED = Gauge(
-    "workqueue_unfinished_work_seconds", "Seconds of work in progress that work_duration has not observed yet", _LABELS
+    "workqueue_unfinished_work_seconds",
+    "How many seconds of work has done that is in progress and hasn't been observed by work_duration. Large values "
+    "indicate stuck threads. One can deduce the number of stuck threads by observing the rate at which this increases.",
+    _LABELS,
 )
 _LONGEST = Gauge(
     "workqueue_longest_running_processor_seconds",
-    "For how many seconds the longest processor has been running",
+    "How many seconds has the longest running processor for workqueue been running.",
     _LABELS,
 )
-_LEADS = Gauge("leader_election_master_status", "1 if this copy holds the lease, 0 if not", _LABELS)
+_LEADS = Gauge(
+    "leader_election_master_status",
+    "Gauge of if the reporting system is master of the relevant lease, 0 indicates backup, 1 indicates master. 'name' "
+    "is the string used to identify the lease. Please make sure to group by name.",
+    _LABELS,
+)
 
 
 class QueueMetrics(QueueObserver):

@@ -34,24 +34,24 @@ class ProxyMetrics:
         ProcessCollector(registry=self.registry)
         self.sync_duration = Histogram(
             "kubeproxy_sync_proxy_rules_duration_seconds",
-            "Seconds one pass took: data plane and rules",
+            "SyncProxyRules latency in seconds",
             buckets=_BUCKETS,
             registry=self.registry,
         )
         self.last_sync = Gauge(
             "kubeproxy_sync_proxy_rules_last_timestamp_seconds",
-            "When the last pass succeeded, seconds since 1970",
+            "The last time proxy rules were successfully synced",
             registry=self.registry,
         )
         self.programming = Histogram(
             "kubeproxy_network_programming_duration_seconds",
-            "Seconds from the change of a pod or service to rules and sockets that follow it",
+            "In Cluster Network Programming Latency in seconds",
             buckets=_PROGRAMMING_BUCKETS,
             registry=self.registry,
         )
         self.rule_failures = Counter(
             "kubeproxy_sync_proxy_rules_iptables_restore_failures",
-            "Passes that failed since rules, sets or the route could not be read or written",
+            "Cumulative proxy iptables restore failures",
             registry=self.registry,
         )
         self.failures = Gauge(
@@ -82,15 +82,15 @@ class _ChangesCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         told, pending = self._changes.told(), self._changes.pending()
         for what, text, total, waiting in (
-            ("service", "Services", told.services, pending.services),
-            ("endpoint", "Endpoints of services", told.endpoints, pending.endpoints),
+            ("service", "Service", told.services, pending.services),
+            ("endpoint", "Endpoint", told.endpoints, pending.endpoints),
         ):
             name = f"kubeproxy_sync_proxy_rules_{what}_changes"
-            yield CounterMetricFamily(name, f"{text} that came, changed or went", value=total)
-            yield GaugeMetricFamily(f"{name}_pending", f"{text} changed since the last pass", value=waiting)
+            yield CounterMetricFamily(name, f"Cumulative proxy rules {text} changes", value=total)
+            yield GaugeMetricFamily(f"{name}_pending", f"Pending proxy rules {text} changes", value=waiting)
         yield GaugeMetricFamily(
             "kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds",
-            "When a pass was last asked for, seconds since 1970",
+            "The last time a sync of proxy rules was queued",
             value=self._changes.last_queued,
         )
 

@@ -6,6 +6,7 @@ starts. Where the host does not let us, pods run without a group of their own, a
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 
 from agent.cgroups.drivers import Cgroupfs, Driver, Systemd
@@ -20,6 +21,7 @@ from api.scalars import Quantity
 log = logging.getLogger(__name__)
 
 Tell = Callable[[str, str, str], None]  # type, reason, message of an event of the node
+Kept = Callable[[str, float], None]  # what was done to a group (create, update, destroy), and in how many seconds
 
 
 class PodCgroups:
@@ -34,6 +36,7 @@ class PodCgroups:
         pods: Callable[[], Iterable[Pod]],
         running: Callable[[], set[str]],
         tell: Tell,
+        kept: Kept,
     ) -> None:
         self._root = config.cgroup_root
         self._bus = config.dbus_address
@@ -44,6 +47,8 @@ class PodCgroups:
         self._pods = pods
         self._running = running
         self._tell = tell
+        self._kept = kept
+        self._known: set[Names] = set()
         self._lock = threading.Lock()
         self._tree = Tree()
         self._driver: Driver | None = None
@@ -86,11 +91,23 @@ class PodCgroups:
 
     def _set(self, driver: Driver, wanted: Mapping[Names, Allowance]) -> None:
         for names, allowance in wanted.items():
+            operation = "update" if self._is_there(driver, names) else "create"
+            began = time.monotonic()
             driver.apply(names, allowance)
+            self._kept(operation, time.monotonic() - began)
+
+    def _is_there(self, driver: Driver, names: Names) -> bool:
+        """Looked for once: it costs more than what follows."""
+        known = names in self._known or self._tree.is_there(driver.path(names))
+        self._known.add(names)
+        return known
 
     def _remove(self, driver: Driver, unwanted: Callable[[str], bool]) -> None:
         for names in groups_of_pods(driver, self._tree, self._root):
+            began = time.monotonic()
             if unwanted(names[-1]) and driver.remove(names):
+                self._known.discard(names)
+                self._kept("destroy", time.monotonic() - began)
                 log.info("cgroup removed group=%s", "/".join(names))
 
     def _try(self, act: Callable[[], None]) -> bool:

@@ -136,7 +136,7 @@ class Actor:
             return False
         uid = pod.metadata.uid
         self._around.cgroups.forget(uid)
-        if remove_tree(self._around.pod_directory(uid)):
+        if remove_tree(self._around.pod_directory(uid), self._around.instruments.volume_unmounted):
             self._reporter.delete(pod)
         else:
             self._queue.add_after(uid, 10.0)

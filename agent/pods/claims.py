@@ -13,9 +13,11 @@ from api.core.volume import HostPathVolumeSource, NFSVolumeSource
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """Where a claim's data is: a path of this node, or an NFS export. mount_options: of mount(8)."""
+    """Where a claim's data is: a path of this node, or an NFS export. mount_options: of mount(8); kind: the plugin's
+    name."""
 
     volume: str
+    kind: str = "host-path"
     host_path: HostPathVolumeSource | None = None
     nfs: NFSVolumeSource | None = None
     mount_options: tuple[str, ...] = ()
@@ -46,7 +48,7 @@ def claimed(claim: PersistentVolumeClaim, volume: PersistentVolume) -> Claimed:
         raise ConfigError(f'persistentvolume "{name}": volumeMode Block is not supported by this agent')
     options = tuple(spec.mount_options)
     if spec.nfs is not None:
-        return Claimed(volume=name, nfs=spec.nfs, mount_options=options)
+        return Claimed(volume=name, kind="nfs", nfs=spec.nfs, mount_options=options)
     if options:
         raise ConfigError(f'persistentvolume "{name}": mountOptions are supported for nfs only')
     if spec.host_path is not None:
@@ -54,5 +56,6 @@ def claimed(claim: PersistentVolumeClaim, volume: PersistentVolume) -> Claimed:
     if spec.local is not None:
         if spec.local.fs_type:
             raise ConfigError(f'persistentvolume "{name}": local.fsType is not supported by this agent')
-        return Claimed(volume=name, host_path=HostPathVolumeSource(path=spec.local.path, type="Directory"))
+        path = HostPathVolumeSource(path=spec.local.path, type="Directory")
+        return Claimed(volume=name, kind="local-volume", host_path=path)
     raise ConfigError(f'persistentvolume "{name}" is of a kind that is not supported by this agent')

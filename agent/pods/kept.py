@@ -34,7 +34,7 @@ class _Kept(msgspec.Struct, kw_only=True):
 
 
 class Kept:
-    """``directory(uid)`` is the pod's. Used by the worker that has the pod."""
+    """``directory(uid)`` is the pod's. Written by the worker that has the pod."""
 
     def __init__(self, directory: Callable[[str], Path]) -> None:
         self._directory = directory
@@ -70,6 +70,11 @@ class Kept:
         if claims - kept.claims.keys():
             return None
         return Sources(config_maps=kept.config_maps, secrets=kept.secrets, claims=kept.claims)
+
+    def claims(self, pod: Pod) -> dict[str, Claimed]:
+        """What stood behind the pod's claims when it was started last, as far as it is known."""
+        kept = self._read(pod) if claims_of(pod) else None
+        return kept.claims if kept is not None else {}
 
     def _read(self, pod: Pod) -> _Kept | None:
         path = self._folder(pod) / _FILE

@@ -85,6 +85,7 @@ class ManifestFolder:
         self._look_s = look_s
         self._on_pods = on_pods
         self._seen: dict[Path, tuple[tuple[int, int, int], Pod | None]] = {}
+        self._refused: set[Path] = set()
         self._told: list[str] | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="agent-manifests", daemon=True)
@@ -98,6 +99,11 @@ class ManifestFolder:
         self._stop.set()
         self._thread.join(timeout_s)
 
+    @property
+    def refused(self) -> bool:
+        """Whether a file that is there now is no pod, or cannot be read."""
+        return bool(self._refused)
+
     def _run(self) -> None:
         while not self._stop.wait(self._look_s):
             self.look()
@@ -110,6 +116,7 @@ class ManifestFolder:
         except OSError as error:
             log.warning("manifests not listed folder=%s error=%s", self._folder, error)
             return
+        self._refused &= set(files)
         self._seen = {path: self._looked_at(path) for path in files}
         pods = {pod.metadata.uid: pod for _, pod in self._seen.values() if pod is not None}
         if self._told != sorted(pods):
@@ -126,10 +133,13 @@ class ManifestFolder:
                 return known
             if status.st_size > _FILE_LIMIT_BYTES:
                 raise ManifestError(f"larger than {_FILE_LIMIT_BYTES} bytes")
-            return stamp, static_pod(path.read_bytes(), node=self._node, origin=str(path))
+            pod = static_pod(path.read_bytes(), node=self._node, origin=str(path))
+            self._refused.discard(path)
+            return stamp, pod
         except FileNotFoundError:
             return (0, 0, 0), None
         except (OSError, ManifestError) as error:
+            self._refused.add(path)
             log.error("manifest ignored path=%s error=%s", path, error)
             return known[0] if isinstance(error, OSError) else stamp, known[1]
 

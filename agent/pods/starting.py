@@ -137,7 +137,7 @@ class Starter:
         sources = self._sources_to_start(pod, sandbox)
         env = environment(pod, container, sources)
         directory = around.pod_directory(pod.metadata.uid)
-        volumes = prepare_volumes(pod, directory, sources)
+        volumes = prepare_volumes(pod, directory, sources, around.instruments.volume_made)
         mounts = [
             *mounts_of(container, volumes, env, directory),
             *self._own_mounts(pod, container, directory, attempt=action.attempt, pod_ip=sources.pod_ip),

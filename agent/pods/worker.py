@@ -195,7 +195,7 @@ class Worker:
                 break
         if not self._around.cache.of_pod(uid):
             self._around.cgroups.forget(uid)
-            if remove_tree(self._around.pod_directory(uid)):
+            if remove_tree(self._around.pod_directory(uid), self._around.instruments.volume_unmounted):
                 self._forget(uid)
 
     def _refresh_volumes(self, pod: Pod, memory: Memory) -> None:

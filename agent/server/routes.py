@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 
+from agent.metrics import exposition
 from agent.pods.ending import container_of
 from agent.pods.store import PodStore
 from agent.pods.worker import Worker
@@ -52,14 +53,14 @@ class Routes:
         return {
             "/healthz": self.healthz,
             "/pods": self.pods,
-            "/metrics": lambda _: Response(generate_latest(self._registry), _PROMETHEUS),
+            "/metrics": lambda _: Response(exposition(self._registry), _PROMETHEUS),
             "/metrics/cadvisor": lambda _: Response(self._cadvisor(), _PROMETHEUS),
             "/stats/summary": lambda _: Response(encode(self._summary()), "application/json"),
             **{path: self._metrics_of(registry) for path, registry in self._others.items()},
         }
 
     def _metrics_of(self, registry: CollectorRegistry) -> Route:
-        return lambda _: Response(generate_latest(registry), _PROMETHEUS)
+        return lambda _: Response(exposition(registry), _PROMETHEUS)
 
     def prefixes(self) -> dict[str, Route]:
         return {"/containerLogs/": self.container_logs}

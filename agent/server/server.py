@@ -41,8 +41,8 @@ class AgentServer(RoutingServer):
         self._streams = streams
         self._exact = exact
         self._prefixes = prefixes
-        self._context = _tls(config)
         self._config = config
+        self._renew()
         self._fresh = Fresh(config.tls_cert_file, config.tls_private_key_file, config.client_ca_file)
         self._free = threading.BoundedSemaphore(config.server_connections)
         self._open: set[socket.socket] = set()
@@ -100,7 +100,15 @@ class AgentServer(RoutingServer):
         raise NotFound(f"the agent has no {request.path}")
 
     def _renew(self) -> None:
+        """Raises OSError."""
+        certificate = self._config.tls_cert_file.read_bytes()
         self._context = _tls(self._config)
+        self.certificate = certificate
+
+    @property
+    def failed_renewals(self) -> int:
+        """How often the certificate or its key was replaced by one that could not be used."""
+        return self._fresh.failures
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Hands a connection to a thread; closes it at once when all are taken."""

@@ -24,6 +24,10 @@ Samples = Callable[[], Mapping[str, ContainerSample]]
 MACHINE = ""
 _CONTAINER = ["container", "namespace", "pod"]
 _POD = ["namespace", "pod"]
+_CPU, _MEMORY = "Cumulative cpu time consumed by the {} in core-seconds", "Current working set of the {} in bytes"
+_START = "Start time of the container since unix epoch in seconds"
+_PROBES = "Cumulative number of a liveness, readiness or startup probe for a container by result."
+_ERROR = "1 if there was an error while getting container metrics, 0 otherwise"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +56,13 @@ class ResourceCollector(Collector):
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        node_cpu = CounterMetricFamily("node_cpu_usage_seconds", "CPU time of the node.")
-        node_memory = GaugeMetricFamily("node_memory_working_set_bytes", "Working set of the node.")
-        cpu = CounterMetricFamily("container_cpu_usage_seconds", "CPU time of a container.", labels=_CONTAINER)
-        memory = GaugeMetricFamily("container_memory_working_set_bytes", "Its working set.", labels=_CONTAINER)
-        start = GaugeMetricFamily("container_start_time_seconds", "When it was started.", labels=_CONTAINER)
-        pod_cpu = CounterMetricFamily("pod_cpu_usage_seconds", "CPU time of a pod.", labels=_POD)
-        pod_memory = GaugeMetricFamily("pod_memory_working_set_bytes", "Its working set.", labels=_POD)
+        node_cpu = CounterMetricFamily("node_cpu_usage_seconds", _CPU.format("node"))
+        node_memory = GaugeMetricFamily("node_memory_working_set_bytes", _MEMORY.format("node"))
+        cpu = CounterMetricFamily("container_cpu_usage_seconds", _CPU.format("container"), labels=_CONTAINER)
+        memory = GaugeMetricFamily("container_memory_working_set_bytes", _MEMORY.format("container"), labels=_CONTAINER)
+        start = GaugeMetricFamily("container_start_time_seconds", _START, labels=_CONTAINER)
+        pod_cpu = CounterMetricFamily("pod_cpu_usage_seconds", _CPU.format("pod"), labels=_POD)
+        pod_memory = GaugeMetricFamily("pod_memory_working_set_bytes", _MEMORY.format("pod"), labels=_POD)
         samples = self._samples()
         machine = samples.get(MACHINE)
         if machine is not None and machine.cpu is not None and machine.memory is not None:
@@ -74,8 +78,10 @@ class ResourceCollector(Collector):
             labels = _labels(rows[0].record)[1:]
             pod_cpu.add_metric(labels, _sum(rows, "cpu") / 1e9, timestamp=rows[0].sample.time_s)
             pod_memory.add_metric(labels, _sum(rows, "memory"), timestamp=rows[0].sample.time_s)
-        error = GaugeMetricFamily("scrape_error", "1 when nothing could be read.", value=0 if machine else 1)
-        yield from (node_cpu, node_memory, cpu, memory, start, pod_cpu, pod_memory, error)
+        yield from (node_cpu, node_memory, cpu, memory, start, pod_cpu, pod_memory)
+        # The first name is that of before Kubernetes 1.29.
+        for name in ("scrape_error", "resource_scrape_error"):
+            yield GaugeMetricFamily(name, _ERROR, value=0 if machine else 1)
 
 
 def _labels(record: ContainerRecord) -> list[str]:
@@ -100,7 +106,7 @@ class ProbeCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         labels = ["probe_type", "result", *_CONTAINER, "pod_uid"]
-        family = CounterMetricFamily("prober_probe", "Probes by their result.", labels=labels)
+        family = CounterMetricFamily("prober_probe", _PROBES, labels=labels)
         for record, kind, result, count in self._prober.results():
             family.add_metric([kind.value, result, *_labels(record), record.uid], count)
         yield family

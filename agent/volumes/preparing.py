@@ -8,6 +8,7 @@ a message that names it.
 import os
 import stat
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from agent.pods.problems import ConfigError
 from agent.pods.sources import Sources
 from agent.volumes.files import Files, files_of
+from agent.volumes.kinds import PREFIX, kind_of, plugin_of
 from agent.volumes.mounting import MountError, mount_nfs, mount_tmpfs
 from agent.volumes.payload import is_written, write_payload
 from api.core import Container, Pod, Volume
@@ -91,11 +93,22 @@ def _add_environment(container: Container, config_maps: set[str], secrets: set[s
             secrets.add(env_from.secret_ref.name)
 
 
-def prepare_volumes(pod: Pod, directory: Path, sources: Sources) -> dict[str, Prepared]:
-    """Makes all volumes, by name. Raises VolumeError."""
+Made = Callable[[str, float, bool], None]  # the plugin's name, seconds, whether it went well
+
+
+def prepare_volumes(pod: Pod, directory: Path, sources: Sources, made: Made = lambda *_: None) -> dict[str, Prepared]:
+    """Makes all volumes, by name; ``made`` hears of each. Raises VolumeError."""
     if unmatched := [volume.name for volume in pod.spec.volumes if not _has_source(volume)]:
         raise VolumeError(_no_plugin(unmatched))
-    return {volume.name: _prepare(volume, pod, directory, sources) for volume in pod.spec.volumes}
+    found = {}
+    for volume in pod.spec.volumes:
+        began, well = time.monotonic(), False
+        try:
+            found[volume.name] = _prepare(volume, pod, directory, sources)
+            well = True
+        finally:
+            made(plugin_of(volume, sources.claims), time.monotonic() - began, well)
+    return found
 
 
 def _has_source(volume: Volume) -> bool:
@@ -206,8 +219,7 @@ def _give_to_group(path: Path, pod: Pod) -> None:
 
 
 def _payload_path(volume: Volume, root: Path) -> Path:
-    kind = "secret" if volume.secret else "configmap" if volume.config_map else "projected"
-    return root / f"kubernetes.io~{'downward-api' if volume.downward_api else kind}" / volume.name
+    return root / f"{PREFIX}~{kind_of(volume)}" / volume.name
 
 
 def _write(volume: Volume, files: Files, root: Path, pod: Pod) -> bool:

@@ -7,6 +7,8 @@ nothing is removed: the data behind it is not ours.
 import logging
 import shutil
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -32,8 +34,9 @@ def _unescaped(text: str) -> str:
     return text
 
 
-def _unmount(point: str, *, lazily: bool) -> None:
-    """An NFS mount whose server is gone is let go of: the kernel ends it when the server answers, or never."""
+def _unmount(point: str, *, lazily: bool) -> bool:
+    """Whether it is no more. An NFS mount whose server is gone is let go of: the kernel ends it when the server
+    answers, or never."""
     for flags in ([], ["-l"]) if lazily else ([],):
         try:
             done = subprocess.run(
@@ -43,8 +46,9 @@ def _unmount(point: str, *, lazily: bool) -> None:
             log.warning("umount does not end mount=%s", point)
             continue
         if done.returncode == 0:
-            return
+            return True
         log.warning("umount failed mount=%s error=%s", point, done.stderr.strip())
+    return False
 
 
 def _remove_deep(directory: Path) -> bool:
@@ -59,14 +63,22 @@ def _remove_deep(directory: Path) -> bool:
     return done.returncode == 0
 
 
-def remove_tree(directory: Path) -> bool:
-    """Whether the directory is gone. False when something is mounted in it that is not ours, with a line in the log."""
+Unmounted = Callable[[str, float, bool], None]  # the directory of the volume's kind, seconds, whether it went well
+
+
+def remove_tree(directory: Path, unmounted: Unmounted = lambda *_: None) -> bool:
+    """Whether the directory is gone. False when something is mounted in it that is not ours, with a line in the log.
+
+    ``unmounted`` hears of each mount of ours that was taken away, or not.
+    """
     if not directory.exists():
         return True
     prefix = f"{directory.resolve()}/"
     for point, kind in sorted(mount_points().items(), reverse=True):
         if point.startswith(prefix) and (kind in _OURS or point.startswith(f"{prefix}{SUB_PATHS}/")):
-            _unmount(point, lazily=kind != "tmpfs")
+            began = time.monotonic()
+            well = _unmount(point, lazily=kind != "tmpfs")
+            unmounted(Path(point).parent.name, time.monotonic() - began, well)
     left = [point for point in mount_points() if point.startswith(prefix)]
     if left:
         log.error("pod directory kept, still mounted directory=%s mount=%s", directory, left[0])

@@ -60,16 +60,17 @@ def _entries(directory: str) -> list[tuple[os.stat_result, str]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """A file system: bytes and inodes in all, and those that are free for us."""
+    """A file system: bytes and inodes in all, those that are free, and those that are free for us."""
 
     capacity_bytes: int
+    free_bytes: int
     available_bytes: int
     inodes: int
     inodes_free: int
 
     @property
     def used(self) -> Used:
-        return Used(self.capacity_bytes - self.available_bytes, self.inodes - self.inodes_free)
+        return Used(self.capacity_bytes - self.free_bytes, self.inodes - self.inodes_free)
 
 
 def room_of(path: Path | str) -> Room | None:
@@ -79,6 +80,7 @@ def room_of(path: Path | str) -> Room | None:
     except OSError:
         return None
     return Room(
-        capacity_bytes=status.f_blocks * status.f_frsize, available_bytes=status.f_bavail * status.f_frsize,
-        inodes=status.f_files, inodes_free=status.f_favail,
+        capacity_bytes=status.f_blocks * status.f_frsize, free_bytes=status.f_bfree * status.f_frsize,
+        available_bytes=status.f_bavail * status.f_frsize,
+        inodes=status.f_files, inodes_free=status.f_ffree,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from functools import lru_cache
 import msgspec
 from msgspec.structs import replace
 
-from api.errors import ApiError, BadRequest, MethodNotAllowed
+from api.errors import ApiError, BadRequest, MethodNotAllowed, TooManyRequests
 from api.selectors import FieldTerm, parse_fields
 from master.apiserver.authentication.impersonation import impersonated
 from master.apiserver.authentication.user import User
@@ -118,11 +118,14 @@ class Handler:
         lane, series = self._inflight.unlimited, None
         try:
             user = impersonated(request, self._backend.authenticate(request), self._backend.access)
+            peer = request.peer_certificate
+            if peer is not None and peer.ends is not None:
+                self._metrics.certificates.used(peer.ends - started)
             plan_of = self._plan if len(request.raw_path) <= _PATH_KEPT else self._plan_of
             plan = plan_of(request.method, request.raw_path, _is_watch(request))
             if plan is not None:
                 series = plan.series
-                check_room(plan.lane, user)
+                self._check_room(plan, user)
                 lane = plan.lane
                 answer = self._operate(request, user, plan.route)
                 if plan.route.operation is get and type(answer) is Response:
@@ -146,6 +149,15 @@ class Handler:
         route = self._router.route(method, segments, watch=watch)
         lane = self._inflight.lane(route.verb, route.target.subresource)
         return _Plan(route, lane, self._metrics.requests.series(_labels(route)))
+
+    @staticmethod
+    def _check_room(plan: _Plan, user: User) -> None:
+        """Raises TooManyRequests."""
+        try:
+            check_room(plan.lane, user)
+        except TooManyRequests:
+            plan.series.ended += 1
+            raise
 
     @staticmethod
     def _is_discovery(segments: tuple[str, ...]) -> bool:
@@ -182,13 +194,16 @@ class Handler:
         if item is None or answer.body is not item.wire or answer.headers or not own:
             return answer
         access, lane, series = self._backend.access, plan.lane, plan.series
-        version = access.version
+        version, used = access.version, self._metrics.certificates.used
+        ends = request.peer_certificate.ends if request.peer_certificate is not None else None
 
         def again() -> Response | None:
             started = time.perf_counter()
             item = table.by_key(key)
             if item is None or access.version != version or lane.full:
                 return None
+            if ends is not None:
+                used(ends - started)
             series.count(200, time.perf_counter() - started)
             return Response(200, item.wire)
 

@@ -7,9 +7,9 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
+from client.build import HELP, build_labels
 from master.apiserver.cache import Cache
 from master.apiserver.inflight import InFlight
-from master.apiserver.version import git_version
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (
@@ -37,9 +37,40 @@ _BUCKETS = (
     45.0,
     60.0,
 )
+_LIFETIMES = (
+    0.0,
+    1800.0,
+    3600.0,
+    7200.0,
+    21600.0,
+    43200.0,
+    86400.0,
+    172800.0,
+    345600.0,
+    604800.0,
+    2592000.0,
+    7776000.0,
+    15552000.0,
+    31104000.0,
+)
 _LONG_RUNNING = ("WATCH", "CONNECT")
 _VERBS = {"create": "POST", "update": "PUT", "deletecollection": "DELETECOLLECTION"}
 _LABELS = ("verb", "group", "version", "resource", "subresource", "scope")
+
+_TOTAL = (
+    "Counter of apiserver requests broken out for each verb, dry run value, group, version, resource, scope, "
+    "component, and HTTP response code."
+)
+_TIMES = {
+    "apiserver_request_duration_seconds": (
+        "Response latency distribution in seconds for each verb, dry run value, group, version, resource, subresource, "
+        "scope and component."
+    ),
+    "apiserver_request_sli_duration_seconds": (
+        "Response latency distribution (not counting webhook duration and priority & fairness queue wait times) in "
+        "seconds for each verb, group, version, resource, subresource, scope and component."
+    ),
+}
 
 Labels = tuple[str, ...]
 
@@ -51,10 +82,12 @@ def verb_label(verb: str) -> str:
 class Series:
     """The counters of all requests that have the same labels."""
 
-    __slots__ = ("codes", "times")
+    __slots__ = ("codes", "ended", "times")
 
     def __init__(self) -> None:
         self.codes: dict[int, int] = {}
+        self.ended = 0
+        """How many were refused in self-defence; these are among those of code 429."""
         # A counter for each bucket, one for what is above them all, and the sum.
         self.times: list[float] = [0] * (len(_BUCKETS) + 1) + [0.0]
 
@@ -62,6 +95,29 @@ class Series:
         self.codes[code] = self.codes.get(code, 0) + 1
         self.times[bisect_left(_BUCKETS, seconds)] += 1
         self.times[-1] += seconds
+
+
+class Certificates:
+    """How long the certificates that requests came with were still good."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(_LIFETIMES) + 1)
+        self._sum_s = 0.0
+
+    def used(self, left_s: float) -> None:
+        self._counts[bisect_left(_LIFETIMES, left_s)] += 1
+        self._sum_s += left_s
+
+    def text(self) -> Iterator[str]:
+        name = "apiserver_client_certificate_expiration_seconds"
+        yield f"# HELP {name} Distribution of the remaining lifetime on the certificate used to authenticate a request."
+        yield f"# TYPE {name} histogram"
+        total = 0
+        for bound, count in zip((*_LIFETIMES, "+Inf"), self._counts, strict=True):
+            total += count
+            yield f'{name}_bucket{{le="{bound}"}} {total}'
+        yield f"{name}_sum {self._sum_s}"
+        yield f"{name}_count {total}"
 
 
 class Requests:
@@ -79,11 +135,17 @@ class Requests:
 
     def text(self) -> Iterator[str]:
         seen = {labels: series for labels, series in self._series.items() if series.codes}
-        yield "# HELP apiserver_request_total Requests by verb, resource, scope and HTTP code."
+        yield f"# HELP apiserver_request_total {_TOTAL}"
         yield "# TYPE apiserver_request_total counter"
         for labels, series in seen.items():
             for code, count in series.codes.items():
                 yield f'apiserver_request_total{{{_shown(labels)},component="apiserver",code="{code}"}} {count}'
+        name = "apiserver_request_terminations_total"
+        yield f"# HELP {name} Number of requests which apiserver terminated in self-defense."
+        yield f"# TYPE {name} counter"
+        for labels, series in seen.items():
+            if series.ended:
+                yield f'{name}{{{_shown(labels)},component="apiserver",code="429"}} {series.ended}'
         times = {labels: series.times for labels, series in seen.items()}
         yield from self._histogram("apiserver_request_duration_seconds", times)
         short = {labels: each for labels, each in times.items() if labels[0] not in _LONG_RUNNING}
@@ -91,7 +153,7 @@ class Requests:
 
     @staticmethod
     def _histogram(name: str, series: dict[Labels, list[float]]) -> Iterator[str]:
-        yield f"# HELP {name} Seconds until the answer was ready; for a stream, until it began."
+        yield f"# HELP {name} {_TIMES[name]}"
         yield f"# TYPE {name} histogram"
         for labels, times in series.items():
             shown, total = _shown(labels), 0
@@ -111,11 +173,12 @@ class Metrics:
 
     def __init__(self, cache: Cache, inflight: InFlight) -> None:
         self.requests = Requests()
+        self.certificates = Certificates()
         self._cache = cache
         self._inflight = inflight
 
     def text(self) -> bytes:
-        lines = [*self.requests.text(), *self._waiting(), *self._objects()]
+        lines = [*self.requests.text(), *self.certificates.text(), *self._waiting(), *self._objects()]
         return ("\n".join(lines) + "\n").encode() + self._process()
 
     @cached_property
@@ -129,20 +192,25 @@ class Metrics:
 
     def _waiting(self) -> Iterator[str]:
         name = "apiserver_current_inflight_requests"
-        yield f"# HELP {name} Requests that wait: for the disk, a node or another master. Others are answered at once."
+        yield (
+            f"# HELP {name} Maximal number of currently used inflight request limit of this apiserver per request kind "
+            "in last second."
+        )
         yield f"# TYPE {name} gauge"
         yield f'{name}{{request_kind="mutating"}} {self._inflight.writing.now}'
         yield f'{name}{{request_kind="readOnly"}} {self._inflight.reading.now}'
 
     def _objects(self) -> Iterable[str]:
-        yield "# HELP apiserver_storage_objects Stored objects by resource."
+        name = "apiserver_storage_objects"
+        yield f"# HELP {name} Number of stored objects at the time of last check split by kind."
         yield "# TYPE apiserver_storage_objects gauge"
         for table in self._cache:
             yield f'apiserver_storage_objects{{resource="{table.resource.qualified}"}} {len(table)}'
-        yield "# HELP apiserver_registered_watchers Open watches by resource."
+        yield "# HELP apiserver_registered_watchers Number of currently registered watchers for a given resources"
         yield "# TYPE apiserver_registered_watchers gauge"
         for table in self._cache:
             yield f'apiserver_registered_watchers{{resource="{table.resource.qualified}"}} {len(table.followers)}'
-        yield "# HELP kubernetes_build_info The version that is served."
+        shown = ",".join(f'{label}="{value}"' for label, value in build_labels().items())
+        yield f"# HELP kubernetes_build_info {HELP}"
         yield "# TYPE kubernetes_build_info gauge"
-        yield f'kubernetes_build_info{{git_version="{git_version()}"}} 1'
+        yield f"kubernetes_build_info{{{shown}}} 1"

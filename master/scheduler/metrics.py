@@ -3,7 +3,9 @@
 Source: k8s.io/kubernetes, pkg/scheduler/metrics/metrics.go.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -49,6 +51,15 @@ _TRIES = Histogram(
     "Number of attempts to successfully schedule a pod.",
     buckets=(1, 2, 4, 8, 16),
 )
+_VOLUMES = Histogram(
+    "scheduler_volume_scheduling_duration_seconds",
+    "Volume scheduling stage latency (Deprecated since 1.19.0)",
+    ("operation",),
+    buckets=_ATTEMPT_BUCKETS,
+)
+_VOLUME_ERRORS = Counter(
+    "scheduler_volume_scheduling_stage_error", "Volume scheduling stage error count", ("operation",)
+)
 _PENDING = Gauge("scheduler_pending_pods", "Number of pending pods, by the queue type.", ("queue",))
 _CACHE = Gauge("scheduler_scheduler_cache_size", "Number of nodes, pods, and assumed pods in the cache.", ("type",))
 _PREEMPTIONS = Counter("scheduler_preemption_attempts", "Total preemption attempts in the cluster till now")
@@ -86,6 +97,18 @@ class SchedulerMetrics:
         """A pod has its node, after so many attempts and so long in the queue."""
         _POD.labels(str(min(attempts, 16))).observe(waited_s)
         _TRIES.observe(attempts)
+
+    @contextmanager
+    def volumes(self, operation: str) -> Iterator[None]:
+        """The block is a stage of finding volumes: predicate, assume or bind; one that raises is an error."""
+        began = time.perf_counter()
+        try:
+            yield
+        except Exception:
+            _VOLUME_ERRORS.labels(operation).inc()
+            raise
+        finally:
+            _VOLUMES.labels(operation).observe(time.perf_counter() - began)
 
     def preempted(self, victims: Iterable[object]) -> None:
         _PREEMPTIONS.inc()

@@ -102,7 +102,9 @@ class Scheduler:
             return
         began = time.perf_counter()
         wish = Wish.of(pod)
-        wish.volumes = self.picture.volumes_of(wish)
+        if wish.shape.claims:
+            with self._metrics.volumes("predicate"):
+                wish.volumes = self.picture.volumes_of(wish)
         with self.picture.lock:
             if self._cluster.node_of(entry.uid):
                 # The answer to its binding was lost, and the watch does not show it bound.
@@ -115,7 +117,8 @@ class Scheduler:
                 # The room is kept until the claims are bound, which brings the pod back.
                 self._cluster.nominate(wish, choice.node)
                 state = self._cluster.nodes[choice.node]
-                bindings = wish.volumes.bindings(state.name, state.labels) or {}
+                with self._metrics.volumes("assume"):
+                    bindings = wish.volumes.bindings(state.name, state.labels) or {}
             elif choice.node:
                 self._cluster.place(wish, choice.node)
             else:
@@ -177,8 +180,9 @@ class Scheduler:
     def _bind_claims(self, entry: Entry, wish: Wish, node: str, bindings: dict[str, str]) -> None:
         """Says for which volumes, or for which node, the claims are. What comes of it is a change of a claim."""
         try:
-            for claim in (one.claim for one in wish.volumes.delayed):
-                self._reports.reserved(claim, bindings.get(claim.metadata.name, ""), node, self.picture.volumes)
+            with self._metrics.volumes("bind"):
+                for claim in (one.claim for one in wish.volumes.delayed):
+                    self._reports.reserved(claim, bindings.get(claim.metadata.name, ""), node, self.picture.volumes)
         except (ApiError, Unreachable) as error:
             delay_s = self._queue.failed(entry)
             log.warning("claims not bound pod=%s/%s error=%s retry_s=%.2f", *entry.key, error, delay_s)

@@ -46,10 +46,18 @@ class FakeWatch:
         self._api.forget(self)
 
 
+class FakeTransport:
+    """Shows no certificate."""
+
+    certificate = b""
+    failed_renewals = 0
+
+
 class FakeApi:
     """Thread-safe. ``down`` makes every call raise Unreachable and breaks the watches."""
 
     def __init__(self) -> None:
+        self.transport = FakeTransport()
         self._lock = threading.RLock()
         self._objects: dict[_Key, Object] = {}
         self._watches: list[FakeWatch] = []

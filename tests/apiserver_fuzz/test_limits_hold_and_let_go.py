@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import json
+import re
 import resource
 import select
 import socket
 import struct
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -180,6 +182,19 @@ def test_writers_beyond_the_limit_are_told_when_to_come_back(certificates: Any, 
     assert status <= {201, 409, 429}
     assert 429 in status
     assert after == {"1"}
+    told = _metrics(small)
+    ended = r'apiserver_request_terminations_total\{verb="POST".*resource="events".*code="429"\} [1-9]'
+    assert re.search(ended, told)
+    # Each of them came with a certificate that lasts for more than a month.
+    used = re.search(r"apiserver_client_certificate_expiration_seconds_count (\d+)", told)
+    assert used is not None
+    assert int(used[1]) >= 40
+    assert re.search(r'certificate_expiration_seconds_bucket\{le="2592000.0"\} 0\n', told)
+
+
+def _metrics(server: Server) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=10) as answer:
+        return str(answer.read().decode())
 
 
 async def _burst(certificates: Any, server: Server, count: int) -> tuple[set[int], set[str]]:

@@ -45,6 +45,7 @@ def test_what_is_no_good_is_left_and_tried_again(tmp_path: Path) -> None:
     files.follow(take)
     files.follow(take)
     assert read == [22]
+    assert files.failures == 1
 
 
 def test_a_client_uses_the_kubeconfig_of_now(api: ApiServer, tmp_path: Path) -> None:

@@ -14,8 +14,7 @@ import pytest
 import yaml
 
 from deploy.prometheus import adapt, dashboards
-from tests.e2e import guestbook as book
-from tests.e2e.clusters import Cluster, free_slot
+from tests.e2e.clusters import Cluster
 from tests.e2e.doors import Kubectl
 from tests.e2e.pods import pod, service, shell
 from tests.e2e.waiting import until
@@ -35,22 +34,6 @@ JOBS = {
     ("kube-scheduler", ""),
 }
 WHERE = {"$__rate_interval": "20s", "$node": ".*", "$namespace": ".*", "$pod": ".*"}
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    book.build_images()
-    made = Cluster(free_slot(os.getpid()), tmp_path_factory.mktemp("cluster"))
-    try:
-        made.up()
-        yield made
-    finally:
-        made.remove()
-
-
-@pytest.fixture(scope="module")
-def kubectl(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
-    return Kubectl(cluster, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")

@@ -21,10 +21,11 @@ Headers = Sequence[tuple[str, str]]
 
 
 class Peer(msgspec.Struct, frozen=True):
-    """Who a verified client certificate says the other side is."""
+    """Who a verified client certificate says the other side is, and when it ends (time.perf_counter()'s seconds)."""
 
     common_name: str
     organizations: tuple[str, ...] = ()
+    ends: float | None = None
 
 
 class ClientGoneError(ConnectionError):

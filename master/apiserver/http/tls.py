@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from master.apiserver.http.message import Peer
+
+# Taken once: all connections of one certificate are the same peer.
+_CLOCKS_APART = time.perf_counter() - time.time()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,4 +58,5 @@ def peer_of(transport: asyncio.BaseTransport) -> Peer | None:
     parts = [part for rdn in certificate.get("subject", ()) for part in rdn]
     names = [value for key, value in parts if key == "commonName"]
     organizations = tuple(value for key, value in parts if key == "organizationName")
-    return Peer(names[-1] if names else "", organizations)
+    ends = ssl.cert_time_to_seconds(certificate["notAfter"]) + _CLOCKS_APART
+    return Peer(names[-1] if names else "", organizations, ends)
