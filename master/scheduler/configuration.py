@@ -1,59 +1,71 @@
-"""The scheduler's configuration file: Kubernetes' KubeSchedulerConfiguration, as much of it as has an effect here.
+"""The scheduler's configuration file: Kubernetes' KubeSchedulerConfiguration.
 
-What is not known is refused, so that nothing is written there in vain.
+What is not known is refused by name. What Kubernetes knows and has no effect here is read and told (`idle`), so that
+files that are in use can be taken as they are.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 import yaml
 
 from api.struct import wire_name
-from master.scheduler.filters import FILTERS
-from master.scheduler.profile import DEFAULT_SCORES, Profile, Weighted
-from master.scheduler.scores import SCORES
+from master.scheduler.arguments import NO_TUNING, Tuning, tuned
+from master.scheduler.plugins import PREEMPTION, Plugins, filters_of, fused, problems, scores_of, uses
+from master.scheduler.profile import Profile
 
 API_VERSION = "kubescheduler.config.k8s.io/v1"
 KIND = "KubeSchedulerConfiguration"
-N = TypeVar("N")
+DEFAULT_NAME = "default-scheduler"
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
-_ALL = "*"
+_Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 class _Part(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename=wire_name):
     """A part of the file."""
 
 
-class Plugin(_Part):
-    """A filter or score by name. ``weight`` counts for scores; 0 is the default of its kind."""
+class PluginArgs(_Part):
+    """The arguments of one plugin."""
 
     name: str
-    weight: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
-
-
-class PluginSet(_Part):
-    """What is used on top of the defaults, and what of these is not. The name * means all."""
-
-    enabled: list[Plugin] = []
-    disabled: list[Plugin] = []
-
-
-class Plugins(_Part):
-    """``multi_point`` means filter and score at once."""
-
-    filter: PluginSet = msgspec.field(default_factory=PluginSet)
-    score: PluginSet = msgspec.field(default_factory=PluginSet)
-    multi_point: PluginSet = msgspec.field(default_factory=PluginSet)
+    args: dict[str, Any] | None = None
 
 
 class ProfilePart(_Part):
-    """One profile."""
+    """One profile: how the pods are placed that name it as their scheduler."""
 
     scheduler_name: str = ""
-    percentage_of_nodes_to_score: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
+    percentage_of_nodes_to_score: _Percent | None = None
     plugins: Plugins = msgspec.field(default_factory=Plugins)
+    plugin_config: list[PluginArgs] = []
+
+
+class LeaderElection(_Part):
+    """Whether and how one of several copies is found that works. Durations as ``15s``."""
+
+    leader_elect: bool | None = None
+    lease_duration: str = ""
+    renew_deadline: str = ""
+    retry_period: str = ""
+    resource_lock: str = "leases"
+    resource_name: str = ""
+    resource_namespace: str = ""
+
+
+class ClientConnection(_Part):
+    """How the API server is reached."""
+
+    kubeconfig: str = ""
+    accept_content_types: str = ""
+    content_type: str = ""
+    qps: float = 0.0
+    burst: int = 0
 
 
 class Configuration(_Part):
@@ -61,10 +73,17 @@ class Configuration(_Part):
 
     api_version: str
     kind: str
-    profiles: Annotated[list[ProfilePart], msgspec.Meta(max_length=1)] = []
-    percentage_of_nodes_to_score: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    profiles: list[ProfilePart] = []
+    percentage_of_nodes_to_score: _Percent = 0
     pod_initial_backoff_seconds: _Positive = 1
     pod_max_backoff_seconds: _Positive = 10
+    leader_election: LeaderElection = msgspec.field(default_factory=LeaderElection)
+    client_connection: ClientConnection = msgspec.field(default_factory=ClientConnection)
+    parallelism: _Positive | None = None
+    enable_profiling: bool | None = None
+    enable_contention_profiling: bool | None = None
+    delay_cache_until_active: bool | None = None
+    extenders: Annotated[list[Any], msgspec.Meta(max_length=0)] = []
 
 
 class ConfigurationError(ValueError):
@@ -89,56 +108,91 @@ def parse(document: Any) -> Configuration:
         raise ConfigurationError(str(error)) from error
     if (found.api_version, found.kind) != (API_VERSION, KIND):
         raise ConfigurationError(f"must be {KIND} of {API_VERSION}, is {found.kind} of {found.api_version}")
-    if found.pod_max_backoff_seconds < found.pod_initial_backoff_seconds:
-        raise ConfigurationError("podMaxBackoffSeconds: must not be less than podInitialBackoffSeconds")
-    profile_of(found)
+    if wrong := next(_problems(found), ""):
+        raise ConfigurationError(wrong)
+    profiles_of(found)
     return found
 
 
-def profile_of(configuration: Configuration) -> Profile:
-    """Raises ConfigurationError for a name that there is none of."""
-    part = configuration.profiles[0] if configuration.profiles else ProfilePart()
-    plugins = part.plugins
-    filters = {one.name: one for one in FILTERS}
-    scores = {one.name: one for one in SCORES}
-    _check_names("multiPoint", plugins.multi_point, filters.keys() | scores.keys())
-    _check_names("filter", plugins.filter, filters.keys())
-    _check_names("score", plugins.score, scores.keys())
+def _problems(found: Configuration) -> Iterator[str]:
+    if found.pod_max_backoff_seconds < found.pod_initial_backoff_seconds:
+        yield "podMaxBackoffSeconds: must not be less than podInitialBackoffSeconds"
+    if found.leader_election.resource_lock != "leases":
+        yield "leaderElection.resourceLock: must be leases"
+    for at, part in enumerate(found.profiles):
+        if len(found.profiles) > 1 and not part.scheduler_name:
+            yield f"profiles[{at}].schedulerName: is needed where there are several profiles"
+        if part.scheduler_name in [one.scheduler_name for one in found.profiles[:at]]:
+            yield f"profiles[{at}].schedulerName: {part.scheduler_name} is the name of another profile too"
+        yield from (f"profiles[{at}].{one}" for one in problems(part.plugins))
+
+
+def profiles_of(configuration: Configuration, default: str = DEFAULT_NAME) -> dict[str, Profile]:
+    """By scheduler name; ``default`` is that of a profile that says none. Raises ConfigurationError."""
+    parts = configuration.profiles or [ProfilePart()]
+    return {part.scheduler_name or default: _profile(configuration, part, at) for at, part in enumerate(parts)}
+
+
+def _profile(configuration: Configuration, part: ProfilePart, at: int) -> Profile:
+    tuning = _tuning(part, f"profiles[{at}].pluginConfig")
     percentage = part.percentage_of_nodes_to_score
     return Profile(
-        tuple(_chosen(filters, plugins.multi_point, plugins.filter)),
-        tuple(_weighted(plugins)),
+        tuple(tuning.of_filter(one) for one in filters_of(part.plugins)),
+        tuple(
+            (tuning.of_score(score), weight)
+            for score, weight in scores_of(part.plugins)
+            if score.name not in tuning.without_scores
+        ),
         percentage_of_nodes=configuration.percentage_of_nodes_to_score if percentage is None else percentage,
         initial_backoff_s=configuration.pod_initial_backoff_seconds,
         max_backoff_s=configuration.pod_max_backoff_seconds,
+        tuning=tuning,
+        preempts=uses(PREEMPTION, part.plugins.multi_point, part.plugins.post_filter),
     )
 
 
-def _check_names(point: str, chosen: PluginSet, known: "set[str] | Any") -> None:
-    for field, plugins in (("enabled", chosen.enabled), ("disabled", chosen.disabled)):
-        for at, plugin in enumerate(plugins):
-            if plugin.name not in known and not (plugin.name == _ALL and field == "disabled"):
-                listed = ", ".join(sorted(known))
-                raise ConfigurationError(
-                    f"profiles[0].plugins.{point}.{field}[{at}].name: unknown plugin {plugin.name!r}; "
-                    f"there are {listed}"
-                )
+def _tuning(part: ProfilePart, where: str) -> Tuning:
+    known = NO_TUNING
+    for at, one in enumerate(part.plugin_config):
+        if one.name in [other.name for other in part.plugin_config[:at]]:
+            raise ConfigurationError(f"{where}[{at}].name: {one.name} stands there twice")
+        try:
+            known = tuned(one.name, one.args, known)
+        except ValueError as error:
+            raise ConfigurationError(f"{where}[{at}].{error}") from error
+    return known
 
 
-def _chosen(known: Mapping[str, N], *sets: PluginSet) -> list[N]:
-    """Of all known ones those that are wanted, in the order of the list."""
-    wanted = set(known)
-    for one in sets:
-        off = {plugin.name for plugin in one.disabled}
-        wanted = set() if _ALL in off else wanted - off
-        wanted |= {plugin.name for plugin in one.enabled}
-    return [plugin for name, plugin in known.items() if name in wanted]
+def election_of(found: LeaderElection) -> dict[str, Any]:
+    """The settings of the election that the file says. Raises ConfigurationError."""
+    said: dict[str, Any] = {
+        "leader_elect": found.leader_elect,
+        "leader_elect_lease_duration_s": _seconds(found.lease_duration, "leaseDuration"),
+        "leader_elect_renew_deadline_s": _seconds(found.renew_deadline, "renewDeadline"),
+        "leader_elect_retry_period_s": _seconds(found.retry_period, "retryPeriod"),
+        "leader_elect_resource_namespace": found.resource_namespace or None,
+    }
+    return {name: value for name, value in said.items() if value is not None}
 
 
-def _weighted(plugins: Plugins) -> list[Weighted]:
-    weights = {plugin.name: plugin.weight for one in (plugins.multi_point, plugins.score) for plugin in one.enabled}
-    known = {score.name: (score, weight) for score, weight in DEFAULT_SCORES}
-    return [
-        (score, weights.get(score.name) or weight)
-        for score, weight in _chosen(known, plugins.multi_point, plugins.score)
-    ]
+def _seconds(text: str, field: str) -> float | None:
+    if not text:
+        return None
+    parts = _DURATION.findall(text)
+    if "".join(number + unit for number, unit in parts) != text:
+        raise ConfigurationError(f"leaderElection.{field}: {text!r} is no duration such as 15s")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def idle(found: Configuration) -> list[str]:
+    """What is said in the file and has no effect here."""
+    names = ("parallelism", "enable_profiling", "enable_contention_profiling", "delay_cache_until_active")
+    said = [wire_name(name) for name in names if getattr(found, name) is not None]
+    connection = found.client_connection
+    names = ("accept_content_types", "content_type", "qps", "burst")
+    said += [f"clientConnection.{wire_name(name)}" for name in names if getattr(connection, name)]
+    for at, part in enumerate(found.profiles):
+        said += [f"profiles[{at}].plugins.{point}" for point in fused(part.plugins)]
+        if any(one.name == "VolumeBinding" for one in part.plugin_config):
+            said.append(f"profiles[{at}].pluginConfig VolumeBinding")
+    return said

@@ -56,7 +56,8 @@ class Chooser:
             refusals = Counter({Refusal((wish.volumes.problem,)): len(cluster.nodes)})
             reason = f"{_none_of(len(cluster.nodes))} {wish.volumes.problem}."
             return Choice(reason=reason, refusals=refusals, helped_by=Change.VOLUME)
-        wish.view = view_of(wish, cluster)
+        tuning = self._profile.tuning
+        wish.view = view_of(wish, cluster, hard_affinity=tuning.hard_affinity, others_wishes=tuning.others_wishes)
         wanted = cluster.nodes.get(cluster.nominated_to(wish.uid))
         if wanted is not None and refusal_beside_nominated(wish, wanted, cluster, self._profile) is None:
             return Choice(node=wanted.name)

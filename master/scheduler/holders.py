@@ -8,9 +8,6 @@ from collections.abc import Iterator, Mapping
 from master.scheduler.terms import Labels, Near, PodTerms
 from master.scheduler.views import Placed
 
-# What a required affinity of a pod already placed weighs as a wish of its own (hardPodAffinityWeight).
-_NEEDED = 1
-
 
 class Holders:
     """How many pods that hold a term are in each domain of its node label."""
@@ -18,6 +15,7 @@ class Holders:
     def __init__(self) -> None:
         self._shunning: dict[Near, dict[str, int]] = {}
         self._liking: dict[Near, dict[str, int]] = {}
+        self._needing: dict[Near, dict[str, int]] = {}
 
     def count(self, terms: PodTerms, node_labels: Labels, sign: int) -> None:
         """A pod with these terms has come to a node with these labels (1) or has gone from it (-1)."""
@@ -26,7 +24,7 @@ class Holders:
         for term in terms.wishes:
             _count(self._liking, term, node_labels, sign)
         for term in terms.near:
-            _count(self._liking, Near(term.pattern, term.key, _NEEDED), node_labels, sign)
+            _count(self._needing, term, node_labels, sign)
 
     def shunning(self, namespace: str, labels: Labels, spaces: Mapping[str, Labels]) -> tuple[Placed, ...]:
         """Those that must not have such a pod near."""
@@ -35,6 +33,12 @@ class Holders:
     def liking(self, namespace: str, labels: Labels, spaces: Mapping[str, Labels]) -> tuple[Placed, ...]:
         """Those that would rather, or rather not, have such a pod near."""
         return tuple(_about(self._liking, namespace, labels, spaces))
+
+    def needing(self, namespace: str, labels: Labels, spaces: Mapping[str, Labels], weight: int) -> tuple[Placed, ...]:
+        """Those that were only placed near such a pod, and would rather have more of them: with that weight."""
+        if not weight:
+            return ()
+        return tuple(one._replace(weight=weight) for one in _about(self._needing, namespace, labels, spaces))
 
 
 def _count(held: dict[Near, dict[str, int]], term: Near, node_labels: Labels, sign: int) -> None:

@@ -10,11 +10,16 @@ from master.scheduler.views import NOTHING_NEAR, Evenness, Placed, View
 from master.scheduler.wish import Wish
 
 
-def view_of(wish: Wish, cluster: Cluster) -> View:
-    """What the pod's terms, and those of others about it, come to now. ``NOTHING_NEAR`` itself when nothing is."""
+def view_of(wish: Wish, cluster: Cluster, *, hard_affinity: int = 1, others_wishes: bool = True) -> View:
+    """What the pod's terms, and those of others about it, come to now. ``NOTHING_NEAR`` itself when nothing is.
+
+    hard_affinity: what a required affinity of a pod already placed weighs as a wish. others_wishes: whether what such
+    pods prefer counts.
+    """
     spaces = cluster.tallies.spaces
     shunned_by = cluster.holders.shunning(wish.namespace, wish.labels, spaces)
-    liked_by = cluster.holders.liking(wish.namespace, wish.labels, spaces)
+    liked_by = cluster.holders.liking(wish.namespace, wish.labels, spaces) if others_wishes else ()
+    liked_by += cluster.holders.needing(wish.namespace, wish.labels, spaces, hard_affinity)
     terms = wish.terms
     if not (shunned_by or liked_by or any((terms.near, terms.far, terms.wishes, terms.spread, terms.soft_spread))):
         return NOTHING_NEAR

@@ -11,6 +11,7 @@ from client import Client, Informer
 from master.scheduler.budgets import Budget, budgets_of
 from master.scheduler.change import Change
 from master.scheduler.cluster import Cluster
+from master.scheduler.configuration import DEFAULT_NAME
 from master.scheduler.queueing import SchedulingQueue
 from master.scheduler.volumes import NO_VOLUMES, Volumes, volumes_of
 from master.scheduler.wish import Wish
@@ -31,14 +32,14 @@ class Picture:
         cluster: Cluster,
         queue: SchedulingQueue,
         *,
-        scheduler_name: str,
+        scheduler_names: frozenset[str],
         gated: Callable[[Pod], None],
     ) -> None:
         self.lock = threading.Lock()
         self.assumed: set[str] = set()
         self._cluster = cluster
         self._queue = queue
-        self._scheduler_name = scheduler_name
+        self._scheduler_names = scheduler_names
         self._gated = gated
         self.nodes = Informer(client, Node, on_change=self._node_changed)
         # As Kubernetes' scheduler asks for them: those that have ended take no room.
@@ -96,7 +97,7 @@ class Picture:
         )
 
     def _is_waiting(self, pod: Pod) -> bool:
-        mine = pod.spec.scheduler_name in ("", self._scheduler_name)
+        mine = (pod.spec.scheduler_name or DEFAULT_NAME) in self._scheduler_names
         return mine and not pod.spec.node_name and not _ended(pod) and pod.metadata.deletion_timestamp is None
 
     def _node_changed(self, old: Node | None, new: Node | None) -> None:

@@ -20,9 +20,6 @@ from master.scheduler.wish import Wish
 
 NOT_HELPFUL = Refusal(("Preemption is not helpful for scheduling",))
 NO_VICTIMS = Refusal(("No preemption victims found for incoming pod",))
-# Candidates among which the least harm is sought: a tenth of the nodes, and at least a hundred.
-_LEAST_CANDIDATES = 100
-_SHARE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ def plan(
     budgets: Sequence[Budget] = (),
 ) -> Plan:
     """refusals: what is against all nodes, counted. refusal_of: what is against one."""
-    if not refusals:
+    if not (refusals and profile.preempts):
         return Plan()
     if not wish.preempts:
         return Plan(reason="preemption: not eligible due to preemptionPolicy=Never.")
@@ -68,7 +65,8 @@ def plan(
         return _helpless(Counter(dict(_without_victims(refusals))))
     found: list[tuple[NodeState, Victims]] = []
     failed: Counter[Refusal] = Counter()
-    enough = max(_LEAST_CANDIDATES, len(cluster.nodes) // _SHARE)
+    least, percent = profile.tuning.preemption
+    enough = max(1, least, len(cluster.nodes) * percent // 100)
     for state in cluster.nodes.values():
         refusal = refusal_of(wish, state)
         if refusal is None or not refusal.curable:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from master.scheduler.arguments import NO_TUNING, Tuning
 from master.scheduler.change import ANYTHING, NOTHING, Change
 from master.scheduler.cluster import NodeState
 from master.scheduler.filters import FILTERS, Filter, Refusal
@@ -19,7 +20,8 @@ DEFAULT_SCORES: tuple[Weighted, ...] = tuple((score, score.weight) for score in 
 
 
 class Profile:
-    """percentage_of_nodes: of how many fitting nodes the best is taken; 0 lets a hundred be enough.
+    """percentage_of_nodes: of how many fitting nodes the best is taken; 0 lets a hundred be enough. preempts: whether
+    pods may push out less important ones at all.
 
     The back-off of a pod that was refused begins at the initial one and doubles up to the greatest.
     """
@@ -32,12 +34,16 @@ class Profile:
         percentage_of_nodes: int = 0,
         initial_backoff_s: float = 1.0,
         max_backoff_s: float = 10.0,
+        tuning: Tuning = NO_TUNING,
+        preempts: bool = True,
     ) -> None:
         self.filters = filters
         self.scores = scores
         self.percentage_of_nodes = percentage_of_nodes
         self.initial_backoff_s = initial_backoff_s
         self.max_backoff_s = max_backoff_s
+        self.tuning = tuning
+        self.preempts = preempts
         self.zone_weight = sum(_ZONE_TO_NODE * weight for score, weight in scores if score.name == "SelectorSpread")
         self._helped_by = {one.name: one.helped_by for one in filters}
         self._filters_that = {reads: tuple(one for one in filters if one.reads is reads) for reads in Reads}

@@ -69,6 +69,8 @@ class Roster:
         """
         sample = self._profile.sample(len(self._cluster.nodes))
         self._take_in(wish, self._news_of_roomier())
+        if self._profile.tuning.fuller_is_better:
+            self._take_in(wish, self._news_of_fuller())
         self._explore(wish, _EXPLORED if self._verdicts else sample)
         return self._best(wish, sample) or (self._best(wish, sample) if self._take_in_all(wish) else "")
 

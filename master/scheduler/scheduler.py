@@ -8,12 +8,14 @@ binding whose answer was lost keeps its room until the pod's turn comes again.
 import logging
 import threading
 import time
+from collections.abc import Callable, Mapping
 
 from api.core import Pod
 from api.errors import ApiError, Conflict, NotFound
 from client import Client, EventRecorder, Unreachable
 from master.scheduler.change import Change
 from master.scheduler.cluster import Cluster
+from master.scheduler.configuration import DEFAULT_NAME
 from master.scheduler.decision import Choice, Chooser
 from master.scheduler.metrics import ERROR, SCHEDULED, UNSCHEDULABLE, SchedulerMetrics
 from master.scheduler.picture import Picture
@@ -32,23 +34,36 @@ log = logging.getLogger(__name__)
 _WRITERS = 8
 
 
-class Scheduler:
-    """Places the pods of one ``spec.schedulerName``."""
+class _Desk:
+    """What decides and tells for the pods of one ``spec.schedulerName``."""
 
-    def __init__(self, client: Client, recorder: EventRecorder, scheduler_name: str, profile: Profile) -> None:
+    def __init__(self, client: Client, recorder: EventRecorder, name: str, profile: Profile, cluster: Cluster) -> None:
+        self.profile = profile
+        self.chooser = Chooser(cluster, profile)
+        self.reports = Reports(client, recorder, name)
+        self.metrics = SchedulerMetrics(name)
+
+
+class Scheduler:
+    """Places the pods of one or several ``spec.schedulerName``, each by its profile, on one picture of the cluster.
+
+    ``record`` makes what records events in a scheduler's name.
+    """
+
+    def __init__(self, client: Client, profiles: Mapping[str, Profile], record: Callable[[str], EventRecorder]) -> None:
         self._started = False
         self._client = client
-        self._profile = profile
-        self._reports = Reports(client, recorder, scheduler_name)
         self._cluster = Cluster()
-        self._chooser = Chooser(self._cluster, profile)
-        self._queue = SchedulingQueue(initial_s=profile.initial_backoff_s, max_s=profile.max_backoff_s)
+        self._desks = {
+            name: _Desk(client, record(name), name, profile, self._cluster) for name, profile in profiles.items()
+        }
+        first = next(iter(self._desks.values()))
+        self._queue = SchedulingQueue(initial_s=first.profile.initial_backoff_s, max_s=first.profile.max_backoff_s)
         self._writers = Writers(_WRITERS)
         self.picture = Picture(
-            client, self._cluster, self._queue, scheduler_name=scheduler_name, gated=self._report_gate
+            client, self._cluster, self._queue, scheduler_names=frozenset(profiles), gated=self._report_gate
         )
-        self._metrics = SchedulerMetrics(scheduler_name)
-        self._metrics.watch(
+        first.metrics.watch(
             lambda: {**self._queue.pending(), "gated": self.picture.gated_pods()},
             {
                 "nodes": lambda: len(self._cluster.nodes),
@@ -92,7 +107,7 @@ class Scheduler:
             except Exception:
                 # The door of this thread: one odd pod must not stop all others.
                 log.exception("scheduling broke pod=%s/%s", *entry.key)
-                self._metrics.attempted(ERROR, 0.0)
+                next(iter(self._desks.values())).metrics.attempted(ERROR, 0.0)
                 self._queue.failed(entry)
 
     def _schedule(self, entry: Entry) -> None:
@@ -101,9 +116,10 @@ class Scheduler:
             self._queue.remove(entry.key)
             return
         began = time.perf_counter()
+        desk = self._desk_of(pod)
         wish = Wish.of(pod)
         if wish.shape.claims:
-            with self._metrics.volumes("predicate"):
+            with desk.metrics.volumes("predicate"):
                 wish.volumes = self.picture.volumes_of(wish)
         with self.picture.lock:
             if self._cluster.node_of(entry.uid):
@@ -112,31 +128,35 @@ class Scheduler:
             if wish.volumes.alone:
                 wish.volumes = beside(wish.volumes, self._cluster.users(wish, wish.volumes.alone))
             nominated = self._cluster.nominated_to(entry.uid)
-            choice = self._chooser.choose(wish)
+            choice = desk.chooser.choose(wish)
             if choice.node and wish.volumes.delayed:
                 # The room is kept until the claims are bound, which brings the pod back.
                 self._cluster.nominate(wish, choice.node)
                 state = self._cluster.nodes[choice.node]
-                with self._metrics.volumes("assume"):
+                with desk.metrics.volumes("assume"):
                     bindings = wish.volumes.bindings(state.name, state.labels) or {}
             elif choice.node:
                 self._cluster.place(wish, choice.node)
             else:
                 budgets = self.picture.budgets()
-                way = plan(wish, self._cluster, self._profile, choice.refusals, self._chooser.refusal, budgets)
+                way = plan(wish, self._cluster, desk.profile, choice.refusals, desk.chooser.refusal, budgets)
                 lost = self._nominate(wish, way)
             # What is kept of the pod must not keep the counts of this moment.
             wish.view = NOTHING_NEAR
-        self._metrics.decided(time.perf_counter() - began)
+        desk.metrics.decided(time.perf_counter() - began)
         if choice.node and wish.volumes.delayed:
-            self._writers.put(lambda: self._bind_claims(entry, wish, choice.node, bindings))
+            self._writers.put(lambda: self._bind_claims(desk, entry, wish, choice.node, bindings))
         elif choice.node:
-            self._writers.put(lambda: self._bind(entry, wish, choice.node, began))
+            self._writers.put(lambda: self._bind(desk, entry, wish, choice.node, began))
         else:
-            self._metrics.attempted(UNSCHEDULABLE, time.perf_counter() - began)
+            desk.metrics.attempted(UNSCHEDULABLE, time.perf_counter() - began)
             if way.node:
-                self._metrics.preempted(way.victims)
-            self._refuse(entry, wish, pod, choice, way, lost, had_nomination=bool(nominated))
+                desk.metrics.preempted(way.victims)
+            self._refuse(desk, entry, wish, pod, choice, way, lost, had_nomination=bool(nominated))
+
+    def _desk_of(self, pod: Pod) -> _Desk:
+        """The picture shows none but pods of these schedulers."""
+        return self._desks[pod.spec.scheduler_name or DEFAULT_NAME]
 
     def _nominate(self, wish: Wish, way: Plan) -> list[Wish]:
         """Keeps the room that is being made. Less important pods lose theirs on that node; they are returned."""
@@ -151,7 +171,7 @@ class Scheduler:
         self._cluster.nominate(wish, way.node)
         return lost
 
-    def _bind(self, entry: Entry, wish: Wish, node: str, began: float) -> None:
+    def _bind(self, desk: _Desk, entry: Entry, wish: Wish, node: str, began: float) -> None:
         uid = entry.uid
         try:
             self._client.bind(wish.name, wish.namespace, node, uid=uid)
@@ -161,28 +181,28 @@ class Scheduler:
                 if self._cluster.wish_of(uid) is wish:
                     self._cluster.remove(uid)
             self._queue.happened(Change.POD_GONE)
-            self._metrics.attempted(ERROR, time.perf_counter() - began)
+            desk.metrics.attempted(ERROR, time.perf_counter() - began)
             log.info("pod not placed pod=%s/%s error=%s", *entry.key, error)
             self._queue.failed(entry)
             return
         except (ApiError, Unreachable) as error:
             delay_s = self._queue.failed(entry)
-            self._metrics.attempted(ERROR, time.perf_counter() - began)
+            desk.metrics.attempted(ERROR, time.perf_counter() - began)
             log.warning("pod not placed pod=%s/%s error=%s retry_s=%.2f", *entry.key, error, delay_s)
             return
         self.picture.assume(wish)
         self._queue.end(entry)
-        self._metrics.attempted(SCHEDULED, time.perf_counter() - began)
-        self._metrics.placed(entry.attempts, self._queue.waited_s(entry))
-        self._reports.placed(wish, node)
+        desk.metrics.attempted(SCHEDULED, time.perf_counter() - began)
+        desk.metrics.placed(entry.attempts, self._queue.waited_s(entry))
+        desk.reports.placed(wish, node)
         log.info("pod placed pod=%s/%s node=%s", *entry.key, node)
 
-    def _bind_claims(self, entry: Entry, wish: Wish, node: str, bindings: dict[str, str]) -> None:
+    def _bind_claims(self, desk: _Desk, entry: Entry, wish: Wish, node: str, bindings: dict[str, str]) -> None:
         """Says for which volumes, or for which node, the claims are. What comes of it is a change of a claim."""
         try:
-            with self._metrics.volumes("bind"):
+            with desk.metrics.volumes("bind"):
                 for claim in (one.claim for one in wish.volumes.delayed):
-                    self._reports.reserved(claim, bindings.get(claim.metadata.name, ""), node, self.picture.volumes)
+                    desk.reports.reserved(claim, bindings.get(claim.metadata.name, ""), node, self.picture.volumes)
         except (ApiError, Unreachable) as error:
             delay_s = self._queue.failed(entry)
             log.warning("claims not bound pod=%s/%s error=%s retry_s=%.2f", *entry.key, error, delay_s)
@@ -191,29 +211,45 @@ class Scheduler:
         self._queue.refused(entry, Change.VOLUME)
 
     def _refuse(
-        self, entry: Entry, wish: Wish, pod: Pod, choice: Choice, way: Plan, lost: list[Wish], *, had_nomination: bool
+        self,
+        desk: _Desk,
+        entry: Entry,
+        wish: Wish,
+        pod: Pod,
+        choice: Choice,
+        way: Plan,
+        lost: list[Wish],
+        *,
+        had_nomination: bool,
     ) -> None:
         message = " ".join(part for part in (choice.reason, way.reason) if part)
         nominated = way.node or (None if way.keeps or not had_nomination else "")
         told, entry.said = entry.said or _said(pod), message
         if message != told or nominated is not None:
-            self._writers.put(lambda: self._report(entry, wish, message, nominated, way, lost))
+            self._writers.put(lambda: self._report(desk.reports, entry, wish, message, nominated, way, lost))
         self._queue.refused(entry, choice.helped_by | Change.POD_GONE if way.node else choice.helped_by)
 
     def _report(
-        self, entry: Entry, wish: Wish, message: str, nominated: str | None, way: Plan, lost: list[Wish]
+        self,
+        reports: Reports,
+        entry: Entry,
+        wish: Wish,
+        message: str,
+        nominated: str | None,
+        way: Plan,
+        lost: list[Wish],
     ) -> None:
         """Deletes victims, and tells why the pod waits. What fails is done at the next try."""
         try:
             for victim in way.victims:
                 try:
-                    self._reports.preempted(victim, wish, way.node)
+                    reports.preempted(victim, wish, way.node)
                 except (Conflict, NotFound):
                     # It has gone by itself.
                     continue
             for one in lost:
-                self._reports.nomination_lost(one)
-            self._reports.refused(wish, message, nominated=nominated)
+                reports.nomination_lost(one)
+            reports.refused(wish, message, nominated=nominated)
         except (Conflict, NotFound) as error:
             log.info("refusal not told pod=%s/%s error=%s", *entry.key, error)
         except (ApiError, Unreachable) as error:
@@ -222,11 +258,12 @@ class Scheduler:
 
     def _report_gate(self, pod: Pod) -> None:
         if _said(pod) != GATED:
-            self._writers.put(lambda: self._gate(Wish.of(pod)))
+            reports = self._desk_of(pod).reports
+            self._writers.put(lambda: self._gate(reports, Wish.of(pod)))
 
-    def _gate(self, wish: Wish) -> None:
+    def _gate(self, reports: Reports, wish: Wish) -> None:
         try:
-            self._reports.gated(wish)
+            reports.gated(wish)
         except (ApiError, Unreachable) as error:
             log.warning("gate not told pod=%s/%s error=%s", wish.namespace, wish.name, error)
 

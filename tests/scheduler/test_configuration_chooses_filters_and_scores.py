@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from master.scheduler.config import Config
-from master.scheduler.configuration import ConfigurationError, parse, profile_of
+from master.scheduler.configuration import ConfigurationError, parse, profiles_of
 from master.scheduler.filters import FILTERS
 from master.scheduler.profile import Profile
 from master.scheduler.scores import SCORES
@@ -19,7 +19,8 @@ def written(plugins: dict[str, Any] | None = None, **more: Any) -> dict[str, Any
 
 
 def profile(plugins: dict[str, Any] | None = None, **more: Any) -> Profile:
-    return profile_of(parse(written(plugins, **more)))
+    (found,) = profiles_of(parse(written(plugins, **more))).values()
+    return found
 
 
 def test_an_empty_file_is_the_default() -> None:
@@ -89,12 +90,20 @@ def test_times_and_shares_are_read() -> None:
         (written({"score": {"disabled": [{"name": "x"}]}}), "score.disabled[0].name: unknown plugin 'x'"),
         (written({"score": {"enabled": [{"name": "*"}]}}), "unknown plugin '*'"),
         (written({"multiPoint": {"enabled": [{"name": "Gang"}]}}), "unknown plugin 'Gang'"),
-        (written({"bind": {}}), "unknown field `bind`"),
-        (written(leaderElection={}), "unknown field `leaderElection`"),
+        (written({"bnd": {}}), "unknown field `bnd` - at `$.profiles[0].plugins`"),
+        (written({"bind": {"disabled": [{"name": "*"}]}}), "plugins.bind: DefaultBinder cannot be left out"),
+        (written({"bind": {"enabled": [{"name": "Mine"}]}}), "plugins.bind.enabled[0].name: unknown plugin 'Mine'"),
+        (written(leaderElection={"leaderElected": True}), "unknown field `leaderElected` - at `$.leaderElection`"),
+        (written(leaderElection={"resourceLock": "endpoints"}), "leaderElection.resourceLock: must be leases"),
+        (written(extenders=[{"urlPrefix": "http://x"}]), "$.extenders"),
         (written(percentageOfNodesToScore=101), "$.percentageOfNodesToScore"),
         (written({"score": {"enabled": [{"name": "ImageLocality", "weight": -1}]}}), "weight"),
         (written(podInitialBackoffSeconds=20), "podMaxBackoffSeconds: must not be less"),
-        (written(profiles=[{}, {}]), "length <= 1"),
+        (written(profiles=[{}, {}]), "profiles[0].schedulerName: is needed"),
+        (
+            written(profiles=[{"schedulerName": "a"}, {"schedulerName": "a"}]),
+            "profiles[1].schedulerName: a is the name",
+        ),
         ({"apiVersion": "v1", "kind": "Pod"}, "must be KubeSchedulerConfiguration"),
         (None, "Expected `object`"),
         ({}, "missing required field"),
@@ -116,5 +125,8 @@ def test_the_settings_are_checked_with_the_file(tmp_path: Path) -> None:
     file.write_text(head)
     assert config.check() == []
     file.write_text(head + "profiles:\n- schedulerName: other\n")
-    assert "other is not scheduler-name default-scheduler" in config.check()[0]
-    assert Config(configuration=file, scheduler_name="other").check() == []
+    assert config.check() == []
+    file.write_text(head + "leaderElection: {leaseDuration: 15s, renewDeadline: 20s}\n")
+    assert config.check() == ["leader-elect-lease-duration-s: must be greater than the renew deadline"]
+    file.write_text(head + "leaderElection: {leaseDuration: fifteen}\n")
+    assert "leaderElection.leaseDuration: 'fifteen' is no duration" in config.check()[0]

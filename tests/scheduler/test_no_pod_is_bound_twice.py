@@ -64,7 +64,7 @@ def working(master: Master, request: pytest.FixtureRequest) -> Iterator[Troubled
     client = Troubled(master, request.param)
     recorder = EventRecorder(client, "default-scheduler")
     stop = threading.Event()
-    made = Scheduler(client, recorder, "default-scheduler", Profile())
+    made = Scheduler(client, {"default-scheduler": Profile()}, lambda _: recorder)
     thread = threading.Thread(target=made.schedule, args=(stop,))
     thread.start()
     yield client
