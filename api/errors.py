@@ -156,6 +156,7 @@ def forbidden(path: str, detail: str) -> FieldError:
 
 # A refusal must not be larger than what it refuses: a value is told at its place and once more in the whole.
 _SHOWN_MAX = 1000
+_LISTED_MAX = 10
 
 
 def _shown(value: object) -> str:
@@ -165,6 +166,8 @@ def _shown(value: object) -> str:
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list):
+        return "[]string{" + ", ".join(_shown(one) for one in value[:_LISTED_MAX]) + "}"
     return str(value)
 
 

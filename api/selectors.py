@@ -10,14 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from api.errors import BadRequest
+from api.formats import label_value, qualified_name
 from api.meta import LabelSelector
 
 MAX_TERMS = 1000
 _TOKEN = re.compile(r"\s*(?:(!=|==|=|!|,|\(|\)|>|<)|([^\s,()=!<>]+))")
-_KEY = re.compile(r"(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
-
-
+_SHOWN = 80
 # As Go reads a 64-bit integer; Python's int() also takes underscores and any number of digits.
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 
@@ -107,7 +105,7 @@ def from_label_selector(selector: LabelSelector | None) -> Selector:
 
 
 def parse(text: str) -> Selector:
-    """A label selector from its text form. Raises BadRequest that says where it goes wrong."""
+    """A label selector from its text form. Raises BadRequest that says where it goes wrong, in Kubernetes' words."""
     return Selector(tuple(_Parser(text).terms()))
 
 
@@ -115,31 +113,14 @@ class _Parser:
     """Recursive descent over the few tokens of a selector."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens = self._tokens()
+        self.tokens = _tokens(text)
         self.at = 0
 
-    def _tokens(self) -> list[tuple[str, str]]:
-        tokens: list[tuple[str, str]] = []
-        position = 0
-        end = len(self.text.rstrip())
-        while position < end:
-            match = _TOKEN.match(self.text, position)
-            if match is None:
-                raise self._wrong(f"found '{self.text[position]}'")
-            symbol, word = match.groups()
-            tokens.append((symbol or "", word or ""))
-            position = match.end()
-        return tokens
-
-    def _wrong(self, what: str) -> BadRequest:
-        return BadRequest(f'unable to parse requirement: {what} in selector "{self.text[:200]}"')
-
     def _next(self) -> tuple[str, str]:
-        if self.at >= len(self.tokens):
-            return "", ""
+        """A symbol, or a word; neither at the end."""
+        found = self._peek()
         self.at += 1
-        return self.tokens[self.at - 1]
+        return found
 
     def _peek(self) -> tuple[str, str]:
         return self.tokens[self.at] if self.at < len(self.tokens) else ("", "")
@@ -147,70 +128,98 @@ class _Parser:
     def terms(self) -> list[Term]:
         found: list[Term] = []
         while self.at < len(self.tokens):
+            symbol, word = self._peek()
+            if found and not word and symbol != "!":
+                raise BadRequest(f"found '{symbol}', expected: identifier after ','")
+            if not word and symbol != "!":
+                raise BadRequest(f"found '{symbol}', expected: !, identifier, or 'end of string'")
             found.append(self._term())
             if len(found) > MAX_TERMS:
-                raise self._wrong(f"more than {MAX_TERMS} terms")
+                raise BadRequest(f"more than {MAX_TERMS} terms")
             symbol, word = self._next()
-            if (symbol, word) == ("", ""):
-                break
-            if symbol != ",":
-                raise self._wrong(f"found '{symbol or word}', expected: ',' or end of string")
-            if self.at >= len(self.tokens):
-                raise self._wrong("found '', expected: identifier after ','")
+            if (symbol or word) and symbol != ",":
+                raise BadRequest(f"found '{symbol or word}', expected: ',' or 'end of string'")
+            if symbol and self.at >= len(self.tokens):
+                raise BadRequest("found '', expected: identifier after ','")
         return found
 
     def _term(self) -> Term:
-        if self._peek()[0] == "!":
+        missing = self._peek()[0] == "!"
+        if missing:
             self._next()
-            return Term(self._key(), "!")
         key = self._key()
-        symbol, word = self._peek()
-        if symbol in ("=", "==", "!="):
-            self._next()
-            return Term(key, "notin" if symbol == "!=" else "in", frozenset((self._value(),)))
-        if symbol in (">", "<"):
-            self._next()
-            return Term(key, "gt" if symbol == ">" else "lt", frozenset((self._number(),)))
+        if missing or (self._peek()[0] in ("", ",") and not self._peek()[1]):
+            return Term(key, "!" if missing else "exists")
+        symbol, word = self._next()
         if word in ("in", "notin"):
-            self._next()
-            return Term(key, word, self._set())
-        return Term(key, "exists")
+            return Term(key, word, frozenset(_checked(value, key) for value in self._set()))
+        if symbol in ("=", "==", "!="):
+            return Term(key, "notin" if symbol == "!=" else "in", frozenset((_checked(self._value(), key),)))
+        if symbol in (">", "<"):
+            return Term(key, "gt" if symbol == ">" else "lt", frozenset((_integer(self._value()),)))
+        raise _wrong(f"found '{symbol or word}', expected: '=', '!=', '==', 'in', notin'")
 
     def _key(self) -> str:
         symbol, word = self._next()
         if not word:
-            raise self._wrong(f"found '{symbol}', expected: identifier")
-        if not _KEY.fullmatch(word):
-            raise self._wrong(f"invalid label key '{word[:80]}'")
+            raise _wrong(f"found '{symbol}', expected: identifier")
+        if problem := qualified_name(word):
+            raise _wrong(f'invalid label key "{word[:_SHOWN]}": {problem}')
         return word
 
     def _value(self) -> str:
-        if not self._peek()[1]:
+        if self._peek() == ("", "") or self._peek()[0] == ",":
             return ""
-        word = self._next()[1]
-        if not _VALUE.fullmatch(word):
-            raise self._wrong(f"invalid label value '{word[:80]}'")
+        symbol, word = self._next()
+        if not word:
+            raise _wrong(f"found '{symbol}', expected: identifier")
         return word
 
-    def _number(self) -> str:
-        word = self._next()[1]
-        if not _INTEGER.fullmatch(word):
-            raise self._wrong(f"for '>' and '<' the value must be an integer, found '{word[:80]}'")
-        return word
-
-    def _set(self) -> frozenset[str]:
-        if self._next()[0] != "(":
-            raise self._wrong("expected: '('")
-        if self._peek()[0] == ")":
-            raise self._wrong("for 'in', 'notin' operators, values set can't be empty")
-        values = {self._value()}
+    def _set(self) -> set[str]:
+        """``()`` is the set of the empty value, and so is what stands between two commas."""
+        symbol, word = self._next()
+        if symbol != "(":
+            raise _wrong(f"found '{symbol or word}' expected: '('")
+        values: set[str] = set()
         while True:
             symbol, word = self._next()
+            if not word and symbol not in (",", ")"):
+                raise _wrong(f"found '{symbol}', expected: ',', ')' or identifier")
+            values.add(word)
+            if word:
+                symbol, after = self._next()
+                if symbol not in (",", ")"):
+                    raise _wrong(f"found '{symbol or after}', expected: ',' or ')'")
             if symbol == ")":
-                return frozenset(values)
-            if symbol != ",":
-                raise self._wrong(f"found '{symbol or word}', expected: ',' or ')'")
-            values.add(self._value())
+                return values
+
+
+def _tokens(text: str) -> list[tuple[str, str]]:
+    tokens: list[tuple[str, str]] = []
+    position, end = 0, len(text.rstrip())
+    while position < end:
+        match = _TOKEN.match(text, position)
+        assert match is not None, "each character is a symbol, a space, or part of a word"
+        symbol, word = match.groups()
+        tokens.append((symbol or "", word or ""))
+        position = match.end()
+    return tokens
+
+
+def _checked(value: str, key: str) -> str:
+    if problem := label_value(value):
+        raise _wrong(f'invalid label value: "{value[:_SHOWN]}": at key: "{key}": {problem}')
+    return value
+
+
+def _integer(text: str) -> str:
+    if not _INTEGER.fullmatch(text):
+        raise _wrong("for 'Gt', 'Lt' operators, the value must be an integer")
+    return text
+
+
+def _wrong(what: str) -> BadRequest:
+    return BadRequest(f"unable to parse requirement: {what}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,16 +231,39 @@ class FieldTerm:
     equal: bool = True
 
 
+# What comes before the first operator, the operator, and what comes after it; a backslash escapes what follows it.
+_FIELD = re.compile(r"((?:[^\\=!]|\\.|!(?!=))*)(!=|==|=)(.*)", re.DOTALL)
+_ESCAPED_PART = re.compile(r"(?:[^\\,]|\\.|\\$)+", re.DOTALL)
+
+
 def parse_fields(text: str) -> tuple[FieldTerm, ...]:
     """A field selector (``status.phase!=Running,spec.nodeName=a``). Which fields a kind offers is the caller's to
-    check."""
+    check. In a value ``\\`` stands before a comma, an equals sign and itself."""
     terms: list[FieldTerm] = []
-    for part in text.split(","):
+    for part in _ESCAPED_PART.findall(text):
         if not part.strip():
             continue
-        match = re.fullmatch(r"([^=!]+)(!=|==|=)(.*)", part.strip())
-        if match is None or len(terms) >= MAX_TERMS:
-            raise BadRequest(f"invalid field selector {text[:200]!r}; can't understand {part[:80]!r}")
+        match = _FIELD.fullmatch(part.strip())
+        if match is None or not match[1].strip() or len(terms) >= MAX_TERMS:
+            raise BadRequest(f"invalid selector: '{text[:200]}'; can't understand '{part[:_SHOWN]}'")
         field, operator, value = match.groups()
-        terms.append(FieldTerm(field.strip(), value.strip(), operator != "!="))
+        terms.append(FieldTerm(field.strip(), _unescaped(value.strip()), operator != "!="))
     return tuple(terms)
+
+
+def _unescaped(value: str) -> str:
+    if "\\" not in value and "=" not in value:
+        return value
+    found: list[str] = []
+    rest = iter(value)
+    for one in rest:
+        if one == "\\":
+            escaped = next(rest, "")
+            if escaped not in ("\\", ",", "="):
+                raise BadRequest(f"invalid field selector: invalid escape sequence: \\{escaped}")
+            found.append(escaped)
+        elif one == "=":
+            raise BadRequest(f"invalid field selector: unescaped character in value: {ord(one)}")
+        else:
+            found.append(one)
+    return "".join(found)

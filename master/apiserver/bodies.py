@@ -13,7 +13,7 @@ from api.codec import decode, encode
 from api.errors import BadRequest, TooLarge, UnsupportedMediaType
 from api.strict import duplicate_keys, knows_all_fields, unknown_fields
 from api.struct import Struct
-from master.apiserver.decode_errors import explain
+from master.apiserver.decode_errors import explain, unparsed
 from master.apiserver.http.message import Request
 
 T = TypeVar("T", bound=Struct)
@@ -21,6 +21,7 @@ T = TypeVar("T", bound=Struct)
 _YAML = ("application/yaml", "application/x-yaml", "text/yaml")
 _SUPPORTED = "the body of the request was in an unknown format - accepted media types include: {}"
 _PARTS_MAX = 20_000
+_BEGIN_BYTES = 30
 _PART = re.compile(rb'\{\s*["}]')
 FIELD_VALIDATION = ("Ignore", "Warn", "Strict")
 UNSAID = ""
@@ -173,7 +174,17 @@ def _misfit(error: Exception, data: bytes, expected: Expected, given: str) -> Ba
         plain = msgspec.json.decode(data)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         plain = None
+    if not isinstance(plain, dict):
+        why = f"couldn't get version/kind; json parse error: {unparsed(error, data)} ({_begin(data)})"
+        raise BadRequest(f"the object provided is unrecognized (must be of type {expected.kind}): {why}") from error
     return _unreadable(expected, explain(error, expected.type, plain), given)
+
+
+def _begin(data: bytes) -> str:
+    """The first bytes of a body that is nothing, as text where they may be meant as JSON."""
+    shown = data[:_BEGIN_BYTES]
+    text = shown.decode(errors="replace") if shown.startswith(b"{") else shown.hex()
+    return (text + (" ..." if len(data) > _BEGIN_BYTES else "")) or "<empty>"
 
 
 def _unreadable(expected: Expected, why: str, given: str, version: str = "") -> BadRequest:

@@ -1,11 +1,10 @@
 """One call of the API: who asks, for what, and with which options."""
 
-from collections.abc import Callable
-from typing import TypeVar
+import re
 
 import msgspec
 
-from api.errors import BadRequest, invalid_object, not_supported
+from api.errors import BadRequest, FieldError, invalid, invalid_object, not_supported
 from api.resources import Resource
 from master.apiserver.authentication.user import User
 from master.apiserver.bodies import FIELD_VALIDATION, Expected
@@ -13,8 +12,10 @@ from master.apiserver.http.message import Request
 from master.apiserver.negotiation import PLAIN, Output
 
 _OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions", "DELETE": "DeleteOptions"}
-
-T = TypeVar("T")
+_NO = ("0", "false")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_DIGITS = 80
+_MANAGER_BYTES = 128
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -57,36 +58,36 @@ class Call(msgspec.Struct):
         return values[0] if values else ""
 
     def flag(self, name: str) -> bool:
-        """A boolean query parameter as Go's clients write it; ``?watch`` alone counts as true. Raises BadRequest."""
-        values = self.request.query.get(name)
-        if not values:
-            return False
-        if values[0] in ("", "1", "true", "True", "TRUE", "t", "T"):
-            return True
-        if values[0] in ("0", "false", "False", "FALSE", "f", "F"):
-            return False
-        raise BadRequest(f"{name}: {values[0]!r} is not a boolean")
+        """A boolean query parameter: all that is there and not ``0`` or ``false`` is true, as Kubernetes reads it."""
+        return is_on(self.request, name)
 
     def number(self, name: str) -> int | None:
-        """A query parameter that is a number of at least 0; None when it is not there. Raises BadRequest."""
-        return self._read(name, _natural, "a number")
+        """A query parameter that is a number, of any sign; None when it is not there. Raises BadRequest."""
+        if name not in self.request.query:
+            return None
+        text = self.option(name)
+        if not _INTEGER.fullmatch(text):
+            raise BadRequest(f'strconv.ParseInt: parsing "{text[:80]}": invalid syntax')
+        if len(text) > _DIGITS or not -(2**63) <= int(text) < 2**63:
+            raise BadRequest(f'strconv.ParseInt: parsing "{text[:80]}": value out of range')
+        return int(text)
 
     def revision(self, name: str = "resourceVersion") -> int | None:
         """A resourceVersion; None when it is not there. Raises BadRequest."""
-        return self._read(name, _natural, "a resource version")
-
-    def _read(self, name: str, read: Callable[[str], T], what: str) -> T | None:
         text = self.option(name)
         if not text:
             return None
-        try:
-            return read(text)
-        except ValueError as error:
-            raise BadRequest(f"{name}: {text[:80]!r} is not {what}") from error
+        if not is_natural(text):
+            shown = text[:80]
+            raise BadRequest(f'{name}: Invalid value: "{shown}": strconv.ParseUint: parsing "{shown}": invalid syntax')
+        return int(text)
 
     @property
     def dry_run(self) -> bool:
-        """``dryRun=All``: do everything but store. Raises Invalid for any other value."""
+        """``dryRun=All``: do everything but store. Raises Invalid for any other value, and for a name of a field
+        manager that could not be kept."""
+        if errors := _manager_errors(self.option("fieldManager")):
+            raise invalid_object("meta.k8s.io", self._options, "", errors)
         values = self.request.query.get("dryRun")
         return bool(values) and is_dry_run(values, self._options)
 
@@ -105,20 +106,33 @@ class Call(msgspec.Struct):
         return value
 
 
+def _manager_errors(name: str) -> list[FieldError]:
+    if name.isprintable() and len(name) <= _MANAGER_BYTES and name.isascii():
+        return []
+    if len(name.encode()) > _MANAGER_BYTES:
+        why = f"Too long: may not be more than {_MANAGER_BYTES} bytes"
+        return [FieldError("fieldManager", "FieldValueTooLong", why)]
+    unseen = ((at, one) for at, one in enumerate(name) if not one.isprintable())
+    return [
+        invalid("fieldManager", name, f"invalid character U+{ord(one):04X} (at position {at})") for at, one in unseen
+    ]
+
+
+def is_on(request: Request, name: str) -> bool:
+    """As ``Call.flag``."""
+    values = request.query.get(name)
+    return values is not None and values[0].lower() not in _NO
+
+
 def is_dry_run(values: list[str] | None, options: str = "DeleteOptions") -> bool:
     """What a list of dry-run directives means. Raises Invalid for one that does not exist."""
-    for value in values or []:
-        if value != "All":
-            raise invalid_object("meta.k8s.io", options, "", [not_supported("dryRun", value, ("All",))])
-    return bool(values)
+    if not values:
+        return False
+    if any(value != "All" for value in values):
+        raise invalid_object("meta.k8s.io", options, "", [not_supported("dryRun", values, ("All",))])
+    return True
 
 
 def is_natural(text: str) -> bool:
     """Whether a text is a number as Go reads an unsigned one: int() takes more, and refuses very long ones."""
     return text.isascii() and text.isdigit() and len(text) <= 20
-
-
-def _natural(text: str) -> int:
-    if not is_natural(text):
-        raise ValueError(text)
-    return int(text)

@@ -14,6 +14,7 @@ from api.schema import Shape, by_wire
 from api.struct import Struct
 
 _GIVEN = {"str": "string", "int": "number", "float": "number", "bool": "bool", "array": "array", "object": "object"}
+_BYTE = re.compile(r"\(byte (\d+)\)")
 _PATH = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _GOT = re.compile(r"got `([a-z]+)`")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]|\.\[\.\.\.\]")
@@ -25,8 +26,6 @@ def explain(error: msgspec.MsgspecError, kind: type[Struct], plain: Any) -> str:
     match = _PATH.match(str(error))
     assert match is not None
     what, path = match["what"], match["path"]
-    if not isinstance(error, msgspec.ValidationError):
-        return f"json: {str(error)[:1].lower()}{str(error)[1:]}"
     steps = [field or index or "..." for field, index in _STEP.findall(path or "")]
     struct, shape = _walk(kind, steps)
     wire_path = ".".join(step for step in steps if not step.isdigit() and step != "...")
@@ -35,6 +34,17 @@ def explain(error: msgspec.MsgspecError, kind: type[Struct], plain: Any) -> str:
     given = _given(what, _value(plain, steps))
     into = f" into Go struct field {struct}.{wire_path}" if wire_path else " into Go value"
     return f"json: cannot unmarshal {given}{into} of type {_go_type(shape, kind)}"
+
+
+def unparsed(error: msgspec.MsgspecError, data: bytes) -> str:
+    """The sentence for a body that is no JSON, or no object."""
+    if isinstance(error, msgspec.ValidationError):
+        given = _given(str(error), None)
+        return f"json: cannot unmarshal {given} into Go value of type struct {{ APIVersion string; Kind string }}"
+    at = _BYTE.search(str(error))
+    if at is None:
+        return "unexpected end of JSON input"
+    return f"invalid character {chr(data[int(at[1])])!r} at byte {at[1]}" if int(at[1]) < len(data) else str(error)
 
 
 def _given(what: str, value: Any) -> str:

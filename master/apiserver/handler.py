@@ -3,6 +3,7 @@
 The one door at which errors of the API become answers. What is not an ApiError is the edge's to log.
 """
 
+import re
 import time
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
@@ -15,7 +16,7 @@ from api.selectors import FieldTerm, parse_fields
 from master.apiserver.authentication.impersonation import impersonated
 from master.apiserver.authentication.user import User
 from master.apiserver.backend import Backend
-from master.apiserver.call import Call, Target
+from master.apiserver.call import Call, Target, is_on
 from master.apiserver.discovery import Discovery
 from master.apiserver.health import Health
 from master.apiserver.http.message import Answer, Request, Response, Stream, Upgrade, segments_of
@@ -45,7 +46,7 @@ _OF_MANY = ("list", "watch", "deletecollection")
 # Answered by a node, in whatever form it has.
 _NOT_OURS = ("attach", "exec", "log", "portforward", "proxy")
 _OF_ANOTHER = ("authorization", "sec-websocket-protocol", "impersonate-user")
-_WATCH_ON = ("", "1", "true", "True", "TRUE", "t", "T")
+_EMPTY_NAMESPACE = re.compile(r"^(/api/v1|/apis/[^/]+/[^/]+)/namespaces//")
 _NO_LABELS: Labels = ("", "", "", "", "", "")
 _PATHS = {
     "paths": [
@@ -143,7 +144,8 @@ class Handler:
 
     def _plan_of(self, method: str, raw_path: str, watch: bool) -> _Plan | None:
         """None for a path that is not of a resource. Raises NotFound, MethodNotAllowed."""
-        segments = segments_of(raw_path)
+        # A client whose namespace is empty means all of them.
+        segments = segments_of(_EMPTY_NAMESPACE.sub(r"\1/", raw_path, 1))
         if len(segments) <= 2 or segments[0] not in _RESOURCE_ROOTS or self._is_discovery(segments):
             return None
         route = self._router.route(method, segments, watch=watch)
@@ -264,7 +266,7 @@ def _version(request: Request) -> Response:
 
 
 def _is_watch(request: Request) -> bool:
-    return "watch" in request.raw_query and request.query.get("watch", ["0"])[0] in _WATCH_ON
+    return "watch" in request.raw_query and is_on(request, "watch")
 
 
 def _asked_for(request: Request, route: Route) -> Target:

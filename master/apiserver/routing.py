@@ -123,6 +123,7 @@ class Router:
 
     def route(self, method: str, segments: tuple[str, ...], *, watch: bool) -> Route:
         """Raises NotFound for a path that is not served, MethodNotAllowed."""
+        segments, watch = _watched(segments, watch=watch)
         target = self._target(segments)
         operations = self._operations[target.resource.qualified].get(target.subresource)
         if operations is None:
@@ -157,6 +158,14 @@ class Router:
         if resource is None or (namespace and not resource.namespaced):
             raise nowhere()
         return _named(resource, namespace, rest)
+
+
+def _watched(segments: tuple[str, ...], *, watch: bool) -> tuple[tuple[str, ...], bool]:
+    """``/api/v1/watch/PATH``, the first form of ``/api/v1/PATH?watch=1``, which Kubernetes serves still."""
+    at = 2 if segments[0] == "api" else 3
+    if segments[at : at + 1] != ("watch",) or len(segments) == at + 1:
+        return segments, watch
+    return segments[:at] + segments[at + 1 :], True
 
 
 def _named(resource: Resource, namespace: str, rest: tuple[str, ...]) -> Target:

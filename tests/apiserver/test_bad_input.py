@@ -163,3 +163,18 @@ def test_yaml_is_read_and_its_bombs_are_not(admin: Api, namespace: str) -> None:
     assert "excessive aliasing" in refused.json["message"]
     for text in (b"a: [", b"a: 1\na: 2", b"--- a\n--- b", b"[" * 5000):
         assert admin.post(path, text, Content_Type="application/yaml").status == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"", "unexpected end of JSON input (<empty>)"),
+        (b'{"a":', 'unexpected end of JSON input ({"a":)'),
+        (b"a: b", "invalid character 'a' at byte 0 (613a2062)"),
+        (b"[]", "json: cannot unmarshal array into Go value of type struct { APIVersion string; Kind string } (5b5d)"),
+    ],
+)
+def test_what_is_no_object_is_unrecognized(admin: Api, namespace: str, body: bytes, why: str) -> None:
+    refused = admin.post(f"/api/v1/namespaces/{namespace}/pods", body)
+    begin = "the object provided is unrecognized (must be of type Pod): couldn't get version/kind; json parse error: "
+    assert (refused.status, refused.json["message"]) == (400, begin + why)

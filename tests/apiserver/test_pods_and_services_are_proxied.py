@@ -93,9 +93,18 @@ def test_a_request_reaches_the_pod_and_its_answer_the_client(admin: Api, path: s
     answer = admin.get(f"{path}/{name}/proxy/a%2Fb//c/?x=1&y=%20", X_Own="mine", Authorization="Bearer secret")
     assert (answer.status, answer.headers["Content-Type"], answer.headers["X-From"]) == (200, "application/told", "pod")
     told = answer.json
-    assert (told["method"], told["path"]) == ("GET", "/a%2Fb//c/?x=1&y=%20")
+    assert (told["method"], told["path"]) == ("GET", "/a/b/c/?x=1&y=%20"), "as Kubernetes joins a path"
     assert told["headers"]["x-own"] == "mine"
     assert "authorization" not in told["headers"], "who the client is stays with the API server"
+
+
+@pytest.mark.parametrize(
+    ("sent", "got"),
+    [("/%2F", "/"), ("/a%2Fb", "/a/b"), ("/a%20b%0d%0aX", "/a%20b%0D%0AX"), ("/%3Fa%23", "/%3Fa%23"),
+     ("/a/%2e%2e/%2e%2e/b", "/b"), ("/~a;b=c@d:e", "/~a;b=c@d:e")],
+)  # fmt: skip
+def test_a_path_is_passed_in_one_form(admin: Api, path: str, sent: str, got: str) -> None:
+    assert admin.get(f"{path}/pods/web/proxy{sent}").json["path"] == got
 
 
 def test_every_method_and_status_is_passed_on(admin: Api, path: str) -> None:

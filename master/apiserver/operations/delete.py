@@ -16,7 +16,7 @@ import msgspec
 from api.codec import decode
 from api.core import Namespace, Pod
 from api.errors import BadRequest, Conflict, FieldError, Forbidden, NotFound, invalid, invalid_object, not_supported
-from api.meta import DeleteOptions, ListMeta, Object, Preconditions, StatusDetails
+from api.meta import DeleteOptions, Object, Preconditions, StatusDetails
 from api.resources import Resource
 from api.scalars import now
 from master.apiserver.backend import Backend
@@ -25,6 +25,7 @@ from master.apiserver.cache import Item
 from master.apiserver.call import Call, is_dry_run
 from master.apiserver.decode_errors import explain
 from master.apiserver.http.message import Response, Stream
+from master.apiserver.operations.list import page_of
 from master.apiserver.operations.update import is_released
 from master.apiserver.rendering import list_answer, object_answer, struct_answer
 from master.apiserver.responses import success
@@ -52,14 +53,13 @@ async def delete(backend: Backend, call: Call) -> Response:
 
 
 async def delete_collection(backend: Backend, call: Call) -> Response | Stream:
-    """All that the selection picks; answers with what was there."""
-    target, options, selection = call.target, read_options(call), selection_of(call)
-    table = backend.registry.cache.table(target.resource)
-    items = [item for item in selection.candidates(table) if selection.picks(item)]
+    """All that the selection picks, or as many as ``limit`` says; answers with what was there. Raises as list, and
+    what a deletion raises."""
+    options = read_options(call)
+    items, meta = page_of(backend, call, selection_of(call))
     for start in range(0, len(items), _AT_ONCE):
         deletions = [_delete_if_there(backend, item, options) for item in items[start : start + _AT_ONCE]]
         await asyncio.gather(*deletions)
-    meta = ListMeta(resource_version=str(backend.registry.cache.revision))
     return list_answer(call, [item.wire for item in items], meta)
 
 
@@ -98,10 +98,13 @@ def _options_in_body(call: Call) -> DeleteOptions:
     expected = Expected(DeleteOptions, "v1", "DeleteOptions")
     data = json_of(call.request.body, media_type(call.request), expected)
     try:
-        return decode(data, DeleteOptions)
+        options = decode(data, DeleteOptions)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         why = explain(error, DeleteOptions, None) if isinstance(error, msgspec.MsgspecError) else str(error)
         raise BadRequest(f"DeleteOptions cannot be read: {why}") from error
+    if options.kind not in ("", expected.kind):
+        raise BadRequest(f'no kind "{options.kind[:80]}" is registered for version "{options.api_version[:80]}" here')
+    return options
 
 
 async def delete_one(
@@ -222,7 +225,7 @@ def _grace(item: Object, asked: int | None) -> int:
         return 0
     if not item.spec.node_name or item.status.phase in ("Succeeded", "Failed"):
         return 0
-    if asked is not None:
-        return asked
     own = item.spec.termination_grace_period_seconds
-    return 30 if own is None else own
+    wanted = asked if asked is not None else 30 if own is None else own
+    # Less than nothing: as fast as an end with a signal can be.
+    return wanted if wanted >= 0 else 1

@@ -11,17 +11,15 @@ from collections.abc import Sequence
 import msgspec
 
 from api.codec import encode
-from api.errors import BadRequest, Expired, FieldError, Invalid, Timeout, forbidden, invalid_object, not_supported
+from api.errors import BadRequest, Expired, Timeout
 from api.meta import ListMeta, StatusCause, StatusDetails
 from master.apiserver.backend import Backend
 from master.apiserver.cache import Cache, Item, Table
 from master.apiserver.call import Call
 from master.apiserver.http.message import Response, Stream
+from master.apiserver.list_options import check_list
 from master.apiserver.rendering import list_answer
 from master.apiserver.selection import Selection, selection_of
-
-_MATCH = "resourceVersionMatch"
-_MATCHES = ("", "Exact", "NotOlderThan")
 
 
 class _Token(msgspec.Struct):
@@ -32,6 +30,7 @@ class _Token(msgspec.Struct):
     start: str
 
 
+_BAD_TOKEN = "invalid continue token: continue key is not valid"
 _NOW = -1
 """In the place of a token's version: the state of now, which the other pieces did not show."""
 _TOO_OLD = (
@@ -44,11 +43,19 @@ _TOO_OLD = (
 
 def list_objects(backend: Backend, call: Call) -> Response | Stream:
     """Raises BadRequest, Expired for a version or token that is too old, Timeout for a version yet to come."""
+    items, meta = page_of(backend, call, selection_of(call))
+    return list_answer(call, [item.wire for item in items], meta)
+
+
+def page_of(backend: Backend, call: Call, selection: Selection) -> tuple[Sequence[Item], ListMeta]:
+    """The objects of one piece, and what the list tells of itself. Raises as ``list_objects``."""
+    check_list(call)
     cache = backend.registry.cache
     table = cache.table(call.target.resource)
-    selection = selection_of(call)
-    limit, token = call.number("limit") or 0, _token(call, table, cache.revision)
-    revision = _version(call, cache, table) if token is None else cache.revision if token.rv == _NOW else token.rv
+    limit, token = max(call.number("limit") or 0, 0), _token(call, table, cache.revision)
+    revision = (
+        _version(call, cache, table, limit) if token is None else cache.revision if token.rv == _NOW else token.rv
+    )
     start = token.start if token is not None else ""
     items = _items(table, selection, revision, start)
     picked, rest = _pick(items, selection, limit)
@@ -56,7 +63,7 @@ def list_objects(backend: Backend, call: Call) -> Response | Stream:
     if rest:
         meta.continue_ = _continue(revision, picked[-1].key)
         meta.remaining_item_count = rest if selection.is_everything else None
-    return list_answer(call, [item.wire for item in picked], meta)
+    return picked, meta
 
 
 def _items(table: Table, selection: Selection, revision: int, start: str) -> list[Item]:
@@ -89,38 +96,26 @@ def _token(call: Call, table: Table, revision: int) -> _Token | None:
         return None
     if call.option("resourceVersion") not in ("", "0"):
         raise BadRequest("specifying resource version is not allowed when using continue")
-    if call.option("resourceVersionMatch"):
-        raise BadRequest("resourceVersionMatch is forbidden when continue is provided")
     try:
         token = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Token)
     except (ValueError, binascii.Error, msgspec.MsgspecError, RecursionError) as error:
-        raise BadRequest("continue key is not valid") from error
+        raise BadRequest(_BAD_TOKEN) from error
     first = table.key(call.target.namespace, "") if call.target.namespace else table.prefix
     if not token.start.startswith(first) or not _NOW <= token.rv <= revision:
-        raise BadRequest("continue key is not valid")
+        raise BadRequest(_BAD_TOKEN)
     if _NOW < token.rv < table.replay_from:
         raise Expired(_TOO_OLD, continue_=_continue(_NOW, token.start))
     return token
 
 
-def _wrong(error: FieldError) -> Invalid:
-    return invalid_object("meta.k8s.io", "ListOptions", "", [error])
-
-
-def _version(call: Call, cache: Cache, table: Table) -> int:
+def _version(call: Call, cache: Cache, table: Table, limit: int) -> int:
     """The version whose state is to be shown: the present one, unless exactly another one is asked for."""
     wanted, match = call.revision(), call.option("resourceVersionMatch")
-    if match not in _MATCHES:
-        raise _wrong(not_supported(_MATCH, match, ("Exact", "NotOlderThan")))
-    if match and wanted is None:
-        raise _wrong(forbidden(_MATCH, "resourceVersionMatch is forbidden unless resourceVersion is provided"))
     check_reached(wanted, cache.revision)
     # Kubernetes' rule from before there was a match: a version with a limit is that version.
-    exact = match == "Exact" or (not match and wanted and call.number("limit"))
-    if not exact or wanted is None:
+    exact = match == "Exact" or (not match and limit)
+    if not exact or not wanted:
         return cache.revision
-    if wanted == 0:
-        raise _wrong(forbidden(_MATCH, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'))
     if wanted < table.replay_from:
         raise Expired(f"The resourceVersion for the provided list is too old: {wanted} ({table.replay_from})")
     return wanted

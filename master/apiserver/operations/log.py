@@ -1,10 +1,13 @@
 """GET of ``pods/NAME/log``: what a container printed, passed on from its node's agent piece by piece."""
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import msgspec
+
 from api.core import Node, Pod
-from api.errors import BadRequest, InternalError, NotFound, from_status
+from api.errors import BadRequest, InternalError, NotFound, forbidden, from_status, invalid, invalid_object
 from api.meta import Status
 from api.resources import resource_of
 from master.apiserver.backend import Backend
@@ -14,7 +17,7 @@ from master.apiserver.http.message import Response, Sink, Stream
 from master.apiserver.node_client import address_of
 
 _FLAGS = ("follow", "previous", "timestamps")
-_NUMBERS = ("tailLines", "sinceSeconds", "limitBytes")
+_LEAST = {"tailLines": 0, "limitBytes": 1, "sinceSeconds": 1}
 _ERROR_MAX = 4096
 
 
@@ -68,16 +71,30 @@ def container_of(pod: Pod, asked: str) -> str:
 
 
 def _query(call: Call) -> dict[str, str]:
-    """The options, read here and passed on in one spelling. Raises BadRequest."""
+    """The options, read here and passed on in one spelling. Raises BadRequest, Invalid."""
     query = {name: "true" for name in _FLAGS if call.flag(name)}
-    for name in _NUMBERS:
-        if (number := call.number(name)) is not None:
-            query[name] = str(number)
-    if since := call.option("sinceTime"):
-        if "sinceSeconds" in query:
-            raise BadRequest("at most one of `sinceTime` or `sinceSeconds` may be specified")
-        query["sinceTime"] = since
-    return query
+    numbers = {name: number for name in _LEAST if (number := call.number(name)) is not None}
+    errors = [
+        invalid(name, number, "must be greater than 0" if _LEAST[name] else "must be greater than or equal to 0")
+        for name, number in numbers.items()
+        if number < _LEAST[name]
+    ]
+    since = call.option("sinceTime")
+    if since and not _is_time(since):
+        raise BadRequest(f'parsing time "{since[:80]}" as "2006-01-02T15:04:05Z07:00": it is none')
+    if since and "sinceSeconds" in numbers:
+        errors.append(forbidden("[]", "at most one of `sinceTime` or `sinceSeconds` may be specified"))
+    if errors:
+        raise invalid_object("", "PodLogOptions", call.target.name, errors)
+    return query | {name: str(number) for name, number in numbers.items()} | ({"sinceTime": since} if since else {})
+
+
+def _is_time(text: str) -> bool:
+    try:
+        msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _quoted(*parts: str) -> str:

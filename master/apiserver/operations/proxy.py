@@ -7,9 +7,11 @@ bytes are passed both ways and nothing is read of them.
 """
 
 import ipaddress
+import posixpath
 import random
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, unquote
 
 from api.core import Endpoints, Pod, Service
 from api.errors import BadRequest, ServiceUnavailable
@@ -33,6 +35,7 @@ _OURS = frozenset(
     ("content-length", "transfer-encoding", "connection", "date", "content-type", "keep-alive", "upgrade")
 )
 _SEGMENTS = 7
+_IN_A_PATH = "/$&+,:;=@!*'()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,6 @@ async def pod_proxy(backend: Backend, call: Call) -> Response | Stream | Upgrade
     """Raises NotFound, BadRequest, ServiceUnavailable."""
     meant = named(call.target.name)
     pod: Any = backend.registry.find(resource_of(Pod), call.target.namespace, meant.name).decode()
-    if not pod.status.pod_ip:
-        raise BadRequest(f"pod {meant.name} has no address yet")
     return await _passed(call, meant, Address(pod.status.pod_ip, pod_port(pod, meant.port)))
 
 
@@ -107,12 +108,13 @@ def endpoint_of(service: Service, endpoints: Endpoints | None, said: str) -> Add
 
 async def _passed(call: Call, meant: Named, address: Address) -> Response | Stream | Upgrade:
     request = call.request
+    check_address(address.host)
     prefix, path = split(request.raw_path)
     if not path:
         # So that what the page refers to is found below it.
         return Response(301, b"", headers=[("Location", f"{prefix}/" + _query(request))])
-    check_address(address.host)
-    asked = Asked(path=path + _query(request), method=request.method, headers=_sent(request), body=request.body)
+    path = _as_meant(path) + _query(request)
+    asked = Asked(path=path, method=request.method, headers=_sent(request), body=request.body)
     reply = await open_to_pod(address, asked, secure=meant.scheme == "https")
     headers = [(name, _moved(name, value, prefix)) for name, value in reply.pairs if name not in _OURS]
     if reply.status != 101:
@@ -152,6 +154,14 @@ def split(raw_path: str) -> tuple[str, str]:
         end = raw_path.find("/", at)
         at = len(raw_path) if end < 0 else end
     return raw_path[:at], raw_path[at:]
+
+
+def _as_meant(path: str) -> str:
+    """In the one form in which Kubernetes passes it on, since clients write a slash of the path as ``%2F``."""
+    decoded = unquote(path)
+    joined = "/" + posixpath.normpath(decoded).lstrip("/")
+    end = "/" if decoded.endswith("/") and joined != "/" else ""
+    return quote(joined, safe=_IN_A_PATH) + end
 
 
 def check_address(host: str) -> None:

@@ -7,12 +7,13 @@ bookmark with the annotation ``k8s.io/initial-events-end`` ends it.
 import random
 
 from api.codec import encode
-from api.errors import ApiError, Expired, Invalid
+from api.errors import ApiError, Expired
 from master.apiserver.backend import Backend
 from master.apiserver.binary import frame, status_bytes
 from master.apiserver.cache import Table, watch_line
 from master.apiserver.call import Call
 from master.apiserver.http.message import Response, Sink, Stream
+from master.apiserver.list_options import check_watch
 from master.apiserver.negotiation import Form
 from master.apiserver.operations.list import check_reached
 from master.apiserver.rendering import shown
@@ -25,7 +26,8 @@ _LONGEST_S = 24 * 3600
 
 
 def watch(backend: Backend, call: Call) -> Response | Stream:
-    """Raises Expired for a version that is no longer held, Timeout for one yet to come."""
+    """Raises Expired for a version that is no longer held, Timeout for one yet to come, Invalid."""
+    check_watch(call)
     cache = backend.registry.cache
     table = cache.table(call.target.resource)
     selection = selection_of(call)
@@ -67,19 +69,8 @@ def _told(call: Call, error: ApiError) -> bytes:
 
 def _wants_state(call: Call, since: int | None) -> bool:
     if "sendInitialEvents" not in call.request.query:
-        if call.option("resourceVersionMatch"):
-            raise _invalid("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
         return not since
-    if call.option("resourceVersionMatch") != "NotOlderThan":
-        raise _invalid("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
-    wanted = call.flag("sendInitialEvents")
-    if wanted and not call.flag("allowWatchBookmarks"):
-        raise _invalid("sendInitialEvents requires setting allowWatchBookmarks to true")
-    return wanted
-
-
-def _invalid(why: str) -> Invalid:
-    return Invalid(f'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: {why}')
+    return call.flag("sendInitialEvents")
 
 
 def _default_seconds() -> float:
@@ -94,7 +85,7 @@ def _first(
     if not initial:
         return replay(table, since, selection) if since else []
     lines = state(table, selection)
-    if "sendInitialEvents" in call.request.query:
+    if "sendInitialEvents" in call.request.query and call.flag("allowWatchBookmarks"):
         lines.append((BOOKMARK, bookmark(table, revision, initial_end=True)))
     return lines
 
