@@ -23,7 +23,7 @@ def own(agent: Agent) -> list[Collector]:
     claims = Kept(directory).claims
     return [
         AgentCollector(
-            agent.store, agent.cache, agent.queue, agent.config.node, agent.worker, agent.evictor,
+            agent.store, agent.cache, agent.queue, agent.config.node, agent.worker, agent.room.evictor,
             misconfigured=lambda: manifests is not None and manifests.refused,
         ),
         CertificateCollector(

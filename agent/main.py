@@ -26,34 +26,25 @@ from agent.node.registration import NodeKeeper
 from agent.node.shutdown import Hands, ShutdownWatch
 from agent.node.status import NodeObserved
 from agent.pods.admission import Admission
-from agent.pods.disk import DiskMeter, DiskWatch
 from agent.pods.docker_config import Host
-from agent.pods.ending import all_containers
-from agent.pods.evictor import Evictor, Senses
 from agent.pods.known_services import KnownServices
 from agent.pods.manifests import ManifestFolder
 from agent.pods.mirrors import Mirrors
 from agent.pods.reporter import Reporter
+from agent.pods.room import Room
 from agent.pods.store import PodStore
 from agent.pods.surroundings import Surroundings
-from agent.pods.usage import PodUsage
 from agent.pods.worker import Worker
 from agent.probes.checks import Target
 from agent.probes.prober import Prober
 from agent.runtime.cache import ContainerCache, DockerWatch
 from agent.runtime.daemon import Daemon
 from agent.runtime.docker import Docker
-from agent.runtime.image_collector import ImageCollector, Marks
 from agent.runtime.images import Images
 from agent.runtime.logs import LogLinks
 from agent.runtime.network import NetworkKeeper
 from agent.runtime.pause import PAUSE_IMAGE
-from agent.server.routes import Routes
-from agent.server.server import AgentServer
-from agent.server.stats import Summary
-from agent.server.stats_of_disk import Disks
-from agent.server.streaming.routes import StreamRoutes
-from agent.volumes.usage import room_of
+from agent.server.assembly import make_server
 from api.core import Node, Pod, Service
 from client import Client, EventRecorder, Informer, WorkQueue
 from client.metrics import RequestMetrics, show
@@ -148,37 +139,14 @@ class Agent:
         self.worker.refuses = lambda pod: self.shutdown.refuses(pod) or admission.refuses(pod)
         self.cadvisor = CadvisorMetrics(self.cache)
         self.pressure: Callable[[], Pressure] = partial(read_pressure, config.data_dir)
-        self.collector = ImageCollector(
-            self.docker, Marks(config.image_gc_high_percent, config.image_gc_low_percent),
-            used_percent=self.daemon.image_disk_percent, wanted=self._wanted_images,
+        self.room = Room(
+            self.around, self.store, self.worker, daemon=self.daemon, cadvisor=self.cadvisor,
+            pressure=lambda: self.pressure(), tell_node=self.keeper.event,
         )  # fmt: skip
-        meter = DiskMeter(self.docker, self.cache, config.data_dir / "pods")
-        self.usage = PodUsage(self.cache, self.cadvisor.samples, meter)
-        self.disk = DiskWatch(config, self.store, self.cache, meter, evict=self.worker.evict)
-        self.evictor = Evictor(
-            config, self.store, self.cache, self.collector,
-            senses=Senses(
-                pressure=lambda: self.pressure(), memory=self.usage.memory, disk=self.usage.disk,
-                status=self.worker.status,
-            ),
-            evict=self.worker.evict, tell_node=self.keeper.event,
+        self.server = make_server(
+            self.around, self.store, self.worker, registry=registry, others=others(self), room=self.room,
+            daemon=self.daemon, cadvisor=self.cadvisor,
         )  # fmt: skip
-        routes = Routes(
-            self.store,
-            self.cache,
-            self.worker,
-            registry=registry,
-            cadvisor=self.cadvisor.render,
-            others=others(self),
-            summary=Summary(
-                config.node,
-                self.cache,
-                self.cadvisor.samples,
-                Disks(node=lambda: room_of(config.data_dir), images=self.daemon.image_disk, pods=self.disk.latest),
-            ).document,
-        )
-        streams = StreamRoutes(config, self.docker, self.store, self.cache)
-        self.server = AgentServer(config, exact=routes.exact(), prefixes=routes.prefixes(), streams=streams.prefixes())
         for collector in own(self):
             registry.register(collector)
         self._settler = threading.Thread(target=self._settle, name="agent-settle", daemon=True)
@@ -248,8 +216,7 @@ class Agent:
         self.worker.stop()
         self.mirrors.stop()
         self._settler.join(5.0)
-        self.evictor.stop()
-        self.disk.stop()
+        self.room.stop()
         self.shutdown.stop()
         self.oom.stop()
         for jobs in self._jobs.values():
@@ -273,8 +240,7 @@ class Agent:
             if self._stopping.is_set():
                 return
         self.store.settle(self.pods.items())
-        self.evictor.start()
-        self.disk.start()
+        self.room.start()
         for record in self.cache.all():
             self.queue.add(record.uid)
 
@@ -345,11 +311,6 @@ class Agent:
 
     def _runs(self, uid: str) -> bool:
         return any(record.running and not record.is_sandbox for record in self.cache.of_pod(uid))
-
-    def _wanted_images(self) -> set[str]:
-        """Names that pods of this node have, and our own."""
-        pods = (all_containers(pod) for pod in self.store.all())
-        return {container.image for containers in pods for container in containers} | {self.around.host.pause_image}
 
     # Pods.
 

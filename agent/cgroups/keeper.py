@@ -14,7 +14,7 @@ from agent.cgroups.tree import Tree
 from agent.cgroups.wanted import BEST_EFFORT, BURSTABLE, Allowance, Names, allowance_of, group_of, parents, pods_group
 from agent.config import Config
 from agent.dbus import BusError
-from agent.runtime.docker import DaemonFacts
+from agent.runtime.facts import DaemonFacts
 from api.core import Pod
 from api.scalars import Quantity
 

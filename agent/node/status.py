@@ -9,7 +9,7 @@ from datetime import datetime
 
 from agent.config import Config
 from agent.node.facts import MachineFacts, Pressure
-from agent.runtime.docker import ImageFacts
+from agent.runtime.facts import ImageFacts
 from agent.version import kubelet_version
 from api.core import (
     ContainerImage,

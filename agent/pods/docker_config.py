@@ -11,7 +11,7 @@ from agent.pods.environment import expand
 from agent.pods.problems import ConfigError
 from agent.pods.qos import CPU_PERIOD_US, MIN_MEMORY_BYTES, SANDBOX_OOM_SCORE, Limits
 from agent.pods.resolving import hostname_of
-from agent.runtime.docker import ImageFacts
+from agent.runtime.facts import ImageFacts
 from agent.runtime.records import BACKOFF_LEVEL, SANDBOX_CONTAINER, SANDBOX_ID, SPEC_HASH, pod_labels, spec_hash
 from api.core import Container, Pod, PodSecurityContext, SecurityContext
 

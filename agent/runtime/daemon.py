@@ -5,7 +5,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.runtime.docker import DaemonFacts, Docker, ImageFacts
+from agent.runtime.docker import Docker
+from agent.runtime.facts import DaemonFacts, ImageFacts
 from agent.runtime.pause import IMAGE_CHANGES, PAUSE_IMAGE, pause_rootfs
 from agent.volumes.usage import Room, room_of
 

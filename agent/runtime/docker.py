@@ -8,7 +8,6 @@ import json
 import logging
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -17,6 +16,7 @@ from docker.api import APIClient
 from docker.types import IPAMConfig, IPAMPool
 
 from agent.instruments import Instruments
+from agent.runtime.facts import DaemonFacts, ImageFacts, daemon_facts, image_from_inspect, image_from_row, state_of
 from agent.runtime.failures import RuntimeRefusal, RuntimeUnreachable, docker_errors
 from agent.runtime.hijack import hijack
 from agent.runtime.plain_http import call
@@ -45,29 +45,6 @@ _PULL_SILENCE_S = 300.0
 _NO_DETACH_KEYS = "ctrl-@,ctrl-^,ctrl-],ctrl-_,ctrl-@,ctrl-^,ctrl-],ctrl-_"
 # What Docker answers from memory, or after one system call: if it takes longer, the container hangs.
 _SHORT_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFacts:
-    """An image on this host. ``user`` is the USER of its configuration, ``env`` its variables."""
-
-    id: str
-    user: str = ""
-    env: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
-    size_bytes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class DaemonFacts:
-    """Version of the daemon, of its API, where it keeps its data, and how it makes cgroups."""
-
-    version: str
-    api_version: tuple[int, ...]
-    architecture: str
-    data_dir: str = ""
-    cgroup_driver: str = ""
-    rootless: bool = False
 
 
 class Events:
@@ -137,11 +114,7 @@ class Docker:
 
     def facts(self) -> DaemonFacts:
         with docker_errors():
-            answer, about = self._client.version(), self._client.info()
-        api = tuple(int(part) for part in answer["ApiVersion"].split("."))
-        rootless = any("name=rootless" in option for option in about.get("SecurityOptions") or ())
-        data_dir, driver = about.get("DockerRootDir", ""), about.get("CgroupDriver", "")
-        return DaemonFacts(answer["Version"], api, answer["Arch"], data_dir, driver, rootless)
+            return daemon_facts(self._client.version(), self._client.info())
 
     def ping(self) -> None:
         with docker_errors():
@@ -153,7 +126,7 @@ class Docker:
         """Id and state ("running", "exited", ...) of all our containers, from one call."""
         with docker_errors():
             rows = self._client.containers(all=True, filters={"label": f"{CLUSTER}={self.cluster}"})
-        return {row["Id"]: row.get("State") or _state_from_status(row["Status"]) for row in rows}
+        return {row["Id"]: state_of(row) for row in rows}
 
     def inspect(self, container_id: str) -> ContainerRecord | None:
         """None when it is gone, or is not ours."""
@@ -280,30 +253,19 @@ class Docker:
             if error.missing:
                 return None
             raise
-        config = document.get("Config") or {}
-        return ImageFacts(
-            id=document["Id"], user=config.get("User") or "", env=tuple(config.get("Env") or ()),
-            names=tuple(map(familiar, (*(document.get("RepoTags") or ()), *(document.get("RepoDigests") or ())))),
-            size_bytes=document.get("Size", 0),
-        )  # fmt: skip
+        return image_from_inspect(document)
 
     def images(self) -> list[ImageFacts]:
         """All images on this host that have a name."""
         with docker_errors():
             rows = self._client.images()
-        found = []
-        for row in rows:
-            names = [*(row.get("RepoTags") or ()), *(row.get("RepoDigests") or ())]
-            named = tuple(familiar(name) for name in names if not name.startswith("<none>"))
-            if named:
-                found.append(ImageFacts(row["Id"], names=named, size_bytes=row.get("Size", 0)))
-        return found
+        return [image for image in (image_from_row(row, every_name=True) for row in rows) if image.names]
 
     def stored_images(self) -> list[ImageFacts]:
         """All images on this host, those without a name too."""
         with docker_errors():
             rows = self._client.images()
-        return [ImageFacts(row["Id"], names=_names(row), size_bytes=row.get("Size", 0)) for row in rows]
+        return [image_from_row(row) for row in rows]
 
     def images_in_use(self) -> set[str]:
         """Ids of the images of all containers on this host, whoever they belong to."""
@@ -373,19 +335,3 @@ class Docker:
                 filters={"type": ["container", "image"], "event": [*_CONTAINER_EVENTS, *_IMAGE_EVENTS]},
             )
         return Events(stream, client)
-
-
-def _names(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """Tags, or digests where there is no tag."""
-    tags = tuple(familiar(name) for name in row.get("RepoTags") or () if not name.startswith("<none>"))
-    return tags or tuple(familiar(name) for name in row.get("RepoDigests") or () if not name.startswith("<none>"))
-
-
-def familiar(name: str) -> str:
-    """As Docker tells it: without the registry that goes without saying. Podman tells it in full."""
-    return name.removeprefix("docker.io/library/").removeprefix("docker.io/")
-
-
-def _state_from_status(status: str) -> str:
-    """Docker before 1.13 tells only "Up 3 minutes"."""
-    return "running" if status.startswith("Up") else "exited"

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from agent.runtime.docker import Docker, ImageFacts
+from agent.runtime.docker import Docker
+from agent.runtime.facts import ImageFacts
 from agent.runtime.failures import RuntimeRefusal
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from agent.jobs import Jobs
-from agent.runtime.docker import Docker, ImageFacts
+from agent.runtime.docker import Docker
+from agent.runtime.facts import ImageFacts
 from agent.runtime.failures import RuntimeFailure
 
 log = logging.getLogger(__name__)

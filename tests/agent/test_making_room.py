@@ -18,7 +18,8 @@ from agent.node.facts import Pressure
 from agent.pods.disk import ContainerDisk, PodDisk, VolumeDisk
 from agent.pods.eviction import Shortage, choose, shortages
 from agent.pods.local_limits import has_limits, over_limit
-from agent.runtime.docker import Docker, ImageFacts
+from agent.runtime.docker import Docker
+from agent.runtime.facts import ImageFacts
 from agent.runtime.image_collector import ImageCollector, Marks, removable
 from agent.volumes import remove_tree
 from agent.volumes.usage import Used, tree_usage
@@ -199,7 +200,7 @@ def test_a_pod_is_evicted_when_memory_runs_out_and_the_others_stay(cluster: Clus
     wait_until(lambda: len(cluster.containers(all=False)) == 2)
     assert ready(cluster.wait_pod("modest", ready))
     assert cluster.events("EvictionThresholdMet") == ["Attempting to reclaim memory"]
-    assert agent.evictor.evictions == {"memory": 1}
+    assert agent.room.evictor.evictions == {"memory": 1}
 
 
 _MIB = 2**20

@@ -14,7 +14,7 @@ from agent.pods.qos import Limits, limits
 from agent.pods.resolving import hosts_file, resolv_conf
 from agent.pods.sources import Sources
 from agent.probes.schedule import Kind, counts, failed_for_good, first_due_s, first_state, next_state
-from agent.runtime.docker import ImageFacts
+from agent.runtime.facts import ImageFacts
 from agent.runtime.logs import LogLinks, parse_line
 from agent.runtime.records import container_name, parse_time, record_from_inspect
 from agent.volumes import remove_tree

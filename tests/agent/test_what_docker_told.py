@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from agent.runtime.cache import ContainerCache
-from agent.runtime.docker import familiar
+from agent.runtime.facts import familiar
 from agent.runtime.logs import LogLine, parse_line
 from agent.runtime.records import ContainerRecord
 from tests.agent.facts import record

@@ -104,6 +104,37 @@ def test_a_pod_has_its_settings_and_a_token_that_the_server_takes(
     their_kubectl("delete", "pod", "told", "--wait=false")
 
 
+def test_a_volume_of_a_kind_that_only_they_know_is_no_empty_directory(
+    their_api: Api, their_kubectl: Kubectl, node: str
+) -> None:
+    disk = {"name": "disk", "iscsi": {"targetPortal": "192.0.2.1:3260", "iqn": "iqn.2001-04.com.example:d", "lun": 0}}
+    mount = {"name": "disk", "mountPath": "/disk"}
+    their_kubectl.create(pod("disk", *shell("exec sleep 3600"), volumes=[disk], volumeMounts=[mount]))
+    until(lambda: _told(their_api, "disk", "FailedMount"), limit_s=LIMIT_S)
+    assert _told(their_api, "disk", "FailedMount")[0].endswith(
+        'failed to get Plugin from volumeSpec for volume "disk" err=no volume plugin matched'
+    )
+    status = their_api.pod("disk")["status"]["containerStatuses"][0]
+    assert status["state"]["waiting"]["reason"] == "ContainerCreating"
+    their_kubectl("delete", "pod", "disk", "--wait=false")
+    until(lambda: not their_api.is_there("/api/v1/namespaces/default/pods/disk"), limit_s=LIMIT_S)
+
+
+def _told(api: Api, name: str, reason: str) -> list[str]:
+    return [event["message"] for event in api.events(name) if event["reason"] == reason]
+
+
+def test_a_pod_that_is_rejected_tells_only_that(their_api: Api, their_kubectl: Kubectl, node: str) -> None:
+    unsafe = pod("unsafe", *shell("exec sleep 3600"))
+    unsafe["spec"]["securityContext"] = {"sysctls": [{"name": "kernel.msgmax", "value": "65536"}]}
+    their_kubectl.create(unsafe)
+    until(lambda: their_api.pod("unsafe")["status"]["phase"] == "Failed", limit_s=LIMIT_S)
+    status = their_api.pod("unsafe")["status"]
+    assert status["reason"] == "SysctlForbidden"
+    assert status.keys() == {"phase", "reason", "message", "startTime", "qosClass"}
+    their_kubectl("delete", "pod", "unsafe", "--wait=false")
+
+
 def test_replicas_are_kept_and_scaled(their_api: Api, their_kubectl: Kubectl, node: str) -> None:
     their_kubectl.create(controller("rc", 2))
     until(lambda: len(their_api.ready_pods("app=rc")) == 2, limit_s=LIMIT_S)

@@ -49,12 +49,14 @@ def test_a_command_that_reads_only_some_input_still_answers(cluster: Cluster, we
 @each_program
 @pytest.mark.parametrize("mib", [50, pytest.param(200, marks=pytest.mark.long)])
 def test_a_copy_is_whole_both_ways(cluster: Cluster, web: Object, program: Program, mib: int, tmp_path: Path) -> None:
-    data = os.urandom(2**20) * mib
+    data = os.urandom(mib * 2**20)
     (tmp_path / "there").write_bytes(data)
     copies = [(f"{tmp_path}/there", "web:/tmp/copy"), ("web:/tmp/copy", f"{tmp_path}/back")]
     for source, target in copies:
         told = program.run(cluster.kubeconfig, "cp", "-c", "main", source, target, limit_s=120)
         assert told.returncode == 0, told.stderr
+    there = program.run(cluster.kubeconfig, "exec", "web", "-c", "main", "--", "md5sum", "/tmp/copy").stdout
+    assert there.split()[0].decode() == hashlib.md5(data).hexdigest()
     assert hashlib.md5((tmp_path / "back").read_bytes()).digest() == hashlib.md5(data).digest()
 
 
