@@ -35,7 +35,7 @@ from netproxy.userspace import Userspace
 
 SERVICES = {"web": WEB_PORT, "hold": HOLD_PORT, "bulk": IPERF_PORT, "udp": UDP_PORT}
 NODE_PORTS = {"web": 30080, "hold": 30081, "bulk": 30082, "udp": 30083}
-_OWN = {"haproxy": 10000, "DNAT": 20000}
+_OWN = {"haproxy": 10000, "DNAT": 20000, "ours": 0, "sockmap": 10}
 """Added to a service's own port: where that way listens."""
 
 
@@ -70,7 +70,8 @@ def endpoints(service: str) -> tuple[tuple[str, int], ...]:
 
 def ways(place: Site) -> list[Way]:
     """Start all of them."""
-    return [Way("direct", lambda service: (backend_ip(0), SERVICES[service])), haproxy(place), dnat(place), ours(place)]
+    direct = Way("direct", lambda service: (backend_ip(0), SERVICES[service]))
+    return [direct, haproxy(place), dnat(place), ours(place), ours(place, sockmap=True)]
 
 
 def haproxy(place: Site) -> Way:
@@ -96,20 +97,24 @@ def dnat(place: Site) -> Way:
     return Way("DNAT", lambda service: (NODE_IP, SERVICES[service] + _OWN["DNAT"]))
 
 
-def ours(place: Site) -> Way:
-    """Our proxy with the services of the bench."""
-    process = place.start(
-        place.node, sys.executable, "-m", "bench.proxy_ways", str(place.folder), stdin=-1, stdout=subprocess.PIPE
-    )
+def ours(place: Site, *, sockmap: bool = False) -> Way:
+    """Our proxy with the services of the bench; with `sockmap`, one more beside it."""
+    name = "sockmap" if sockmap else "ours"
+    command = [sys.executable, "-m", "bench.proxy_ways", str(place.folder / name), name]
+    process = place.start(place.node, *command, stdin=-1, stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
-    return Way("ours", lambda service: (NODE_IP, NODE_PORTS[service]), process.pid)
+    return Way(name, lambda service: (NODE_IP, NODE_PORTS[service] + _OWN[name]), process.pid)
 
 
-def config(folder: Path) -> Config:
+def config(folder: Path, *, sockmap: bool = False) -> Config:
     """Settings of the bench's proxy."""
     return Config(
-        node_name="bench", cluster_cidr="10.96.0.0/12", chain_prefix="STB", state_file=folder / "state" / "state.json"
+        node_name="bench",
+        cluster_cidr="10.96.0.0/12",
+        chain_prefix="STS" if sockmap else "STB",
+        state_file=folder / "state" / "state.json",
+        sockmap=sockmap,
     )
 
 
@@ -119,28 +124,28 @@ def proxy_of(settings: Config) -> Proxy:
     return Proxy(settings, mode, State(), on_trouble=lambda trouble: sys.exit(str(trouble)), healthy=lambda: True)
 
 
-def wanted() -> dict[PortName, ServicePort]:
-    """The bench's services as the proxy is told them."""
+def wanted(more: int = 0) -> dict[PortName, ServicePort]:
+    """The bench's services as the proxy is told them; `more` is added to their node ports."""
     found = {}
     for number, service in enumerate(SERVICES):
         name = PortName("bench", service, "")
         found[name] = ServicePort(
             name=name,
             protocol=Protocol.UDP if service == "udp" else Protocol.TCP,
-            cluster_ip=f"10.96.0.{number + 1}",
+            cluster_ip=f"10.96.0.{number + 1 + more}",
             port=80,
-            node_port=NODE_PORTS[service],
+            node_port=NODE_PORTS[service] + more,
             endpoints=endpoints(service),
         )
     return found
 
 
-def serve(folder: Path) -> None:
+def serve(folder: Path, name: str) -> None:
     """The proxy's process: serve until standard input ends."""
     collect_seldom()
-    proxy = proxy_of(config(folder))
+    proxy = proxy_of(config(folder, sockmap=name == "sockmap"))
     proxy.start()
-    proxy.sync(Desired(ports=wanted()))
+    proxy.sync(Desired(ports=wanted(_OWN[name])))
     sys.stdout.write(json.dumps("ready") + "\n")
     sys.stdout.flush()
     sys.stdin.read()
@@ -151,4 +156,4 @@ if __name__ == "__main__":
 
     _hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
-    serve(Path(sys.argv[1]))
+    serve(Path(sys.argv[1]), sys.argv[2])

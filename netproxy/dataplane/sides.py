@@ -17,12 +17,11 @@ from __future__ import annotations
 import os
 import select
 import socket
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from netproxy.dataplane.counters import Tally
-    from netproxy.dataplane.pipes import Pipe
-    from netproxy.dataplane.tcp import Flow
+from netproxy.dataplane.backends import Backends
+from netproxy.dataplane.counters import Tally
+from netproxy.dataplane.pipes import Pipe
 
 BUFFER_BYTES = 64 * 1024
 TURNS = 16
@@ -30,9 +29,9 @@ TURNS = 16
 BULK_READS = 4
 """Full buffers after which a direction is spliced."""
 
-_ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _IN = select.EPOLLIN
-_READABLE = _IN | _ENDED
+_READABLE = _IN | ENDED
 _ERROR = select.EPOLLERR
 _UNCERTAIN = select.EPOLLERR | select.EPOLLPRI
 _OUT = select.EPOLLOUT
@@ -44,6 +43,26 @@ _TURNS = range(TURNS)
 buffer = bytearray(BUFFER_BYTES)
 view = memoryview(buffer)
 """One buffer for all flows: nothing stays in it between two calls. Only one loop may run in a process."""
+
+
+class Owner(Protocol):
+    """What two sides belong to."""
+
+    @property
+    def backends(self) -> Backends:
+        """What it shares with others."""
+
+    def on_dialling(self, side: Side, mask: int) -> None:
+        """An event while one side is there only."""
+
+    def half_closed(self, source: Side, target: Side) -> None:
+        """The source has said all it will say, and the target has it."""
+
+    def broken(self, side: Side) -> None:
+        """Nothing can be written to this side any more."""
+
+    def abort(self) -> None:
+        """Reset both sides."""
 
 
 class Side:
@@ -67,7 +86,7 @@ class Side:
         "write_watched",
     )
 
-    def __init__(self, sock: socket.SocketType, flow: Flow, tally: Tally) -> None:
+    def __init__(self, sock: socket.SocketType, flow: Owner, tally: Tally) -> None:
         self.sock = sock
         self.tally = tally
         """Counts what is read from this side."""
@@ -100,7 +119,7 @@ class Side:
             return
         if mask & _READABLE:
             self.readable = True
-            if mask & _ENDED:
+            if mask & ENDED:
                 self.ended = True
                 self.last_words = not mask & _UNCERTAIN
         if peer is None:
@@ -145,10 +164,20 @@ class Side:
             self.block()
             return False
         except OSError:
-            self.flow.broken(self)
+            self.fail()
             return False
         self.blocked = False
         return True
+
+    def fail(self) -> None:
+        """Writing to this side failed."""
+        self.flow.broken(self)
+
+    def end(self) -> None:
+        """Let go of all but the socket."""
+        self.peer = None
+        self.pending = b""
+        self.give_pipe_back()
 
     def give_pipe_back(self) -> None:
         """Return the pipe, with what is in it, if one is held."""
@@ -183,7 +212,7 @@ def pump(source: Side, target: Side) -> None:
         except BlockingIOError:
             sent = 0
         except OSError:
-            source.flow.broken(target)
+            target.fail()
             return
         if sent < count:
             target.pending = bytes(view[sent:count])
@@ -233,7 +262,7 @@ def _splice(source: Side, target: Side) -> bool:
         try:
             taken = pipe.drain(target.fd)
         except OSError:
-            source.flow.broken(target)
+            target.fail()
             return True
         if not taken:
             target.block()
