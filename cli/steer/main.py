@@ -29,7 +29,7 @@ class Verb:
 VERBS = (
     Verb("get", "Display one or many resources"),
     Verb("describe", "Show details of a specific resource or group of resources"),
-    Verb("create", "Create a resource from a file or from stdin"),
+    Verb("create", "Create a resource from a file or from stdin, or of flags"),
     Verb("apply", "Apply a configuration to a resource by file name or stdin"),
     Verb("replace", "Replace a resource by file name or stdin"),
     Verb("patch", "Update fields of a resource"),
@@ -56,6 +56,7 @@ VERBS = (
     Verb("drain", "Drain node in preparation for maintenance"),
     Verb("taint", "Update the taints on one or more nodes"),
     Verb("auth", "Inspect authorization"),
+    Verb("events", "List events"),
     Verb("cluster-info", "Display cluster information"),
     Verb("explain", "Get documentation for a resource"),
     Verb("api-resources", "Print the supported API resources on the server"),

@@ -8,6 +8,15 @@ from cli.steer.session import Object
 REVISION = "deployment.kubernetes.io/revision"
 CAUSE = "kubernetes.io/change-cause"
 HASH = "pod-template-hash"
+# Annotations that are a deployment's or a replica set's own.
+_OWN = {
+    "kubectl.kubernetes.io/last-applied-configuration",
+    REVISION,
+    "deployment.kubernetes.io/revision-history",
+    "deployment.kubernetes.io/desired-replicas",
+    "deployment.kubernetes.io/max-replicas",
+    "deprecated.deployment.rollback.to",
+}
 
 
 def progress(deployment: Object) -> tuple[str, bool]:
@@ -63,11 +72,18 @@ def target(deployment: Object, found: dict[int, Object], wanted: int) -> tuple[i
 
 
 def undo_patch(deployment: Object, replica_set: Object) -> list[Object]:
-    """A JSON patch to the template of a replica set; empty when it is the present one."""
+    """A JSON patch to the template of a replica set, and to the annotations of that time, the cause of the change among
+    them; empty when it is the present one."""
     template = without_hash(replica_set["spec"]["template"])
     if template == without_hash(deployment["spec"]["template"]):
         return []
-    return [{"op": "replace", "path": "/spec/template", "value": template}]
+    now, then = (one["metadata"].get("annotations") or {} for one in (deployment, replica_set))
+    notes = {key: value for key, value in now.items() if key in _OWN}
+    notes |= {key: value for key, value in then.items() if key not in _OWN}
+    return [
+        {"op": "replace", "path": "/spec/template", "value": template},
+        {"op": "add", "path": "/metadata/annotations", "value": notes},
+    ]
 
 
 def without_hash(template: Object) -> Object:

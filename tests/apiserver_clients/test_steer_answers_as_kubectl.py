@@ -45,6 +45,58 @@ set image deploy/web x=y:2
 set image deploy/web web=x:2
 set image deploy/web '*=x:3'
 set image deploy/web x=x:3
+set image deploy/web x=z:9 --dry-run=client -o jsonpath={.spec.template.spec.containers[0].image}
+set image deploy/web nosuch=z:9
+set env deploy/web A=b C=d
+set env deploy/web A=b
+set env deploy/web --list
+set env deploy/web A-
+set env deploy/nosuch A=b
+set env deploy/web
+set env deploy/web A=b A-
+set env deploy/web A=b -c nosuch
+set env deploy/web X=1 --dry-run=client
+set env deploy/web X=1 Y=2 --dry-run=client -o jsonpath={.spec.template.spec.containers[0].env}
+set env deploy/web C=e --overwrite=false
+set env deploy/web 1A=2
+create cm vars --from-literal=a-b=1 --from-literal=c.d=2
+create secret generic hidden --from-literal=pw=zz
+set env deploy/web --from=configmap/vars --prefix=P_
+set env deploy/web --from=secret/hidden
+set env deploy/web --from=cm/vars --keys=a-b
+set env deploy/web --from=cm/nosuch
+set env deploy/web --list
+set env deploy/web --list --resolve
+set env deploy --all Q=1
+get deploy web -o jsonpath={.spec.template.spec.containers[0].env}
+set resources deploy/web --limits=cpu=200m,memory=512Mi --requests=cpu=100m
+set resources deploy/web --limits=cpu=200m,memory=512Mi --requests=cpu=100m
+set resources deploy/web
+set resources deploy/web --limits=cpu=x
+set resources deploy/web -c nosuch --limits=cpu=1
+set resources svc/web --limits=cpu=1
+get deploy web -o jsonpath={.spec.template.spec.containers[0].resources}
+set serviceaccount deploy/web s
+set sa deploy web s
+set serviceaccount deploy/web
+set serviceaccount svc/web x
+get deploy web -o jsonpath={.spec.template.spec.serviceAccountName}
+set selector svc/web x=y
+set selector deploy web a=b
+get svc web -o jsonpath={.spec.selector}
+create rolebinding b --clusterrole=view --user=u
+set subject rolebinding b --user=u2 --group=g2 --serviceaccount=default:s
+set subject rolebinding b --user=u2
+set subject rolebinding b
+set subject rolebinding b --serviceaccount=x
+set subject deploy web --user=u
+get rolebinding b -o jsonpath={.subjects}
+events
+events --for deploy/web
+events --for nosuch/x
+events --for deploy
+events --types=X
+events -o name
 rollout history deploy/web
 rollout pause deploy/web
 rollout pause deploy/web

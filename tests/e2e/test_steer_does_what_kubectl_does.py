@@ -88,6 +88,12 @@ exec single -- echo hi
 exec single -- sh -c 'echo err >&2; exit 3'
 exec single -- nosuch
 uncordon nosuch
+events
+events --for pod/single
+events --types=Warning
+set env rc/web --list
+set env pod/single --list
+set resources rc/web --limits=cpu=1 --dry-run=client -o name
 config current-context
 config get-contexts
 config view

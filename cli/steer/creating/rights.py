@@ -20,7 +20,7 @@ _RULE = (
     click.option("--resource", multiple=True, help="A resource, as pods, deployments.apps or pods/log."),
     click.option("--resource-name", multiple=True, help="The only object that is meant; again for more."),
 )
-_SUBJECTS = (
+SUBJECTS = (
     click.option("--user", multiple=True, help="A user; again for more."),
     click.option("--group", multiple=True, help="A group; again for more."),
     click.option("--serviceaccount", multiple=True, help="An account, as namespace:name; again for more."),
@@ -131,7 +131,7 @@ def _found(session: Session, text: str) -> tuple[str, str]:
     "Create a role binding for a particular role or cluster role.",
     click.option("--clusterrole", default="", help="The cluster role."),
     click.option("--role", default="", help="The role."),
-    *_SUBJECTS,
+    *SUBJECTS,
 )
 def rolebinding(session: Session, name: str, flags: dict[str, Any]) -> Object:
     if bool(flags["clusterrole"]) == bool(flags["role"]):
@@ -145,7 +145,7 @@ def rolebinding(session: Session, name: str, flags: dict[str, Any]) -> Object:
     Made("clusterrolebindings", refused="clusterrolebinding:", required=("clusterrole",)),
     "Create a cluster role binding for a particular cluster role.",
     click.option("--clusterrole", default="", help="The cluster role."),
-    *_SUBJECTS,
+    *SUBJECTS,
 )
 def clusterrolebinding(session: Session, name: str, flags: dict[str, Any]) -> Object:
     about = meta(session, name, namespaced=False)
@@ -153,6 +153,13 @@ def clusterrolebinding(session: Session, name: str, flags: dict[str, Any]) -> Ob
 
 
 def _binding(kind: str, about: Object, role_kind: str, role_name: str, flags: dict[str, Any]) -> Object:
+    subjects = subjects_of(flags)
+    reference = {"apiGroup": _GROUP, "kind": role_kind, "name": role_name}
+    return _object(kind, about, **({"subjects": subjects} if subjects else {}), roleRef=reference)
+
+
+def subjects_of(flags: dict[str, Any]) -> list[Object]:
+    """Those that the flags name. Raises Failure."""
     subjects: list[Object] = []
     for what in ("user", "group"):
         subjects += [{"kind": what.capitalize(), "apiGroup": _GROUP, "name": one} for one in _split(flags[what])]
@@ -161,5 +168,4 @@ def _binding(kind: str, about: Object, role_kind: str, role_name: str, flags: di
         if not (namespace and name) or ":" in name:
             raise Failure("serviceaccount must be <namespace>:<name>")
         subjects.append({"kind": "ServiceAccount", "name": name, "namespace": namespace})
-    reference = {"apiGroup": _GROUP, "kind": role_kind, "name": role_name}
-    return _object(kind, about, **({"subjects": subjects} if subjects else {}), roleRef=reference)
+    return subjects

@@ -21,8 +21,8 @@ _KEY_RULE = (
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
     "'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
 )
-_VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
-_VARIABLE_RULE = (
+VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
+VARIABLE_RULE = (
     "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not "
     "start with a digit (e.g. 'my.env-name',  or 'MY_ENV.NAME',  or 'MyEnvName1', regex used for validation is "
     "'[-._a-zA-Z][-._a-zA-Z0-9]*')"
@@ -54,7 +54,7 @@ def _all(flags: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
             raise Failure(f"invalid literal source {text}, expected key=value")
         yield key, value.encode()
     for name in flags["from_env_file"]:
-        yield from _variables(read(name))
+        yield from variables(read(name))
 
 
 def _of_file(text: str) -> Iterator[tuple[str, bytes]]:
@@ -84,13 +84,13 @@ def read(name: str) -> bytes:
         raise Failure(f"error reading {name}: {error.strerror}") from error
 
 
-def _variables(content: bytes) -> Iterator[tuple[str, bytes]]:
-    """A line without a value means the variable of that name here."""
+def variables(content: bytes) -> Iterator[tuple[str, bytes]]:
+    """A line a=b for each; one without a value means the variable of that name here."""
     for line in content.decode(errors="replace").removeprefix("\ufeff").splitlines():
         text = line.lstrip()
         if not text or text.startswith("#"):
             continue
         key, equals, value = text.partition("=")
-        if not _VARIABLE.fullmatch(key):
-            raise Failure(f'"{key}" is not a valid key name: {_VARIABLE_RULE}')
+        if not VARIABLE.fullmatch(key):
+            raise Failure(f'"{key}" is not a valid key name: {VARIABLE_RULE}')
         yield key, (value if equals else os.environ.get(key, "")).encode()

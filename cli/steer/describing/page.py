@@ -129,24 +129,26 @@ def events_of(page: Page, events: Sequence[Object] | None) -> None:
     page.add("Events:")
     page.add("Type\tReason\tAge\tFrom\tMessage", 1)
     page.add("----\t------\t----\t----\t-------", 1)
-    for event in sorted(events, key=lambda event: _last(event) or ""):
+    for event in sorted(events, key=lambda event: last_seen(event) or ""):
         source = (event.get("source") or {}).get("component") or event.get("reportingComponent") or ""
         part = (event.get("involvedObject") or {}).get("fieldPath")
         message = event.get("message", "").strip()
         told = f"{part}: {message}" if part else message
-        page.add(f"{event.get('type')}\t{event.get('reason')}\t{_age(event)}\t{source}\t{told}", 1)
+        page.add(f"{event.get('type')}\t{event.get('reason')}\t{age(event)}\t{source}\t{told}", 1)
 
 
-def _last(event: Object) -> str | None:
+def last_seen(event: Object) -> str | None:
+    """When it happened last, as the API writes times."""
     series = event.get("series") or {}
     found: str | None = series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
     return found
 
 
-def _age(event: Object) -> str:
+def age(event: Object) -> str:
+    """How long ago it happened last, and how often since when."""
     first = event.get("firstTimestamp") or event.get("eventTime")
     count = (event.get("series") or {}).get("count") or event.get("count") or 1
-    return f"{since(_last(event))} (x{count} over {since(first)})" if count > 1 else since(first)
+    return f"{since(last_seen(event))} (x{count} over {since(first)})" if count > 1 else since(first)
 
 
 def truth(value: object) -> str:
