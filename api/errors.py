@@ -163,12 +163,26 @@ def _shown(value: object) -> str:
     if isinstance(value, str):
         if len(value) > _SHOWN_MAX:
             value = value[:_SHOWN_MAX] + "..."
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return '"' + _escaped(value.replace("\\", "\\\\").replace('"', '\\"')) + '"'
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list):
         return "[]string{" + ", ".join(_shown(one) for one in value[:_LISTED_MAX]) + "}"
     return str(value)
+
+
+_NAMED = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r"}
+
+
+def _escaped(text: str) -> str:
+    """What cannot be seen, as Go's ``%q`` writes it: it must not act on the terminal that shows the refusal."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else _NAMED.get(ord(one)) or _numbered(ord(one)) for one in text)
+
+
+def _numbered(code: int) -> str:
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 # A body of a few megabytes can break a rule a hundred thousand times; the refusal must not be larger than the body.

@@ -11,6 +11,7 @@ import msgspec
 from api import protobuf
 from api.codec import decode, encode
 from api.errors import BadRequest, TooLarge, UnsupportedMediaType
+from api.resources import find_kind
 from api.strict import duplicate_keys, knows_all_fields, unknown_fields
 from api.struct import Struct
 from master.apiserver.decode_errors import explain, unparsed
@@ -158,7 +159,7 @@ def _type_of(data: bytes, expected: Expected) -> str:
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise _misfit(error, data, expected, expected.kind) from error
     kind, version = given.kind or expected.kind, given.api_version or expected.api_version
-    if kind != expected.kind:
+    if kind != expected.kind or (version != expected.api_version and find_kind(version, kind) is None):
         raise _unreadable(expected, f'no kind "{kind}" is registered for version "{version}" here', kind, version)
     if version != expected.api_version:
         raise BadRequest(

@@ -83,5 +83,6 @@ def test_field_errors_say_what_kubernetes_says() -> None:
     assert str(duplicate("a", "x")) == 'a: Duplicate value: "x"'
     assert str(forbidden("a", "no")) == "a: Forbidden: no"
     assert str(not_supported("a", "x", ("", "y", "z"))) == 'a: Unsupported value: "x": supported values: "y", "z"'
+    assert str(invalid("a", 'x"\n\x07\x01\u200b', "w")) == r'a: Invalid value: "x\"\n\a\x01\u200b": w'
     listed = not_supported("a", ["x", '"'], ("All",))
     assert str(listed) == 'a: Unsupported value: []string{"x", "\\""}: supported values: "All"'

@@ -65,7 +65,11 @@ def test_another_kind_or_version_than_the_path_says_is_refused(admin: Api, names
     assert other.status == 400
     assert 'Secret in version "v1" cannot be handled as a Pod' in other.json["message"]
     version = admin.post(path, {"apiVersion": "v2", "kind": "Pod", "metadata": {"name": "x"}})
-    assert version.json["message"] == ("the API version in the data (v2) does not match the expected API version (v1)")
+    assert 'no kind "Pod" is registered for version "v2"' in version.json["message"]
+    event = {"apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "x"}}
+    other = admin.post(f"/api/v1/namespaces/{namespace}/events", event)
+    why = "the API version in the data (events.k8s.io/v1) does not match the expected API version (v1)"
+    assert (other.status, other.json["message"]) == (400, why)
 
 
 def test_broken_rules_are_all_told_with_their_paths(admin: Api, namespace: str) -> None:

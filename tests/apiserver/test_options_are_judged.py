@@ -54,7 +54,7 @@ def test_a_list_without_bound_is_asked_for_in_several_ways(admin: Api, namespace
         ("dryRun=All&dryRun=y", 'dryRun: Unsupported value: []string{"All", "y"}: supported values: "All"'),
         ("fieldValidation=x", 'fieldValidation: Unsupported value: "x": supported values: "Ignore", "Strict", "Warn"'),
         ("fieldManager=" + "x" * 129, "fieldManager: Too long: may not be more than 128 bytes"),
-        ("fieldManager=a%07", 'fieldManager: Invalid value: "a\x07": invalid character U+0007 (at position 1)'),
+        ("fieldManager=a%07", 'fieldManager: Invalid value: "a\\a": invalid character U+0007 (at position 1)'),
     ],
 )
 def test_options_of_every_write_are_judged(admin: Api, namespace: str, query: str, message: str) -> None:

@@ -1,0 +1,93 @@
+"""The same wrong requests to both API servers: the same status, reason, message and causes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.e2e.doors import Api
+
+pytestmark = pytest.mark.peer
+
+# What each has of its own: UIDs, versions, and where in the source a kind is registered.
+_OWN = re.compile(r"[0-9a-f]{8}-[-0-9a-f]{27}|in record \(\d+\)|(in scheme .*|here)$")
+SPEC = {"containers": [{"name": "c", "image": "x"}]}
+PODS = "/api/v1/namespaces/default/pods"
+POD = f"{PODS}/here"
+LISTS = [
+    *("timeoutSeconds=x", "timeoutSeconds=", "limit=x", "limit=1.5", "limit=-1", "limit=99999999999999999999"),
+    *("resourceVersion=0&resourceVersionMatch=Exact", "resourceVersionMatch=NotOlderThan", "watch=false", "watch=0"),
+    "resourceVersion=1&resourceVersionMatch=NotOlderThan&continue=abc",
+    *(
+        f"labelSelector={text}"
+        for text in ("a%3D%3D%3Db", "a%20in%20(", "-a", "a%3Ex", "a%20in%20()", "a,b,", ",", "!")
+    ),
+    *(f"labelSelector={text}" for text in ("a%20foo%20b", "a%3D-b", "a%20in%20b", "!a%3Db", "a%20in%20(b%20c)", "%3D")),
+    *(f"labelSelector={text}" for text in ("a%20in%20(%3D)", "a%20in%20(b%3D)", "a%3D(", "a%20in", "a%3E", "a%20!b")),
+    *(f"fieldSelector={text}" for text in ("foo%3Dbar", "metadata.name", "metadata.name%3Da%3Db", "a%5C", ",")),
+    *(f"fieldSelector=metadata.name%3D{text}" for text in ("a%5Cb", "a%5C", "a%5C%5C", "a%5C%2Cb")),
+]
+LOGS = [
+    *("tailLines=x", "tailLines=-1", "limitBytes=0", "sinceSeconds=0", "container=foo"),
+    "sinceSeconds=1&sinceTime=2020-01-01T00:00:00Z",
+]
+WRITES = ["dryRun=x", "dryRun=", "dryRun=All&dryRun=y", "fieldManager=a%01b"]
+DELETIONS = ["gracePeriodSeconds=x", "propagationPolicy=Foo", "propagationPolicy=Orphan&orphanDependents=true"]
+OPTIONS: list[Any] = [
+    {"propagationPolicy": "Foo"},
+    {"preconditions": {"uid": "x"}},
+    {"preconditions": {"resourceVersion": "1"}},
+    {"dryRun": ["x"]},
+    {"orphanDependents": True, "propagationPolicy": "Orphan"},
+]
+NAMES: list[Any] = [
+    {},
+    {"name": "A_b"},
+    {"name": "x" * 254},
+    {"name": "x", "labels": {"-": "b"}},
+    {"name": "x", "annotations": {"A b": "b"}},
+    {"name": "x", "finalizers": ["foo"]},
+    {"name": "x", "namespace": "other"},
+]
+CASES: list[tuple[str, str, Any]] = [
+    *(("GET", f"{PODS}?{query}", None) for query in LISTS),
+    *(("GET", f"{POD}/log?{query}", None) for query in LOGS),
+    *(("POST", f"{PODS}?{query}", {"metadata": {"name": "new"}, "spec": SPEC}) for query in WRITES),
+    *(("DELETE", f"{POD}?{query}", None) for query in (*DELETIONS, *WRITES[:3])),
+    *(("DELETE", POD, options) for options in OPTIONS),
+    *(("POST", PODS, {"metadata": metadata, "spec": SPEC}) for metadata in NAMES),
+    *(("POST", PODS, body) for body in ({"kind": "Pod", "apiVersion": "v2"}, {"kind": "Foo"})),
+    *(("GET", f"{POD}/{rest}", None) for rest in ("attach", "portforward", "proxy/", "foo", "binding", "eviction")),
+    *(("GET", path, None) for path in ("/api/v1/foo", "/apis/apps/v1/foo", "/api/v1/namespaces/default/nodes")),
+    *((method, PODS, None) for method in ("PUT", "PATCH", "OPTIONS")),
+]
+
+
+@pytest.fixture(scope="module")
+def both(our_api: Api, their_api: Api) -> tuple[Api, Api]:
+    """Each with one pod that no node has."""
+    for api in (our_api, their_api):
+        api.call("POST", "/api/v1/namespaces/default/serviceaccounts", json={"metadata": {"name": "default"}})
+        made = api.call("POST", PODS, json={"metadata": {"name": "here"}, "spec": SPEC})
+        assert made.status_code == 201, made.text
+    return our_api, their_api
+
+
+def told(api: Api, method: str, path: str, body: Any) -> tuple[Any, ...]:
+    answer = api.call(method, path, json=body)
+    said = answer.json()
+    if said["kind"] != "Status":
+        return (answer.status_code, said["kind"])
+    causes = [(one.get("field"), one.get("reason")) for one in said.get("details", {}).get("causes", [])]
+    message = re.sub(
+        r"[0-9a-f]{8}-[-0-9a-f]{27}|in record \(\d+\)|(in scheme .*|here)$", "OWN", said.get("message", "")
+    )
+    return (answer.status_code, said.get("reason"), message, causes)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]} {case[1][-40:]} {str(case[2] or '')[:40]}")
+def test_both_say_the_same(both: tuple[Api, Api], case: tuple[str, str, Any]) -> None:
+    ours, theirs = (told(api, *case) for api in both)
+    assert ours == theirs
