@@ -36,7 +36,7 @@ from agent.pods.store import PodStore
 from agent.pods.surroundings import Surroundings
 from agent.pods.worker import Worker
 from agent.probes.checks import Target
-from agent.probes.prober import Prober
+from agent.probes.prober import PROBE_SECONDS, Prober
 from agent.runtime.cache import ContainerCache, DockerWatch
 from agent.runtime.daemon import Daemon
 from agent.runtime.docker import Docker
@@ -331,10 +331,14 @@ class Agent:
             told = f"System OOM encountered, victim process: {victim.name}, pid: {victim.pid}"
             self.keeper.event("Warning", "SystemOOM", told)
 
-    def _tell_probe(self, target: Target, message: str) -> None:
+    def _tell_probe(self, target: Target, message: str, took_s: float) -> None:
+        """With the time that it took beside the message, which stays Kubernetes' own and is counted when repeated."""
         pod = self.store.get(target.record.uid)
         if pod is not None:
-            self.around.event(pod, "Warning", "Unhealthy", message, container=target.container.name)
+            self.around.event(
+                pod, "Warning", "Unhealthy", message, container=target.container.name,
+                annotations={PROBE_SECONDS: f"{took_s:.3f}"},
+            )  # fmt: skip
 
 
 def cleanup(config: Config) -> list[str]:

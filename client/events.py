@@ -9,8 +9,10 @@ import logging
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from api.core import Event, EventSource, ObjectReference
 from api.errors import AlreadyExists, ApiError, NotFound
@@ -30,6 +32,7 @@ _TRIED_MAX = 12
 _SAY_DROPPED_S = 10.0
 # 253 characters are a whole name; a dot and sixteen digits follow.
 _NAME_CUT = 253 - 17
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -42,6 +45,7 @@ class _Told:
     message: str
     first: datetime
     last: datetime
+    annotations: Mapping[str, str]
     count: int = 1
 
 
@@ -70,8 +74,19 @@ class EventRecorder:
         self._thread = threading.Thread(target=self._run, name=f"events-{component}", daemon=True)
         self._thread.start()
 
-    def event(self, about: Object | ObjectReference, event_type: str, reason: str, message: str) -> None:
-        """``event_type`` is Normal or Warning, ``reason`` a CamelCase word; a message is cut at 1,024 characters."""
+    def event(
+        self,
+        about: Object | ObjectReference,
+        event_type: str,
+        reason: str,
+        message: str,
+        *,
+        annotations: Mapping[str, str] = NOTHING,
+    ) -> None:
+        """``event_type`` is Normal or Warning, ``reason`` a CamelCase word; a message is cut at 1,024 characters.
+
+        ``annotations`` hold what differs from time to time: equal messages are one event, with the newest of them.
+        """
         reference = about if isinstance(about, ObjectReference) else reference_to(about)
         who = (reference.uid or f"{reference.kind}/{reference.namespace}/{reference.name}",)
         moment = now()
@@ -85,8 +100,9 @@ class EventRecorder:
             before = self._waiting.get(key)
             if before is not None:
                 before.count, before.last, before.message = before.count + 1, moment, text[:1024]
+                before.annotations = annotations
             elif len(self._waiting) < _WAITING_MAX:
-                self._waiting[key] = _Told(reference, event_type, reason, text[:1024], moment, moment)
+                self._waiting[key] = _Told(reference, event_type, reason, text[:1024], moment, moment, annotations)
                 self._changed.notify()
             else:
                 self._drop()
@@ -146,7 +162,9 @@ class EventRecorder:
     def _made(self, told: _Told, name: str) -> Event:
         return Event(
             # Cluster-wide objects have their events in the namespace default, as Kubernetes has it.
-            metadata=ObjectMeta(name=name, namespace=told.about.namespace or "default"),
+            metadata=ObjectMeta(
+                name=name, namespace=told.about.namespace or "default", annotations=dict(told.annotations)
+            ),
             involved_object=told.about,
             reason=told.reason,
             message=told.message,
@@ -161,7 +179,13 @@ class EventRecorder:
 
     def _count(self, seen: _Seen, told: _Told) -> bool:
         """Counts a repeated event; False when the earlier one has expired on the server."""
-        patch = {"count": seen.count + told.count, "lastTimestamp": told.last, "message": told.message}
+        patch: dict[str, object] = {
+            "count": seen.count + told.count,
+            "lastTimestamp": told.last,
+            "message": told.message,
+        }
+        if told.annotations:
+            patch["metadata"] = {"annotations": dict(told.annotations)}
         try:
             self._client.patch(Event, seen.name, seen.namespace, patch, form="merge")
         except NotFound:

@@ -1,6 +1,6 @@
 """What the work on a pod uses: Docker, the API, images, hooks, events, and the facts of this node."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from agent.runtime.images import Images
 from agent.runtime.logs import LogLinks
 from api.core import ObjectReference, Pod, Service
 from client import Client, EventRecorder
-from client.events import reference_to
+from client.events import NOTHING, reference_to
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,12 +46,21 @@ class Surroundings:
     def pod_directory(self, uid: str) -> Path:
         return self.config.data_dir / "pods" / uid
 
-    def event(self, pod: Pod, event_type: str, reason: str, message: str, *, container: str = "") -> None:
+    def event(
+        self,
+        pod: Pod,
+        event_type: str,
+        reason: str,
+        message: str,
+        *,
+        container: str = "",
+        annotations: Mapping[str, str] = NOTHING,
+    ) -> None:
         """An event about a pod, or about one of its containers."""
         reference: ObjectReference = reference_to(pod)
         if container:
             reference.field_path = f"spec.{_list_of(pod, container)}{{{container}}}"
-        self.recorder.event(reference, event_type, reason, message)
+        self.recorder.event(reference, event_type, reason, message, annotations=annotations)
 
 
 def _list_of(pod: Pod, container: str) -> str:

@@ -33,7 +33,9 @@ from api.core import Container, Probe
 
 log = logging.getLogger(__name__)
 
-Teller = Callable[[Target, str], None]
+Teller = Callable[[Target, str, float], None]
+# Of an event: the seconds that the newest failed probe took.
+PROBE_SECONDS = "probe.steersman.io/seconds"
 _Key = tuple[str, Kind]
 _BUSY_RETRY_S = 0.2
 _WORDS = {True: "successful", False: "failed", None: "unknown"}
@@ -51,7 +53,7 @@ class _Task:
 
 
 class Prober:
-    """``tell(target, message)`` reports a failed probe as an event; ``on_change(uid)`` a verdict that changed."""
+    """``tell(target, message, took_s)`` reports a failed probe as an event; ``on_change(uid)`` is for new verdicts."""
 
     def __init__(self, docker: Docker, jobs: Jobs, *, on_change: Callable[[str], None], tell: Teller) -> None:
         self._docker = docker
@@ -184,7 +186,7 @@ class Prober:
         if result.ok is None:
             log.warning("probe not run container=%.12s error=%s", task.target.record.id, result.message)
             return
-        self._tell(task.target, f"{task.kind.value} probe failed: {result.message}")
+        self._tell(task.target, f"{task.kind.value} probe failed: {result.message}", result.took_s)
         log.info(
             "probe failed pod=%s container=%s kind=%s took_s=%.3f late_s=%.3f message=%s",
             task.target.record.pod_name, task.target.container.name, task.kind.value, result.took_s, late_s,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from api.core import Pod
+from agent.probes.prober import PROBE_SECONDS
+from api.core import Event, Pod
 from tests.agent.cluster import Cluster, ready, restarts, wait_until
 
 pytestmark = pytest.mark.docker
@@ -23,6 +24,12 @@ def test_a_failing_liveness_probe_restarts_the_container(shared: Cluster) -> Non
     shared.wait_pod("web", lambda pod: restarts(pod) >= 1)
     wait_until(lambda: "Container main failed liveness probe, will be restarted" in shared.events("Killing"))
     assert any(message.startswith("Liveness probe failed:") for message in shared.events("Unhealthy"))
+    told = next(
+        one
+        for one in shared.api.items(Event)
+        if one.metadata.namespace == shared.namespace and one.reason == "Unhealthy"
+    )
+    assert 0 < float(told.metadata.annotations[PROBE_SECONDS]) < 60
 
 
 def test_a_readiness_probe_holds_a_pod_back_and_lets_it_go(shared: Cluster) -> None:

@@ -56,6 +56,16 @@ def test_repeats_are_counted_and_others_are_not(client: Client, recorder: EventR
     assert sorted(event.count for event in events(client)) == [1, 3]
 
 
+def test_what_differs_in_repeats_stands_beside_the_message(
+    client: Client, recorder: EventRecorder, until: Until
+) -> None:
+    for seconds in ("0.1", "0.2"):
+        recorder.event(POD, "Warning", "Unhealthy", "it fails", annotations={"took": seconds})
+        until(lambda: events(client) and events(client)[0].metadata.annotations == {"took": seconds})  # noqa: B023
+    (event,) = events(client)
+    assert (event.count, event.message) == (2, "it fails")
+
+
 def test_a_repeat_of_an_expired_event_is_a_new_one(
     api: ApiServer, client: Client, recorder: EventRecorder, until: Until
 ) -> None:
