@@ -188,6 +188,24 @@ def test_what_belongs_to_no_namespace_is_not_collected_for_an_owner_in_one(admin
     assert exists(admin, PriorityClass, f"{namespace}-wide")
 
 
+def test_in_the_foreground_only_those_hold_their_owner_up_that_say_so(admin: Client, namespace: str) -> None:
+    owner = admin.create(ConfigMap(metadata=ObjectMeta(name="owner", namespace=namespace)))
+    for name, blocks in (("patient", False), ("blocking", True)):
+        dependent = owned(name, namespace, owner)
+        dependent.metadata.owner_references[0].block_owner_deletion = blocks
+        dependent.metadata.finalizers = ["test/hold"]
+        admin.create(dependent)
+    admin.delete(ConfigMap, "owner", namespace, propagation="Foreground")
+    until(lambda: all(one.metadata.deletion_timestamp for one in pods(admin, namespace)))
+    assert exists(admin, ConfigMap, "owner", namespace)
+    free = {"metadata": {"$deleteFromPrimitiveList/finalizers": ["test/hold"]}}
+    admin.patch(Pod, "blocking", namespace, free)
+    until(lambda: not exists(admin, ConfigMap, "owner", namespace))
+    assert exists(admin, Pod, "patient", namespace)
+    admin.patch(Pod, "patient", namespace, free)
+    until(lambda: not exists(admin, Pod, "patient", namespace))
+
+
 def test_in_the_foreground_a_deployment_waits_for_its_last_pod(admin: Client, namespace: str) -> None:
     template = controller("web").spec.template
     spec = DeploymentSpec(replicas=2, selector=LabelSelector(match_labels={"app": "web"}), template=template)

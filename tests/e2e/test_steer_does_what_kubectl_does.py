@@ -88,7 +88,6 @@ exec single -- echo hi
 exec single -- sh -c 'echo err >&2; exit 3'
 exec single -- nosuch
 uncordon nosuch
-events
 events --for pod/single
 events --types=Warning
 set env rc/web --list

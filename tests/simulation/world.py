@@ -36,6 +36,7 @@ class World:
         self.killed: set[str] = set()
         self.controllers: dict[Name, int] = {}
         self.deployments: dict[Name, int] = {}
+        self.paused: set[Name] = set()
         self.services: set[Name] = set()
         self.namespaces: set[str] = {"default"}
         self.quotas: dict[str, int] = {}
@@ -79,6 +80,7 @@ class World:
             (10, self.make_deployment),
             (12, self.scale),
             (6, self.roll),
+            (5, self.pause),
             (5, self.drop_owner),
             (8, self.make_service),
             (4, self.drop_service),
@@ -112,6 +114,8 @@ class World:
             # One that has only just begun is not registered yet, and nobody has cordoned it.
             with contextlib.suppress(NotFound):
                 self._insist(lambda name=name: self.admin.patch(Node, name, "", {"spec": {"unschedulable": None}}))
+        for owner in sorted(self.paused & set(self.deployments)):
+            self._pause(owner, paused=False)
         for namespace, most in sorted(self.quotas.items()):
             self._fit(namespace, most)
 
@@ -244,6 +248,19 @@ class World:
         patch = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
         self._insist(lambda: self.admin.patch(Deployment, name, namespace, patch))
         return f"deployment {namespace}/{name} rolls"
+
+    def pause(self) -> str:
+        """Or let it go on; it may be scaled and get another template meanwhile."""
+        if not self.deployments:
+            return ""
+        owner = self._one(self.deployments)
+        return self._pause(owner, paused=owner not in self.paused)
+
+    def _pause(self, owner: Name, *, paused: bool) -> str:
+        patch = {"spec": {"paused": paused or None}}
+        self._insist(lambda: self.admin.patch(Deployment, owner[1], owner[0], patch))
+        (self.paused.add if paused else self.paused.discard)(owner)
+        return f"deployment {owner[0]}/{owner[1]} paused={paused}"
 
     def drop_owner(self) -> str:
         kind, owners = self.chance.choice(((ReplicationController, self.controllers), (Deployment, self.deployments)))
