@@ -36,7 +36,7 @@ from api.validation.config import (
     secret_errors,
     secret_update_errors,
 )
-from api.validation.declared import declared_errors, immutable_errors
+from api.validation.declared import declared_errors, declared_metadata_errors, immutable_errors
 from api.validation.event import core_event_errors
 from api.validation.metadata import metadata_errors, metadata_update_errors
 from api.validation.namespace import namespace_name_errors
@@ -133,6 +133,13 @@ def validate_update(new: Object, old: Object) -> list[FieldError]:
     rule = _UPDATE.get(type(new))
     changes = metadata_update_errors(new, old) + immutable_errors(new, old) + (rule(new, old) if rule else [])
     return _once(_state_errors(new) + changes)
+
+
+def validate_beside_spec(new: Object, old: Object) -> list[FieldError]:
+    """What is wrong with an object of which nothing but metadata and status may have changed: no rule depends on the
+    status, so it is all in the metadata."""
+    declared = declared_metadata_errors(new.metadata, "metadata")
+    return _once(metadata_errors(new) + declared + metadata_update_errors(new, old))
 
 
 def validate_ephemeral_containers(new: Pod, old: Pod) -> list[FieldError]:

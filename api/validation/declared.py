@@ -110,5 +110,8 @@ def immutable_errors(new: Object, old: Object) -> list[FieldError]:
     ]
 
 
-def template_metadata_errors(metadata: ObjectMeta, path: str) -> list[FieldError]:
+def declared_metadata_errors(metadata: ObjectMeta, path: str) -> list[FieldError]:
+    """As ``declared_errors``, of metadata alone: an object's, or a template's."""
+    if checker(ObjectMeta, _checked)(metadata):
+        return []
     return list(_part_errors(metadata, path))

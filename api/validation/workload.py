@@ -13,7 +13,7 @@ from api.core import PodTemplate, PodTemplateSpec, ReplicationController
 from api.errors import FieldError, forbidden, invalid, not_supported, required
 from api.meta import LabelSelector
 from api.selectors import OPERATORS, Selector, from_label_selector, from_map
-from api.validation.declared import template_metadata_errors
+from api.validation.declared import declared_metadata_errors
 from api.validation.pod import pod_spec_errors
 from api.validation.selectors import selector_errors
 
@@ -87,7 +87,7 @@ def selector_update_errors(
 def pod_template_errors(template: PodTemplate) -> list[FieldError]:
     if template.template is None:
         return []
-    errors = template_metadata_errors(template.template.metadata, "template.metadata")
+    errors = declared_metadata_errors(template.template.metadata, "template.metadata")
     return errors + list(pod_spec_errors(template.template.spec, "template.spec"))
 
 

@@ -102,6 +102,7 @@ _SPECIAL: dict[str, dict[str, dict[str, Operation]]] = {
 }
 # Streams, which WebSocket clients open by GET: that needs no less right than the POST of the others.
 _STREAMS = ("attach", "exec", "portforward")
+_DOTS = (".", "..")
 # Subresources behind whose name the path goes on.
 _OPEN_ENDED = ("proxy",)
 
@@ -149,8 +150,9 @@ class Router:
             group, version, rest = segments[1], segments[2], segments[3:]
         else:
             raise nowhere()
-        if any("/" in part or part in (".", "..") for part in rest[:4]):
-            raise nowhere()
+        for part in rest[:4]:
+            if "/" in part or part in _DOTS:
+                raise nowhere()
         namespace = ""
         if rest[0] == "namespaces" and len(rest) > 2 and not (group == "" and rest[2] in _NAMESPACE_SUBRESOURCES):
             namespace, rest = rest[1], rest[2:]

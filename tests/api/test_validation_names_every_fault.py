@@ -9,7 +9,7 @@ from api.codec import convert
 from api.core import ConfigMap, Endpoints, Namespace, Node, Pod, ReplicationController, Service
 from api.defaulting import apply
 from api.meta import Object
-from api.validation import validate_create, validate_update
+from api.validation import validate_beside_spec, validate_create, validate_update
 
 LABEL_RULE = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
@@ -468,3 +468,42 @@ def test_identity_stays_and_finalizers_do_not_come_late() -> None:
     late = made(ConfigMap, {"metadata": {"name": "a", "finalizers": ["x/y", "x/z"]}})
     assert [error.path for error in validate_update(late, going)] == ["metadata.finalizers"]
     assert validate_update(going, late) == []
+
+
+OWNER = {"apiVersion": "v1", "kind": "Pod", "name": "o", "uid": "1", "controller": True}
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"labels": {"a": "b"}},
+        {"labels": {"a": "-b-", "-": "c"}},
+        {"annotations": {"/": "b"}},
+        {"annotations": {"a": "b" * 300_000}},
+        {"finalizers": ["x/y", "unqualified", "-"]},
+        {"ownerReferences": [{"kind": "Pod"}]},
+        {
+            "ownerReferences": [
+                {"apiVersion": "v1", "kind": "Pod", "name": n, "uid": n, "controller": True} for n in "ab"
+            ]
+        },
+        {"generateName": "_"},
+        {"name": "b"},
+        {"uid": "2"},
+    ],
+)
+@pytest.mark.parametrize("kind", [Pod, Node, ReplicationController, Service])
+def test_beside_an_unchanged_spec_the_metadata_keeps_all_its_rules(
+    kind: type[Object], metadata: dict[str, Any]
+) -> None:
+    specs: dict[Any, dict[str, Any]] = {
+        Pod: pod(),
+        Node: {"spec": {"podCIDR": "10.0.0.0/24"}},
+        ReplicationController: controller({"a": "b"}),
+        Service: service({"port": 80}),
+    }
+    old = made(kind, {**specs[kind], "metadata": {"name": "a"}})
+    new = made(kind, {**specs[kind], "metadata": {"name": "a", **metadata}})
+    assert set(validate_beside_spec(new, old)) == set(validate_update(new, old))
+    assert bool(validate_beside_spec(new, old)) == (metadata not in ({}, {"labels": {"a": "b"}}))

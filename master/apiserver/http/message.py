@@ -84,7 +84,8 @@ class Request(msgspec.Struct):
 
 def segments_of(raw_path: str) -> tuple[str, ...]:
     """The non-empty parts of a path, each percent-decoded."""
-    return tuple(unquote(part) if "%" in part else part for part in raw_path.split("/") if part)
+    parts = filter(None, raw_path.split("/"))
+    return tuple(map(unquote, parts)) if "%" in raw_path else tuple(parts)
 
 
 class Response(msgspec.Struct, frozen=True):

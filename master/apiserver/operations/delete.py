@@ -8,25 +8,22 @@ collector's work; ``Orphan`` frees the dependents from their owner before it goe
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from api.codec import decode
-from api.core import Namespace, Pod
 from api.errors import BadRequest, Conflict, FieldError, Forbidden, NotFound, invalid, invalid_object, not_supported
 from api.meta import DeleteOptions, Object, Preconditions, StatusDetails
 from api.resources import Resource
-from api.scalars import now
 from master.apiserver.backend import Backend
 from master.apiserver.bodies import Expected, json_of, media_type
 from master.apiserver.cache import Item
 from master.apiserver.call import Call, is_dry_run
 from master.apiserver.decode_errors import explain
 from master.apiserver.http.message import Response, Stream
+from master.apiserver.operations.ending import Ending, ending_of, marked
 from master.apiserver.operations.list import page_of
-from master.apiserver.operations.update import is_released
 from master.apiserver.rendering import list_answer, object_answer, struct_answer
 from master.apiserver.responses import success
 from master.apiserver.selection import selection_of
@@ -159,13 +156,9 @@ def _unmet(resource: Resource, name: str, why: str) -> Conflict:
 async def _delete_version(
     backend: Backend, item: Item, options: DeleteOptions, note: Note | None
 ) -> tuple[bytes, bool]:
-    obj = item.decode()
-    if note is not None and obj.metadata.deletion_timestamp is None:
-        note(obj)
-    finalizer = _FINALIZERS.get(_policy(options), "")
-    if finalizer and obj.metadata.deletion_timestamp is None and _has_dependents(backend, item, obj.metadata.uid):
-        obj.metadata.finalizers = [*(name for name in obj.metadata.finalizers if name != finalizer), finalizer]
-    mark = marked(obj, options.grace_period_seconds)
+    ending = ending_of(item)
+    finalizer = _finalizer(backend, item, ending, options)
+    mark = _marked(ending, finalizer, options)
     if options.dry_run:
         return item.wire, mark is None
     if mark is None:
@@ -173,7 +166,26 @@ async def _delete_version(
         return item.wire_at(revision), True
     if not mark:
         return item.wire, False
+    obj = item.decode()
+    if note is not None and obj.metadata.deletion_timestamp is None:
+        note(obj)
+    _marked(obj, finalizer, options)
     return await backend.registry.update(item.table.resource, obj, expected=item.revision), False
+
+
+def _marked(item: Object | Ending, finalizer: str, options: DeleteOptions) -> bool | None:
+    """As ``marked``, with the finalizer of a policy."""
+    if finalizer:
+        item.metadata.finalizers = [*(name for name in item.metadata.finalizers if name != finalizer), finalizer]
+    return marked(item, options.grace_period_seconds)
+
+
+def _finalizer(backend: Backend, item: Item, ending: Ending, options: DeleteOptions) -> str:
+    """The one that the policy asks for; empty when there is none, or nothing depends on the object."""
+    finalizer = _FINALIZERS.get(_policy(options), "")
+    if finalizer and ending.metadata.deletion_timestamp is None and _has_dependents(backend, item, ending.metadata.uid):
+        return finalizer
+    return ""
 
 
 def _policy(options: DeleteOptions) -> str:
@@ -191,41 +203,3 @@ def _has_dependents(backend: Backend, owner: Item, uid: str) -> bool:
         for item in table.items(owner.namespace)
         if item is not owner
     )
-
-
-def marked(item: Object, grace_s: int | None) -> bool | None:
-    """Marks an object for deletion in place. None: it may go now. True: it was changed. False: nothing is to do."""
-    metadata = item.metadata
-    grace = _grace(item, grace_s)
-    if metadata.deletion_timestamp is not None:
-        return _hastened(item, grace if grace_s is not None else None)
-    metadata.deletion_timestamp = now() + timedelta(seconds=grace)
-    metadata.deletion_grace_period_seconds = grace
-    if metadata.generation:
-        metadata.generation += 1
-    if isinstance(item, Namespace):
-        item.status.phase = "Terminating"
-    return None if is_released(item) else True
-
-
-def _hastened(item: Object, grace: int | None) -> bool | None:
-    """A second delete can only shorten the time that is left."""
-    metadata = item.metadata
-    before = metadata.deletion_grace_period_seconds or 0
-    changed = grace is not None and grace < before
-    if changed and grace is not None and metadata.deletion_timestamp is not None:
-        metadata.deletion_timestamp += timedelta(seconds=grace - before)
-        metadata.deletion_grace_period_seconds = grace
-    return None if is_released(item) else changed
-
-
-def _grace(item: Object, asked: int | None) -> int:
-    """Seconds that an object may take to end: none for all but pods that run on a node."""
-    if not isinstance(item, Pod):
-        return 0
-    if not item.spec.node_name or item.status.phase in ("Succeeded", "Failed"):
-        return 0
-    own = item.spec.termination_grace_period_seconds
-    wanted = asked if asked is not None else 30 if own is None else own
-    # Less than nothing: as fast as an end with a signal can be.
-    return wanted if wanted >= 0 else 1

@@ -9,7 +9,8 @@ from master.apiserver.backend import Backend
 from master.apiserver.bodies import read_object
 from master.apiserver.call import Call
 from master.apiserver.http.message import Response
-from master.apiserver.operations.update import check_identity, is_released
+from master.apiserver.operations.ending import is_released
+from master.apiserver.operations.update import check_identity
 from master.apiserver.registry import conflict
 from master.apiserver.rendering import object_answer
 

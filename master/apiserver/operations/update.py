@@ -21,6 +21,7 @@ from master.apiserver.call import Call, Target, is_natural
 from master.apiserver.forms import stored
 from master.apiserver.http.message import Response
 from master.apiserver.operations.create import create
+from master.apiserver.operations.ending import is_released
 from master.apiserver.registry import conflict
 from master.apiserver.rendering import object_answer
 from master.apiserver.service_numbers import Reservation, is_settled
@@ -159,10 +160,7 @@ def _prepare_status(item: Item, new: Any) -> None:
     defaulting.apply_to_status(new)
     new.metadata.resource_version = old.metadata.resource_version
     if new.metadata != old.metadata:
-        # The wanted state is the old one, so only changed metadata could break a rule.
-        whole = item.decode()
-        new.spec = cast(Any, whole).spec
-        _refuse(resource, whole, validation.validate_update(new, whole))
+        _refuse(resource, old, validation.validate_beside_spec(new, old))
 
 
 def _prepare_ephemeral(item: Item, new: Any) -> None:
@@ -217,11 +215,3 @@ async def _write(backend: Backend, item: Item, new: Object, *, dry_run: bool) ->
         new.metadata.resource_version = str(revision)
         return encode(new)
     return await backend.registry.replace(item, encoded)
-
-
-def is_released(item: Object) -> bool:
-    """Whether an object that is being deleted may go: its time is over and no finalizer is left."""
-    metadata = item.metadata
-    if metadata.deletion_timestamp is None or metadata.finalizers or metadata.deletion_grace_period_seconds:
-        return False
-    return not getattr(getattr(item, "spec", None), "finalizers", None)
