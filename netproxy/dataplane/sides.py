@@ -113,9 +113,11 @@ class Side:
     def on_event(self, mask: int) -> None:
         """Note what is ready and move what can be moved."""
         peer = self.peer
-        if mask == _IN and peer is not None and not self.eof:  # by far the most frequent
+        if mask == _IN and peer is not None and not (self.eof or self.bulk or peer.blocked):
+            # By far the most frequent: one short message.
             self.readable = True
-            pump(self, peer)
+            if _move(self, peer):
+                pump(self, peer)
             return
         if mask & _READABLE:
             self.readable = True
@@ -192,44 +194,50 @@ def pump(source: Side, target: Side) -> None:
         return
     if source.bulk and _splice(source, target):
         return
-    receive, send = source.sock.recv_into, target.sock.send
     for _ in _TURNS:
-        try:
-            count = receive(buffer, BUFFER_BYTES, RECEIVE)
-        except BlockingIOError:
-            source.readable = False
+        if not _move(source, target):
             return
-        except OSError:
-            source.flow.abort()
-            return
-        if not count:
-            source.flow.half_closed(source, target)
-            return
-        source.tally.count += count
-        last = source.last_words and count < BUFFER_BYTES
-        try:
-            sent = send(view[:count], _SEND_LAST if last else SEND)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            target.fail()
-            return
-        if sent < count:
-            target.pending = bytes(view[sent:count])
-            target.block()
-            return
-        if count == BUFFER_BYTES:
-            source.full_reads += 1
-            if source.full_reads == BULK_READS:
-                _make_bulk(source, target)
-                break
-        elif last:
-            source.flow.half_closed(source, target)
-            return
-        elif not source.ended:
-            source.readable = False
-            return
+        if source.bulk:
+            break
     source.flow.backends.loop.again(source)
+
+
+def _move(source: Side, target: Side) -> bool:
+    """Move one buffer; whether there may be more to be moved at once."""
+    try:
+        count = source.sock.recv_into(buffer, BUFFER_BYTES, RECEIVE)
+    except BlockingIOError:
+        source.readable = False
+        return False
+    except OSError:
+        source.flow.abort()
+        return False
+    if not count:
+        source.flow.half_closed(source, target)
+        return False
+    source.tally.count += count
+    last = source.last_words and count < BUFFER_BYTES
+    try:
+        sent = target.sock.send(view[:count], _SEND_LAST if last else SEND)
+    except BlockingIOError:
+        sent = 0
+    except OSError:
+        target.fail()
+        return False
+    if sent < count:
+        target.pending = bytes(view[sent:count])
+        target.block()
+        return False
+    if count == BUFFER_BYTES:
+        source.full_reads += 1
+        if source.full_reads == BULK_READS:
+            _make_bulk(source, target)
+        return True
+    if last:
+        source.flow.half_closed(source, target)
+        return False
+    source.readable = source.ended
+    return source.ended
 
 
 def _make_bulk(source: Side, target: Side) -> None:
