@@ -90,7 +90,7 @@ class Agent:
         }
         self.images = Images(
             self.docker, self._jobs["pull"], base_s=config.pull_base_s, cap_s=config.pull_cap_s,
-            on_done=lambda _: self._images_changed(),
+            on_done=lambda _: self._images_changed(), on_progress=lambda *far: self.worker.tell_pulling(*far),
         )  # fmt: skip
         self.pods = Informer(client, Pod, fields=f"spec.nodeName={config.node}", on_change=self.store.take)
         self.services = Informer(client, Service)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from agent.crew import Crew
 from agent.pods.acting import Actor
-from agent.pods.ending import Ender
+from agent.pods.ending import Ender, all_containers
 from agent.pods.looking import Looker
 from agent.pods.manifests import is_static
 from agent.pods.memory import Memory
@@ -79,6 +79,17 @@ class Worker:
             waiting = [uid for uid, memory in self._memories.items() if memory.pulling]
         for uid in waiting:
             self._queue.add(uid)
+
+    def tell_pulling(self, image: str, progress: str) -> None:
+        """How far the pull of an image is, to all pods that wait for it."""
+        with self._lock:
+            waiting = [(uid, set(memory.pulling)) for uid, memory in self._memories.items() if memory.pulling]
+        for uid, names in waiting:
+            pod = self._store.get(uid)
+            for container in all_containers(pod) if pod is not None else ():
+                if pod is not None and container.name in names and container.image == image:
+                    told = f'Pulling image "{image}": {progress}'
+                    self._around.event(pod, "Normal", "Pulling", told, container=container.name)
 
     def evict(self, pod: Pod, message: str) -> None:
         """The pod ends at once, and stays in the API as Failed."""

@@ -7,7 +7,7 @@ modules build, what to do next is the plan's business.
 import json
 import logging
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -283,8 +283,17 @@ class Docker:
             rows = self._client.containers(all=True, size=True, filters={"id": container_id})
         return rows[0].get("SizeRw") or 0 if rows else 0
 
-    def pull(self, name: str, credentials: Mapping[str, str] | None = None) -> None:
-        """Returns when the image is here. Raises RuntimeFailure; the registry's refusal comes within the stream."""
+    def pull(
+        self,
+        name: str,
+        credentials: Mapping[str, str] | None = None,
+        *,
+        told: Callable[[Mapping[str, Any]], None] = lambda _: None,
+    ) -> None:
+        """Returns when the image is here. Raises RuntimeFailure; the registry's refusal comes within the stream.
+
+        ``told`` hears each line of that stream.
+        """
         with docker_errors():
             client = self._new_client(_PULL_SILENCE_S)
         # Without a tag docker-py asks for "latest"; a digest must stay as it is.
@@ -293,6 +302,7 @@ class Docker:
                 for line in client.pull(name, stream=True, decode=True, auth_config=dict(credentials or {}) or None):
                     if "error" in line:
                         raise RuntimeRefusal(str(line["error"]), code=500)
+                    told(line)
         finally:
             client.close()
 

@@ -16,6 +16,7 @@ from agent.jobs import Jobs
 from agent.runtime.docker import Docker
 from agent.runtime.facts import ImageFacts
 from agent.runtime.failures import RuntimeFailure
+from agent.runtime.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -65,16 +66,26 @@ class _Pull:
 
 
 class Images:
-    """Thread-safe. ``on_done(image)`` is called in a pull's thread when it has ended, either way."""
+    """Thread-safe. Both are called in a pull's thread: ``on_done(image)`` when it has ended, either way, and
+    ``on_progress(image, phrase)`` now and then before.
+    """
 
     def __init__(
-        self, docker: Docker, jobs: Jobs, *, base_s: float, cap_s: float, on_done: Callable[[str], None]
+        self,
+        docker: Docker,
+        jobs: Jobs,
+        *,
+        base_s: float,
+        cap_s: float,
+        on_done: Callable[[str], None],
+        on_progress: Callable[[str, str], None],
     ) -> None:
         self._docker = docker
         self._jobs = jobs
         self._base_s = base_s
         self._cap_s = cap_s
         self._on_done = on_done
+        self._on_progress = on_progress
         self._lock = threading.Lock()
         self._pulls: dict[str, _Pull] = {}
 
@@ -126,8 +137,9 @@ class Images:
     def _run(self, image: str, credentials: Mapping[str, str] | None) -> None:
         began = time.monotonic()
         error = ""
+        progress = Progress(lambda phrase: self._on_progress(image, phrase), time.monotonic)
         try:
-            self._docker.pull(image, credentials)
+            self._docker.pull(image, credentials, told=progress.note)
         except RuntimeFailure as failure:
             error = str(failure)
             log.warning("pull failed image=%s error=%s", image, error)
