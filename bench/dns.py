@@ -7,9 +7,7 @@ Usage: python -m bench.dns [--services 1000] [--rounds 5] [--seconds 2] [--windo
 
 import argparse
 import multiprocessing
-import os
 import re
-import resource
 import shutil
 import socket
 import statistics
@@ -21,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from bench.processes import busy_s, resident_mib
 from clusterdns.config import Config
 from clusterdns.names import wire_name
 from clusterdns.records import Port, ServiceNames
@@ -164,18 +163,6 @@ def late_ms(port: int, names: Path, seconds: float, rate: float) -> float:
     return delays[len(delays) * 99 // 100] * 1000
 
 
-def cpu_seconds(pid: int) -> float:
-    """CPU time that a process has used, kernel time included."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def resident_mib(pid: int) -> float:
-    """Resident memory of a process."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / (1 << 20)
-
-
 def main() -> None:
     """Run the rounds and print the medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -199,9 +186,9 @@ def report(running: dict[str, tuple[int, int]], args: argparse.Namespace) -> Non
         names = questions(Path(folder), args.services)
         for _ in range(args.rounds):
             for name, (port, pid) in running.items():
-                before = cpu_seconds(pid)
+                before = busy_s(pid)
                 rate, count = most(port, names, args.seconds, args.window)
-                rounds[name].append((rate, (cpu_seconds(pid) - before) / max(count, 1) * 1e6))
+                rounds[name].append((rate, (busy_s(pid) - before) / max(count, 1) * 1e6))
         half = min(statistics.median(rate for rate, _ in values) for values in rounds.values()) / 2
         late: dict[str, list[float]] = {name: [] for name in running}
         for _ in range(args.rounds):

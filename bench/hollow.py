@@ -7,6 +7,7 @@ address, and removes each that is deleted; as an agent it has a connection for i
 
 import argparse
 import asyncio
+import asyncio.sslproto
 import json
 import random
 import ssl
@@ -19,6 +20,8 @@ import msgspec
 
 _BEAT_S = 10.0
 _JOINING = 50
+# Each connection has a buffer of this size, of 256 KiB otherwise: with two for each node that is most of the memory.
+asyncio.sslproto.SSLProtocol.max_size = 16 * 1024  # type: ignore[attr-defined]
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _STRATEGIC = "application/strategic-merge-patch+json"
 _AMOUNTS = {"cpu": "8", "memory": "16Gi", "pods": "110", "ephemeral-storage": "100Gi"}
@@ -227,14 +230,15 @@ def context_of(ca: Path, certificate: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
-async def live(count: int, port: int, context: ssl.SSLContext) -> None:
-    """Until the input ends."""
+async def live(count: int, port: int, context: ssl.SSLContext, *, still: bool) -> None:
+    """Until the input ends. ``still``: once registered they do nothing."""
     nodes = [Node(number, port, context) for number in range(count)]
     tasks: list[asyncio.Task[None]] = []
     for first in range(0, count, _JOINING):
         group = nodes[first : first + _JOINING]
         await asyncio.gather(*(node.join() for node in group))
-        tasks += [asyncio.ensure_future(act()) for node in group for act in (node.beat, node.follow)]
+        if not still:
+            tasks += [asyncio.ensure_future(act()) for node in group for act in (node.beat, node.follow)]
         await asyncio.sleep(0)
     print("ready", flush=True)
     ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
@@ -247,10 +251,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--still", action="store_true")
     for name in ("ca", "certificate", "key"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     options = parser.parse_args()
-    asyncio.run(live(options.nodes, options.port, context_of(options.ca, options.certificate, options.key)))
+    context = context_of(options.ca, options.certificate, options.key)
+    asyncio.run(live(options.nodes, options.port, context, still=options.still))
 
 
 if __name__ == "__main__":

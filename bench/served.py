@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.processes import busy_s
 from bench.wrk import ClientCertificate
 from master import pki
 from master.certificates import Subject
@@ -56,8 +57,7 @@ class Served:
     @property
     def busy_s(self) -> float:
         """Processor time of the server so far, all threads."""
-        fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return busy_s(self.process)
 
     @property
     def resident_mib(self) -> float:
