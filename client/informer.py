@@ -227,7 +227,8 @@ class Informer(Generic[T]):
             watch.stop()
         try:
             for event in watch:
-                self._take(event.type, self._sharing.share(event.object))
+                before = self._items.get(_key(event.object))
+                self._take(event.type, self._sharing.share(event.object, before))
                 brought, self._delay_s, self._behind = True, _FIRST_DELAY_S, 0
         finally:
             with self._lock:
@@ -275,14 +276,17 @@ class _Index(Generic[T]):
         self.keys: dict[str, dict[Key, None]] = {}
 
     def replace(self, key: Key, old: T | None, new: T | None) -> None:
-        before = set(self._values(old)) if old is not None else set()
-        after = set(self._values(new)) if new is not None else set()
-        for value in before - after:
+        before = self._values(old) if old is not None else ()
+        after = self._values(new) if new is not None else ()
+        if before == after:
+            return
+        gone, come = set(before), set(after)
+        for value in gone - come:
             keys = self.keys[value]
             keys.pop(key, None)
             if not keys:
                 del self.keys[value]
-        for value in after - before:
+        for value in come - gone:
             self.keys.setdefault(value, {})[key] = None
 
 

@@ -28,21 +28,29 @@ class Sharing:
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[type[Any], str, bytes], Any] = OrderedDict()
 
-    def share(self, item: T) -> T:
-        """The item itself, which must be fresh, with fields replaced by equal ones seen before."""
+    def share(self, item: T, before: T | None = None) -> T:
+        """The item itself, which must be fresh, with fields replaced by equal ones seen before: first of all by those
+        of the same object as it was before.
+        """
         for name in _PARTS:
             part = getattr(item, name, None)
             if isinstance(part, msgspec.Struct):
-                self._share_fields(part)
+                known = getattr(before, name, None)
+                if part == known:
+                    setattr(item, name, known)
+                else:
+                    self._share_fields(part, known)
         return item
 
-    def _share_fields(self, part: msgspec.Struct) -> None:
+    def _share_fields(self, part: msgspec.Struct, before: msgspec.Struct | None = None) -> None:
         for name in part.__struct_fields__:
             value = getattr(part, name)
             kind = type(value)
             if kind is str:
                 if name not in _OWN:
                     setattr(part, name, sys.intern(value))
+            elif before is not None and value == (known := getattr(before, name)):
+                setattr(part, name, known)
             elif kind is list:
                 setattr(part, name, self._shared(part, name, value) if value else _NO_LIST)
             elif kind is dict:

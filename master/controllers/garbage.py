@@ -45,7 +45,15 @@ class GarbageCollector:
         # to go.
         if old is None or new is None or owner_uids(old) != owner_uids(new):
             for uid in owner_uids(item):
-                self.loop.queue.add((_UID, uid))
+                if not self._stays(uid, item):
+                    self.loop.queue.add((_UID, uid))
+
+    def _stays(self, uid: str, item: Object) -> bool:
+        """Whether there is nothing to look at for an owner because of one object: it is there, it is meant, and it does
+        not go. When it does, its own change tells; and the object is in the copy by now.
+        """
+        owner = self._known(uid)
+        return owner is not None and owner.metadata.deletion_timestamp is None and _names(item, owner)
 
     def reconcile(self, key: Key) -> str:
         dependents = self._dependents(key[1])

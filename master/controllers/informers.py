@@ -25,11 +25,13 @@ from api.policy import PodDisruptionBudget
 from api.resources import RESOURCES
 from api.storage import StorageClass
 from client import Client, Informer
+from master.controllers.ownership import controller_of
 
 BY_UID = "uid"
 BY_OWNER = "owner"
 BY_NAMESPACE = "namespace"
 BY_NODE = "node"
+UNCONTROLLED = "uncontrolled"
 BY_ACCOUNT = "account"
 BY_ADDRESS = "address"
 BY_NODE_PORT = "node port"
@@ -47,6 +49,8 @@ class Informers:
     def __init__(self, client: Client) -> None:
         self.pods = Informer(client, Pod)
         self.pods.add_index(BY_NODE, lambda pod: [pod.spec.node_name] if pod.spec.node_name else [])
+        # By namespace: pods that a controller may adopt.
+        self.pods.add_index(UNCONTROLLED, lambda pod: [] if controller_of(pod) else [pod.metadata.namespace])
         self.replication_controllers = Informer(client, ReplicationController)
         self.replica_sets = Informer(client, ReplicaSet)
         self.deployments = Informer(client, Deployment)

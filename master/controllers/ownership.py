@@ -6,7 +6,10 @@ from api.resources import resource_of
 
 def controller_of(item: Object) -> OwnerReference | None:
     """The one owner that manages an object."""
-    return next((owner for owner in item.metadata.owner_references if owner.controller), None)
+    for owner in item.metadata.owner_references:
+        if owner.controller:
+            return owner
+    return None
 
 
 def reference(owner: Object, *, controller: bool = True) -> OwnerReference:

@@ -6,7 +6,10 @@ from api.core import Pod, PodCondition
 
 
 def condition(pod: Pod, condition_type: str) -> PodCondition | None:
-    return next((item for item in pod.status.conditions if item.type == condition_type), None)
+    for item in pod.status.conditions:
+        if item.type == condition_type:
+            return item
+    return None
 
 
 def is_ready(pod: Pod) -> bool:

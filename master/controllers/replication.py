@@ -23,7 +23,7 @@ from api.meta import ObjectMeta
 from api.scalars import now
 from api.selectors import Selector, from_label_selector, from_map
 from client import Client, EventRecorder, Informer, Unreachable
-from master.controllers.informers import BY_NAMESPACE, BY_OWNER, Informers
+from master.controllers.informers import BY_NAMESPACE, BY_OWNER, UNCONTROLLED, Informers
 from master.controllers.loop import Key, Loop
 from master.controllers.ownership import controller_of, reference
 from master.controllers.pods import is_active, is_ready, ready_seconds
@@ -56,10 +56,12 @@ class _Expected:
     deleted: dict[str, float] = field(default_factory=dict)
 
     def observe(self, pods: Iterable[Pod]) -> None:
-        names = {pod.metadata.name for pod in pods}
-        uids = {pod.metadata.uid for pod in pods if pod.metadata.deletion_timestamp is None}
-        self.created = {name: at for name, at in self.created.items() if name not in names}
-        self.deleted = {uid: at for uid, at in self.deleted.items() if uid in uids}
+        if self.created:
+            names = {pod.metadata.name for pod in pods}
+            self.created = {name: at for name, at in self.created.items() if name not in names}
+        if self.deleted:
+            uids = {pod.metadata.uid for pod in pods if pod.metadata.deletion_timestamp is None}
+            self.deleted = {uid: at for uid, at in self.deleted.items() if uid in uids}
 
     def overdue(self, moment: float) -> list[str]:
         """Names of pods that were created a while ago and have not been seen."""
@@ -260,8 +262,8 @@ class ReplicationManager:
                 self._try(self._release, pod, controller)
         if controller.metadata.deletion_timestamp is not None:
             return mine
-        for pod in self._pods.indexed(BY_NAMESPACE, controller.metadata.namespace):
-            if controller_of(pod) is None and selector.matches(pod.metadata.labels) and is_active(pod):
+        for pod in self._pods.indexed(UNCONTROLLED, controller.metadata.namespace):
+            if selector.matches(pod.metadata.labels) and is_active(pod):
                 mine.extend(self._try(self._adopt, pod, controller))
         return mine
 

@@ -52,6 +52,17 @@ def test_pods_of_one_template_hold_its_parts_together() -> None:
     assert (one.metadata.name, two.metadata.name, other.spec.containers[0].image) == ("a", "b", "web:2")
 
 
+@given(_PODS, _PODS)
+def test_a_change_is_shared_with_what_was_before(one: object, other: object) -> None:
+    shared = Sharing()
+    before = shared.share(convert(one, Pod))
+    text = encode(convert(other, Pod))
+    assert encode(shared.share(decode(text, Pod), before)) == text
+    again = shared.share(convert(one, Pod), before)
+    assert (again.metadata, again.spec, again.status) == (before.metadata, before.spec, before.status)
+    assert again.spec is before.spec
+
+
 def test_what_is_remembered_is_bounded() -> None:
     shared = Sharing()
     for number in range(5000):
