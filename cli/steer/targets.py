@@ -18,6 +18,14 @@ WHICH = (
     click.option("--all", "everything", is_flag=True, help="All resources of the types in the namespace."),
 )
 
+NOTHING_SAID = """\
+You must provide one or more resources by argument or filename.
+Example resource specifications include:
+   '-f rsrc.yaml'
+   '--filename=rsrc.json'
+   '<resource> <name>'
+   '<resource>'"""
+
 
 def targets(session: Session, words: Sequence[str], flags: dict[str, Any]) -> Iterator[Manifest]:
     """As they are on the server now. Raises Failure."""

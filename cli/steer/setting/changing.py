@@ -17,13 +17,6 @@ from cli.steer.writing import each, outcome
 # Changes the document in place. Raises Failure.
 Change = Callable[[Manifest, Object], None]
 CONTAINERS = (click.option("-c", "--containers", default="*", help="Which containers, as a name with *."),)
-NOTHING_SAID = """\
-You must provide one or more resources by argument or filename.
-Example resource specifications include:
-   '-f rsrc.yaml'
-   '--filename=rsrc.json'
-   '<resource> <name>'
-   '<resource>'"""
 
 
 def change_each(

@@ -8,8 +8,8 @@ from cli.steer.creating.rights import SUBJECTS, subjects_of
 from cli.steer.failures import Failure
 from cli.steer.manifests import Manifest
 from cli.steer.session import Object, Session, with_session
-from cli.steer.setting.changing import NOTHING_SAID, change_each, of_pods, split
-from cli.steer.targets import WHICH, targets
+from cli.steer.setting.changing import change_each, of_pods, split
+from cli.steer.targets import NOTHING_SAID, WHICH, targets
 from cli.steer.verbs.expose import pairs
 from cli.steer.writing import DRY_RUN, options
 

@@ -1,20 +1,18 @@
 """`steer config`: look at a kubeconfig and choose among its contexts."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
 from cli.steer.failures import Failure
+from cli.steer.kubeconfigentries import ENTRIES, PATH
+from cli.steer.kubeconfigfile import Map, find, put, read, write
 from cli.steer.output.documents import as_json, as_yaml
 from cli.steer.output.table import Table
 from cli.steer.session import kubeconfig_path
 
 _SECRET = ("client-key-data", "token", "password")
 _DATA = ("certificate-authority-data", "client-certificate-data")
-_PATH = click.option("--kubeconfig", default="", help="Path to the kubeconfig file.")
 
 
 @click.group("config")
@@ -22,14 +20,19 @@ def command() -> None:
     """Modify kubeconfig files."""
 
 
+for _one in ENTRIES:
+    command.add_command(_one)
+
+
 @command.command("view")
-@_PATH
+@PATH
 @click.option("--raw", is_flag=True, help="With certificates, keys and tokens.")
 @click.option("--minify", is_flag=True, help="Only what the current context uses.")
 @click.option("-o", "--output", default="yaml", type=click.Choice(["yaml", "json"]), help="Output format.")
 def view(kubeconfig: str, raw: bool, minify: bool, output: str) -> None:
     """Display merged kubeconfig settings or a specified kubeconfig file."""
-    document = _read(kubeconfig_path(kubeconfig))
+    document = read(kubeconfig_path(kubeconfig))
+    document.setdefault("current-context", "")
     if minify:
         document = _minified(document)
     for part in () if raw else [*(document.get("users") or ()), *(document.get("clusters") or ())]:
@@ -38,23 +41,26 @@ def view(kubeconfig: str, raw: bool, minify: bool, output: str) -> None:
 
 
 @command.command("current-context")
-@_PATH
+@PATH
 def current_context(kubeconfig: str) -> None:
     """Display the current-context."""
-    name = _read(kubeconfig_path(kubeconfig)).get("current-context")
+    name = read(kubeconfig_path(kubeconfig)).get("current-context")
     if not name:
         raise Failure("current-context is not set")
     print(name)
 
 
 @command.command("get-contexts")
-@_PATH
+@PATH
 @click.option("-o", "--output", default="", type=click.Choice(["", "name"]), help="Output format.")
 @click.option("--no-headers", is_flag=True, help="Print no headers.")
-def get_contexts(kubeconfig: str, output: str, no_headers: bool) -> None:
+@click.argument("names", nargs=-1)
+def get_contexts(kubeconfig: str, output: str, no_headers: bool, names: tuple[str, ...]) -> None:
     """Describe one or many contexts."""
-    document = _read(kubeconfig_path(kubeconfig))
+    document = read(kubeconfig_path(kubeconfig))
     contexts = sorted(document.get("contexts") or (), key=lambda one: str(one["name"]))
+    missing = [name for name in names if name not in {one["name"] for one in contexts}]
+    contexts = [one for one in contexts if not names or one["name"] in names]
     if output == "name":
         for one in contexts:
             print(one["name"])
@@ -65,23 +71,25 @@ def get_contexts(kubeconfig: str, output: str, no_headers: bool) -> None:
         for one in contexts
     ]  # fmt: skip
     Table(["CURRENT", "NAME", "CLUSTER", "AUTHINFO", "NAMESPACE"], headers=not no_headers).print(rows)
+    if missing:
+        raise Failure("\n".join(f"error: context {name} not found" for name in missing), prefix="")
 
 
 @command.command("use-context")
-@_PATH
+@PATH
 @click.argument("name")
 def use_context(kubeconfig: str, name: str) -> None:
     """Set the current-context in a kubeconfig file."""
     path = kubeconfig_path(kubeconfig)
-    document = _read(path)
+    document = read(path)
     _context(document, name)
     document["current-context"] = name
-    _write(path, document)
+    write(path, document)
     print(f'Switched to context "{name}".')
 
 
 @command.command("set-context")
-@_PATH
+@PATH
 @click.argument("name", required=False, default="")
 @click.option("--current", is_flag=True, help="The current context.")
 @click.option("-n", "--namespace", default=None, help="Its namespace.")
@@ -91,52 +99,34 @@ def set_context(
     kubeconfig: str, name: str, current: bool, namespace: str | None, cluster: str | None, user: str | None
 ) -> None:
     """Set a context entry in kubeconfig."""
-    path = kubeconfig_path(kubeconfig)
-    document = _read(path)
     if bool(name) == current:
-        raise Failure("one of a context name and --current is required")
+        raise Failure("you must specify a non-empty context name or --current")
+    path = kubeconfig_path(kubeconfig)
+    document = read(path, missing_ok=True)
     name = name or str(document.get("current-context") or "")
-    contexts = document.setdefault("contexts", [])
-    made = not any(one["name"] == name for one in contexts)
-    if made:
-        contexts.append({"name": name, "context": {}})
+    if not name:
+        raise Failure("no current context is set")
+    made = find(document, "contexts", name) is None
     said = {"namespace": namespace, "cluster": cluster, "user": user}
-    _context(document, name).update({key: value for key, value in said.items() if value is not None})
-    _write(path, document)
+    entry = put(document, "contexts", name)
+    entry.update({key: value for key, value in said.items() if value is not None})
+    for key in ("cluster", "user"):
+        entry.setdefault(key, "")
+    write(path, document)
     print(f'Context "{name}" {"created" if made else "modified"}.')
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise Failure(f"{path}: {error}") from error
-    if not isinstance(found, dict):
-        raise Failure(f"{path}: not a kubeconfig")
+def _context(document: Map, name: str) -> Map:
+    found = find(document, "contexts", name)
+    if found is None:
+        raise Failure(f'no context exists with the name: "{name}"')
     return found
 
 
-def _write(path: Path, document: dict[str, Any]) -> None:
-    """Whole or not at all, and never readable for others."""
-    path = path.resolve()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(as_yaml(document))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def _context(document: dict[str, Any], name: str) -> dict[str, Any]:
-    for one in document.get("contexts") or ():
-        if one["name"] == name:
-            found: dict[str, Any] = one["context"]
-            return found
-    raise Failure(f'no context exists with the name: "{name}"')
-
-
 def _minified(document: dict[str, Any]) -> dict[str, Any]:
-    name = str(document.get("current-context") or "")
+    name = str(document["current-context"] or "")
+    if not name:
+        raise Failure("current-context must exist in order to minify")
     context = _context(document, name)
     kept = {"contexts": name, "clusters": context.get("cluster"), "users": context.get("user")}
     return document | {

@@ -13,6 +13,7 @@ from cli.steer.failures import Failure, Several, told
 from cli.steer.manifests import manifests
 from cli.steer.selection import chosen
 from cli.steer.session import Session, with_session
+from cli.steer.targets import NOTHING_SAID
 from cli.steer.watching import deadline, until_gone
 from cli.steer.writing import OPTIONS, options
 
@@ -28,13 +29,6 @@ _FORCED = (
     "Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated. The "
     "resource may continue to run on the cluster indefinitely."
 )
-_NOTHING_SAID = """\
-You must provide one or more resources by argument or filename.
-Example resource specifications include:
-   '-f rsrc.yaml'
-   '--filename=rsrc.json'
-   '<resource> <name>'
-   '<resource>'"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +106,7 @@ def _targets(session: Session, words: tuple[str, ...], flags: dict[str, Any]) ->
         items = manifests(session, flags["filename"], recursive=flags["recursive"])
         return [_Target(item.kind, item.namespace(session), item.name) for item in items]
     if not words:
-        raise Failure(_NOTHING_SAID)
+        raise Failure(NOTHING_SAID)
     found: list[_Target] = []
     for one in chosen(session, words):
         space = session.space(one.kind, everywhere=flags["all_namespaces"])
