@@ -13,6 +13,8 @@ from api.qos import qos_class
 
 OUR_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 
+_ENDED = ("Succeeded", "Failed")
+
 
 def status_of(pod: Pod, observed: Observed, now: datetime) -> PodStatus:
     """The pod's status. Conditions of others (readiness gates) stay; times of unchanged conditions stay."""
@@ -39,7 +41,15 @@ def status_of(pod: Pod, observed: Observed, now: datetime) -> PodStatus:
     status.pod_ips = [PodIP(ip=status.pod_ip)] if status.pod_ip else []
     _tell_why(status, pod, observed, now)
     status.conditions = _conditions(pod, observed, status, now)
+    _hold_back_the_end(status, observed)
     return status
+
+
+def _hold_back_the_end(status: PodStatus, observed: Observed) -> None:
+    """A pod whose sidecars still run has not ended, like with the kubelet: whoever waits for the end may take over."""
+    before = observed.previous
+    if status.phase in _ENDED and before.phase not in _ENDED and any(one.running for one in observed.containers):
+        status.phase, status.reason, status.message = before.phase or "Running", before.reason, before.message
 
 
 def _rejected(pod: Pod, observed: Observed, now: datetime) -> PodStatus | None:

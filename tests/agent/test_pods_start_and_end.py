@@ -65,6 +65,18 @@ def test_a_pod_that_ends_for_good_has_the_right_phase(shared: Cluster, policy: s
     wait_until(lambda: len(shared.containers()) == 1)
 
 
+def test_a_pod_beyond_its_deadline_is_ended_for_good(shared: Cluster) -> None:
+    shared.start_agent()
+    shared.create("late", "trap 'sleep 1; exit 0' TERM; sleep 1000 & wait")
+    shared.wait_pod("late", ready)
+    shared.api.patch(Pod, "late", shared.namespace, {"spec": {"activeDeadlineSeconds": 1}}, form="merge")
+    pod = shared.wait_pod("late", phase("Failed"))
+    assert pod.status.reason == "DeadlineExceeded"
+    assert pod.status.message == "Pod was active on the node longer than the specified deadline"
+    assert all(one.state is not None and one.state.terminated for one in pod.status.container_statuses)
+    wait_until(lambda: shared.containers(all=False) == [])
+
+
 def test_a_container_killed_from_outside_is_started_again_and_counted(shared: Cluster) -> None:
     shared.start_agent()
     shared.create("web", "exec sleep 1000")

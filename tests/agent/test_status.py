@@ -133,9 +133,11 @@ def test_a_failed_readiness_probe_takes_ready_away_and_tells_since_when() -> Non
     )  # fmt: skip
 
 
-def test_a_pod_past_its_deadline_has_failed() -> None:
-    seen = observed(sandbox(), record("c0"), previous=PodStatus(start_time=ago(61)))
-    status = _of(pod(activeDeadlineSeconds=60), seen)
+def test_a_pod_past_its_deadline_has_failed_when_nothing_of_it_runs_any_more() -> None:
+    before = PodStatus(phase="Running", start_time=ago(61))
+    status = _of(pod(activeDeadlineSeconds=60), observed(sandbox(), record("c0"), previous=before))
+    assert (status.phase, status.reason) == ("Running", "")
+    status = _of(pod(activeDeadlineSeconds=60), observed(sandbox(), ended("c0", code=143), previous=before))
     assert (status.phase, status.reason) == ("Failed", "DeadlineExceeded")
 
 
