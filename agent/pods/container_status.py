@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from agent.pods.observed import Observed, inits_done, is_finished, is_sidecar, wants_restart
+from agent.pods.observed import Observed, inits_done, is_finished, is_sidecar, past_deadline, wants_restart
 from agent.pods.plan import in_backoff
 from agent.runtime.records import ContainerRecord, State
 from api.core import (
@@ -95,8 +95,8 @@ def _state(
         started_at = newest.started_at.replace(microsecond=0) if newest.started_at else None
         return ContainerState(running=ContainerStateRunning(started_at=started_at))
     terminated = _terminated(newest, observed)
-    ending = is_finished(pod, observed) or pod.metadata.deletion_timestamp is not None
-    if ending or not wants_restart(pod, container, newest):
+    over = is_finished(pod, observed) or past_deadline(pod, observed, now)
+    if over or pod.metadata.deletion_timestamp is not None or not wants_restart(pod, container, newest):
         return terminated
     if in_backoff(newest, observed, now):
         delay_s = observed.rules.delay_s(newest)

@@ -139,6 +139,9 @@ def test_a_pod_past_its_deadline_has_failed_when_nothing_of_it_runs_any_more() -
     assert (status.phase, status.reason) == ("Running", "")
     status = _of(pod(activeDeadlineSeconds=60), observed(sandbox(), ended("c0", code=143), previous=before))
     assert (status.phase, status.reason) == ("Failed", "DeadlineExceeded")
+    state = status.container_statuses[0].state
+    assert state is not None
+    assert state.terminated is not None  # it does not wait to be started again
 
 
 def test_what_ran_and_was_cleaned_away_is_told_as_lost() -> None:
