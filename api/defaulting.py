@@ -108,8 +108,22 @@ def _fill(part: Any) -> None:
 
 def _pod(pod: Pod) -> None:
     _pod_spec(pod.spec)
+    _of_pods_alone(pod.spec)
     _pod_status(pod)
     pod.status.qos_class = pod.status.qos_class or qos_class(pod.spec)
+
+
+def _of_pods_alone(spec: PodSpec) -> None:
+    """What Kubernetes leaves open in a template, for each pod made of it to be given."""
+    if spec.enable_service_links is None:
+        spec.enable_service_links = True
+    for container in [*spec.init_containers, *spec.containers]:
+        for port in container.ports:
+            if spec.host_network and not port.host_port:
+                port.host_port = port.container_port
+        if container.resources is not None:
+            for name, limit in container.resources.limits.items():
+                container.resources.requests.setdefault(name, limit)
 
 
 def _pod_status(pod: Pod) -> None:
@@ -118,7 +132,8 @@ def _pod_status(pod: Pod) -> None:
 
 def _pod_spec(spec: PodSpec) -> None:
     for container in [*spec.init_containers, *spec.containers]:
-        _container(container, host_network=spec.host_network)
+        _pull_policy(container)
+        container.resources = container.resources or ResourceRequirements()
     for ephemeral in spec.ephemeral_containers:
         _pull_policy(ephemeral)
     for volume in spec.volumes:
@@ -131,16 +146,6 @@ def _pod_spec(spec: PodSpec) -> None:
 
 
 VOLUME_SOURCES = tuple(field.attribute for field in fields_of(Volume) if field.attribute != "name")
-
-
-def _container(container: Container, *, host_network: bool) -> None:
-    _pull_policy(container)
-    for port in container.ports:
-        if host_network and not port.host_port:
-            port.host_port = port.container_port
-    resources = container.resources = container.resources or ResourceRequirements()
-    for name, limit in resources.limits.items():
-        resources.requests.setdefault(name, limit)
 
 
 def _pull_policy(container: Container) -> None:
@@ -169,7 +174,6 @@ def _replica_set(replica_set: ReplicaSet) -> None:
     template = replica_set.spec.template
     if template is None:
         return
-    replica_set.metadata.labels = replica_set.metadata.labels or dict(template.metadata.labels)
     _pod_spec(template.spec)
 
 

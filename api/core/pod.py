@@ -114,7 +114,7 @@ class PodSpec(Struct):
     dns_config: Annotated[PodDNSConfig | None, F(26, "Additions to resolv.conf.")] = None
     readiness_gates: Annotated[list[PodReadinessGate], F(28, "Further conditions of being ready.")] = []
     runtime_class_name: Annotated[str | None, F(29, "Which container runtime.")] = None
-    enable_service_links: Annotated[bool | None, F(30, "Variables for the services.", default=True)] = None
+    enable_service_links: Annotated[bool | None, F(30, "Variables for the services; true when left out.")] = None
     preemption_policy: Annotated[
         str | None, F(31, "Whether it may push others out.", enum=("PreemptLowerPriority", "Never"))
     ] = None

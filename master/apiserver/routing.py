@@ -86,13 +86,13 @@ def operations_of(resource: Resource) -> dict[str, dict[str, Operation]]:
 _PROXIED = ("create", "delete", "get", "patch", "update")
 _SPECIAL: dict[str, dict[str, dict[str, Operation]]] = {
     "Pod": {
-        "attach": {"create": attach},
+        "attach": {"create": attach, "get": attach},
         "binding": _BINDING,
         "ephemeralcontainers": _CHANGE,
         "eviction": {"create": evict},
-        "exec": {"create": exec_command},
+        "exec": {"create": exec_command, "get": exec_command},
         "log": {"get": log},
-        "portforward": {"create": portforward},
+        "portforward": {"create": portforward, "get": portforward},
         "proxy": dict.fromkeys(_PROXIED, pod_proxy),
     },
     "Service": {"proxy": dict.fromkeys(_PROXIED, service_proxy)},

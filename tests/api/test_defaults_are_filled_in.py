@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from api.apps import ReplicaSet
 from api.codec import convert, plain
 from api.core import Namespace, Node, Pod, ReplicationController, Secret, Service
 from api.defaulting import apply
+from api.validation import validate_create
 
 
 def pod(spec: dict[str, Any]) -> Pod:
@@ -203,3 +205,26 @@ def test_other_kinds() -> None:
     assert secret.type == "Opaque"
     assert secret.data == {"a": b"a", "b": "ü".encode()}
     assert secret.string_data == {}
+
+
+def test_a_template_is_not_completed_as_a_pod_is() -> None:
+    """So that what a controller keeps is what its manifest says, as in Kubernetes."""
+    port, limits = {"containerPort": 80}, {"limits": {"cpu": "1"}}
+    spec = {"hostNetwork": True, "containers": [{"name": "c", "image": "x", "ports": [port], "resources": limits}]}
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": spec}
+    whole = {"selector": {"matchLabels": {"a": "b"}}, "template": template}
+    item = convert({"metadata": {"name": "a", "namespace": "d"}, "spec": whole}, ReplicaSet)
+    apply(item)
+    assert item.spec.template is not None
+    kept = item.spec.template.spec
+    assert kept.containers[0].resources is not None
+    assert (kept.enable_service_links, kept.containers[0].resources.requests) == (None, {})
+    assert kept.containers[0].ports[0].host_port in (None, 0)
+    assert (kept.dns_policy, kept.containers[0].image_pull_policy) == ("ClusterFirst", "Always")
+    assert item.metadata.labels == {}
+    assert validate_create(item) == []
+    made = convert({"spec": spec}, Pod)
+    apply(made)
+    assert made.spec.containers[0].resources is not None
+    assert made.spec.containers[0].resources.requests == {"cpu": "1"}
+    assert (made.spec.enable_service_links, made.spec.containers[0].ports[0].host_port) == (True, 80)
