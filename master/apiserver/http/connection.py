@@ -244,6 +244,8 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             raise
         finally:
+            if self._task is not None:
+                self._hub.ended(self._task)
             self._task = None
             self._cancel_when_gone = False
             self._resume()

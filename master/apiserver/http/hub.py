@@ -55,11 +55,15 @@ class Hub:
         self._note_empty()
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Run `work` as a task of this hub; it must handle its own errors."""
+        """Run `work` as a task of this hub; it must handle its own errors, and say at its end that it has ended."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
         return task
+
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """Called by the task itself: a callback of asyncio's costs a turn of the loop for each write."""
+        self._tasks.discard(task)
+        self._note_empty()
 
     async def stop(self, grace_s: float) -> None:
         """Ask all to end, wait `grace_s`, then cut what is left. No new member may come meanwhile."""
@@ -79,15 +83,14 @@ class Hub:
             member.abort()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5.0)
+        # One that was cancelled before its first step could not say so.
+        self._tasks = {task for task in self._tasks if not task.done()}
+        self._note_empty()
         # An aborted transport reports its end on the next turns of the loop.
         try:
             await asyncio.wait_for(self._empty.wait(), 1.0)
         except TimeoutError:
             pass
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._note_empty()
 
     def _note_empty(self) -> None:
         if not self._members and not self._tasks:
