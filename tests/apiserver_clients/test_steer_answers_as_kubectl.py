@@ -21,6 +21,22 @@ spec:
     metadata: {labels: {app: web}}
     spec: {containers: [{name: x, image: "x:1", ports: [{containerPort: 80}]}]}
 """
+# kubectl has no order for the resources of one limit.
+LIMITS = """
+apiVersion: v1
+kind: LimitRange
+metadata: {name: limits}
+spec:
+  limits:
+  - {type: Container, max: {cpu: "2"}, min: {cpu: 10m}, default: {cpu: 500m}, defaultRequest: {cpu: 100m}}
+  - {type: Pod, max: {memory: 4Gi}}
+"""
+CLAIM = """
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: c}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+"""
 SAME = """
 label deploy web a=b
 label deploy web a=b
@@ -91,6 +107,27 @@ set subject rolebinding b
 set subject rolebinding b --serviceaccount=x
 set subject deploy web --user=u
 get rolebinding b -o jsonpath={.subjects}
+create quota used --hard=pods=9,services=20,requests.cpu=2
+create quota scoped --hard=pods=9 --scopes=NotTerminating,BestEffort
+describe quota used
+describe quota scoped
+describe ns NAMESPACE
+create -f limits.yaml
+describe limits
+describe ns NAMESPACE
+create role r --verb=get,list --resource=pods,pods/log,deployments.apps/scale --resource-name=x
+describe role r
+describe clusterrole view
+describe clusterrole system:discovery
+describe rolebinding b
+describe clusterrolebinding cluster-admin
+create pdb p --selector=a=b --min-available=1
+create pdb q --selector=a=b --max-unavailable=50%
+describe pdb p
+describe pdb
+describe priorityclass system-node-critical
+create -f claim.yaml
+describe pvc c
 events
 events --for deploy/web
 events --for nosuch/x
@@ -134,18 +171,22 @@ def alike(text: str, space: str) -> str:
 
 
 def test_the_same_words_have_the_same_answer(
-    admin: Api, kubeconfig: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    admin: Api, kubeconfig: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = [admin.post("/api/v1/namespaces", {"metadata": {"generateName": "t-"}}) for _ in "ab"]
     spaces: list[str] = [one.json["metadata"]["name"] for one in made]
     kubectl = Kubectl(NEW, binary(NEW), kubeconfig, spaces[0], tmp_path)
     for space in spaces:
         kubectl("create", "-f", "-", f"--namespace={space}", stdin=DEPLOYMENT)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "limits.yaml").write_text(LIMITS)
+    (tmp_path / "claim.yaml").write_text(CLAIM)
     differing = []
     for line in SAME.strip().splitlines():
         words = shlex.split(line.replace("\\\\n", "\\n"))
-        done = kubectl.done(*words)
+        done = kubectl.done(*(word.replace("NAMESPACE", spaces[0]) for word in words))
         theirs = alike(done.stdout, spaces[0]), alike(done.stderr, spaces[0]), done.returncode
+        words = [word.replace("NAMESPACE", spaces[1]) for word in words]
         code = main([f"--kubeconfig={kubeconfig}", "-n", spaces[1], *words])
         out, err = capsys.readouterr()
         ours = alike(out, spaces[1]), alike(err, spaces[1]), code

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +39,7 @@ class Traces:
             routes=_lines(*prefix, "ip", "route", "show", "table", "all"),
             mounts=frozenset(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()),
             processes=frozenset(_processes()),
-            cgroups=frozenset(str(path) for path in Path("/sys/fs/cgroup").glob("**/kubepods/**")),
+            cgroups=frozenset(_cgroups()),
         )
 
     def beyond(self, before: Traces) -> dict[str, set[str]]:
@@ -45,6 +47,13 @@ class Traces:
         kinds = ("containers", "networks", "rules", "links", "routes", "mounts", "processes", "cgroups")
         more = {kind: set(getattr(self, kind) - getattr(before, kind)) for kind in kinds}
         return {kind: found for kind, found in more.items() if found}
+
+
+def _cgroups() -> Iterator[str]:
+    """Those of pods. Others' may go while one looks."""
+    for folder, _, _ in os.walk("/sys/fs/cgroup"):
+        if "kubepods" in Path(folder).parts:
+            yield folder
 
 
 def left_behind(cluster: Cluster, before: Traces) -> dict[str, set[str]]:

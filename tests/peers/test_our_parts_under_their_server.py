@@ -164,6 +164,32 @@ def test_a_deployment_rolls(their_api: Api, their_kubectl: Kubectl, node: str) -
     until(lambda: not their_api.items("pods", selector="app=web"), limit_s=LIMIT_S)
 
 
+def test_a_namespace_is_emptied_and_tells_what_holds_it(their_api: Api, their_kubectl: Kubectl, node: str) -> None:
+    """Also of services, which this server deletes one by one only."""
+    their_kubectl("create", "namespace", "leaving")
+    held = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "finalizers": ["test/hold"]}}
+    spec = {"selector": {"app": "x"}, "ports": [{"port": 80}]}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "some"}, "spec": spec}
+    their_kubectl.create(held, service, deployment("web", 1), namespace="leaving")
+    until(lambda: their_api.ready_pods("app=web", "leaving"), limit_s=LIMIT_S)
+    their_kubectl("delete", "namespace", "leaving", "--wait=false")
+    path = "/api/v1/namespaces/leaving"
+
+    def conditions() -> dict[str, str]:
+        found = their_api.get(path)["status"].get("conditions", [])
+        return {one["type"]: one["message"] for one in found if one["status"] == "True"}
+
+    remains = "Some resources are remaining: configmaps. has 1 resource instances"
+    until(lambda: conditions().get("NamespaceContentRemaining") == remains, limit_s=LIMIT_S, what="what remains")
+    assert "test/hold in 1 resource instances" in conditions()["NamespaceFinalizersRemaining"]
+    for plural in ("services", "endpoints", "pods", "events", "serviceaccounts"):
+        assert their_api.items(plural, "leaving") == []
+    their_kubectl(
+        "patch", "configmap", "held", "-n", "leaving", "--type=merge", "-p", '{"metadata":{"finalizers":null}}'
+    )
+    until(lambda: not their_api.is_there(path), limit_s=LIMIT_S, what="the namespace is gone")
+
+
 @pytest.fixture
 def page(their_master: Mixed, their_api: Api, their_kubectl: Kubectl, node: str) -> Iterator[Visitor]:
     """A web server of two pods behind a service with a node port."""

@@ -8,7 +8,7 @@ from cli.steer.describing.page import Object, Page, begin, events_of
 
 
 def namespace(page: Page, item: Object) -> None:
-    """Quotas and limits are shown as kubectl does when there are none."""
+    """Without its quotas and limits."""
     begin(page, item, namespaced=False)
     page.labels("Labels", item["metadata"].get("labels"))
     page.annotations("Annotations", item["metadata"].get("annotations"))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from api.errors import ApiError, NotFound
-from cli.steer.describing import nodes, others, pods, services, workloads
+from cli.steer.describing import nodes, others, pods, policies, rights, services, workloads
 from cli.steer.describing.page import Page
 from cli.steer.discovery import Kind
 from cli.steer.failures import Failure, Several, told
@@ -136,12 +136,12 @@ def _namespace(session: Session, page: Page, item: Object, _: list[Object] | Non
     name = item["metadata"]["name"]
     quotas = list(session.list(session.discovery.find("resourcequotas"), name))
     ranges = list(session.list(session.discovery.find("limitranges"), name))
-    page.add("\nNo resource quota." if not quotas else f"\nResource Quotas: {_names(quotas)}")
-    page.add("\nNo LimitRange resource." if not ranges else f"\nResource Limits: {_names(ranges)}")
+    policies.quotas(page, quotas)
+    policies.limit_ranges(page, ranges)
 
 
-def _names(items: Sequence[Object]) -> str:
-    return ", ".join(item["metadata"]["name"] for item in items)
+def _claim(session: Session, page: Page, item: Object, events: list[Object] | None) -> None:
+    policies.claim(page, item, events, _list(session, "pods", item))
 
 
 _PAGES: dict[tuple[str, str], Describe] = {
@@ -155,5 +155,18 @@ _PAGES: dict[tuple[str, str], Describe] = {
     ("", "Namespace"): _namespace,
     ("", "ConfigMap"): lambda _, page, item, events: others.config_map(page, item, events),
     ("", "Secret"): lambda _, page, item, __: others.secret(page, item),
+    ("", "ResourceQuota"): lambda _, page, item, __: policies.quota(page, item),
+    ("", "LimitRange"): lambda _, page, item, __: policies.limit_range(page, item),
+    ("", "PersistentVolumeClaim"): _claim,
+    ("policy", "PodDisruptionBudget"): lambda _, page, item, events: policies.budget(page, item, events),
+    ("scheduling.k8s.io", "PriorityClass"): lambda _, page, item, events: policies.priority_class(page, item, events),
+    **{
+        ("rbac.authorization.k8s.io", kind): lambda _, page, item, __: rights.role(page, item)
+        for kind in ("Role", "ClusterRole")
+    },
+    **{
+        ("rbac.authorization.k8s.io", kind): lambda _, page, item, __: rights.binding(page, item)
+        for kind in ("RoleBinding", "ClusterRoleBinding")
+    },
     ("", "ServiceAccount"): lambda _, page, item, events: others.service_account(page, item, events),
 }
