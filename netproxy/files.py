@@ -23,13 +23,14 @@ from api.discovery import EndpointSlice
 from api.meta import Object
 from netproxy.changes import Changes
 from netproxy.endpoints import Here
-from netproxy.sources import Key
+from netproxy.notices import Notices
+from netproxy.sources import Key, service_of
 from netproxy.translate import Objects
 
 log = logging.getLogger(__name__)
 
-CHECK_S = 0.5
-"""Between two looks at the file's times: a file tells nobody that it changed."""
+PAUSE_S = 0.2
+"""After a notice: more may follow at once, and others may be busy in the same folder."""
 JOIN_S = 5.0
 _KINDS: dict[str, type[Object]] = {"Service": Service, "EndpointSlice": EndpointSlice, "Endpoints": Endpoints}
 
@@ -47,7 +48,10 @@ class FileSource:
         self._changes = changes
         self._seen = _mark(path)
         self._objects = read_objects(path, here)
+        self._fresh = threading.Event()
+        self._fresh.set()
         self._closing = threading.Event()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._thread = threading.Thread(target=self._follow, name="netproxy-file", daemon=True)
 
     def start(self) -> None:
@@ -57,19 +61,34 @@ class FileSource:
     def stop(self) -> None:
         """End it."""
         self._closing.set()
+        os.eventfd_write(self._wake, 1)
         if self._thread.ident is not None:
             self._thread.join(JOIN_S)
+        if not self._thread.is_alive():
+            os.close(self._wake)
 
     def synced(self) -> bool:
         """The file was read when this was made."""
         return True
 
-    def changed(self) -> None:
-        """Any of them may have."""
+    def changed(self) -> set[Key] | None:
+        """All of them when the file was read since the last call, else none."""
+        if not self._fresh.is_set():
+            return set()
+        self._fresh.clear()
+        return None
 
-    def read(self, only: set[Key] | None = None) -> Objects:  # noqa: ARG002 (asked for all, since any may have changed)
+    def read(self, only: set[Key] | None = None) -> Objects:
         """What the last good file says."""
-        return self._objects
+        held = self._objects
+        if only is None:
+            return held
+        return Objects(
+            services=[one for one in held.services if (one.metadata.namespace, one.metadata.name) in only],
+            slices=[one for one in held.slices if service_of(one) in only],
+            endpoints=[one for one in held.endpoints if (one.metadata.namespace, one.metadata.name) in only],
+            here=held.here,
+        )
 
     def service(self, namespace: str, name: str) -> Service | None:
         """One service of the file."""
@@ -77,18 +96,25 @@ class FileSource:
         return next((s for s in self._objects.services if (s.metadata.namespace, s.metadata.name) == key), None)
 
     def _follow(self) -> None:
-        while not self._closing.wait(CHECK_S):
-            mark = _mark(self._path)
-            if mark == self._seen:
-                continue
+        while not self._closing.is_set():
+            with Notices(self._path) as notices:
+                mark = _mark(self._path)
+                if mark == self._seen:
+                    notices.wait(self._wake)
+                    self._closing.wait(PAUSE_S)
+                    continue
             self._seen = mark
-            try:
-                self._objects = read_objects(self._path, self._here)
-            except FileError as error:
-                log.error("file not usable, the last good one goes on error=%s", error)
-                continue
-            log.info("file read again file=%s services=%d", self._path, len(self._objects.services))
-            self._changes.other()
+            self._read_again()
+
+    def _read_again(self) -> None:
+        try:
+            self._objects = read_objects(self._path, self._here)
+        except FileError as error:
+            log.error("file not usable, the last good one goes on error=%s", error)
+            return
+        self._fresh.set()
+        log.info("file read again file=%s services=%d", self._path, len(self._objects.services))
+        self._changes.other()
 
 
 def _mark(path: Path) -> tuple[int, int, int] | None:

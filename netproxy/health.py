@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.server
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,10 +17,11 @@ from http import HTTPStatus
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from netproxy.answering import REQUEST_TIMEOUT_S, HttpPort
+
 log = logging.getLogger(__name__)
 
 FAILING_LIMIT_S = 60.0
-REQUEST_TIMEOUT_S = 5.0
 
 
 @dataclass(slots=True)
@@ -57,26 +57,20 @@ class HealthServer:
             pass
 
         Handler.health, Handler.alive, Handler.registry = health, staticmethod(alive), registry
-        self._server = http.server.ThreadingHTTPServer(address, Handler)
-        # Closing then waits for requests under way; each is limited by the handler's timeout.
-        self._server.daemon_threads = False
-        self._thread = threading.Thread(target=self._server.serve_forever, name="netproxy-health", daemon=True)
+        self._port = HttpPort(address, Handler, "netproxy-health")
 
     @property
     def port(self) -> int:
         """The port it listens on."""
-        return self._server.server_port
+        return self._port.port
 
     def start(self) -> None:
         """Answer from now on."""
-        self._thread.start()
+        self._port.start()
 
     def stop(self) -> None:
         """Stop answering."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join(REQUEST_TIMEOUT_S)
-        self._server.server_close()
+        self._port.stop()
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -59,7 +59,7 @@ class ApiSource:
         self._node_name = node_name
         self._services = Informer(client, Service, on_change=self._service_changed)
         self._slices = Informer(client, EndpointSlice, on_change=self._slice_changed)
-        self._slices.add_index(_BY_SERVICE, lambda one: ["/".join(_service_of(one))])
+        self._slices.add_index(_BY_SERVICE, lambda one: ["/".join(service_of(one))])
         self._endpoints = Informer(client, Endpoints, on_change=self._endpoints_changed)
         self._node = Informer(client, Node, fields=f"metadata.name={node_name}", on_change=self._node_changed)
         self._lock = threading.Lock()
@@ -119,7 +119,7 @@ class ApiSource:
         self._changes.service()
 
     def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
-        self._mark({_service_of(one) for one in (old, new) if one is not None})
+        self._mark({service_of(one) for one in (old, new) if one is not None})
         self._changes.endpoints(new)
 
     def _endpoints_changed(self, old: Endpoints | None, new: Endpoints | None) -> None:
@@ -163,7 +163,8 @@ def _names(*versions: Object | None) -> set[Key]:
     return {(one.metadata.namespace, one.metadata.name) for one in versions if one is not None}
 
 
-def _service_of(one: EndpointSlice) -> Key:
+def service_of(one: EndpointSlice) -> Key:
+    """The service that a slice belongs to."""
     return one.metadata.namespace, one.metadata.labels.get(SERVICE_LABEL, "")
 
 
