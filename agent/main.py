@@ -24,9 +24,10 @@ from agent.node.facts import Pressure, node_address, read_machine, read_pressure
 from agent.node.oom import OomWatch, Victim
 from agent.node.registration import NodeKeeper
 from agent.node.shutdown import Hands, ShutdownWatch
-from agent.node.status import NodeObserved
+from agent.node.status import NodeObserved, allocatable_of
 from agent.pods.admission import Admission
 from agent.pods.docker_config import Host
+from agent.pods.fitting import amounts
 from agent.pods.known_services import KnownServices
 from agent.pods.manifests import ManifestFolder
 from agent.pods.mirrors import Mirrors
@@ -133,7 +134,8 @@ class Agent:
             config.dbus_address,
         )  # fmt: skip
         admission = Admission(
-            config.allowed_unsafe_sysctls, running=self._runs, leave=self.worker.leave,
+            config.allowed_unsafe_sysctls, amounts(allocatable_of(config, self.machine)),
+            pods=self._pods_now, running=self._runs, leave=self.worker.leave,
             tell=lambda pod, reason, message: self.around.event(pod, "Warning", reason, message),
         )  # fmt: skip
         self.worker.refuses = lambda pod: self.shutdown.refuses(pod) or admission.refuses(pod)

@@ -41,9 +41,9 @@ def allowance_of(pod: Pod) -> Allowance:
     if qos_class(pod.spec) == "BestEffort":
         return Allowance(cpu_shares=shares(0))
     return Allowance(
-        cpu_shares=shares(_total(pod, lambda one: _millis(one, "requests"))),
-        cpu_quota_us=quota_us(_total(pod, lambda one: _millis(one, "limits"))) if _all_limited(pod, "cpu") else 0,
-        memory_bytes=_total(pod, _memory_limit) if _all_limited(pod, "memory") else 0,
+        cpu_shares=shares(most_at_once(pod, lambda one: _millis(one, "requests"))),
+        cpu_quota_us=quota_us(most_at_once(pod, lambda one: _millis(one, "limits"))) if _all_limited(pod, "cpu") else 0,
+        memory_bytes=most_at_once(pod, _memory_limit) if _all_limited(pod, "memory") else 0,
     )
 
 
@@ -51,7 +51,7 @@ def parents(pods: Iterable[Pod], root: str, *, cpu_millis: int, memory_bytes: in
     """The groups above the pods'. cpu_millis: what pods of the node may ask for; memory_bytes: 0 for all there is."""
     top = pods_group(root)
     burstable = [pod for pod in pods if qos_class(pod.spec) == "Burstable"]
-    asked = sum(_total(pod, lambda one: _millis(one, "requests")) for pod in burstable)
+    asked = sum(most_at_once(pod, lambda one: _millis(one, "requests")) for pod in burstable)
     return {
         top: Allowance(cpu_shares=shares(cpu_millis), memory_bytes=memory_bytes),
         (*top, BURSTABLE): Allowance(cpu_shares=shares(asked)),
@@ -59,7 +59,7 @@ def parents(pods: Iterable[Pod], root: str, *, cpu_millis: int, memory_bytes: in
     }
 
 
-def _total(pod: Pod, of: Callable[[Container], int]) -> int:
+def most_at_once(pod: Pod, of: Callable[[Container], int]) -> int:
     """What the pod needs at most at one time: its containers together, or an init container beside the sidecars that
     were started before it."""
     beside, peak = 0, 0

@@ -80,6 +80,11 @@ def node_status(config: Config, observed: NodeObserved, before: NodeStatus, now:
     )
 
 
+def allocatable_of(config: Config, machine: MachineFacts) -> Resources:
+    """What pods of the node may ask for together."""
+    return _allocatable(config, _capacity(config, machine))
+
+
 def _capacity(config: Config, machine: MachineFacts) -> Resources:
     return {
         "cpu": Quantity(machine.cpu_count),
