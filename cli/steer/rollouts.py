@@ -2,21 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+from api.rollouts import CHANGE_CAUSE, HASH_LABEL, OWN, REVISION
 from cli.steer.failures import Failure
 from cli.steer.session import Object
-
-REVISION = "deployment.kubernetes.io/revision"
-CAUSE = "kubernetes.io/change-cause"
-HASH = "pod-template-hash"
-# Annotations that are a deployment's or a replica set's own.
-_OWN = {
-    "kubectl.kubernetes.io/last-applied-configuration",
-    REVISION,
-    "deployment.kubernetes.io/revision-history",
-    "deployment.kubernetes.io/desired-replicas",
-    "deployment.kubernetes.io/max-replicas",
-    "deprecated.deployment.rollback.to",
-}
 
 
 def progress(deployment: Object) -> tuple[str, bool]:
@@ -54,7 +42,8 @@ def revisions(deployment: Object, replica_sets: Iterable[Object]) -> dict[int, O
 def history(found: dict[int, Object]) -> list[list[str]]:
     """The rows of the table."""
     return [
-        [str(number), (one["metadata"].get("annotations") or {}).get(CAUSE, "<none>")] for number, one in found.items()
+        [str(number), (one["metadata"].get("annotations") or {}).get(CHANGE_CAUSE, "<none>")]
+        for number, one in found.items()
     ]
 
 
@@ -78,8 +67,8 @@ def undo_patch(deployment: Object, replica_set: Object) -> list[Object]:
     if template == without_hash(deployment["spec"]["template"]):
         return []
     now, then = (one["metadata"].get("annotations") or {} for one in (deployment, replica_set))
-    notes = {key: value for key, value in now.items() if key in _OWN}
-    notes |= {key: value for key, value in then.items() if key not in _OWN}
+    notes = {key: value for key, value in now.items() if key in OWN}
+    notes |= {key: value for key, value in then.items() if key not in OWN}
     return [
         {"op": "replace", "path": "/spec/template", "value": template},
         {"op": "add", "path": "/metadata/annotations", "value": notes},
@@ -88,6 +77,6 @@ def undo_patch(deployment: Object, replica_set: Object) -> list[Object]:
 
 def without_hash(template: Object) -> Object:
     meta = template.get("metadata") or {}
-    labels = {key: value for key, value in (meta.get("labels") or {}).items() if key != HASH}
+    labels = {key: value for key, value in (meta.get("labels") or {}).items() if key != HASH_LABEL}
     kept = {key: value for key, value in meta.items() if key not in ("labels", "creationTimestamp")}
     return {**template, "metadata": {**kept, **({"labels": labels} if labels else {})}}

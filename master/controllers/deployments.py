@@ -8,6 +8,7 @@ import msgspec
 from api.apps import Deployment, ReplicaSet, ReplicaSetSpec
 from api.errors import AlreadyExists, ApiError, NotFound
 from api.meta import LabelSelector, ObjectMeta
+from api.rollouts import HASH_LABEL, HISTORY, OWN, REVISION
 from api.scalars import now
 from api.selectors import from_label_selector
 from client import Client, EventRecorder
@@ -16,8 +17,6 @@ from master.controllers.informers import BY_NAMESPACE, BY_OWNER, Informers
 from master.controllers.loop import Key, Loop
 from master.controllers.ownership import controller_of, reference
 from master.controllers.rollout import (
-    HASH_LABEL,
-    REVISION,
     is_current,
     next_sizes,
     revision,
@@ -25,17 +24,6 @@ from master.controllers.rollout import (
     template_hash,
 )
 from master.controllers.scaling import is_rescaled, shares, size_marks
-
-_HISTORY = "deployment.kubernetes.io/revision-history"
-# What is a deployment's or a replica set's own; all other annotations of a deployment are its newest replica set's too.
-_OWN = {
-    "kubectl.kubernetes.io/last-applied-configuration",
-    REVISION,
-    _HISTORY,
-    "deployment.kubernetes.io/desired-replicas",
-    "deployment.kubernetes.io/max-replicas",
-    "deprecated.deployment.rollback.to",
-}
 
 
 class DeploymentController:
@@ -162,7 +150,7 @@ class DeploymentController:
         if revision(new) <= highest:
             wanted[REVISION] = str(highest + 1)
             if revision(new):
-                wanted[_HISTORY] = ",".join(one for one in (has.get(_HISTORY), has[REVISION]) if one)
+                wanted[HISTORY] = ",".join(one for one in (has.get(HISTORY), has[REVISION]) if one)
         patch: dict[str, Any] = {"metadata": {"annotations": wanted}} if not wanted.items() <= has.items() else {}
         if new.spec.min_ready_seconds != deployment.spec.min_ready_seconds:
             patch["spec"] = {"minReadySeconds": deployment.spec.min_ready_seconds}
@@ -213,4 +201,4 @@ class DeploymentController:
 def _passed_on(deployment: Deployment) -> dict[str, str]:
     """The annotations that the newest replica set gets too: among them the cause of the change, which the history of
     rollouts shows."""
-    return {key: value for key, value in deployment.metadata.annotations.items() if key not in _OWN}
+    return {key: value for key, value in deployment.metadata.annotations.items() if key not in OWN}

@@ -13,9 +13,8 @@ import msgspec
 from api.apps import Deployment, ReplicaSet, RollingUpdateDeployment
 from api.codec import encode
 from api.core import PodTemplateSpec
+from api.rollouts import HASH_LABEL, REVISION
 
-HASH_LABEL = "pod-template-hash"
-REVISION = "deployment.kubernetes.io/revision"
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 

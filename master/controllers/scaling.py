@@ -8,10 +8,8 @@ from a rollout under way.
 from collections.abc import Sequence
 
 from api.apps import Deployment, ReplicaSet
+from api.rollouts import DESIRED, MOST
 from master.controllers.rollout import bounds, revision, size
-
-DESIRED = "deployment.kubernetes.io/desired-replicas"
-MOST = "deployment.kubernetes.io/max-replicas"
 
 
 def size_marks(deployment: Deployment) -> dict[str, str]:

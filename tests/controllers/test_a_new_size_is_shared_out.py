@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from api.apps import Deployment, DeploymentSpec, DeploymentStrategy, ReplicaSet, ReplicaSetSpec, RollingUpdateDeployment
 from api.meta import ObjectMeta
-from master.controllers.rollout import REVISION, size
-from master.controllers.scaling import DESIRED, MOST, is_rescaled, shares, size_marks
+from api.rollouts import DESIRED, MOST, REVISION
+from master.controllers.rollout import size
+from master.controllers.scaling import is_rescaled, shares, size_marks
 
 
 def deployment(wanted: int, surge: int | str = 0, kind: str = "RollingUpdate") -> Deployment:

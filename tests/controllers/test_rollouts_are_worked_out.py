@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from api.apps import Deployment, DeploymentSpec, DeploymentStrategy, ReplicaSet, ReplicaSetSpec, RollingUpdateDeployment
 from api.core import Container, PodSpec, PodTemplateSpec
 from api.meta import ObjectMeta
+from api.rollouts import HASH_LABEL
 from master.controllers.rollout import (
-    HASH_LABEL,
     Bounds,
     bounds,
     is_current,

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from api.rollouts import REVISION
 from cli.steer import rollouts
 from cli.steer.durations import DURATION
 from cli.steer.failures import Failure
@@ -65,7 +66,7 @@ def status(session: Session, words: tuple[str, ...], **flags: Any) -> None:
 
 
 def _check_revision(deployment: Object, wanted: int) -> None:
-    there = int((deployment["metadata"].get("annotations") or {}).get(rollouts.REVISION, 0))
+    there = int((deployment["metadata"].get("annotations") or {}).get(REVISION, 0))
     if wanted and there != wanted:
         raise Failure(f"desired revision ({wanted}) is different from the running revision ({there})")
 
