@@ -50,18 +50,18 @@ def _apply(root: dict[str, Any], operation: dict[str, Any]) -> None:
             _remove(root, path)
         case "test":
             if not _equal(_get(root, path), _value(operation)):
-                raise Invalid(f"the server rejected our request: testing value {operation['path']} failed")
+                raise _refused(f"testing value {operation['path']} failed")
         case "move":
             source = _pointer(operation, "from")
             if path[: len(source)] == source and path != source:
-                raise BadRequest("a JSON patch cannot move a value into itself")
+                raise _refused("a JSON patch cannot move a value into itself")
             value = _get(root, source)
             _remove(root, source)
             _add(root, path, value)
         case "copy":
             _add(root, path, copy.deepcopy(_get(root, _pointer(operation, "from"))))
         case unknown:
-            raise BadRequest(f"unknown JSON patch operation {unknown!r}")
+            raise _refused(f"unknown operation {unknown!r}")
 
 
 def _equal(one: Any, other: Any) -> bool:
@@ -77,7 +77,7 @@ def _equal(one: Any, other: Any) -> bool:
 
 def _value(operation: dict[str, Any]) -> Any:
     if "value" not in operation:
-        raise BadRequest(f"JSON patch operation {operation.get('op')!r} needs a value")
+        raise _refused(f"JSON patch operation {operation.get('op')!r} needs a value")
     return operation["value"]
 
 
@@ -85,12 +85,12 @@ def _pointer(operation: dict[str, Any], key: str) -> list[str]:
     """The steps of a pointer below the holder of the root, which is reached by an empty step."""
     text = operation.get(key)
     if not isinstance(text, str) or (text and not text.startswith("/")):
-        raise BadRequest(f"JSON patch: {key} must be a pointer such as /metadata/labels, not {text!r}")
+        raise _refused(f"{key} must be a pointer such as /metadata/labels, not {text!r}")
     return [step.replace("~1", "/").replace("~0", "~") for step in text.split("/")]
 
 
 def _missing(path: list[str]) -> Invalid:
-    return Invalid(f"the server rejected our request: missing path {'/'.join(path) or '/'}")
+    return _refused(f"missing path {'/'.join(path) or '/'}")
 
 
 def _get(root: dict[str, Any], path: list[str]) -> Any:
@@ -140,3 +140,7 @@ def _remove(root: dict[str, Any], path: list[str]) -> None:
         del parent[_index(path[-1], len(parent) - 1, path)]
     else:
         del parent[path[-1]]
+
+
+def _refused(what: str) -> Invalid:
+    return Invalid(f"the server rejected our request: {what}")

@@ -10,7 +10,7 @@ import msgspec
 
 from api import protobuf
 from api.codec import decode, encode
-from api.errors import BadRequest, TooLarge, UnsupportedMediaType
+from api.errors import BadRequest, TooLarge, UnsupportedMediaType, invalid, invalid_object
 from api.resources import find_kind
 from api.strict import duplicate_keys, knows_all_fields, unknown_fields
 from api.struct import Struct
@@ -124,7 +124,18 @@ def from_plain(plain: Any, expected: Expected, kind: type[T], *, validation: str
         item = decode(data, kind)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise _misfit(error, data, expected, expected.kind) from error
+    if not _fits(item, expected):
+        _check_kept(data, expected)
     return item, _judge(_unknown(data, kind), validation) if validation != "Ignore" else []
+
+
+def _check_kept(data: bytes, expected: Expected) -> None:
+    """Raises Invalid for a patch that makes another kind of an object."""
+    try:
+        _type_of(data, expected)
+    except BadRequest as error:
+        told = invalid("patch", data.decode(errors="replace"), error.message)
+        raise invalid_object("", "", "", [told]) from error
 
 
 def _strictly(data: bytes, kind: type[Struct], validation: str) -> list[str]:

@@ -1,5 +1,7 @@
 """Options that a client gets wrong are refused in Kubernetes' words, and those that mean something are taken."""
 
+from typing import Any
+
 import pytest
 from tests_apiserver import Api, pod
 
@@ -131,3 +133,41 @@ def test_the_old_paths_of_watches_are_served(admin: Api, namespace: str) -> None
         assert b'{"type":"ADDED"' in told
         assert b'"name":"c"' in told
     assert admin.get("/api/v1/watch").status == 404
+
+
+@pytest.mark.parametrize(
+    ("form", "patch"),
+    [
+        ("merge", {"kind": "Foo"}),
+        ("merge", {"apiVersion": "v9"}),
+        ("strategic-merge", {"kind": "Secret"}),
+        ("json", [{"op": "replace", "path": "/kind", "value": "Foo"}]),
+        ("json", [{"op": "swap", "path": "/data"}]),
+        ("json", [{"op": "add", "path": "data", "value": {}}]),
+    ],
+)
+def test_a_patch_makes_no_other_kind_and_does_only_what_there_is(
+    admin: Api, namespace: str, form: str, patch: Any
+) -> None:
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    made = admin.post(path, {"metadata": {"name": "c"}}).json
+    refused = admin.patch(f"{path}/c", patch, form)
+    assert (refused.status, refused.json["reason"]) == (422, "Invalid"), refused.data
+    kept = admin.patch(f"{path}/c", {"kind": "ConfigMap", "apiVersion": "v1"}, "merge")
+    assert kept.json == made
+
+
+def test_a_subresource_says_of_which_object_it_is(admin: Api, namespace: str) -> None:
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    admin.post(pods, pod("web"))
+    for name in ({}, {"name": "other"}):
+        evicted = admin.post(f"{pods}/web/eviction", {"metadata": name})
+        assert (evicted.status, evicted.json["message"]) == (400, "name in URL does not match name in Eviction object")
+        bound = admin.post(f"{pods}/web/binding", {"metadata": name, "target": {"kind": "Node", "name": "n"}})
+        assert (bound.status, bound.json["message"]) == (400, "name in URL does not match name in Binding object")
+    spec = {"selector": {"a": "b"}, "template": {"metadata": {"labels": {"a": "b"}}, "spec": pod("x")["spec"]}}
+    scale = f"/api/v1/namespaces/{namespace}/replicationcontrollers"
+    assert admin.post(scale, {"metadata": {"name": "rc"}, "spec": spec}).status == 201
+    nameless = admin.put(f"{scale}/rc/scale", {"spec": {"replicas": 3}})
+    assert (nameless.status, "was undeterminable: name must be provided" in nameless.json["message"]) == (400, True)
+    assert admin.put(f"{scale}/rc/scale", {"metadata": {"name": "rc"}, "spec": {"replicas": 3}}).status == 200

@@ -63,7 +63,8 @@ def test_a_pod_is_bound_once(admin: Api, namespace: str) -> None:
     )
     stranger = {**binding, "metadata": {"name": "web", "uid": "other"}}
     assert "Precondition failed: UID" in admin.post(f"{path}/web/binding", stranger).json["message"]
-    assert admin.post(f"{path}/nope/binding", {"target": {"name": "n1"}}).status == 404
+    nope = {"metadata": {"name": "nope"}, "target": {"name": "n1"}}
+    assert admin.post(f"{path}/nope/binding", nope).status == 404
 
 
 class _Agent(BaseHTTPRequestHandler):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import pytest
+import requests
 
 from tests.e2e.doors import Api
 
@@ -51,6 +53,18 @@ NAMES: list[Any] = [
     {"name": "x", "finalizers": ["foo"]},
     {"name": "x", "namespace": "other"},
 ]
+EVICTIONS: list[Any] = [{}, {"metadata": {"name": "z"}}]
+MERGE: list[Any] = [
+    {"metadata": {"name": "z"}},
+    {"metadata": {"namespace": "z"}},
+    {"metadata": {"resourceVersion": "1"}},
+]
+WRONG_STEPS: list[Any] = [
+    {"op": "foo", "path": "/x"},
+    {"op": "add", "path": "x", "value": 1},
+    {"op": "test", "path": "/kind", "value": "X"},
+    {"op": "remove", "path": "/metadata/labels/x"},
+]
 CASES: list[tuple[str, str, Any]] = [
     *(("GET", f"{PODS}?{query}", None) for query in LISTS),
     *(("GET", f"{POD}/log?{query}", None) for query in LOGS),
@@ -61,6 +75,8 @@ CASES: list[tuple[str, str, Any]] = [
     *(("POST", PODS, body) for body in ({"kind": "Pod", "apiVersion": "v2"}, {"kind": "Foo"})),
     *(("GET", f"{POD}/{rest}", None) for rest in ("attach", "portforward", "proxy/", "foo", "binding", "eviction")),
     *(("GET", path, None) for path in ("/api/v1/foo", "/apis/apps/v1/foo", "/api/v1/namespaces/default/nodes")),
+    *(("POST", f"{POD}/eviction", {"kind": "Eviction", "apiVersion": "policy/v1beta1"} | more) for more in EVICTIONS),
+    ("POST", f"{POD}/binding", {"metadata": {"name": "z"}, "target": {"kind": "Node", "name": "n"}}),
     *((method, PODS, None) for method in ("PUT", "PATCH", "OPTIONS")),
 ]
 
@@ -91,3 +107,26 @@ def told(api: Api, method: str, path: str, body: Any) -> tuple[Any, ...]:
 def test_both_say_the_same(both: tuple[Api, Api], case: tuple[str, str, Any]) -> None:
     ours, theirs = (told(api, *case) for api in both)
     assert ours == theirs
+
+
+@pytest.mark.parametrize("patch", MERGE, ids=str)
+def test_both_refuse_the_same_merge_patch(both: tuple[Api, Api], patch: Any) -> None:
+    ours, theirs = (_patched(api, patch, "merge-patch") for api in both)
+    assert (ours.status_code, ours.json()["message"]) == (theirs.status_code, theirs.json()["message"])
+
+
+@pytest.mark.parametrize("step", WRONG_STEPS, ids=str)
+def test_both_call_the_same_json_patch_invalid(both: tuple[Api, Api], step: Any) -> None:
+    """Kubernetes does not say why, so only what kind of refusal it is can be the same."""
+    ours, theirs = (_patched(api, [step], "json-patch") for api in both)
+    assert ours.status_code == theirs.status_code == 422
+
+
+def test_both_keep_the_kind_of_what_is_patched(both: tuple[Api, Api]) -> None:
+    for patch in ({"kind": "Foo"}, {"apiVersion": "v9"}):
+        assert [_patched(api, patch, "merge-patch").status_code for api in both] == [422, 422]
+
+
+def _patched(api: Api, patch: Any, form: str) -> requests.Response:
+    headers = {"Content-Type": f"application/{form}+json"}
+    return api.call("PATCH", POD, data=json.dumps(patch), headers=headers)

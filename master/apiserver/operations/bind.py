@@ -45,7 +45,7 @@ async def bind(backend: Backend, call: Call) -> Response:
 def _pod_name(binding: Binding, target: Target) -> str:
     check_namespace(binding, target.namespace)
     name = binding.metadata.name
-    if target.name and name and name != target.name:
+    if target.name and name != target.name:
         raise BadRequest("name in URL does not match name in Binding object")
     if not (target.name or name):
         raise invalid_object("", "Binding", "", [required("metadata.name", "name of the pod")])

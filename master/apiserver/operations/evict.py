@@ -33,9 +33,8 @@ _PODS, _BUDGETS = resource_of(Pod), resource_of(PodDisruptionBudget)
 async def evict(backend: Backend, call: Call) -> Response:
     """Raises NotFound, BadRequest, Conflict for a precondition, TooManyRequests for a budget."""
     eviction = _read(call)
-    name = eviction.metadata.name
-    if name and name != call.target.name:
-        raise BadRequest(f"name in URL does not match name in Eviction object: {call.target.name} and {name}")
+    if eviction.metadata.name != call.target.name:
+        raise BadRequest("name in URL does not match name in Eviction object")
     check_namespace(eviction, call.target.namespace)
     options = eviction.delete_options or DeleteOptions()
     if call.dry_run or is_dry_run(options.dry_run):

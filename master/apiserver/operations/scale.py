@@ -6,7 +6,7 @@ import msgspec
 
 from api.autoscaling import Scale, ScaleSpec, ScaleStatus
 from api.codec import decode, encode
-from api.errors import BadRequest, invalid, invalid_object
+from api.errors import invalid, invalid_object
 from api.meta import LabelSelector, Object, ObjectMeta
 from api.selectors import Selector, from_label_selector, from_map
 from master.apiserver.backend import Backend
@@ -15,7 +15,7 @@ from master.apiserver.cache import Item
 from master.apiserver.call import Call
 from master.apiserver.http.message import Response
 from master.apiserver.operations.patch import applied, named_version, read_patch
-from master.apiserver.operations.update import change
+from master.apiserver.operations.update import change, check_identity
 from master.apiserver.rendering import struct_answer
 
 _SCALE = Expected(Scale, "autoscaling/v1", "Scale")
@@ -63,12 +63,10 @@ async def _change(backend: Backend, call: Call, wanted: Any) -> Response:
 
 
 def _check(scale: Scale, call: Call) -> None:
-    name, target = scale.metadata.name, call.target
-    if name and name != target.name:
-        raise BadRequest(f"the name of the object ({name}) does not match the name on the URL ({target.name})")
+    check_identity(scale, call.target)
     if scale.spec.replicas < 0:
         error = invalid("spec.replicas", scale.spec.replicas, "must be greater than or equal to 0")
-        raise invalid_object("autoscaling", "Scale", target.name, [error])
+        raise invalid_object("autoscaling", "Scale", call.target.name, [error])
 
 
 def _resize(item: Any, scale: Scale) -> Object:
