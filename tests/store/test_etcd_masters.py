@@ -418,7 +418,8 @@ async def test_a_value_of_other_hands_is_taken_as_it_is(options):
 
 
 async def test_what_etcd_finds_too_large_is_refused_alone(options):
-    async with masters(options(value_bytes_max=3_000_000), 1) as (store,):
+    # With time for one sending: of a second one nobody could tell whether the first was done.
+    async with masters(options(value_bytes_max=3_000_000, request_timeout_s=25.0), 1) as (store,):
         with pytest.raises(StoreBroken, match="larger than") as refusal:
             await store.create("/a", b"x" * 2_500_000)
         assert not isinstance(refusal.value, OutcomeUnknown)
