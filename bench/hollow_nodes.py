@@ -45,8 +45,7 @@ class Measurement:
         print(f"resident MiB, {when}: {each}", flush=True)
 
     async def idle(self, for_s: float) -> None:
-        """Once nothing is written any more but heartbeats."""
-        await settled(self._line)
+        """While nothing is written but heartbeats."""
         before = self._site.processes.busy_s()
         await asyncio.sleep(for_s)
         self.rest = {key: (value - before[key]) / for_s for key, value in self._site.processes.busy_s().items()}
@@ -144,6 +143,7 @@ async def measure(place: Site, options: argparse.Namespace) -> Costs:
     following = asyncio.ensure_future(observer.follow())
     await observer.synced.wait()
     measurement = Measurement(place, line, observer)
+    await settled(line)
     measurement.say_resident("idle")
     if options.idle:
         await measurement.idle(options.idle)

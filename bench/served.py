@@ -83,7 +83,7 @@ def served(folder: Path) -> Iterator[Served]:
     made = pki.ensure(folder / "etc", people, server=f"https://127.0.0.1:{port}")
     settings = [f"--secure-port={port}", "--bind-address=127.0.0.1", f"--data-dir={folder / 'data'}"]
     command = [sys.executable, "-m", "cli.steersman", "apiserver", *settings, f"--config-dir={folder / 'etc'}"]
-    environment = _with_bytecode(command)
+    environment = with_bytecode(command)
     begun = time.perf_counter()
     with (folder / "log").open("w") as log:
         process = subprocess.Popen([*command, "--log-level=warning"], stderr=log, env=environment)
@@ -100,12 +100,18 @@ def served(folder: Path) -> Iterator[Served]:
         print((folder / "log").read_text(), end="", file=sys.stderr)
 
 
-def _with_bytecode(command: list[str]) -> dict[str, str]:
+def with_bytecode(command: list[str]) -> dict[str, str]:
     """The environment for a server whose modules are compiled, as those of an installation are, not at its start."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     subprocess.run([*command, "--check-config"], check=True, stdout=subprocess.DEVNULL, env=environment)
     subprocess.run(
-        [sys.executable, "-c", "import master.apiserver.main, master.store.sqlite"], check=True, env=environment
+        [
+            sys.executable,
+            "-c",
+            "import master.apiserver.main, master.store.sqlite, master.controllers.main, master.scheduler.main",
+        ],
+        check=True,
+        env=environment,
     )
     return environment
 

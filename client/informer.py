@@ -43,7 +43,8 @@ class Informer(Generic[T]):
 
     ``optional`` is for a kind that not every API server has: one that does not serve it is taken to have none, and is
     asked again from time to time, for it may be replaced by a newer one. ``metadata_only`` keeps nothing else of the
-    objects; ``keep`` makes of an object what is kept of it, at least its name, UID and version.
+    objects; ``keep`` makes of an object what is kept of it, at least its name, UID and version. Managed fields are
+    never kept.
     """
 
     def __init__(
@@ -193,7 +194,7 @@ class Informer(Generic[T]):
             labels=self._labels,
             fields=self._fields,
             metadata_only=self._metadata_only,
-            keep=self._keep,
+            keep=self._kept,
         )
         fresh = {_key(item): self._sharing.share(item) for item in listing.items}
         before = dict(self._items)
@@ -227,8 +228,7 @@ class Informer(Generic[T]):
             watch.stop()
         try:
             for event in watch:
-                before = self._items.get(_key(event.object))
-                self._take(event.type, self._sharing.share(event.object, before))
+                self._take(event.type, event.object)
                 brought, self._delay_s, self._behind = True, _FIRST_DELAY_S, 0
         finally:
             with self._lock:
@@ -236,11 +236,17 @@ class Informer(Generic[T]):
             watch.close()
         return brought or time.monotonic() - began > _LASTED_S
 
+    def _kept(self, item: T) -> T:
+        # Nobody here reads them, and under Kubernetes they are half of many an object.
+        item.metadata.managed_fields = []
+        return self._keep(item) if self._keep is not None else item
+
     def _take(self, event_type: str, item: T) -> None:
         if event_type != "BOOKMARK":
-            item = self._keep(item) if self._keep is not None else item
-            key = _key(item)
-            self._change(key, self._items.get(key), None if event_type == "DELETED" else item)
+            kept = self._kept(item)
+            key = _key(kept)
+            before = self._items.get(key)
+            self._change(key, before, None if event_type == "DELETED" else self._sharing.share(kept, before))
         self._version = item.metadata.resource_version
 
     def _change(self, key: Key, old: T | None, new: T | None) -> None:

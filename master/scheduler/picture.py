@@ -4,7 +4,8 @@ import logging
 import threading
 from collections.abc import Callable
 
-from api.core import Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod
+from api.core import Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, PodStatus
+from api.meta import ObjectMeta
 from api.policy import PodDisruptionBudget
 from api.storage import StorageClass
 from client import Client, Informer
@@ -44,7 +45,11 @@ class Picture:
         self.nodes = Informer(client, Node, on_change=self._node_changed)
         # As Kubernetes' scheduler asks for them: those that have ended take no room.
         self.pods = Informer(
-            client, Pod, fields="status.phase!=Succeeded,status.phase!=Failed", on_change=self._pod_changed
+            client,
+            Pod,
+            fields="status.phase!=Succeeded,status.phase!=Failed",
+            on_change=self._pod_changed,
+            keep=kept,
         )
         self.namespaces = Informer(client, Namespace, on_change=self._namespace_changed)
         self.claims = Informer(client, PersistentVolumeClaim, on_change=self._volume_changed)
@@ -172,6 +177,27 @@ class Picture:
 
     def _volume_changed(self, _old: object, _new: object) -> None:
         self._queue.happened(Change.VOLUME)
+
+
+def kept(pod: Pod) -> Pod:
+    """All of a pod that scheduling reads: of its metadata and status that is little, and of its own for each pod."""
+    meta, status = pod.metadata, pod.status
+    pod.metadata = ObjectMeta(
+        name=meta.name,
+        namespace=meta.namespace,
+        uid=meta.uid,
+        resource_version=meta.resource_version,
+        labels=meta.labels,
+        owner_references=meta.owner_references,
+        deletion_timestamp=meta.deletion_timestamp,
+    )
+    pod.status = PodStatus(
+        phase=status.phase,
+        conditions=[item for item in status.conditions if item.type == "PodScheduled" and item.status == "False"],
+        nominated_node_name=status.nominated_node_name,
+        start_time=status.start_time,
+    )
+    return pod
 
 
 def _ended(pod: Pod) -> bool:

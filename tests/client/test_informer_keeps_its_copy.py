@@ -11,7 +11,7 @@ import pytest
 
 from api.core import Pod
 from api.errors import Expired, Forbidden, NotFound, ServiceUnavailable, Timeout
-from api.meta import ObjectMeta
+from api.meta import ManagedFieldsEntry, ObjectMeta
 from client import Client, Credentials, Informer
 from master.pki import apiserver_identity, ensure, standard_identities
 from tests.client.api_server import ApiServer
@@ -64,6 +64,19 @@ def started(api: ApiServer, informer: Informer[Pod], until: Until) -> Informer[P
 
 def names(informer: Informer[Pod]) -> list[str]:
     return sorted(item.metadata.name for item in informer.items())
+
+
+def test_managed_fields_are_not_kept(api: ApiServer, informer: Informer[Pod], until: Until) -> None:
+    written = [ManagedFieldsEntry(manager="kubectl")]
+    for name in ("listed", "watched"):
+        item = pod(name)
+        item.metadata.managed_fields = written
+        api.put(item)
+        if name == "listed":
+            informer.start()
+            until(lambda: api.open)
+    until(lambda: len(informer.items()) == 2)
+    assert [item.metadata.managed_fields for item in informer.items()] == [[], []]
 
 
 def test_it_lists_and_follows(api: ApiServer, started: Informer[Pod], told: Told, until: Until) -> None:

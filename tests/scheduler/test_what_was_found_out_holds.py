@@ -1,14 +1,18 @@
 """What is remembered of nodes between decisions is what the filters and scores say at this moment."""
 
+import dataclasses
 import random
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from api.core import Node, Pod
+from api.codec import decode, encode
+from api.core import Node, Pod, PodCondition
 from master.scheduler.cluster import Cluster, NodeState
 from master.scheduler.decision import Chooser
 from master.scheduler.looks import Looks
+from master.scheduler.picture import kept
 from master.scheduler.profile import Profile
 from master.scheduler.reading import Reads
 from master.scheduler.scores import SCORES
@@ -76,6 +80,21 @@ def test_what_was_found_out_is_what_holds_now(seed: int) -> None:
         else:
             assert choice.refusals.total() == len(places.nodes), "each node is told of once"
         _change(places, chance, number)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_kept_of_a_pod_is_all_that_a_decision_reads(seed: int) -> None:
+    item = _pod("p", random.Random(seed))
+    item.spec.node_name, item.status.start_time = "n1", datetime(2026, 1, 1, tzinfo=UTC)
+    item.metadata.annotations, item.status.pod_ip = {"a": "b"}, "192.0.2.1"
+    item.status.conditions = [PodCondition(type=kind, status="False") for kind in ("Ready", "PodScheduled")]
+    item.metadata.deletion_timestamp = item.status.start_time
+    whole, less = Wish.of(item), kept(decode(encode(item), Pod))
+    assert Wish.of(less).shape is whole.shape
+    fields = {one.name for one in dataclasses.fields(Wish)}
+    assert all(getattr(Wish.of(less), name) == getattr(whole, name) for name in fields)
+    assert [one.type for one in less.status.conditions] == ["PodScheduled"], "which says why it waits"
+    assert len(encode(less)) < len(encode(item))
 
 
 def test_a_pod_that_names_its_node_is_told_of_all_others() -> None:
