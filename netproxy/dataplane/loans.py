@@ -20,6 +20,7 @@ from netproxy.dataplane import bpf
 from netproxy.dataplane.counters import Tally
 from netproxy.dataplane.lender import ALLOWED, KEPT, PASSED_ON, TAKEN, Lender, Ring
 from netproxy.dataplane.sides import BUFFER_BYTES, ENDED, RECEIVE, SEND, TURNS, Owner, Side, buffer, view
+from netproxy.dataplane.tcp_info import tcp_info
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +33,6 @@ ERROR_WAITS = 8
 """Looks until an error is passed on although something before it is still under way."""
 
 _SO_COOKIE = 57
-_INFO = struct.Struct("=B23xI100xQ8xI52xQQ")
-"""linux/tcp.h, struct tcp_info: state, unacked, bytes_received, notsent_bytes, bytes_sent, bytes_retrans."""
-_NO_END_YET = frozenset({1, 4, 5})
-"""TCP states in which the peer's end of stream has not come: established, and our own end sent."""
-_CLOSED = 7
-_UNREAD_SEGMENTS = 4
 _IN, _OUT, _PRI, _ERR = select.EPOLLIN, select.EPOLLOUT, select.EPOLLPRI, select.EPOLLERR
 
 
@@ -197,7 +192,7 @@ class Direction:
         self.cell[ALLOWED] = ALLOWANCE_BYTES
         bpf.put(self.lender.targets, self.cookie, struct.pack("=I", self.target.fd))
         self.read_before = self.source.tally.own
-        self.sent_before = _queued(self.target)[0]
+        self.sent_before = tcp_info(self.target.sock).queued_bytes
         return True
 
     def activate(self) -> None:
@@ -260,15 +255,16 @@ class Direction:
             self._later()
         elif self.ended:
             self._end()
-        elif self.taken - before <= SHORT_BYTES and _keeps_up(target):
+        elif self.taken - before <= SHORT_BYTES and tcp_info(target.sock).keeps_up:
             self._renew()
         else:
             source.flow.backends.loop.watch_reads(source, writes=source.write_watched)
 
     def _is_ours(self) -> bool:
         """Whether the kernel has passed on all that it was to."""
-        queued, state = _queued(self.target)
-        self.ours = state == _CLOSED or queued - self.sent_before == self.cell[PASSED_ON] + self.taken
+        found = tcp_info(self.target.sock)
+        done = found.queued_bytes - self.sent_before == self.cell[PASSED_ON] + self.taken
+        self.ours = done or found.is_closed
         if self.ours:
             self.wait_s, self.waits = FIRST_WAIT_S, 0
             self._count()
@@ -304,9 +300,8 @@ class Direction:
 
     def _end(self) -> None:
         """Pass the end on, or the error, if all is there that came before."""
-        state, _, received, *_ = _info(self.source)
         done = self.read_before + self.cell[PASSED_ON] + self.cell[KEPT]
-        if received - done - (state not in _NO_END_YET) in (0, -1) or (self.ended & _ERR and self.waits >= ERROR_WAITS):
+        if tcp_info(self.source.sock).is_all_received(done) or (self.ended & _ERR and self.waits >= ERROR_WAITS):
             # Priority: no read is taken for the last before it says so.
             self.source.take_up(self.ended | _IN | _PRI)
             return
@@ -347,22 +342,3 @@ class Direction:
         passed_on = self.cell[PASSED_ON]
         self.source.tally.service.count += passed_on - self.counted
         self.counted = passed_on
-
-
-def _info(side: Side) -> tuple[int, int, int, int, int, int]:
-    found: tuple[int, int, int, int, int, int] = _INFO.unpack(
-        side.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size)
-    )
-    return found
-
-
-def _queued(side: Side) -> tuple[int, int]:
-    """How many bytes were ever written to a socket, and its state."""
-    state, _, _, not_sent, sent, sent_again = _info(side)
-    return sent - sent_again + not_sent, state
-
-
-def _keeps_up(side: Side) -> bool:
-    """Whether its peer reads: hardly anything waits to be sent or acknowledged."""
-    _, unacknowledged, _, not_sent, *_ = _info(side)
-    return not not_sent and unacknowledged <= _UNREAD_SEGMENTS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import socket
 import threading
@@ -10,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from netproxy.dataplane.loop import Loop
-from tests.netproxy.servers import LIMIT_S
+from netproxy.dataplane.plane import NICE, DataPlane
+from tests.netproxy.servers import LIMIT_S, wait_until
 
 
 class Clumsy:
@@ -64,6 +66,12 @@ def test_a_command_or_timer_that_raises_does_not_stop_others(loop: Loop) -> None
     loop.submit(lambda: loop.at(loop.now, done.set))
     assert done.wait(LIMIT_S)
     assert loop.faults == 2
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may raise a priority")
+def test_the_thread_for_connections_goes_before_others_and_nobody_else_does(plane: DataPlane) -> None:
+    wait_until(lambda: os.getpriority(os.PRIO_PROCESS, plane._thread.native_id or 0) <= NICE)
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) > NICE
 
 
 def test_timers_fire_in_the_order_of_their_times(loop: Loop) -> None:
