@@ -33,7 +33,7 @@ def container_status(pod: Pod, container: Container, observed: Observed, now: da
         started=observed.started(newest),
         restart_count=max(newest.attempt, 0),
         image=container.image,
-        image_id=f"docker://{newest.image_id}" if newest.image_id else "",
+        image_id=newest.image_reference,
         container_id=f"docker://{newest.id}",
     )
 

@@ -12,7 +12,15 @@ from agent.pods.problems import ConfigError
 from agent.pods.qos import CPU_PERIOD_US, MIN_MEMORY_BYTES, SANDBOX_OOM_SCORE, Limits
 from agent.pods.resolving import hostname_of
 from agent.runtime.facts import ImageFacts
-from agent.runtime.records import BACKOFF_LEVEL, SANDBOX_CONTAINER, SANDBOX_ID, SPEC_HASH, pod_labels, spec_hash
+from agent.runtime.records import (
+    BACKOFF_LEVEL,
+    IMAGE_DIGEST,
+    SANDBOX_CONTAINER,
+    SANDBOX_ID,
+    SPEC_HASH,
+    pod_labels,
+    spec_hash,
+)
 from api.core import Container, Pod, PodSecurityContext, SecurityContext
 
 _SHAREABLE_API = (1, 32)
@@ -106,6 +114,8 @@ def container_config(
         SPEC_HASH: spec_hash(container),
         BACKOFF_LEVEL: str(level),
     }
+    if digest := next((name for name in image.names if "@" in name), ""):
+        labels[IMAGE_DIGEST] = digest
     document: dict[str, Any] = {
         "Image": container.image,
         "Labels": labels,

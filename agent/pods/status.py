@@ -57,10 +57,9 @@ def _rejected(pod: Pod, observed: Observed, now: datetime) -> PodStatus | None:
     before, leaving = observed.previous, observed.leaving
     if observed.records:
         return None
-    if before.phase == "Failed" and before.reason and not observed.told:
-        return before  # told by an earlier agent
     if leaving is None or not leaving.rejected:
-        return None
+        told_by_an_earlier_agent = before.phase == "Failed" and before.reason and not observed.told
+        return before if told_by_an_earlier_agent else None
     return PodStatus(
         phase="Failed",
         reason=leaving.reason,

@@ -55,9 +55,11 @@ class ImageFailed:
 
 @dataclass(slots=True)
 class _Pull:
-    """What is known of the pulls of one image."""
+    """What is known of the pulls of one image. ``used``: it was found here before the pull had told its end."""
 
     running: bool = False
+    began_s: float = 0.0  # monotonic
+    used: bool = False
     failures: int = 0
     error: str = ""
     told: bool = False
@@ -102,13 +104,21 @@ class Images:
         policy = policy or default_policy(image)
         facts = self._docker.image(image) if policy != "Always" or self._just_pulled(image) else None
         if facts is not None:
-            with self._lock:
-                pull = self._pulls.pop(image, None)
-            return ImageHere(facts, pull.pulled_s if pull else None)
+            return ImageHere(facts, self._pulled_s(image))
         if policy == "Never":
             message = f'Container image "{image}" is not present with pull policy of Never'
             return ImageFailed("ErrImageNeverPull", message, now + timedelta(seconds=self._base_s), fresh=True)
         return self._pull(image, now, credentials)
+
+    def _pulled_s(self, image: str) -> float | None:
+        """How long the pull took by which the image came, told once; None for one that was here before."""
+        with self._lock:
+            pull = self._pulls.get(image)
+            if pull is not None and pull.running:
+                pull.used = True
+                return time.monotonic() - pull.began_s
+            self._pulls.pop(image, None)
+            return pull.pulled_s if pull is not None else None
 
     def _just_pulled(self, image: str) -> bool:
         with self._lock:
@@ -127,7 +137,7 @@ class Images:
             if pull.retry_s is not None and left_s > 0:
                 message = f'Back-off pulling image "{image}"'
                 return ImageFailed("ImagePullBackOff", message, now + timedelta(seconds=left_s))
-            pull.running = True
+            pull.running, pull.began_s, pull.used = True, time.monotonic(), False
         known = credentials()
         if not self._jobs.submit(("pull", image), lambda: self._run(image, known)):
             pull.running = False
@@ -152,6 +162,8 @@ class Images:
                 pull.failures += 1
                 pull.error, pull.told, pull.pulled_s = error, False, None
                 pull.retry_s = ended + delay_s
+            elif pull.used:
+                del self._pulls[image]
             else:
                 pull.pulled_s = ended - began
         self._on_done(image)

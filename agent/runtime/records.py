@@ -26,6 +26,7 @@ GRACE = "io.kubernetes.pod.terminationGracePeriod"
 CLUSTER = "io.steersman.cluster"
 SPEC_HASH = "io.steersman.container.hash"
 BACKOFF_LEVEL = "io.steersman.container.backoff-level"
+IMAGE_DIGEST = "io.steersman.container.image-digest"
 
 SANDBOX_CONTAINER = "POD"
 DEFAULT_GRACE_S = 30
@@ -68,6 +69,7 @@ class ContainerRecord:
     finished_at: datetime | None = None
     image: str = ""
     image_id: str = ""
+    image_digest: str = ""  # name and digest under which a registry has it; empty for one that was made here
     ip: str = ""
     stop_signal: str = "SIGTERM"
     grace_s: int = DEFAULT_GRACE_S
@@ -78,6 +80,13 @@ class ContainerRecord:
     @property
     def is_sandbox(self) -> bool:
         return self.container == SANDBOX_CONTAINER
+
+    @property
+    def image_reference(self) -> str:
+        """As the kubelet tells it of Docker."""
+        if self.image_digest:
+            return f"docker-pullable://{self.image_digest}"
+        return f"docker://{self.image_id}" if self.image_id else ""
 
     @property
     def running(self) -> bool:
@@ -151,6 +160,7 @@ def record_from_inspect(document: Mapping[str, Any]) -> ContainerRecord | None:
         finished_at=parse_time(state.get("FinishedAt", "")),
         image=config.get("Image", ""),
         image_id=document.get("Image", ""),
+        image_digest=labels.get(IMAGE_DIGEST, ""),
         ip=_address(document),
         stop_signal=config.get("StopSignal") or "SIGTERM",
         grace_s=_number(labels.get(GRACE), DEFAULT_GRACE_S),

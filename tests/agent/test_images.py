@@ -7,14 +7,18 @@ import threading
 import uuid
 from collections.abc import Callable
 from typing import ClassVar
+from unittest.mock import Mock
 
 import pytest
 
+from agent.jobs import Jobs
 from agent.runtime.credentials import credentials_for, registry_of
-from agent.runtime.images import default_policy
+from agent.runtime.facts import ImageFacts
+from agent.runtime.images import ImageHere, ImagePending, Images, default_policy
 from api.codec import convert
 from api.core import Secret
 from tests.agent.cluster import Cluster, ready, wait_until, waiting_reason
+from tests.agent.facts import NOW
 
 
 @pytest.mark.parametrize(
@@ -30,6 +34,27 @@ from tests.agent.cluster import Cluster, ready, wait_until, waiting_reason
 )
 def test_the_pull_policy_follows_the_tag(image: str, policy: str) -> None:
     assert default_policy(image) == policy
+
+
+def test_an_image_that_is_here_before_its_pull_has_told_its_end_was_pulled() -> None:
+    """Docker tells of a new image a moment before it answers the pull."""
+    here, answered, done = threading.Event(), threading.Event(), threading.Event()
+    facts = ImageFacts("sha256:1")
+    docker = Mock(image=lambda _: facts if here.is_set() else None, pull=lambda *_, **__: answered.wait(20))
+    jobs = Jobs("test-pull", threads=1)
+    images = Images(docker, jobs, base_s=1, cap_s=1, on_done=lambda _: done.set(), on_progress=lambda *_: None)
+    try:
+        assert images.ensure("a:1", "", NOW) == ImagePending(began=True)
+        here.set()
+        found = images.ensure("a:1", "", NOW)
+        assert isinstance(found, ImageHere)
+        assert found.pulled_s is not None
+        answered.set()
+        assert done.wait(20)
+        assert images.ensure("a:1", "", NOW) == ImageHere(facts)  # the next pod finds it there
+    finally:
+        answered.set()
+        jobs.close()
 
 
 @pytest.mark.docker

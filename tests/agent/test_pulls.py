@@ -74,6 +74,8 @@ def test_pulls_go_side_by_side_and_a_digest_is_that_very_image(shared: Cluster, 
     for name in ("two", "three"):
         shared.wait_pod(name, ready, timeout_s=60)
     assert registry.asked["/v2/two/manifests/v1"] == 0
+    (status,) = shared.wait_pod("two", ready).status.container_statuses
+    assert status.image_id == f"docker-pullable://{by_digest}"
     found = shared.docker.inspect_image(by_digest)
     assert found["RepoDigests"] == [by_digest]
     # What is there is asked for again only when the policy wants it.

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from agent.pods.observed import Failure, Observed, ProbeView
+from agent.pods.observed import Failure, Leaving, Observed, ProbeView
 from agent.pods.report import status_patch
 from agent.pods.status import status_of
 from agent.runtime.records import State
@@ -142,6 +142,19 @@ def test_a_pod_past_its_deadline_has_failed_when_nothing_of_it_runs_any_more() -
     state = status.container_statuses[0].state
     assert state is not None
     assert state.terminated is not None  # it does not wait to be started again
+
+
+def test_a_rejected_pod_tells_only_that_however_often_it_is_looked_at() -> None:
+    scheduled = PodStatus(phase="Pending", conditions=[PodCondition(type="PodScheduled", status="True")])
+    leaving = Leaving(reason="OutOfcpu", message="Pod was rejected: x", rejected=True)
+    told = _of(pod(), observed(previous=scheduled, leaving=leaving))
+    assert (told.phase, told.reason, told.conditions, told.container_statuses) == ("Failed", "OutOfcpu", [], [])
+    again = PodStatus(
+        phase="Failed", reason=told.reason, message=told.message, qos_class=told.qos_class, start_time=told.start_time,
+        conditions=scheduled.conditions,  # the API has them still
+    )  # fmt: skip
+    assert _of(pod(), observed(previous=again, leaving=leaving)) == told
+    assert _of(pod(), observed(previous=told)) == told  # of an agent that was started since
 
 
 def test_what_ran_and_was_cleaned_away_is_told_as_lost() -> None:
