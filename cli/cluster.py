@@ -35,6 +35,7 @@ PORT_FIELDS = (
     "netproxy_health_port",
     "controllers_health_port",
     "scheduler_health_port",
+    "dns_metrics_port",
     "dns_port",
 )
 
@@ -73,6 +74,7 @@ class Settings:
         default=10259, metadata={"help": "port of the scheduler's health and metrics, on loopback"}
     )
     dns_address: str = field(default="169.254.20.10", metadata={"help": "address of the name server"})
+    dns_metrics_port: int = field(default=9153, metadata={"help": "port of the name server's metrics"})
     dns_port: int = field(default=53, metadata={"help": "port of the name server"})
     dns_interface: str = field(
         default="steer-dns", metadata={"help": "interface made to carry dns-address; empty: it exists already"}

@@ -81,6 +81,8 @@ def told(settings: Settings) -> dict[str, dict[str, Any]]:
             "listen_address": settings.dns_address,
             "port": settings.dns_port,
             "interface": settings.dns_interface,
+            "metrics_address": settings.bind_address,
+            "metrics_port": settings.dns_metrics_port,
             "reverse_cidrs": (settings.service_cidr, settings.pod_cidr),
             "state_file": settings.data / "dns" / "names.json",
         },

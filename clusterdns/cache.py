@@ -6,9 +6,10 @@ right; only id, flags, the case of the question and the TTLs are put in anew.
 
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
+from clusterdns.counts import CacheCounts
 from clusterdns.wire import (
     HEADER_BYTES,
     NOERROR,
@@ -58,6 +59,11 @@ class Foreign:
     def is_old(self, now: float) -> bool:
         """Whether it is in the last part of its life."""
         return now >= self.ends - self.keep_s * PREFETCH_SHARE
+
+    @property
+    def says_no(self) -> bool:
+        """Whether there is no such name, or nothing of the type asked for."""
+        return self.rcode != NOERROR or not self.counts[0]
 
     def _aged(self, age_s: int, *, past: bool) -> bytes:
         if age_s <= 0:
@@ -130,8 +136,9 @@ class Cache:
     Answers stay for `stale_s` after their life, for the time when no server answers.
     """
 
-    def __init__(self, size: int, *, stale_s: float = 0) -> None:
+    def __init__(self, size: int, *, stale_s: float = 0, counts: CacheCounts | None = None) -> None:
         self._size, self._stale_s = size, stale_s
+        self._counts = counts or CacheCounts()
         self._lock = threading.Lock()
         self._kept: OrderedDict[Key, Foreign] = OrderedDict()
         self._failed: dict[Key, float] = {}
@@ -142,7 +149,11 @@ class Cache:
             kept = self._at_all(key)
             now = time.monotonic()
             if kept is None or (now >= kept.ends and now >= self._failed.get(key, 0)):
+                self._counts.misses += 1
                 return None
+            self._counts.hits[kept.says_no] += 1
+            self._counts.stale += now >= kept.ends
+            self._counts.prefetches += now < kept.ends and kept.is_old(now)
             return kept
 
     def stale(self, key: Key) -> Foreign | None:
@@ -151,7 +162,13 @@ class Cache:
             kept = self._at_all(key)
             if kept is not None:
                 self._failed[key] = time.monotonic() + STALE_TTL_S
+                self._counts.stale += 1
             return kept
+
+    def entries(self) -> Counter[bool]:
+        """How many are kept, by whether they say no."""
+        with self._lock:
+            return Counter(one.says_no for one in self._kept.values())
 
     def put(self, key: Key, answer: Foreign) -> None:
         """Keep an answer, unless its life or its size forbids."""

@@ -58,6 +58,10 @@ class Config:
     udp_bytes: int = field(default=1232, metadata={"help": "largest UDP answer given, whatever the client offers"})
     tcp_connections: int = field(default=64, metadata={"help": "TCP clients served at once"})
     tcp_idle_s: float = field(default=10.0, metadata={"help": "seconds a TCP client may stay silent"})
+    metrics_address: str = field(default="0.0.0.0", metadata={"help": "address of the metrics port"})
+    metrics_port: int = field(default=9153, metadata={"help": "port of /metrics, plain HTTP; 0: none"})
+    health_port: int = field(default=8080, metadata={"help": "port of /health on listen-address; 0: none"})
+    ready_port: int = field(default=8181, metadata={"help": "port of /ready on listen-address; 0: none"})
     state_file: Path = field(
         default=Path("/var/lib/steersman/dns/names.json"),
         metadata={"help": "last known names, for a start while the master is away"},
@@ -79,6 +83,10 @@ def _check_names(config: Config) -> list[str]:
             problems.append("listen_address: must be one address, not every address")
     except ValueError as error:
         problems.append(f"listen_address: {error}")
+    try:
+        ipaddress.ip_address(config.metrics_address)
+    except ValueError as error:
+        problems.append(f"metrics_address: {error}")
     if len(config.interface) > IFNAME_MAX or "/" in config.interface or " " in config.interface:
         problems.append(f"interface: {config.interface!r} is no interface name of at most {IFNAME_MAX} characters")
     return problems
@@ -86,8 +94,9 @@ def _check_names(config: Config) -> list[str]:
 
 def _check_numbers(config: Config) -> list[str]:
     problems = []
-    if not 0 <= config.port <= 65535:
-        problems.append(f"port: {config.port} is not within 0-65535")
+    for name in ("port", "metrics_port", "health_port", "ready_port"):
+        if not 0 <= getattr(config, name) <= 65535:
+            problems.append(f"{name}: {getattr(config, name)} is not within 0-65535")
     if not MIN_UDP_BYTES <= config.udp_bytes <= 65507:
         problems.append(f"udp_bytes: {config.udp_bytes} is not within {MIN_UDP_BYTES}-65507")
     for name in ("forward_workers", "forward_queue", "tcp_connections"):

@@ -17,6 +17,7 @@ from itertools import pairwise
 from dnslib import DNSError, DNSRecord
 
 from clusterdns.cache import Cache, Foreign, Key, Limits, key_of, read_foreign
+from clusterdns.counts import Forwarding
 from clusterdns.exchange import ask
 from clusterdns.upstreams import Server, Upstreams
 from clusterdns.wire import (
@@ -73,7 +74,9 @@ class Forwarder:
         timeout_s: float,
         workers: int,
         backlog: int,
+        counts: Forwarding,
     ) -> None:
+        self._counts = counts
         self._upstreams, self._cache, self._timeout_s = upstreams, cache, timeout_s
         self._limits, self._alias_ttl_s = limits, alias_ttl_s
         self._lock = threading.Lock()
@@ -125,6 +128,7 @@ class Forwarder:
                 if reply is None:
                     return True
                 if len(waiting) >= MAX_WAITERS:
+                    self._counts.refused += 1
                     return False
                 waiting.append((job.query, reply))
                 return True
@@ -133,6 +137,7 @@ class Forwarder:
             try:
                 self._jobs.put_nowait(job)
             except queue.Full:
+                self._counts.refused += 1
                 return False
             self._waiting[key] = [(job.query, reply)] if reply is not None else []
             return True
@@ -165,9 +170,11 @@ class Forwarder:
             for server in self._upstreams.failing():
                 if self._stopping.is_set():
                     return
-                if self._ask_one(server, ROOT_SERVERS, self._timeout_s) is not None:
-                    log.info("resolver answers again server=%s", server)
-                    self._upstreams.worked(server)
+                if self._ask_one(server, ROOT_SERVERS, self._timeout_s) is None:
+                    self._counts.failed_check(str(server))
+                    continue
+                log.info("resolver answers again server=%s", server)
+                self._upstreams.worked(server)
             self._stopping.wait(HEALTH_CHECK_S)
 
     def _resolve(self, job: Job) -> Foreign | None:
@@ -195,6 +202,7 @@ class Forwarder:
         return last
 
     def _ask_one(self, server: Server, query: Query, timeout_s: float) -> bytes | None:
+        began = self._counts.asked(str(server))
         try:
             data = ask(server, query, timeout_s=timeout_s)
             read_foreign(data, query.question, limits=self._limits, now=0)  # a crooked one is the server's failure
@@ -202,6 +210,7 @@ class Forwarder:
             self._upstreams.failed(server)
             log.debug("resolver failed server=%s name=%r error=%s", server, query.name, error)
             return None
+        self._counts.answered(str(server), data[3] & 0x0F, began)
         return data
 
 

@@ -6,13 +6,17 @@ while the master is away, and leaves the address in place when it stops.
 
 import logging
 import threading
+from http import HTTPStatus
 
 from api.core import Endpoints, Service
 from api.discovery import EndpointSlice
 from api.meta import Object
 from client import Client, Informer
+from client.metrics import RequestMetrics
 from clusterdns.config import Config
+from clusterdns.doors import METRICS_TYPE, TEXT_TYPE, Answer, Door
 from clusterdns.link import LinkError, ensure_address, remove_address
+from clusterdns.metrics import DnsCollector, text_of
 from clusterdns.objects import SERVICE_LABEL, kept_endpoints, kept_service, kept_slice, service_names
 from clusterdns.records import ServiceNames
 from clusterdns.service import DnsService
@@ -28,7 +32,7 @@ LINK_CHECK_S = 30.0  # an address that someone removed comes back within this ti
 
 def run(config: Config, stop: threading.Event) -> None:
     """Serve until `stop` is set; raises LinkError, OSError or KubeconfigError when it cannot start."""
-    client = Client.from_kubeconfig(config.kubeconfig, user_agent="steersman-dns")
+    client = Client.from_kubeconfig(config.kubeconfig, user_agent="steersman-dns", observer=RequestMetrics())
     try:
         _put_address(config)
         _serve(config, client, stop)
@@ -55,18 +59,49 @@ def _put_address(config: Config) -> None:
 def _serve(config: Config, client: Client, stop: threading.Event) -> None:
     dns = DnsService(config)
     feed = _Feed(client, dns, config)
+    doors: list[Door] = []
     try:
+        doors += _doors(config, dns)
         feed.start()
         dns.start()
+        for door in doors:
+            door.start()
         log.info("dns started address=%s port=%d domain=%s", config.listen_address, dns.port, config.domain)
         while not feed.try_sync() and not stop.wait(SYNC_CHECK_S):
             pass
         while not stop.wait(LINK_CHECK_S):
             _check_address(config)
     finally:
+        for door in doors:
+            door.stop()
         feed.stop()
         dns.stop()
         log.info("dns stopped address=%s", config.listen_address)
+
+
+def _doors(config: Config, dns: DnsService) -> list[Door]:
+    """The ports that are asked for. Raises OSError when one is taken."""
+    text = text_of(DnsCollector(dns.counts, config.listen_address, dns.port, dns.cache.entries))
+    wanted: list[tuple[str, int, str, Answer, str]] = [
+        (config.metrics_address, config.metrics_port, "/metrics", lambda: (HTTPStatus.OK, text()), METRICS_TYPE),
+        (config.listen_address, config.health_port, "/health", lambda: _word(well=dns.alive), TEXT_TYPE),
+        (config.listen_address, config.ready_port, "/ready", lambda: _word(well=dns.zone.synced), TEXT_TYPE),
+    ]
+    made: list[Door] = []
+    try:
+        for address, port, path, answer, content_type in wanted:
+            if port:
+                made.append(Door(address, port, path, answer, content_type=content_type))
+    except OSError:
+        for door in made:
+            door.stop()
+        raise
+    return made
+
+
+def _word(*, well: bool) -> tuple[HTTPStatus, bytes]:
+    """CoreDNS' words: the names of what is not ready yet."""
+    return (HTTPStatus.OK, b"OK") if well else (HTTPStatus.SERVICE_UNAVAILABLE, b"kubernetes")
 
 
 def _check_address(config: Config) -> None:

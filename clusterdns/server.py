@@ -35,6 +35,10 @@ class UdpServer:
         self._stopping = False
         self._thread = threading.Thread(target=self._serve, name="dns-udp", daemon=True)
 
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
     def start(self) -> None:
         """Start to answer."""
         self._thread.start()
@@ -59,14 +63,17 @@ class UdpServer:
                 log.exception("datagram failed")
 
     def _answer_all(self) -> None:
-        batch, zone = self._batch, self._responder.zone
+        batch, zone, traffic, now = self._batch, self._responder.zone, self._responder.counts.udp, time.perf_counter
 
         def otherwise(data: bytes, slot: int) -> bytes | None:
             return self._responder.answer(data, partial(self._reply, batch.client(slot)))
 
         while not self._stopping:
             count = batch.receive()
-            batch.answer(count, zone.recent, otherwise)
+            began = now()
+            ready = batch.answer(count, zone.recent, otherwise, traffic.seen)
+            if ready:
+                traffic.gave_ready(ready, now() - began)
 
     def _reply(self, client: tuple[str, int], message: bytes) -> None:
         try:
@@ -85,6 +92,10 @@ class TcpServer:
         self._lock = threading.Lock()
         self._clients: dict[threading.Thread, socket.socket] = {}
         self._thread = threading.Thread(target=self._accept_all, name="dns-tcp", daemon=True)
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
 
     def start(self) -> None:
         """Start to accept."""

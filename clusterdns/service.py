@@ -7,6 +7,7 @@ import socket
 
 from clusterdns.cache import Cache, Limits
 from clusterdns.config import Config
+from clusterdns.counts import Counts, Forwarding
 from clusterdns.forwarder import Forwarder
 from clusterdns.responder import Responder
 from clusterdns.server import TcpServer, UdpServer, bind
@@ -19,6 +20,8 @@ class DnsService:
 
     def __init__(self, config: Config) -> None:
         udp, tcp = bind(config.listen_address, config.port)
+        self._sockets = (udp, tcp)
+        self._started = False
         self.port: int = udp.getsockname()[1]
         self.zone = Zone(
             domain=config.domain,
@@ -26,25 +29,38 @@ class DnsService:
             ttl_s=config.ttl_s,
             reverse_cidrs=config.reverse_cidrs,
         )
-        self._forwarder = _forwarder(config, Server(config.listen_address, self.port))
-        responder = Responder(self.zone, self._forwarder, udp_bytes=config.udp_bytes, ttl_s=config.ttl_s)
+        self.counts = Counts()
+        self.cache = Cache(config.cache_size, stale_s=config.cache_stale_s, counts=self.counts.cache)
+        ourselves = Server(config.listen_address, self.port)
+        self._forwarder = _forwarder(config, ourselves, self.cache, self.counts.forwarding)
+        responder = Responder(self.zone, self._forwarder, self.counts, udp_bytes=config.udp_bytes, ttl_s=config.ttl_s)
         self._udp = UdpServer(responder, udp, udp_bytes=config.udp_bytes)
         self._tcp = _tcp_server(config, responder, tcp)
 
+    @property
+    def alive(self) -> bool:
+        """Whether questions are read."""
+        return self._udp.alive and self._tcp.alive
+
     def start(self) -> None:
         """Start the threads; the sockets come last, so that the first question finds all in place."""
+        self._started = True
         self._forwarder.start()
         self._tcp.start()
         self._udp.start()
 
     def stop(self) -> None:
-        """Answer what is under way, then close the sockets and join the threads."""
+        """Answer what is under way, then close the sockets and join the threads; also when it was never started."""
+        if not self._started:
+            for sock in self._sockets:
+                sock.close()
+            return
         self._forwarder.stop()
         self._udp.stop()
         self._tcp.stop()
 
 
-def _forwarder(config: Config, ourselves: Server) -> Forwarder:
+def _forwarder(config: Config, ourselves: Server, cache: Cache, counts: Forwarding) -> Forwarder:
     upstreams = Upstreams(
         fixed=[parse_server(each) for each in config.upstreams],
         resolv_conf=config.resolv_conf,
@@ -52,7 +68,8 @@ def _forwarder(config: Config, ourselves: Server) -> Forwarder:
     )
     return Forwarder(
         upstreams,
-        cache=Cache(config.cache_size, stale_s=config.cache_stale_s),
+        cache=cache,
+        counts=counts,
         limits=Limits(positive_s=config.cache_ttl_s, negative_s=config.cache_negative_ttl_s),
         alias_ttl_s=config.ttl_s,
         timeout_s=config.upstream_timeout_s,

@@ -51,6 +51,7 @@ def _wanted(settings: Settings) -> list[tuple[str, str, str, int]]:
         ("the controllers' health port", "controllers-health-port", LOOPBACK, settings.controllers_health_port),
         ("the scheduler's health port", "scheduler-health-port", LOOPBACK, settings.scheduler_health_port),
         ("netproxy's health port", "netproxy-health-port", settings.bind_address, settings.netproxy_health_port),
+        ("the name server's metrics port", "dns-metrics-port", settings.bind_address, settings.dns_metrics_port),
         ("the name server's", "dns-port", settings.dns_address, settings.dns_port),
     ]
 

@@ -1,7 +1,8 @@
 """prometheus.yml and the rules for another place: another API server, other ports, no discovery, shorter waits.
 
     python deploy/prometheus/adapt.py --into DIRECTORY --api-server URL --ca-file FILE --credentials-file FILE
-        [--cadvisor-port 4194] [--proxy-port 10256] [--controllers-port 10257] [--scheduler-port 10259]
+        [--cadvisor-port 4194] [--proxy-port 10256] [--dns-port 9153]
+        [--controllers-port 10257] [--scheduler-port 10259]
         (port 0: the job is left out, and the alerts on it)
         [--nodes FILE]   targets for a scraper without discovery; FILE: `kubectl get nodes -o json`
         [--for 10s] [--interval 5s]
@@ -33,6 +34,7 @@ class Place:
     credentials_file: str
     cadvisor_port: int = 4194
     proxy_port: int = 10256
+    dns_port: int = 9153
     controllers_port: int = 10257
     scheduler_port: int = 10259
     interval: str = "15s"
@@ -51,6 +53,7 @@ class Place:
             "/etc/prometheus/steersman/token": self.credentials_file,
             "$1:4194": f"$1:{self.cadvisor_port}",
             "$1:10256": f"$1:{self.proxy_port}",
+            "$1:9153": f"$1:{self.dns_port}",
             "127.0.0.1:10257": f"127.0.0.1:{self.controllers_port}",
             "127.0.0.1:10259": f"127.0.0.1:{self.scheduler_port}",
         }
@@ -59,7 +62,11 @@ class Place:
 def settled(document: Document, place: Place) -> Document:
     """The configuration for that place."""
     replaced = _replaced(document, place.words)
-    ports = {"kube-controller-manager": place.controllers_port, "kube-scheduler": place.scheduler_port}
+    ports = {
+        "kube-controller-manager": place.controllers_port,
+        "kube-scheduler": place.scheduler_port,
+        "coredns": place.dns_port,
+    }
     replaced["scrape_configs"] = [job for job in replaced["scrape_configs"] if ports.get(job["job_name"], 1)]
     replaced["global"]["scrape_interval"] = replaced["global"]["evaluation_interval"] = place.interval
     return dict(replaced)
@@ -134,7 +141,8 @@ def main() -> None:
     parser.add_argument("--into", type=Path, required=True)
     for name in ("api-server", "ca-file", "credentials-file"):
         parser.add_argument(f"--{name}", required=True)
-    for name, port in (("cadvisor", 4194), ("proxy", 10256), ("controllers", 10257), ("scheduler", 10259)):
+    ports = {"cadvisor": 4194, "proxy": 10256, "dns": 9153, "controllers": 10257, "scheduler": 10259}
+    for name, port in ports.items():
         parser.add_argument(f"--{name}-port", type=int, default=port)
     parser.add_argument("--nodes", type=Path)
     parser.add_argument("--for", dest="wait", default="")

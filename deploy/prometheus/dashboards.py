@@ -293,6 +293,42 @@ SERVICES = Dashboard(
             ],
             "s",
         ),
+        Panel(
+            "From a change to rules that follow it, 99 of 100",
+            [
+                Query(
+                    "histogram_quantile(0.99, sum by (le, node) "
+                    '(kubeproxy_network_programming_duration_seconds_bucket{node=~"$node"}))',
+                    "{{node}}",
+                )
+            ],
+            "s",
+        ),
+        Panel(
+            "Questions for names",
+            [_by("node, type", f'rate(coredns_dns_requests_total{{node=~"$node"}}{_RATE})')],
+            "reqps",
+        ),
+        Panel(
+            "Answers by code",
+            [_by("rcode", f'rate(coredns_dns_responses_total{{node=~"$node"}}{_RATE})')],
+            "reqps",
+        ),
+        Panel(
+            "Names found within, 99 of 100",
+            [
+                Query(
+                    "histogram_quantile(0.99, sum by (le, node) "
+                    f'(rate(coredns_dns_request_duration_seconds_bucket{{node=~"$node"}}{_RATE})))',
+                    "{{node}}",
+                )
+            ],
+            "s",
+        ),
+        Panel(
+            "Forwarded answers kept",
+            [_by("node, type", 'coredns_cache_entries{node=~"$node"}')],
+        ),
     ),
     (_NODE,),
 )

@@ -153,6 +153,9 @@ def config(tmp_path: Path) -> Config:
         port=0,
         interface="",
         resolv_conf=tmp_path / "resolv.conf",
+        metrics_port=0,
+        health_port=0,
+        ready_port=0,
         state_file=tmp_path / "names.json",
         upstream_timeout_s=1.5,
     )

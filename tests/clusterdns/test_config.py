@@ -17,6 +17,8 @@ def test_the_defaults_are_sound():
         ("listen_address", "localhost"),
         ("interface", "a-name-that-is-too-long"),
         ("port", 70000),
+        ("metrics_port", -1),
+        ("metrics_address", "here"),
         ("udp_bytes", 100),
         ("ttl_s", -1),
         ("upstream_timeout_s", 0.0),

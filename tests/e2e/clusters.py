@@ -145,6 +145,7 @@ class Cluster:
             "netproxy-health-port": self.netproxy_port,
             "controllers-health-port": self.slot.first_port + 4,
             "scheduler-health-port": self.slot.first_port + 5,
+            "dns-metrics-port": self.slot.first_port + 6,
             "dns-address": self.dns_address,
             "dns-interface": self.slot.dns_interface,
             "service-cidr": f"10.150.{number}.0/24",

@@ -33,7 +33,8 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 def test_it_comes_up_says_where_to_look_tells_of_a_dead_agent_and_goes(cluster: Cluster, tmp_path: Path) -> None:
     directory, port, first = tmp_path / "monitoring", free_port(), cluster.slot.first_port
-    flags = f"--cadvisor-port {cluster.cadvisor_port} --proxy-port {cluster.netproxy_port} --for 4s --interval 2s"
+    flags = f"--cadvisor-port {cluster.cadvisor_port} --proxy-port {cluster.netproxy_port} "
+    flags += f"--dns-port {cluster.slot.first_port + 6} --for 4s --interval 2s"
     environment = clean_environment(
         KUBECONFIG=str(cluster.kubeconfig),
         MONITORING_DIR=str(directory),

@@ -1,8 +1,8 @@
 """The names that dashboards and rules made for Kubernetes read, by who serves them: with type, labels and help.
 
 Sources: the metrics that kubernetes-mixin's dashboards and alerts use, and Kubernetes' reference of its metrics
-(types, labels, and help without the level of stability in front). Left out is what has no counterpart here:
-``go_goroutines``, and work queues of the API server, which has none.
+(types, labels, and help without the level of stability in front); for names, CoreDNS' own. Left out is what has no
+counterpart here: ``go_goroutines``, and work queues of the API server, which has none.
 """
 
 from dataclasses import dataclass
@@ -189,6 +189,39 @@ PROXY = (
     gauge("kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds", "The last time a sync of proxy rules was queued"),
     counter("kubeproxy_sync_proxy_rules_endpoint_changes_total", "Cumulative proxy rules Endpoint changes"),
     counter("kubeproxy_sync_proxy_rules_service_changes_total", "Cumulative proxy rules Service changes"),
+    *CLIENT,
+    BUILD_INFO,
+    *PROCESS,
+)
+DNS, CACHE = ("server", "view", "zone"), ("server", "view", "zones")
+COREDNS = (
+    counter(
+        "coredns_dns_requests_total",
+        "Counter of DNS requests made per zone, protocol and family.",
+        (*DNS, "proto", "family", "type"),
+    ),
+    counter("coredns_dns_responses_total", "Counter of response status codes.", (*DNS, "rcode", "plugin")),
+    histogram(
+        "coredns_dns_request_duration_seconds", "Histogram of the time (in seconds) each request took per zone.", DNS
+    ),
+    counter("coredns_cache_hits_total", "The count of cache hits.", (*CACHE, "type")),
+    counter("coredns_cache_requests_total", "The count of cache requests.", CACHE),
+    gauge("coredns_cache_entries", "The number of elements in the cache.", (*CACHE, "type")),
+    counter("coredns_forward_requests_total", "Counter of requests made per upstream.", ("to",), seldom=True),
+    counter(
+        "coredns_forward_responses_total", "Counter of responses received per upstream.", ("rcode", "to"), seldom=True
+    ),
+    histogram(
+        "coredns_proxy_request_duration_seconds",
+        "Histogram of the time each request took.",
+        ("proxy_name", "rcode", "to"),
+        seldom=True,
+    ),
+    gauge(
+        "coredns_build_info",
+        "A metric with a constant '1' value labeled by version, revision, and goversion from which CoreDNS was built.",
+        ("goversion", "revision", "version"),
+    ),
     *CLIENT,
     BUILD_INFO,
     *PROCESS,

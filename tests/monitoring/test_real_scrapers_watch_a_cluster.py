@@ -30,6 +30,7 @@ JOBS = {
     ("kubelet", "/metrics/probes"),
     ("cadvisor", ""),
     ("kube-proxy", ""),
+    ("coredns", ""),
     ("kube-controller-manager", ""),
     ("kube-scheduler", ""),
 }
@@ -60,7 +61,7 @@ def adapted(cluster: Cluster, place: Path, into: Path, *more: str) -> Path:
     command = [sys.executable, DIRECTORY / "adapt.py", f"--into={into}", f"--interval={INTERVAL}", f"--for={FOR}"]
     command += [f"--api-server=https://127.0.0.1:{first}", f"--ca-file={place / 'ca.crt'}"]
     command += [f"--credentials-file={place / 'token'}", f"--cadvisor-port={cluster.cadvisor_port}"]
-    command += [f"--proxy-port={cluster.netproxy_port}", f"--controllers-port={first + 4}"]
+    command += [f"--proxy-port={cluster.netproxy_port}", f"--dns-port={first + 6}", f"--controllers-port={first + 4}"]
     subprocess.run([*command, f"--scheduler-port={first + 5}", *more], check=True, timeout=60)
     return into
 
@@ -131,7 +132,7 @@ def test_an_alert_fires_while_a_node_is_dead_and_clears_when_it_is_back(cluster:
     """All of the node is frozen: its ports take connections and never answer, as a host does that hangs."""
     until(lambda: all_up(written_out), limit_s=60)
     assert written_out.firing("NodeAgentDown") == []
-    frozen = [cluster.pids()[name] for name in ("agent", "cadvisor", "netproxy")]
+    frozen = [cluster.pids()[name] for name in ("agent", "cadvisor", "netproxy", "dns")]
     try:
         for pid in frozen:
             os.kill(pid, signal.SIGSTOP)
@@ -139,6 +140,7 @@ def test_an_alert_fires_while_a_node_is_dead_and_clears_when_it_is_back(cluster:
         assert alert["severity"] == "critical"
         assert alert["node"] == f"node-{cluster.slot.number}"
         until(lambda: written_out.firing("NodeMonitorDown") and written_out.firing("NodeProxyDown"), limit_s=60)
+        until(lambda: written_out.firing("NodeNamesDown"), limit_s=60)
         assert written_out.firing("ApiserverDown") == []
     finally:
         for pid in frozen:
