@@ -26,7 +26,6 @@ from netproxy.kernel.mode import Kernel
 from netproxy.kernel.nft import NftTable
 from netproxy.modes import USERSPACE, Mode
 from netproxy.proxy import reserved_ports
-from netproxy.services import Desired
 from netproxy.sources import ApiSource
 from netproxy.state import State, remove_state
 from netproxy.userspace import Userspace, portals_of
@@ -53,9 +52,9 @@ def run(config: Config, stop: threading.Event) -> None:
     try:
         recorder = EventRecorder(client, "kube-proxy", host=config.host)
         try:
-            with announcing(config, client) as served:
+            with announcing(config, client) as announcer:
                 source = partial(ApiSource, client, config.host)
-                _work(Worker(config, source, mode_of(config), recorder, served=served), stop)
+                _work(Worker(config, source, mode_of(config), recorder, announcer=announcer), stop)
         finally:
             recorder.close()
     finally:
@@ -72,15 +71,15 @@ def _work(worker: Worker, stop: threading.Event) -> None:
 
 
 @contextmanager
-def announcing(config: Config, client: Client) -> Iterator[Callable[[Desired], None]]:
+def announcing(config: Config, client: Client) -> Iterator[Announcer | None]:
     """Whom to tell what is served, so that this node may answer for the addresses of load balancers."""
     if not config.load_balancer_pool:
-        yield lambda _desired: None
+        yield None
         return
     announcer = Announcer(client, node=config.host, chain_prefix=config.chain_prefix, pool=config.load_balancer_pool)
     announcer.start()
     try:
-        yield announcer.want
+        yield announcer
     finally:
         announcer.stop()
 

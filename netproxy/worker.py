@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from client import EventRecorder
+from netproxy.announcing.announcer import Announcer
 from netproxy.changes import Changes
 from netproxy.config import Config
 from netproxy.dataplane.plane import DataPlaneError
@@ -35,7 +36,7 @@ SAVE_SHARE = 0.02
 
 
 class Worker:
-    """One proxy at work. Without a recorder, events are only logged. ``served`` is told what a pass has served."""
+    """One proxy at work. Without a recorder, events are only logged. ``announcer`` is told what a pass has served."""
 
     def __init__(
         self,
@@ -44,11 +45,11 @@ class Worker:
         mode: Callable[[State], Mode],
         recorder: EventRecorder | None = None,
         *,
-        served: Callable[[Desired], None] = lambda _desired: None,
+        announcer: Announcer | None = None,
     ) -> None:
         self._config = config
         self._recorder = recorder
-        self._served = served
+        self._announcer = announcer
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._changes = Changes(self._wake.set)
@@ -59,6 +60,9 @@ class Worker:
         self._health = Health()
         self._proxy = Proxy(config, self._mode, self._last, on_trouble=self._tell, healthy=self._healthy)
         self._metrics = ProxyMetrics(self._mode, self._changes)
+        if announcer is not None:
+            announcer.telling.tell = self._assigned
+            self._metrics.registry.register(announcer.telling)
         self.server = HealthServer(
             (config.healthz_bind_address, config.healthz_port),
             health=self._health,
@@ -106,6 +110,12 @@ class Worker:
         if self._recorder is not None and service is not None:
             self._recorder.event(service, "Warning", trouble.reason, trouble.message)
 
+    def _assigned(self, key: tuple[str, str], reason: str, message: str) -> None:
+        """Tell the service's owner which node answers for its address."""
+        service = self._source.service(*key)
+        if self._recorder is not None and service is not None:
+            self._recorder.event(service, "Normal", reason, message)
+
     def _healthy(self) -> bool:
         return self._mode.alive and self._health.synced(time.monotonic())
 
@@ -134,7 +144,8 @@ class Worker:
             desired = read()
             if done := self._proxy.sync(desired):
                 log.info("%s", done)
-            self._served(desired)
+            if self._announcer is not None:
+                self._announcer.want(desired)
             self._check(begin)
             save_s = self._save(begin)
         except PortalError as error:

@@ -17,6 +17,7 @@ from netproxy.announcing.addresses import Addresses
 from netproxy.announcing.election import BEAT_S, FENCE_S, Seen, decide, next_look_s
 from netproxy.announcing.heart import Heart
 from netproxy.announcing.leases import Leases
+from netproxy.announcing.telling import Key, Telling
 from netproxy.services import Desired
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,9 @@ class Announcer:
         self._stop = threading.Event()
         self._leases = Leases(client, node, self._wake.set)
         self._node = Informer(client, Node, fields=f"metadata.name={node}", on_change=self._node_changed)
-        self._served: frozenset[str] = frozenset()
+        self.telling = Telling(node)
+        self._services: dict[str, frozenset[Key]] = {}
+        """Addresses of the pool to the services that they lead to from here."""
         self._known = False
         self._heart = Heart(self._beat, self._leases.begin_anew, self._wake.set)
         self._elsewhere: frozenset[str] = frozenset()
@@ -66,10 +69,14 @@ class Announcer:
 
     def want(self, desired: Desired) -> None:
         """What is served here now. An address without an endpoint that it leads to is left to a node that has one."""
-        addresses = {ip for port in desired.ports.values() if port.endpoints for ip in port.load_balancer_ips}
-        served = frozenset(address for address in addresses if address in self._pool)
-        if served != self._served or not self._known:
-            self._served, self._known = served, True
+        services: dict[str, frozenset[Key]] = {}
+        for port in desired.ports.values():
+            for address in port.load_balancer_ips if port.endpoints else ():
+                if address in self._pool:
+                    key = (port.name.namespace, port.name.service)
+                    services[address] = services.get(address, frozenset()) | {key}
+        if services != self._services or not self._known:
+            self._services, self._known = services, True
             self._wake.set()
 
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
@@ -95,6 +102,7 @@ class Announcer:
         if not self._known or not (self._to_tell or self._leases.holders()):
             return
         try:
+            self.telling.answering({})
             for address in self._addresses.remove():
                 log.info("address given back address=%s", address)
                 self._leases.give_back(address)
@@ -105,7 +113,7 @@ class Announcer:
 
     def _look(self) -> float | None:
         """One look; seconds until the next."""
-        if not self._served and not self._to_tell and not self._leases.holders():
+        if not self._services and not self._to_tell and not self._leases.holders():
             return None
         began = boot_time()
         present = self._addresses.present()
@@ -150,7 +158,7 @@ class Announcer:
             return frozenset()
         horizon = boot_time() - _STRANGER_S
         self._refused = {address: at for address, at in self._refused.items() if at > horizon}
-        return self._served - self._refused.keys()
+        return frozenset(self._services.keys() - self._refused.keys())
 
     def _beat(self) -> None:
         self._leases.beat(self._node.get("", self._me))
@@ -180,6 +188,7 @@ class Announcer:
             log.warning("address not claimed address=%s error=%s", address, error)
             return False
         if taken:
+            self.telling.claimed(instead_of=holder)
             log.info("address claimed address=%s instead_of=%s", address, holder or "nobody")
         return taken
 
@@ -192,6 +201,7 @@ class Announcer:
                 self._to_tell[address] = _REPEATS
         if present.keys() - hold and (gone := self._addresses.remove(but=hold)):
             log.info("no longer answering for addresses=%s", ",".join(gone))
+        self.telling.answering({address: self._services.get(address, frozenset()) for address in hold})
         self._to_tell = {address: left for address, left in self._to_tell.items() if address in hold}
         for address, left in self._to_tell.items():
             if left:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from api.coordination import Lease
-from api.core import Node, Service
+from api.core import Event, Node, Service
 from api.core.service import ServicePort, ServiceSpec
 from api.discovery import Endpoint, EndpointConditions, EndpointSlice, SlicePort
 from api.meta import ObjectMeta
@@ -67,6 +67,16 @@ class Machine:
         return f" {ADDRESS}/32 " in self.addresses
 
     @property
+    def metrics(self) -> str:
+        return self.space.run("curl", "-s", "--noproxy", "*", "--max-time", "10", "http://127.0.0.1:10256/metrics")
+
+    @property
+    def announced(self) -> str:
+        """Its series of the address."""
+        found = [line for line in self.metrics.splitlines() if line.startswith("metallb_speaker_announced{")]
+        return "".join(line for line in found if f'ip="{ADDRESS}"' in line)
+
+    @property
     def mac(self) -> str:
         return self.space.run("ip", "-oneline", "link", "show", "eth0").partition("link/ether ")[2].split()[0]
 
@@ -107,6 +117,18 @@ class Network:
                 ask(client)
             finally:
                 client.close()
+
+    def said_of_the_service(self) -> list[str]:
+        """What `kubectl describe service` shows as events."""
+        found: list[str] = []
+
+        def ask(client: Client) -> None:
+            uid = client.get(Service, "web", "default").metadata.uid
+            events = client.list(Event, "default", fields=f"involvedObject.uid={uid}").items
+            found.extend(event.message for event in events if event.reason == "nodeAssigned" and event.type == "Normal")
+
+        self.asked(ask)
+        return found
 
     def taken_over_by(self, machine: Machine) -> None:
         """Until this one alone has the address, the client knows it by this one's MAC, and is answered."""
@@ -213,6 +235,13 @@ def test_one_node_answers_and_a_client_reaches_the_service_by_it(network: Networ
     holder = network.holder()
     network.taken_over_by(holder)
     assert "steer-lb" in holder.addresses
+    series = (
+        f'metallb_speaker_announced{{ip="{ADDRESS}",node="{holder.name}",protocol="layer2",service="default/web"}} 1.0'
+    )
+    assert holder.announced == series
+    assert network.other(holder).announced == ""
+    told = f'announcing from node "{holder.name}" with protocol "layer2"'
+    until(lambda: told in network.said_of_the_service())
 
 
 def test_a_holder_that_is_killed_is_followed_by_another(network: Network) -> None:
@@ -222,6 +251,8 @@ def test_a_holder_that_is_killed_is_followed_by_another(network: Network) -> Non
     first.stop(signal.SIGKILL)
     network.taken_over_by(second)
     assert not first.has_address, "the kernel takes it away, though nobody is left who would"
+    assert "\nnetproxy_load_balancer_takeovers_total 1.0\n" in second.metrics
+    assert second.announced
     first.start()
     until(lambda: "netproxy started" in first.log)
     network.taken_over_by(second)
