@@ -1,6 +1,7 @@
 """The agent's port: who gets an answer, and logs."""
 
 import threading
+from pathlib import Path
 
 import pytest
 import urllib3
@@ -85,6 +86,28 @@ def test_pods_metrics_and_logs_are_told(shared: Cluster) -> None:
     identity = pod.status.container_statuses[0].container_id.removeprefix("docker://")
     assert link.name == f"web_{shared.namespace}_main-{identity}.log"
     assert "one" in link.read_text()
+
+
+@pytest.mark.docker
+def test_what_containers_hold_is_told_as_the_kubelet_tells_it(shared: Cluster) -> None:
+    """Bytes on the disk, open files, sockets; and file systems as they are now, not as they were at the start."""
+    agent = shared.start_agent()
+    shared.create("holder", "head -c 3000000 /dev/zero >/kept; exec sleep 1000 7</kept 8</kept")
+    pod = shared.wait_pod("holder", ready)
+    identity = pod.status.container_statuses[0].container_id.removeprefix("docker://")
+    (process,) = [one.pid for one in agent.cache.all() if one.id == identity]
+    where = f'namespace="{shared.namespace}",pod="holder"'
+    with client(shared, master(shared)) as pool:
+
+        def told(name: str, labels: str = 'container="main"') -> float:
+            text = pool.request("GET", url(agent, "/metrics/cadvisor")).data.decode()
+            lines = [one for one in text.splitlines() if one.startswith(f"{name}{{{labels}") and where in one]
+            return float(lines[0].split()[-1]) if lines else -1.0
+
+        wait_until(lambda: told("container_fs_usage_bytes") >= 3_000_000, timeout_s=60)
+        assert told("container_file_descriptors") == len(list(Path(f"/proc/{process}/fd").iterdir()))
+        assert told("container_sockets") == 0
+        assert told("container_threads") == 1
 
 
 @pytest.mark.docker

@@ -81,7 +81,7 @@ def test_it_comes_up_says_where_to_look_tells_of_a_dead_agent_and_goes(cluster: 
             )
         finally:
             os.kill(agent, signal.SIGCONT)
-        until(lambda: not firing(), limit_s=90, what="the alert to clear")
+        until(lambda: "NodeAgentDown" not in firing(), limit_s=90, what="the alert to clear")
         first = (directory / "prometheus.pid").read_text()
         assert "Prometheus watches the cluster" in run("up")
         assert (directory / "prometheus.pid").read_text() != first

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from dnslib import DNSRecord
 
 from tests.e2e import guestbook as book
 from tests.e2e.clusters import Cluster, free_slot
@@ -21,6 +22,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield made
     finally:
         made.remove()
+
+
+@pytest.fixture(scope="package")
+def look_up(cluster: Cluster) -> Callable[[], object]:
+    """Asks the name server for the address of the API: nobody else of these tests asks it for anything."""
+    question = DNSRecord.question("kubernetes.default.svc.cluster.local")
+    return lambda: question.send(cluster.dns_address, 53, timeout=10)
 
 
 @pytest.fixture(scope="package")

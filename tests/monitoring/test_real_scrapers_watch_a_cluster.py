@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -95,7 +95,7 @@ def test_every_target_is_up_written_out_and_discovered(written_out: Scraper, dis
 
 
 def test_every_query_of_a_panel_or_an_alert_finds_series(
-    kubectl: Kubectl, written_out: Scraper, discovered: Scraper
+    kubectl: Kubectl, written_out: Scraper, discovered: Scraper, look_up: Callable[[], object]
 ) -> None:
     for scraper in (written_out, discovered):
         until(lambda scraper=scraper: scraper.series("scheduler_pod_scheduling_sli_duration_seconds_count"), limit_s=60)
@@ -112,6 +112,7 @@ def test_every_query_of_a_panel_or_an_alert_finds_series(
         found: set[str] = set()
 
         def all_found(scraper: Scraper = scraper, found: set[str] = found) -> bool:
+            look_up()
             found.update(one for one in asked if one not in found and scraper.series(one))
             return len(found) == len(asked)
 

@@ -50,7 +50,10 @@ def at_work(volume: Path) -> list[Object]:
 
 
 @pytest.fixture(scope="module")
-def scrapes(cluster: Cluster, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Scrapes:
+def scrapes(
+    cluster: Cluster, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory, look_up: Callable[[], object]
+) -> Scrapes:
+    look_up()
     kubectl.create(*at_work(tmp_path_factory.mktemp("volume")))
     node, first = f"/api/v1/nodes/node-{cluster.slot.number}/proxy", cluster.slot.first_port
 
