@@ -68,8 +68,9 @@ class Routes:
             ),
             *metrics.render_machine(snapshot.machine),
             *metrics.render_self(read_errors=self._monitor.read_errors, docker_failures=self._watch.failures),
+            "",
         ]
-        return Response(200, metrics.CONTENT_TYPE, ("\n".join(lines) + "\n").encode(errors="replace"))
+        return Response(200, metrics.CONTENT_TYPE, "\n".join(lines).encode(errors="replace"))
 
     def _machine(self, _request: Request, _rest: str) -> Response:
         return _json(rest.machine_document(self._monitor.snapshot().machine))

@@ -22,8 +22,10 @@ _memory_stat = Picked(
 _NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
-def read_cpu(directories: Directories, read: Read) -> CpuSample | None:
-    """User and system time come in clock ticks (10 ms), the total in nanoseconds."""
+def read_cpu(directories: Directories, read: Read, *, cfs: bool = True) -> CpuSample | None:
+    """User and system time come in clock ticks (10 ms), the total in nanoseconds. ``cfs``: whether a quota may be
+    enforced, which is counted in a file of its own.
+    """
     if "cpuacct" not in directories:
         return None
     usage = read(directories["cpuacct"] + "/cpuacct.usage")
@@ -31,14 +33,14 @@ def read_cpu(directories: Directories, read: Read) -> CpuSample | None:
     if usage is None or ticks is None:
         return None
     split = parse_flat(ticks)
-    cfs = parse_flat(read(directories.get("cpu", "") + "/cpu.stat") or b"")
+    enforced = parse_flat(read(directories.get("cpu", "") + "/cpu.stat") or b"") if cfs else {}
     return CpuSample(
         usage_ns=int(usage),
         user_ns=split[b"user"] * _NS_PER_TICK,
         system_ns=split[b"system"] * _NS_PER_TICK,
-        cfs_periods=cfs.get(b"nr_periods", 0),
-        cfs_throttled_periods=cfs.get(b"nr_throttled", 0),
-        cfs_throttled_ns=cfs.get(b"throttled_time", 0),
+        cfs_periods=enforced.get(b"nr_periods", 0),
+        cfs_throttled_periods=enforced.get(b"nr_throttled", 0),
+        cfs_throttled_ns=enforced.get(b"throttled_time", 0),
     )
 
 

@@ -39,7 +39,8 @@ def read_container(
     `failed`: told of each reader (READERS) that fails, whose part is then left out; None raises what it raises.
     """
     roots = roots or Roots()
-    cpu = _guarded("cpu", lambda: _read_cpu(cgroup, read), None, failed)
+    cfs = limits is None or limits.cpu_quota_us is not None  # without a quota nothing is enforced, nor counted
+    cpu = _guarded("cpu", lambda: _read_cpu(cgroup, read, cfs=cfs), None, failed)
     now = time.time()  # beside the reading that rates are taken of
     memory = _guarded("memory", lambda: _read_memory(cgroup, roots, read), None, failed)
     untold: tuple[int | None, int | None] = (None, None)
@@ -75,9 +76,9 @@ def read_limits(cgroup: Cgroup) -> Limits:
     return cgroup_v2.read_limits(cgroup.directories[""], read_optional)
 
 
-def _read_cpu(cgroup: Cgroup, read: Read) -> CpuSample | None:
+def _read_cpu(cgroup: Cgroup, read: Read, *, cfs: bool) -> CpuSample | None:
     if cgroup.version == 1:
-        return cgroup_v1.read_cpu(cgroup.directories, read)
+        return cgroup_v1.read_cpu(cgroup.directories, read, cfs=cfs)
     return cgroup_v2.read_cpu(cgroup.directories[""], read)
 
 

@@ -12,7 +12,8 @@ from collections.abc import Callable
 # Gives a file's whole content, or None where there is none.
 Read = Callable[[str], bytes | None]
 
-_CHUNK = 65536
+# A page: Python sets the whole of it aside before it reads, and most files are shorter.
+_CHUNK = 4096
 # seq_file hands out a page at a time and stops before a record that does not fit; no record read here is longer than
 # 1 KiB, so less than half a page is always the whole file and the read that would only say "end" can be spared.
 _SURELY_WHOLE = 2048

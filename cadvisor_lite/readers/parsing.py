@@ -75,17 +75,27 @@ def parse_proc_cgroup(text: str) -> dict[str, str]:
 
 def parse_blkio(total_bytes: bytes | None, operations: bytes | None) -> tuple[DeviceIoSample, ...]:
     """v1's blkio.throttle.io_service_bytes and io_serviced: `MAJ:MIN Read N` lines, then one `Total N`."""
-    counters: dict[str, dict[str, int]] = {}
-    for data, fields in ((total_bytes, _BLKIO_BYTES), (operations, _BLKIO_OPERATIONS)):
-        for line in (data or b"").splitlines():
-            words = line.split()
-            if len(words) == 3 and words[1] in fields:
-                counters.setdefault(words[0].decode(), {})[fields[words[1]]] = int(words[2])
-    return tuple(DeviceIoSample(device, **values) for device, values in counters.items())
+    amounts, counts = _blkio(total_bytes), _blkio(operations)
+    devices = dict.fromkeys((*amounts, *counts))
+    return tuple(
+        DeviceIoSample(device.decode(), *amounts.get(device, _NO_IO), *counts.get(device, _NO_IO)) for device in devices
+    )
 
 
-_BLKIO_BYTES = {b"Read": "read_bytes", b"Write": "write_bytes"}
-_BLKIO_OPERATIONS = {b"Read": "reads", b"Write": "writes"}
+_NO_IO = (0, 0)
+
+
+def _blkio(data: bytes | None) -> dict[bytes, tuple[int, int]]:
+    """Read and written, by device. The kernel writes a device's lines together, and the total has no device."""
+    words = data.split() if data else []
+    found: dict[bytes, tuple[int, int]] = {}
+    for at in range(1, len(words) - 1, 3):
+        kind = words[at]
+        if kind == b"Read":
+            found[words[at - 1]] = (int(words[at + 1]), found.get(words[at - 1], _NO_IO)[1])
+        elif kind == b"Write":
+            found[words[at - 1]] = (found.get(words[at - 1], _NO_IO)[0], int(words[at + 1]))
+    return found
 
 
 def parse_io_stat(data: bytes | None) -> tuple[DeviceIoSample, ...]:

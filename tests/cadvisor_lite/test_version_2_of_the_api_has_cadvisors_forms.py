@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +69,8 @@ def test_the_rate_between_two_samples_is_told_in_nanocores_and_never_across_a_re
     assert newest.cpu is not None
     cpu = newest.cpu
     now = time.time()
-    reset = replace(newest, time_s=now - 30, cpu=replace(cpu, usage_ns=cpu.usage_ns + 10**9))
-    before = replace(newest, time_s=now - 10, cpu=replace(cpu, usage_ns=cpu.usage_ns - 5 * 10**9))
+    reset = newest._replace(time_s=now - 30, cpu=cpu._replace(usage_ns=cpu.usage_ns + 10**9))
+    before = newest._replace(time_s=now - 10, cpu=cpu._replace(usage_ns=cpu.usage_ns - 5 * 10**9))
     tracked.history.clear()
     tracked.history.extend([reset, before])
     (stats,) = (info["stats"] for info in ask(f"v2.1/stats/{APP}", type="docker", count=3).json().values())

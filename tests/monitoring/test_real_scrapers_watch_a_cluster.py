@@ -100,7 +100,7 @@ def test_every_query_of_a_panel_or_an_alert_finds_series(
     for scraper in (written_out, discovered):
         until(lambda scraper=scraper: scraper.series("scheduler_pod_scheduling_sli_duration_seconds_count"), limit_s=60)
     kubectl.create(pod("late"))  # something must happen while they look on
-    kubectl.create(service("deserted", 80))
+    kubectl.create(service("deserted", 80), service("late", 80))
     refused = kubectl.try_it("get", "--raw", "/api/v1/namespaces/default/services/deserted:80/proxy/")
     assert "no endpoints available" in refused.stderr  # a 503, which an alert counts
     expressions = [query.expression for one in dashboards.ALL for panel in one.panels for query in panel.queries]
