@@ -82,17 +82,34 @@ def _unknown(value: Any, shape: Shape, path: str) -> Iterator[str]:
             yield from _unknown(item, shape.item, f"{path}.{key}")
 
 
+class _Pairs(list[tuple[str, Any]]):
+    """An object of JSON as it was written."""
+
+
 def duplicate_keys(data: bytes | str) -> list[str]:
-    """Names of keys that stand twice in one object of a JSON text; the first hundred."""
-    found: list[str] = []
+    """Paths (``spec.containers[0].image``) of keys that stand twice in one object of a JSON text; the first hundred."""
+    doubled = False
 
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        result: dict[str, Any] = {}
-        for key, value in items:
-            if key in result and len(found) < _FOUND_MAX:
-                found.append(key)
-            result[key] = value
-        return result
+    def read(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal doubled
+        made = dict(pairs)
+        doubled = doubled or len(made) != len(pairs)
+        return made
 
-    json.loads(data, object_pairs_hook=pairs)
-    return found
+    json.loads(data, object_pairs_hook=read)
+    # Hardly any text has one: only then is it worth its price to say where.
+    return list(islice(_doubles(json.loads(data, object_pairs_hook=_Pairs), ""), _FOUND_MAX)) if doubled else []
+
+
+def _doubles(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, _Pairs):
+        seen: set[str] = set()
+        for key, item in value:
+            at = f"{path}.{key}" if path else key
+            if key in seen:
+                yield at
+            seen.add(key)
+            yield from _doubles(item, at)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _doubles(item, f"{path}[{index}]")

@@ -38,5 +38,6 @@ def test_a_wrong_type_is_not_strictness_business(document: object) -> None:
 
 
 def test_keys_given_twice_are_named() -> None:
-    assert duplicate_keys('{"a":1,"b":{"c":1,"c":2},"a":3}') == ["c", "a"]
+    assert duplicate_keys('{"a":1,"b":{"c":1,"c":2},"a":3}') == ["b.c", "a"]
+    assert duplicate_keys('{"a":[{},{"b":1,"b":[{"c":1,"c":2}]}]}') == ["a[1].b", "a[1].b[0].c"]
     assert duplicate_keys(b'{"a":{"x":1},"b":{"x":1}}') == []

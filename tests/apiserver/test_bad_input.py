@@ -22,7 +22,7 @@ def test_unknown_fields_are_refused_warned_of_or_pruned(admin: Api, namespace: s
 def test_a_key_given_twice_is_refused_under_strict(admin: Api, namespace: str) -> None:
     body = b'{"metadata":{"name":"a","name":"b"}}'
     refused = admin.post(f"/api/v1/namespaces/{namespace}/configmaps?fieldValidation=Strict", body)
-    assert refused.json["message"] == 'strict decoding error: duplicate field "name"'
+    assert refused.json["message"] == 'strict decoding error: duplicate field "metadata.name"'
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ async def patch(backend: Backend, call: Call) -> Response:
     def wanted(item: Item) -> Scale:
         before = _scale_of(item.decode())
         document = applied(media, msgspec.json.decode(encode(before)), body, Scale)
-        scale, _ = from_plain(document, _SCALE, Scale, validation=call.field_validation)
+        scale, call.warnings[:] = from_plain(document, _SCALE, Scale, validation=call.field_validation)
         if scale.metadata.resource_version == before.metadata.resource_version:
             scale.metadata.resource_version = ""
         return scale
