@@ -6,11 +6,13 @@ A node deleted from outside is registered again.
 
 import logging
 import threading
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from agent.config import Config
 from agent.node.status import NodeObserved, new_node, node_labels, node_status, same_but_heartbeat
+from agent.pods import clock
 from api.codec import plain
 from api.coordination import Lease, LeaseSpec
 from api.core import Node, NodeStatus, ObjectReference
@@ -46,7 +48,7 @@ class NodeKeeper:
         self._stop = threading.Event()
         self._look = threading.Event()
         self._reported: NodeStatus | None = None
-        self._reported_at: datetime | None = None
+        self._reported_s = 0.0  # monotonic
         self._uid = ""
         self._doubted = False
         self._threads = [
@@ -92,11 +94,11 @@ class NodeKeeper:
 
     def _report(self) -> None:
         """Registers when needed; patches the status when it has changed, or has not been sent for a while."""
-        now = datetime.now(UTC)
+        now = clock.now()
         observed = self._observe()
-        if self._reported is not None and self._reported_at is not None:
+        if self._reported is not None:
             status = node_status(self._config, observed, self._reported, now)
-            age_s = (now - self._reported_at).total_seconds()
+            age_s = time.monotonic() - self._reported_s
             same = same_but_heartbeat(status, self._reported) and not self._doubted
             if self._uid and same and age_s < self._config.status_s:
                 return
@@ -112,7 +114,7 @@ class NodeKeeper:
         # Lists are given whole in a merge patch.
         patch = {"status": plain(status)}
         self._client.patch(Node, self._config.node, "", patch, subresource="status", form="merge")
-        self._reported, self._reported_at = status, now
+        self._reported, self._reported_s = status, time.monotonic()
 
     def seen(self, node: Node) -> None:
         """What the API has. Conditions that another has set (Unknown, for a node that was cut off) are set right."""

@@ -12,7 +12,7 @@ from agent.pods.memory import Memory
 from agent.pods.observed import Failure
 from agent.pods.plan import StartContainer, Terminate, plan
 from api.core import ConfigMap
-from tests.agent.cluster import Cluster, ready, restarts, wait_until, waiting_reason
+from tests.agent.cluster import NODE, Cluster, ready, restarts, wait_until, waiting_reason
 from tests.agent.facts import NOW, ended, observed, pod, record, sandbox
 
 HOURS = (-1, 1)
@@ -61,6 +61,23 @@ def put_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
         monkeypatch.setattr("agent.pods.clock.now", lambda: datetime.now(UTC) + timedelta(hours=hours))
 
     return put
+
+
+@pytest.mark.docker
+def test_the_nodes_status_is_told_also_after_the_clock_was_put_back(
+    cluster: Cluster, put_clock: Callable[[int], None]
+) -> None:
+    agent = cluster.start_agent(status_s=0.2)
+    report = ("patch/status", "Node", NODE)
+    wait_until(lambda: report in cluster.api.calls)
+    put_clock(-1)
+    before = cluster.api.calls.count(report)
+
+    def told() -> bool:
+        agent.keeper.look()
+        return cluster.api.calls.count(report) > before + 1
+
+    wait_until(told)
 
 
 @pytest.mark.docker
