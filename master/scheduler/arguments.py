@@ -13,8 +13,8 @@ import msgspec
 
 from api.core.affinity import NodeAffinity
 from api.struct import wire_name
-from master.scheduler.cluster import NodeState
 from master.scheduler.filters import Filter, Refusal, resources
+from master.scheduler.nodestate import NodeState
 from master.scheduler.scores import MAX, Score, preferred_affinity
 from master.scheduler.strategies import Worth, balanced, fit, least, most, ratio
 from master.scheduler.terms import selects, term_holds

@@ -8,10 +8,11 @@ from itertools import chain, islice
 from typing import Any
 
 from master.scheduler.change import NOTHING, Change
-from master.scheduler.cluster import Cluster, NodeState
+from master.scheduler.cluster import Cluster
 from master.scheduler.filters import UNFIT, Refusal
 from master.scheduler.looking import view_of
 from master.scheduler.looks import Look, Looks
+from master.scheduler.nodestate import NodeState
 from master.scheduler.nominations import refusal_beside_nominated
 from master.scheduler.profile import Profile, first_refusal
 from master.scheduler.roster import Roster

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from api.core import Taint
 from master.scheduler.amounts import EVERY_ADDRESS
 from master.scheduler.change import Change
-from master.scheduler.cluster import NodeState
+from master.scheduler.nodestate import NodeState
 from master.scheduler.reading import Reads
 from master.scheduler.terms import selects, tolerated
 from master.scheduler.wish import Shape, Wish
@@ -171,11 +171,11 @@ def volume_restrictions(wish: Wish, state: NodeState) -> Refusal | None:
 
 
 def topology_spread(wish: Wish, state: NodeState) -> Refusal | None:
-    for wanted, tally, most in wish.view.spread:
+    for wanted, counts, most in wish.view.spread:
         domain = state.labels.get(wanted.key)
         if domain is None:
             return _NO_DOMAIN
-        if tally.counts.get(domain, 0) > most:
+        if counts.get(domain, 0) > most:
             return _UNEVEN
     return None
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from master.scheduler.cluster import Cluster, NodeState
+from master.scheduler.cluster import Cluster
 from master.scheduler.filters import bears_taints, matches_node
+from master.scheduler.nodestate import NodeState
 from master.scheduler.tallies import Tally
 from master.scheduler.terms import Near, Pattern, Spread
 from master.scheduler.views import NOTHING_NEAR, Evenness, Placed, View
@@ -56,7 +57,7 @@ def _evenness(wish: Wish, constraints: tuple[Spread, ...], cluster: Cluster) -> 
         tally = _spread_tally(wish, one, keys, cluster)
         least = tally.least() if tally.domains >= one.min_domains else 0
         own = tally.matches(wish, cluster.tallies.spaces)
-        found.append(Evenness(one, tally, one.max_skew + least - own))
+        found.append(Evenness(one, tally.counts, one.max_skew + least - own))
     return tuple(found)
 
 

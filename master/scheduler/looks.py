@@ -7,8 +7,9 @@ holds until the node is written again. So a look at a node costs little more tha
 from collections import OrderedDict
 from typing import NamedTuple
 
-from master.scheduler.cluster import Cluster, NodeState
+from master.scheduler.cluster import Cluster
 from master.scheduler.filters import Refusal
+from master.scheduler.nodestate import NodeState
 from master.scheduler.profile import Profile
 from master.scheduler.wish import Wish
 

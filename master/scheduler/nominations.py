@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from master.scheduler.cluster import Cluster, NodeState
+from master.scheduler.cluster import Cluster
 from master.scheduler.filters import Refusal
 from master.scheduler.looking import view_of
+from master.scheduler.nodestate import NodeState
 from master.scheduler.profile import Profile
 from master.scheduler.wish import Wish
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from master.scheduler.budgets import Budget, breaking
-from master.scheduler.cluster import Cluster, NodeState
+from master.scheduler.cluster import Cluster
 from master.scheduler.decision import sentence
 from master.scheduler.filters import Refusal
+from master.scheduler.nodestate import NodeState
 from master.scheduler.nominations import refusal_beside_nominated
 from master.scheduler.profile import Profile
 from master.scheduler.wish import Wish

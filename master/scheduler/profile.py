@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from master.scheduler.arguments import NO_TUNING, Tuning
 from master.scheduler.change import ANYTHING, NOTHING, Change
-from master.scheduler.cluster import NodeState
 from master.scheduler.filters import FILTERS, Filter, Refusal
+from master.scheduler.nodestate import NodeState
 from master.scheduler.reading import Reads
 from master.scheduler.scores import SCORES, Rate, Score
 from master.scheduler.wish import Wish

@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from master.scheduler.cluster import Cluster, NodeState, count
+from master.scheduler.cluster import Cluster
 from master.scheduler.filters import UNFIT, Refusal
 from master.scheduler.looks import Look, Verdict
+from master.scheduler.nodestate import NodeState, count
 from master.scheduler.nominations import refusal_beside_nominated
 from master.scheduler.profile import Profile
 from master.scheduler.scores import zone_spread

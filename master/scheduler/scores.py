@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from master.scheduler.cluster import NodeState
+from master.scheduler.nodestate import NodeState
 from master.scheduler.reading import Reads
 from master.scheduler.terms import term_holds, tolerated
 from master.scheduler.wish import Wish
@@ -111,11 +111,11 @@ def pod_affinity(wish: Wish, state: NodeState) -> float:
 def topology_spread(wish: Wish, state: NodeState) -> float:
     """Matching pods in the node's domains; a domain weighs more the fewer of its kind there are."""
     total = 0.0
-    for wanted, tally, _ in wish.view.soft_spread:
+    for wanted, counts, _ in wish.view.soft_spread:
         domain = state.labels.get(wanted.key)
         if domain is None:
             return math.inf
-        total += tally.counts.get(domain, 0) * math.log(tally.domains + 2) + wanted.max_skew - 1
+        total += counts.get(domain, 0) * math.log(len(counts) + 2) + wanted.max_skew - 1
     return total
 
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
-from master.scheduler.cluster import NodeState
+from master.scheduler.nodestate import NodeState
 from master.scheduler.scores import MAX, Rate
 from master.scheduler.wish import Wish
 

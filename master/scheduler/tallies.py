@@ -2,13 +2,10 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import TYPE_CHECKING
 
+from master.scheduler.nodestate import NodeState
 from master.scheduler.terms import Labels, Pattern
-
-if TYPE_CHECKING:
-    from master.scheduler.cluster import NodeState
-    from master.scheduler.wish import Wish
+from master.scheduler.wish import Wish
 
 _KEPT = 256
 
@@ -20,7 +17,7 @@ class Tally:
     """
 
     def __init__(
-        self, patterns: tuple[Pattern, ...], key: str, *, living: bool, eligible: Callable[["NodeState"], bool]
+        self, patterns: tuple[Pattern, ...], key: str, *, living: bool, eligible: Callable[[NodeState], bool]
     ) -> None:
         self.counts: dict[str, int] = {}
         self.total = 0
@@ -43,7 +40,7 @@ class Tally:
             self._least += 1
         return self._least if self._levels else 0
 
-    def matches(self, wish: "Wish", spaces: Mapping[str, Labels]) -> bool:
+    def matches(self, wish: Wish, spaces: Mapping[str, Labels]) -> bool:
         if self._living and wish.deleting:
             return False
         return all(pattern.matches(wish.namespace, wish.labels, spaces) for pattern in self._patterns)
@@ -52,7 +49,7 @@ class Tally:
     def depends_on_spaces(self) -> bool:
         return any(pattern.spaces for pattern in self._patterns)
 
-    def add_node(self, state: "NodeState") -> None:
+    def add_node(self, state: NodeState) -> None:
         domain = state.labels.get(self._key)
         if domain is None or not self._eligible(state):
             return
@@ -71,7 +68,7 @@ class Tally:
             del self._nodes[domain]
             self._unset(domain)
 
-    def count(self, node_name: str, wish: "Wish", sign: int, spaces: Mapping[str, Labels]) -> None:
+    def count(self, node_name: str, wish: Wish, sign: int, spaces: Mapping[str, Labels]) -> None:
         """A pod has come to a node (1) or has gone from it (-1)."""
         domain = self._members.get(node_name)
         if domain is not None and self.matches(wish, spaces):
@@ -98,7 +95,7 @@ class Tallies:
         self._kept: OrderedDict[Hashable, Tally] = OrderedDict()
         self.spaces: dict[str, Labels] = {}
 
-    def get(self, key: Hashable, make: Callable[[], Tally], nodes: Iterable["NodeState"]) -> Tally:
+    def get(self, key: Hashable, make: Callable[[], Tally], nodes: Iterable[NodeState]) -> Tally:
         """The tally of that name; made, and filled from all nodes, when there is none."""
         tally = self._kept.get(key)
         if tally is None:
@@ -112,11 +109,11 @@ class Tallies:
         self._kept.move_to_end(key)
         return tally
 
-    def count(self, node_name: str, wish: "Wish", sign: int) -> None:
+    def count(self, node_name: str, wish: Wish, sign: int) -> None:
         for tally in self._kept.values():
             tally.count(node_name, wish, sign, self.spaces)
 
-    def add_node(self, state: "NodeState") -> None:
+    def add_node(self, state: NodeState) -> None:
         for tally in self._kept.values():
             tally.add_node(state)
 

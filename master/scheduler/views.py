@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from master.scheduler.tallies import Tally
 from master.scheduler.terms import Spread
 
 Counts = Mapping[str, int]
@@ -23,10 +22,12 @@ class Placed(NamedTuple):
 
 
 class Evenness(NamedTuple):
-    """A spread constraint, the pods that count for it, and how many of them a domain may have for one more."""
+    """A spread constraint, the pods that count for it in each domain, and how many of them a domain may have for one
+    more.
+    """
 
     wanted: Spread
-    tally: Tally
+    counts: Counts
     most: int
 
 

@@ -5,9 +5,10 @@ from typing import Any
 from api.codec import convert
 from api.core import Node, Pod
 from api.defaulting import apply
-from master.scheduler.cluster import Cluster, NodeState
+from master.scheduler.cluster import Cluster
 from master.scheduler.decision import Choice, Chooser
 from master.scheduler.looking import view_of
+from master.scheduler.nodestate import NodeState
 from master.scheduler.profile import Profile
 from master.scheduler.volumes import Volumes
 from master.scheduler.wish import Wish

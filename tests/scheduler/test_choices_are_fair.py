@@ -6,8 +6,8 @@ import pytest
 
 from api.core import Pod
 from master.scheduler import scores
-from master.scheduler.cluster import NodeState
 from master.scheduler.decision import Chooser
+from master.scheduler.nodestate import NodeState
 from master.scheduler.profile import Profile
 from master.scheduler.reading import Reads
 from master.scheduler.wish import Wish

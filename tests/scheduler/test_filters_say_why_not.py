@@ -6,8 +6,8 @@ import pytest
 
 from api.core import Pod
 from master.scheduler.amounts import requests
-from master.scheduler.cluster import NodeState
 from master.scheduler.filters import FILTERS
+from master.scheduler.nodestate import NodeState
 from master.scheduler.profile import Profile
 from master.scheduler.wish import Wish
 from tests.scheduler.made import node, pod, state

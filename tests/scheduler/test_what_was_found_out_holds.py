@@ -9,9 +9,10 @@ import pytest
 
 from api.codec import decode, encode
 from api.core import Node, Pod, PodCondition
-from master.scheduler.cluster import Cluster, NodeState
+from master.scheduler.cluster import Cluster
 from master.scheduler.decision import Chooser
 from master.scheduler.looks import Looks
+from master.scheduler.nodestate import NodeState
 from master.scheduler.picture import kept
 from master.scheduler.profile import Profile
 from master.scheduler.reading import Reads
