@@ -75,7 +75,7 @@ def test_the_nodes_status_is_told_also_after_the_clock_was_put_back(
 
     def told() -> bool:
         agent.keeper.look()
-        return cluster.api.calls.count(report) > before + 1
+        return cluster.api.calls.count(report) > before + 8  # more than changes at the start could make
 
     wait_until(told)
 
