@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard as GrafanaDashboard
 
 from deploy.prometheus import adapt, dashboards
 from tests.monitoring.scrapers import program
@@ -107,6 +110,34 @@ def test_the_committed_dashboards_are_what_the_code_makes(dashboard: dashboards.
     places = {(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}
     assert len(places) == len(panels)
     assert len({panel["title"] for panel in panels}) == len(panels)
+
+
+@pytest.mark.parametrize("dashboard", dashboards.ALL, ids=lambda one: one.uid)
+def test_grafana_knows_every_field_of_a_dashboard(dashboard: dashboards.Dashboard) -> None:
+    """By the types that Grafana publishes of its documents: what they do not know does not come back from them."""
+    register_default_plugins()
+    written = json.loads(dashboards.text_of(dashboard))
+    assert _lost(written, _read_by_grafana(written)) == []
+    written["panels"][0]["gridPos"]["hieght"] = 3
+    assert _lost(written, _read_by_grafana(written)) == [".panels[0].gridPos.hieght"]
+
+
+def _read_by_grafana(document: dict[str, Any]) -> Any:
+    return json.loads(JSONEncoder().encode(GrafanaDashboard.from_json(document)))
+
+
+def _lost(written: Any, read: Any, path: str = "") -> list[str]:
+    """Where what was read differs from what was written; more may have been read, which was left to its default."""
+    if isinstance(written, dict) and isinstance(read, dict):
+        return [
+            one
+            for key, value in written.items()
+            for one in (_lost(value, read[key], f"{path}.{key}") if key in read else [f"{path}.{key}"])
+        ]
+    if isinstance(written, list) and isinstance(read, list) and len(written) == len(read):
+        pairs = enumerate(zip(written, read, strict=True))
+        return [found for at, (one, other) in pairs for found in _lost(one, other, f"{path}[{at}]")]
+    return [] if written == read else [path]
 
 
 @pytest.mark.parametrize(
