@@ -1,11 +1,15 @@
 """What the agent leaves among the host's cgroups. Only groups in which nothing runs are ever taken away."""
 
+import time
 from pathlib import Path
 
 from agent.cgroups.drivers import Cgroupfs, Driver, Systemd
 from agent.cgroups.keeper import groups_there
 from agent.cgroups.tree import Tree
 
+# The runtime may still be taking away a container's group when Docker says that the container is gone.
+_PATIENCE_S = 3.0
+_PAUSE_S = 0.05
 _SYSTEMD_RUNS = Path("/run/systemd/system")
 
 
@@ -20,13 +24,18 @@ def seen(root: str) -> list[str]:
 
 
 def cleanup(root: str) -> list[str]:
-    """Takes them away; what was removed, a sentence each. Raises OSError and BusError."""
-    tree, removed = Tree(), []
+    """Takes them away; what was removed, a sentence each. Raises OSError and BusError.
+
+    What is held is tried again for `_PATIENCE_S`, and then stays: it is another's.
+    """
+    tree, removed, deadline = Tree(), [], time.monotonic() + _PATIENCE_S
     for driver in _drivers(tree):
-        for names in groups_there(driver, tree, root):
-            path = driver.path(names)
-            if driver.remove(names):
-                removed.append(f"cgroup /{'/'.join(path)} removed")
+        while left := groups_there(driver, tree, root):
+            gone = [names for names in left if driver.remove(names)]
+            removed += [f"cgroup /{'/'.join(driver.path(names))} removed" for names in gone]
+            if len(gone) == len(left) or time.monotonic() > deadline:
+                break
+            time.sleep(_PAUSE_S)
     return removed
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from docker.api import APIClient
 from docker.errors import APIError, NotFound
 
+from agent.cgroups import traces as cgroup_traces
 from agent.config import Config
 from agent.main import Agent
 from agent.volumes import remove_tree
@@ -155,6 +156,7 @@ class Cluster:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(self._remove_container, rows))
         self._remove_network()
+        cgroup_traces.cleanup(f"/{self.name}")
         remove_tree(self.directory / "data")
         shutil.rmtree(self.directory, ignore_errors=True)
 

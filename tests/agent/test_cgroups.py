@@ -220,3 +220,17 @@ def test_only_what_is_empty_is_taken_away() -> None:
     wait_until(lambda: driver.remove(names))
     assert cleanup("/test-only-empty")
     assert not list(SYS.glob("*/test-only-empty"))
+
+
+def test_a_group_that_is_held_a_moment_longer_is_taken_away_all_the_same() -> None:
+    top = SYS / ("memory" if Tree().version == 1 else "") / "test-held-longer"
+    group = top / "kubepods" / "besteffort" / "podx"
+    group.mkdir(parents=True)
+    process = subprocess.Popen(["sleep", "1"])
+    try:
+        (group / "cgroup.procs").write_text(str(process.pid))
+        assert cleanup("/test-held-longer")
+        assert not top.is_dir()
+    finally:
+        process.kill()
+        process.wait(10)

@@ -111,13 +111,15 @@ def test_fields_select(kubectl: Kubectl, node: Object, created: str) -> None:
 
 
 def test_get_watch_shows_a_pod_come_and_go(kubectl: Kubectl, namespace: str) -> None:
+    kubectl.create(pod("earlier", resources={"requests": {"cpu": "1000"}}), namespace=namespace)
     with kubectl.stream("get", "pods", "-w", "-n", namespace) as stream:
+        stream.until("earlier")  # it looks now
         kubectl.create(pod("visible"), namespace=namespace)
         stream.until("1/1     Running")
         kubectl("delete", "pod", "visible", "-n", namespace)
         shown = stream.until("Terminating")
-    assert "Pending" in shown
-    assert "ContainerCreating" in shown
+    assert re.search(r"visible .* Pending", shown)
+    assert re.search(r"visible .* ContainerCreating", shown)
 
 
 def test_describe_node_tells_its_state(kubectl: Kubectl, node: Object, created: str) -> None:
