@@ -65,6 +65,7 @@ class _Answer:
     def __init__(self) -> None:
         self.status = 0
         self.retry_after = ""
+        self.warnings: list[str] = []
         self.headed = False
         self.whole = False
         self.surplus = False
@@ -106,6 +107,8 @@ class _Answer:
             self._delimited = True
         elif known == b"retry-after":
             self.retry_after = value.decode("latin-1")
+        elif known == b"warning":
+            self.warnings.append(value.decode(errors="replace"))
 
     def on_headers_complete(self) -> None:
         status = self.parser.get_status_code()
@@ -176,6 +179,11 @@ class Connection:
     @property
     def retry_after(self) -> str:
         return self._answer.retry_after
+
+    @property
+    def warnings(self) -> list[str]:
+        """The ``Warning`` headers, as they were sent."""
+        return self._answer.warnings
 
     def pieces(self) -> Iterator[bytes]:
         """The body as it arrives, up to its end."""

@@ -3,6 +3,7 @@
 Proxy variables of the environment are not read: a component's way to its master is what the kubeconfig says.
 """
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,11 @@ T = TypeVar("T")
 Query = Mapping[str, str | int | bool | None]
 
 
+# RFC 7234, section 5.5: a code, who warns, and a quoted text. 299 is what Kubernetes has for people.
+_WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
+_ESCAPED = re.compile(r"\\(.)")
+
+
 class Unreachable(Exception):
     """The API server could not be reached, the connection broke before its answer was whole, or it made no sense."""
 
@@ -38,6 +44,9 @@ class RequestObserver:
 
     def requested(self, method: str, host: str, code: str, took_s: float) -> None:
         """``took_s`` is the time until the head of the answer was there."""
+
+    def warned(self, text: str) -> None:
+        """The server had a warning for whoever asked."""
 
 
 class Stream:
@@ -198,6 +207,9 @@ class Transport:
             code = str(line.connection.ask(request, timeout_s))
         finally:
             self._observer.requested(method, line.server.authority, code, time.monotonic() - began)
+        for sent in line.connection.warnings:
+            if found := _WARNING.match(sent):
+                self._observer.warned(_ESCAPED.sub(r"\1", found[1]))
 
     def close(self) -> None:
         self._closing.set()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from cli.steer.discovery import Discovery, Kind
 from cli.steer.failures import Failure
 from client import Credentials, load_kubeconfig
 from client.kubeconfig import KubeconfigError
-from client.transport import Query, Transport, Unreachable
+from client.transport import Query, RequestObserver, Transport, Unreachable
 
 Object = dict[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -47,7 +48,7 @@ class Session:
 
     @cached_property
     def transport(self) -> Transport:
-        return Transport(self.credentials, user_agent="steer")
+        return Transport(self.credentials, user_agent="steer", observer=_Warnings())
 
     @cached_property
     def discovery(self) -> Discovery:
@@ -103,6 +104,18 @@ class Session:
     def patch(self, kind: Kind, name: str, namespace: str, patch: Any, *, form: str, query: Query | None = None) -> Any:
         path = kind.path(namespace, name)
         return self.call("PATCH", path, body=patch, content_type=PATCH_TYPES[form], query=query)
+
+
+class _Warnings(RequestObserver):
+    """Tells the server's warnings, each once."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def warned(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            print(f"Warning: {text}", file=sys.stderr)
 
 
 def kubeconfig_path(said: str) -> Path:

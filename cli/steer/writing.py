@@ -22,6 +22,20 @@ DRY_RUN = (
                  flag_value="client", help="Only show what would be done: here, or by the server."),
     click.option("-o", "--output", default="", help="Output format: json|yaml|name|jsonpath=…|custom-columns=…"),
 )  # fmt: skip
+_CHECKS = {"strict": "Strict", "true": "Strict", "warn": "Warn", "ignore": "Ignore", "false": "Ignore"}
+
+
+def _check(_: click.Context, __: click.Parameter, said: str) -> str:
+    """The server's word for it. Raises Failure."""
+    if said not in _CHECKS:
+        raise Failure(f'invalid - validate option "{said}"; must be one of: strict (or true), warn, ignore (or false)')
+    return _CHECKS[said]
+
+
+VALIDATE = (
+    click.option("--validate", default="strict", is_flag=False, flag_value="strict", callback=_check,
+                 help="What of unknown and doubled fields: strict refuses them, warn tells, ignore drops them."),
+)  # fmt: skip
 
 
 def options(*groups: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:

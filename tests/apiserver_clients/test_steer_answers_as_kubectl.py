@@ -128,6 +128,14 @@ describe pdb
 describe priorityclass system-node-critical
 create -f claim.yaml
 describe pvc c
+create -f odd.yaml
+create -f odd.yaml --validate=x
+create -f odd.yaml --validate=warn
+replace -f odd.yaml --validate=warn
+apply -f odd.yaml --validate=ignore
+apply -f odd.yaml --validate=warn
+delete cm odd
+create -f odd.yaml --validate=false
 events
 events --for deploy/web
 events --for nosuch/x
@@ -181,6 +189,8 @@ def test_the_same_words_have_the_same_answer(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "limits.yaml").write_text(LIMITS)
     (tmp_path / "claim.yaml").write_text(CLAIM)
+    odd = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: odd, nosuch: 1}\ndata: {a: b}\nnorthis: 2\n"
+    (tmp_path / "odd.yaml").write_text(odd)
     differing = []
     for line in SAME.strip().splitlines():
         words = shlex.split(line.replace("\\\\n", "\\n"))

@@ -10,7 +10,7 @@ from api.core import Pod
 from api.errors import AlreadyExists, ApiError, Conflict, Forbidden, NotFound
 from api.meta import ObjectMeta
 from client import Client, Credentials, Unreachable
-from client.transport import Stream
+from client.transport import RequestObserver, Stream, Transport
 from tests.client.api_server import ApiServer
 
 
@@ -160,3 +160,34 @@ def test_lines_are_put_together_from_pieces() -> None:
 def test_a_line_without_end_is_refused() -> None:
     with pytest.raises(Unreachable, match="a line of more than"):
         list(Pieces(*(b"x" * 2**20 for _ in range(17))).lines())
+
+
+class Heard(RequestObserver):
+    """What the server warned of."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warned(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ('299 - "plain"', ["plain"]),
+        ('299 - "say \\"a\\\\b\\""', ['say "a\\b"']),
+        ('299 - "\u00fcber"', ["\u00fcber"]),
+        ('199 - "of the network"', []),
+        ("299", []),
+        ('299 - "no end', []),
+    ],
+)
+def test_warnings_of_the_server_are_heard(canned: list[Canned], header: str, expected: list[str]) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nWarning: {header}\r\n\r\n{{}}"
+    canned.append(Canned(head.encode()))
+    heard = Heard()
+    transport = Transport(Credentials(server=canned[0].url), observer=heard)
+    assert transport.request("GET", "/") == b"{}"
+    assert heard.warnings == expected
+    transport.close()

@@ -10,7 +10,7 @@ from api.errors import ApiError, Conflict, NotFound
 from cli.steer.manifests import Manifest, manifests
 from cli.steer.session import Object, Session, with_session
 from cli.steer.three_way import three_way
-from cli.steer.writing import DRY_RUN, OPTIONS, each, failed, options, outcome
+from cli.steer.writing import DRY_RUN, OPTIONS, VALIDATE, each, failed, options, outcome
 
 _LAST = "kubectl.kubernetes.io/last-applied-configuration"
 _UNNOTED = (
@@ -22,14 +22,16 @@ _TRIES = 5
 
 
 @click.command("apply")
-@options(OPTIONS, DRY_RUN)
+@options(OPTIONS, VALIDATE, DRY_RUN)
 @with_session
-def command(session: Session, filename: tuple[str, ...], recursive: bool, dry_run: str, output: str) -> None:
+def command(
+    session: Session, filename: tuple[str, ...], recursive: bool, validate: str, dry_run: str, output: str
+) -> None:
     """Apply a configuration to a resource by file name or stdin. It is created if it does not exist yet."""
 
     def apply(item: Manifest) -> None:
         try:
-            done, found = _apply(session, item, dry_run)
+            done, found = _apply(session, item, dry_run, validate)
         except ApiError as error:
             raise failed(error, "applying", item.source) from error
         outcome(item, done, found, form=output, dry_run=dry_run)
@@ -37,13 +39,13 @@ def command(session: Session, filename: tuple[str, ...], recursive: bool, dry_ru
     each(manifests(session, filename, recursive=recursive), apply)
 
 
-def _apply(session: Session, item: Manifest, dry_run: str) -> tuple[str, Object]:
+def _apply(session: Session, item: Manifest, dry_run: str, validate: str) -> tuple[str, Object]:
     """What was done, and what is there now. Read and compared again when another was quicker."""
     namespace = item.namespace(session)
     wanted = _with_note(item.document, namespace)
     query = {
         "fieldManager": "steer-client-side-apply",
-        "fieldValidation": "Strict",
+        "fieldValidation": validate,
         "dryRun": "All" if dry_run == "server" else "",
     }
     for left in reversed(range(_TRIES)):

@@ -111,7 +111,8 @@ def _listed(values: list[str] | None) -> str:
 @with_session
 def whoami(session: Session, output: str) -> None:
     """Check self subject attributes."""
-    answer = session.call("POST", _SELF, body=_review("authentication.k8s.io/v1", "SelfSubjectReview", {}))
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    answer = session.call("POST", _SELF, body=body)
     if output:
         printer(output, name_of=lambda _: "selfsubjectreview.authentication.k8s.io/", as_one=True)([answer])
         return

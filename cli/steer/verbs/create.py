@@ -10,7 +10,7 @@ from api.errors import ApiError
 from cli.steer.failures import Failure
 from cli.steer.manifests import Manifest, manifests
 from cli.steer.session import Session, with_session
-from cli.steer.writing import DRY_RUN, OPTIONS, each, failed, options, outcome
+from cli.steer.writing import DRY_RUN, OPTIONS, VALIDATE, each, failed, options, outcome
 
 # Each with its module; those in the second column are other names for the first.
 _KINDS = (
@@ -53,15 +53,17 @@ class _Kinds(click.Group):
 
 
 @click.group("create", cls=_Kinds, invoke_without_command=True)
-@options(OPTIONS, DRY_RUN)
+@options(OPTIONS, VALIDATE, DRY_RUN)
 @with_session
-def command(session: Session, filename: tuple[str, ...], recursive: bool, dry_run: str, output: str) -> None:
+def command(
+    session: Session, filename: tuple[str, ...], recursive: bool, validate: str, dry_run: str, output: str
+) -> None:
     """Create a resource from a file or from stdin, or of flags."""
     if click.get_current_context().invoked_subcommand is not None:
         return
 
     def create(item: Manifest) -> None:
-        _create(session, item, form=output, dry_run=dry_run)
+        _create(session, item, form=output, dry_run=dry_run, validate=validate)
 
     found = list(manifests(session, filename, recursive=recursive))
     if not found:
@@ -69,7 +71,7 @@ def command(session: Session, filename: tuple[str, ...], recursive: bool, dry_ru
     each(found, create)
 
 
-def _create(session: Session, item: Manifest, *, form: str, dry_run: str) -> None:
+def _create(session: Session, item: Manifest, *, form: str, dry_run: str, validate: str) -> None:
     namespace = item.namespace(session)
     if dry_run == "client":
         meta = {**item.document["metadata"], **({"namespace": namespace} if namespace else {})}
@@ -77,7 +79,7 @@ def _create(session: Session, item: Manifest, *, form: str, dry_run: str) -> Non
         return
     query = {
         "fieldManager": "steer-create",
-        "fieldValidation": "Strict",
+        "fieldValidation": validate,
         "dryRun": "All" if dry_run == "server" else "",
     }
     try:

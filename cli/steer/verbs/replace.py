@@ -8,13 +8,13 @@ from api.errors import ApiError, NotFound
 from cli.steer.failures import Failure
 from cli.steer.manifests import Manifest, manifests
 from cli.steer.session import Object, Session, with_session
-from cli.steer.writing import DRY_RUN, OPTIONS, each, failed, options, outcome
+from cli.steer.writing import DRY_RUN, OPTIONS, VALIDATE, each, failed, options, outcome
 
 _GONE_LIMIT_S = 300.0
 
 
 @click.command("replace")
-@options(OPTIONS, DRY_RUN)
+@options(OPTIONS, VALIDATE, DRY_RUN)
 @click.option("--force", is_flag=True, help="Delete the resource first, then create it again.")
 @click.option("--grace-period", type=int, default=-1, help="With --force: seconds to end gracefully; -1: its own.")
 @with_session
@@ -22,6 +22,7 @@ def command(
     session: Session,
     filename: tuple[str, ...],
     recursive: bool,
+    validate: str,
     dry_run: str,
     output: str,
     force: bool,
@@ -34,9 +35,10 @@ def command(
         try:
             if force:
                 _away(session, item, namespace, grace_period)
-                found = session.call("POST", item.kind.path(namespace), body=item.document)
+                asks = {"fieldManager": "steer-replace", "fieldValidation": validate}
+                found = session.call("POST", item.kind.path(namespace), query=asks, body=item.document)
             else:
-                found = _put(session, item, namespace, dry_run)
+                found = _put(session, item, namespace, dry_run, validate)
         except ApiError as error:
             raise failed(error, "replacing", item.source) from error
         outcome(item, "replaced", found, form=output, dry_run=dry_run)
@@ -44,10 +46,10 @@ def command(
     each(manifests(session, filename, recursive=recursive), replace)
 
 
-def _put(session: Session, item: Manifest, namespace: str, dry_run: str) -> Object:
+def _put(session: Session, item: Manifest, namespace: str, dry_run: str, validate: str) -> Object:
     query = {
         "fieldManager": "steer-replace",
-        "fieldValidation": "Strict",
+        "fieldValidation": validate,
         "dryRun": "All" if dry_run == "server" else "",
     }
     if dry_run == "client":
