@@ -22,6 +22,7 @@ from lightkube.resources.core_v1 import Pod as LightkubePod
 from tests.e2e.clusters import Cluster
 from tests.e2e.doors import Object
 from tests.e2e.guestbook import TEST_IMAGE
+from tests.e2e.waiting import until
 from tests.streaming.conftest import PAGE
 
 # The clients leave sockets and warn of their own calls; that is theirs to mend.
@@ -113,7 +114,7 @@ def test_kr8s_waits_runs_logs_and_forwards(eight: Any, web: Object, talker: str)
     found = kr8s.objects.Pod.get(talker, namespace="default", api=eight)
     found.wait("condition=Ready", timeout=LIMIT_S)
     assert found.ready()
-    assert list(found.logs(tail_lines=2)) == ["line 2", "line 3"]
+    until(lambda: list(found.logs(tail_lines=2)) == ["line 2", "line 3"])
     # It offers a protocol in which its own stdin cannot be: only what a command says is tried.
     done = found.exec(["sh", "-c", "echo out; echo err >&2"])
     assert (done.stdout, done.stderr, done.returncode) == (b"out\n", b"err\n", 0)
@@ -130,7 +131,7 @@ def test_lightkube_waits_runs_and_logs(light: lightkube.Client, web: Object) -> 
     try:
         ready = light.wait(LightkubePod, name, for_conditions=["Ready"])
         assert ready.status.phase == "Running"
-        assert list(light.log(name, newlines=False)) == ["line 1", "line 2", "line 3"]
+        until(lambda: list(light.log(name, newlines=False)) == ["line 1", "line 2", "line 3"])
         done = light.exec(
             name, command=["sh", "-c", "cat; echo err >&2; exit 3"], stdin="typed", stdout=True, stderr=True
         )
