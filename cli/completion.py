@@ -82,7 +82,11 @@ _steersman() {{
     esac
     _files
 }}
-compdef _steersman steersman
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+    _steersman "$@"  # read from fpath at the first use: this is that use
+else
+    compdef _steersman steersman
+fi
 """
 
 

@@ -5,6 +5,8 @@ from click.shell_completion import get_completion_class
 
 from cli.steer.failures import Failure
 
+CALLED = '    _steer_completion "$@"\n'
+
 
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
@@ -15,4 +17,6 @@ def command(shell: str) -> None:
     found = get_completion_class(shell)
     if found is None:
         raise Failure(f"no completion for {shell}")
-    print(found(steer, {}, "steer", "_STEER_COMPLETE").source())
+    source = found(steer, {}, "steer", "_STEER_COMPLETE").source()
+    # Read from fpath, click's script answers the first tab alone: the second one only names the function for the third.
+    print(source.replace(CALLED, f"    compdef _steer_completion steer\n{CALLED}"))
