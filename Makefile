@@ -1,6 +1,6 @@
 # The commands of people and of CI are the same. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: bundle dist help demo down check lint format types floors test test-long test-cluster test-peers bench lock venv host
+.PHONY: bundle portable-bundle dist help demo down check lint format types floors test test-long test-cluster test-peers bench lock venv host
 
 BIN := .venv/bin
 
@@ -46,7 +46,7 @@ test-cluster: venv ## the playbooks on hosts booted with systemd-nspawn: half an
 	@scripts/test-images
 	@examples/guestbook/images.sh
 	@scripts/test-hosts
-	@scripts/test tests/cluster -m long
+	@scripts/test tests/cluster -m hosts
 
 test-peers: venv ## build Kubernetes' own parts (minutes at first), and run ours beside them
 	@scripts/setup-host --tests
@@ -60,6 +60,9 @@ bench: venv ## measure
 
 bundle: venv ## make dist/steersman-bundle-*.tar.gz, for hosts that reach no registry
 	@scripts/bundle
+
+portable-bundle: venv ## the same with a CPython of its own, for hosts that have none of 3.11 (glibc 2.17: CentOS 7)
+	@scripts/bundle --with-python
 
 dist: venv ## make a wheel and a source archive in dist/
 	@$(BIN)/python -m build --outdir dist .

@@ -18,16 +18,18 @@ class Load:
     """Requests to a node port, each on a connection of its own.
 
     A host that refuses a connection is passed over for the next one, as a balancer does; a request fails when no host
-    takes it, or when one that was taken is not answered.
+    takes it, or when one that was taken is not answered in time. One that is cut off in the middle is counted apart.
     """
 
     namespace: str
     addresses: Sequence[str]
     port: int
     path: str = "/"
+    limit_s: float = LIMIT_S
     asked: int = 0
     passed_over: int = 0
     failed: list[str] = field(default_factory=list)
+    cut: list[str] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -51,7 +53,7 @@ class Load:
         refusals = []
         for step in range(count):
             address = self.addresses[(number + step) % count]
-            connection = http.client.HTTPConnection(address, self.port, timeout=LIMIT_S)
+            connection = http.client.HTTPConnection(address, self.port, timeout=self.limit_s)
             try:
                 connection.connect()
             except OSError as error:
@@ -64,6 +66,8 @@ class Load:
                 answer.read()
                 if answer.status != 200:
                     self.failed.append(f"{address}: {answer.status}")
+            except (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected) as error:
+                self.cut.append(f"{address}: {type(error).__name__}: {error}")
             except (OSError, http.client.HTTPException) as error:
                 self.failed.append(f"{address}: {type(error).__name__}: {error}")
             finally:

@@ -241,9 +241,15 @@ def make_key(folder: Path) -> Path:
     return key
 
 
+def suite() -> str:
+    """The release that the hosts are of, as STEERSMAN_TEST_SUITE has it; empty: that of this machine."""
+    return os.environ.get("STEERSMAN_TEST_SUITE", "")
+
+
 def image() -> Path:
     """The directory that all hosts are made of; made now where it is not there yet."""
-    return Path(run(ROOT / "scripts/test-hosts", limit_s=1200).strip())
+    said = ("--suite", suite()) if suite() else ()
+    return Path(run(ROOT / "scripts/test-hosts", *said, limit_s=1200).strip())
 
 
 def make_machines(folder: Path, names: Sequence[str], segment: Segment) -> list[Machine]:

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.machines import ROOT, Machine, run
+from tests.cluster.machines import ROOT, Machine, Segment, run
 
 PLAY_LIMIT_S = 900
 
 
-def control_folder(machine: Machine) -> Path:
+def control_folder(segment: Segment) -> Path:
     """Where the control sockets of ssh lie: the fixture that made the machines removes it."""
-    return Path("/tmp", machine.segment.name)
+    return Path("/tmp", segment.name)
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Site:
         environment |= {
             "LC_ALL": "C.UTF-8", "ANSIBLE_HOME": str(self.folder / "ansible"), "ANSIBLE_NOCOLOR": "1",
             # The path of a control socket is short of room: 108 bytes.
-            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(control_folder(self.machines[0])),
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(control_folder(self.machines[0].segment)),
         }  # fmt: skip
         said = self.folder / f"{playbook}.log"  # written as it goes, for who looks while it runs
         with said.open("w") as log:

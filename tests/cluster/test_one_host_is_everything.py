@@ -2,31 +2,62 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.conftest import STEER
-from tests.cluster.machines import ROOT, Machine, Segment, make_machines, run
+from tests.cluster.conftest import STEER, load_images
+from tests.cluster.in_namespace import entered
+from tests.cluster.load import Load
+from tests.cluster.machines import ROOT, Machine, Segment, make_machines, run, suite
 from tests.cluster.playbooks import Site, control_folder
 from tests.cluster.traces import differences, seen
+from tests.e2e.guestbook import TEST_IMAGE
 from tests.e2e.waiting import until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1200)]
 
 ETCDCTL = (
     "ETCDCTL_API=3 etcdctl --endpoints https://{address}:2379 --cacert /etc/steersman/pki/etcd-ca.crt"
     " --cert /etc/steersman/pki/apiserver-etcd-client.crt --key /etc/steersman/pki/apiserver-etcd-client.key"
 )
 
+WEB_PORT = 30080
+WEB = f"""
+apiVersion: v1
+kind: Pod
+metadata: {{name: web, labels: {{app: web}}}}
+spec:
+  containers:
+  - name: web
+    image: {TEST_IMAGE}
+    imagePullPolicy: Never
+    # Who comes to the second port is greeted, and then kept.
+    command: [sh, -c, "nc -ll -p 81 -e sh -c 'echo first; exec sleep 600' &
+      mkdir /www && echo here > /www/index.html && exec httpd -f -p 80 -h /www"]
+    readinessProbe: {{httpGet: {{path: /, port: 80}}, periodSeconds: 1}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: web}}
+spec:
+  type: NodePort
+  selector: {{app: web}}
+  ports: [{{name: http, port: 80, nodePort: {WEB_PORT}}}, {{name: talk, port: 81, nodePort: {WEB_PORT + 1}}}]
+"""
+
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Machine, dict[str, set[str]]]]:
     folder = tmp_path_factory.mktemp("alone")
-    run(ROOT / "scripts/bundle", "--output", folder, limit_s=600)
+    # A release other than this machine's has another Python than ours.
+    brought = ["--with-python"] if suite() else []
+    run(ROOT / "scripts/bundle", "--output", folder, *brought, limit_s=1200)
     (bundle,) = folder.glob("*.tar.gz")
     segment = Segment(f"sta{os.getpid()}", f"198.19.{os.getpid() % 200 + 20}")
     (machine,) = make_machines(folder, ["all-in-one"], segment)
@@ -34,12 +65,14 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Mach
         segment.make()
         machine.make()
         machine.boot()
+        before = seen(machine)
+        load_images(machine, [TEST_IMAGE])  # which uninstall takes away again, for its name
         groups = {name: [machine.name] for name in ("master", "node", "etcd", "monitoring")}
-        yield Site(folder, bundle, [machine], groups), machine, seen(machine)
+        yield Site(folder, bundle, [machine], groups), machine, before
     finally:
         machine.remove()
         segment.remove()
-        shutil.rmtree(control_folder(machine), ignore_errors=True)
+        shutil.rmtree(control_folder(segment), ignore_errors=True)
 
 
 def targets(machine: Machine) -> dict[str, str]:
@@ -75,6 +108,56 @@ def test_prometheus_reads_every_part(alone: tuple[Site, Machine, dict[str, set[s
 def test_a_second_run_changes_nothing(alone: tuple[Site, Machine, dict[str, set[str]]]) -> None:
     site, machine, _ = alone
     assert site.play("site.yml", "-e", "steersman_scrape_interval=2s").changed() == {machine.name: 0}
+
+
+@contextlib.contextmanager
+def talk(machine: Machine) -> Iterator[socket.socket]:
+    """A connection through the node port to the pod, which has said its first line."""
+    with entered(machine.segment.name):
+        connection = socket.create_connection((machine.address, WEB_PORT + 1), timeout=60)
+    with connection:
+        assert connection.recv(100) == b"first\n"
+        yield connection
+
+
+def started(machine: Machine) -> str:
+    """The netproxy's process; empty while there is none that is ready."""
+    said = machine("systemctl show --value --property=SubState,MainPID steersman-netproxy").split()
+    return "" if "running" not in said else next(one for one in said if one.isdigit())
+
+
+@pytest.mark.parametrize("how", ["systemctl restart", "systemctl kill --signal=KILL"])
+def test_a_proxy_that_starts_again_refuses_nobody(alone: tuple[Site, Machine, dict[str, set[str]]], how: str) -> None:
+    """Its listening sockets are kept by the host's systemd; what it carried itself is cut, and told so at once."""
+    _, machine, _ = alone
+    machine(f"{STEER} apply -f - <<'END'\n{WEB}\nEND")
+    url = f"http://{machine.address}:{WEB_PORT}/"
+    until(lambda: machine.segment("curl", "-sf", "--noproxy", "*", url, check=False).strip() == "here", limit_s=60)
+    askers = [Load(machine.segment.name, [machine.address], WEB_PORT, limit_s=60) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    try:
+        for _ in range(2):
+            before = started(machine)
+            asked = [asker.asked for asker in askers]
+            with talk(machine) as connection:
+                machine(f"{how} steersman-netproxy")
+                until(lambda before=before: started(machine) not in ("", before), limit_s=60, what="a new process")
+                assert ended(connection)
+            until(lambda asked=asked: all(a.asked > n + 20 for a, n in zip(askers, asked, strict=True)), limit_s=60)
+    finally:
+        for asker in askers:
+            asker.stop()
+    assert [asker.passed_over for asker in askers] == [0, 0, 0, 0]
+    assert [asker.failed for asker in askers] == [[], [], [], []]
+
+
+def ended(connection: socket.socket) -> bool:
+    """The other side has gone, and said so."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
 
 
 def test_a_backup_of_etcds_state_is_taken(alone: tuple[Site, Machine, dict[str, set[str]]]) -> None:

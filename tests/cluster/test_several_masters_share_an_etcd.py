@@ -13,7 +13,7 @@ from tests.cluster.machines import ROOT, Machine, Segment, make_machines, run
 from tests.cluster.playbooks import Site, control_folder
 from tests.e2e.waiting import until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.hosts, pytest.mark.long, pytest.mark.timeout(1200)]
 
 NAMES = ("m1", "m2", "m3")
 
@@ -38,7 +38,7 @@ def masters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Machine]]
         for machine in machines:
             machine.remove()
         segment.remove()
-        shutil.rmtree(control_folder(machines[0]), ignore_errors=True)
+        shutil.rmtree(control_folder(segment), ignore_errors=True)
 
 
 def map_seen_by(machine: Machine, name: str) -> bool:
