@@ -64,8 +64,8 @@ def _load_chain(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None
 def _memory_file() -> BinaryIO:
     try:
         return os.fdopen(os.memfd_create("client-certificate", os.MFD_CLOEXEC), "wb")
-    except OSError:
-        # Before Linux 3.17: a file without a name on the memory file system.
+    except (AttributeError, OSError):
+        # Before Linux 3.17, or a Python built for a glibc before 2.27: a file without a name on the memory file system.
         return cast(BinaryIO, tempfile.TemporaryFile(dir="/dev/shm"))
 
 

@@ -13,6 +13,7 @@ from tests.ansible.conftest import PLATFORMS, ROOT, OnFacts
 
 ROLES = ROOT / "ansible/roles"
 SUPPORTED = tuple(name for name in PLATFORMS if name != "fedora-40")
+PLAIN = "/nowhere/steersman-bundle-0.1.0-g1234567890.tar.gz"  # of a bundle without a Python
 # As CentOS 7.9 has it, but for the lines of one repository instead of five.
 REPOSITORY = """[base]
 name=CentOS-$releasever - Base
@@ -46,13 +47,13 @@ def role(name: str, tasks: str) -> dict[str, Any]:
 
 def test_each_platform_has_its_packages_and_its_python(on_facts: OnFacts, tmp_path: Path) -> None:
     expression = "[steersman_platform.docker_packages, steersman_python, steersman_platform.packages]"
-    on_facts.play([copy(tmp_path, expression)], hosts=SUPPORTED, told={})
+    on_facts.play([copy(tmp_path, expression)], hosts=SUPPORTED, told={"steersman_bundle": PLAIN})
     found = {name: json.loads((tmp_path / name).read_text()) for name in SUPPORTED}
     assert {name: one[0][0] for name, one in found.items()} == {
         "centos-7": "docker", "rhel-8": "docker-ce", "rhel-9": "docker-ce", "rocky-9": "docker-ce",
-        "debian-12": "docker.io", "ubuntu-22": "docker.io", "ubuntu-24": "docker.io",
+        "debian-12": "docker.io", "debian-13": "docker.io", "ubuntu-22": "docker.io", "ubuntu-24": "docker.io",
     }  # fmt: skip
-    assert {name for name, one in found.items() if one[1] == ""} == {"centos-7", "ubuntu-24"}
+    assert {name for name, one in found.items() if one[1] == ""} == {"centos-7", "debian-13", "ubuntu-24"}
     assert "iproute" in found["centos-7"][2]
     assert "iproute2" in found["debian-12"][2]
 
@@ -65,9 +66,21 @@ def test_another_platform_is_refused_by_name(on_facts: OnFacts) -> None:
 
 def test_centos_7_is_refused_without_a_python(on_facts: OnFacts) -> None:
     task = role("python", "main")
-    done = on_facts.try_to_play([task], hosts=("centos-7",), told={})
+    done = on_facts.try_to_play([task], hosts=("centos-7",), told={"steersman_bundle": PLAIN})
     assert done.returncode != 0
     assert "CentOS 7.9 has no Python 3.11" in done.stdout
+
+
+def test_a_python_that_the_bundle_brings_is_used_on_each_platform(on_facts: OnFacts, tmp_path: Path) -> None:
+    hosts = ("centos-7", "debian-12")
+    tasks = [role("python", "main"), copy(tmp_path, "[steersman_python, steersman_version, steersman_labels]")]
+    done = on_facts.play(tasks, hosts=hosts, told={"steersman_bundle": PLAIN.replace(".tar", "+python3.11.tar")})
+    assert done.count("skipped=1") == len(hosts), "no package is asked for"
+    for name in hosts:
+        python, version, labels = json.loads((tmp_path / name).read_text())
+        assert python == ""
+        assert version == "0.1.0-g1234567890+python3.11"
+        assert {"path": "/opt/steersman/[^/]+/python/bin(/.*)?", "type": "bin_t"} in labels
 
 
 def test_centos_7s_repositories_are_led_to_the_vault_once(on_facts: OnFacts, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,8 +124,7 @@ def make_bundles(folder: Path) -> tuple[Path, Path]:
     archive = folder / "earlier.tar"
     with archive.open("wb") as file:
         subprocess.run(["git", "-C", ROOT, "archive", "HEAD~1"], stdout=file, check=True, timeout=60)
-    with tarfile.open(archive) as tar:
-        tar.extractall(earlier, filter="tar")
+    run("tar", "--extract", "--file", archive, "--directory", earlier)
     (earlier / ".venv").symlink_to(ROOT / ".venv")
     made = []
     for tree in (earlier, ROOT):

@@ -2,11 +2,10 @@
 
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
-from tests.packages.conftest import ROOT
+from tests.packages.conftest import ROOT, unpack
 
 
 def build(source: Path, target: Path, kind: str) -> Path:
@@ -22,8 +21,7 @@ def build(source: Path, target: Path, kind: str) -> Path:
 def test_the_source_archive_makes_the_wheel_of_the_bundle(bundle: Path, tmp_path: Path) -> None:
     (wheel,) = (bundle / "wheels").glob("steersman-*.whl")
     archive = build(ROOT, tmp_path / "sdist", "--sdist")
-    with tarfile.open(archive) as tar:
-        tar.extractall(tmp_path / "source", filter="data")
+    unpack(archive, tmp_path / "source")
     (source,) = (tmp_path / "source").iterdir()
     again = build(source, tmp_path / "wheel", "--wheel")
     assert again.name == wheel.name
