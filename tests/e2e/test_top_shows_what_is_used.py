@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from tests.e2e.pods import pod, shell
 from tests.e2e.waiting import until
 
 pytestmark = pytest.mark.cluster
+WINDOW_S = 4.0
 METRICS = "/apis/metrics.k8s.io/v1beta1"
 STEER = Path(sys.executable).parent / "steer"
 
@@ -33,17 +34,18 @@ def test_pods_containers_and_nodes_are_told_alike(
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def told() -> list[str]:
-        # Until the pod has run for a while there are no figures of it, and kubectl calls that an error.
-        return re.findall(
-            r'"cpu":"([1-9]\d*[mnu]?)"', kubectl("get", "--raw", f"{METRICS}/namespaces/{namespace}/pods")
-        )
+    def told() -> bool:
+        # Until the pod has run for a while there are no figures of it, and kubectl calls that an error. The first ones
+        # are of a second, at whose ends there are a tenth each in which the kernel gives out a share at once.
+        items = json.loads(kubectl("get", "--raw", f"{METRICS}/namespaces/{namespace}/pods"))["items"]
+        used = [one for one in items if any(container["usage"]["cpu"] != "0" for container in one["containers"])]
+        return any(float(one["window"].removesuffix("s")) >= WINDOW_S for one in used)
 
-    until(told, limit_s=60, what="the use of the pod")
+    until(told, limit_s=60, what="the use of the pod over some seconds")
     name, cpu, memory = kubectl("-n", namespace, "top", "pods", "--no-headers").split()
     assert name == "busy"
-    # A fifth, and the edges of the second in which it was measured; how much of it a busy machine gives is not known.
-    assert int(cpu.removesuffix("m")) <= 250
+    # A fifth, one share more at the edges, and 3 %; how much of it a busy machine gives is not known.
+    assert int(cpu.removesuffix("m")) <= 200 * (1 + 0.1 / WINDOW_S) * 1.03
     assert memory.endswith("Mi")
     header, row = steer("pods", "--containers").splitlines()
     assert header.split() == ["POD", "NAME", "CPU(cores)", "MEMORY(bytes)"]
