@@ -18,6 +18,7 @@ from api.codec import decode
 from api.meta import Object
 from api.resources import RESOURCES, Resource, field_value
 from api.scalars import decode_scalar
+from master.apiserver.followers import Followers
 from master.apiserver.indexes import Indexes, Place
 from master.apiserver.ordered_keys import OrderedKeys
 from master.store.contract import Change, Record
@@ -184,7 +185,7 @@ class Table:
         self.resource = resource
         self.prefix = prefix_of(resource)
         self.offset = splice_offset(resource)
-        self.followers: dict[Follower, None] = {}
+        self.followers: Followers[Follower] = Followers()
         self.changed = 0
         """The revision of the last change of any object of this resource."""
         self.replay_from = 0
@@ -353,7 +354,7 @@ class Cache:
                 grouped.setdefault(table, []).append(table.apply(change))
         self.advance(changes[-1].revision)
         for table, events in grouped.items():
-            for follower in tuple(table.followers):
+            for follower in table.followers.concerned(events):
                 follower.offer(events)
             for event in events:
                 event.settle()

@@ -85,7 +85,7 @@ class SharedNumbers:
         self._store.subscribe(self._heard)
         for record in self._store.load(PREFIX):
             self._numbers.hold_number(*_number(record.key), record.value.decode())
-        self._services.followers[self] = None
+        self._services.followers.add(self)
         await self.repair(time.monotonic())
         self._task = asyncio.get_running_loop().create_task(self._run(), name="service claims")
 

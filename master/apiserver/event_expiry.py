@@ -35,7 +35,7 @@ class EventExpiry:
         table = self._registry.cache.table(resource_of(ClusterEvent))
         found = sorted((_last_seen(item), item.key) for item in table.items())
         self._written = OrderedDict((key, seen) for seen, key in found)
-        table.followers[self] = None
+        table.followers.add(self)
         self._task = asyncio.get_running_loop().create_task(self._rounds(), name="event expiry")
 
     async def stop(self) -> None:

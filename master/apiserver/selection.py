@@ -38,10 +38,18 @@ class Selection:
         for term in self.labels.terms:
             if term.operator == "in":
                 return ("label", term.key), term.values
+        if self.only is not None:
+            field, value = self.only
+            return ("field", field), (value,)
+        return None, ()
+
+    @property
+    def only(self) -> tuple[str, str] | None:
+        """The first field, and the value it must have."""
         for field in self.fields:
             if field.equal and field.field != "metadata.namespace":
-                return ("field", field.field), (field.value,)
-        return None, ()
+                return field.field, field.value
+        return None
 
     def picks(self, item: Item) -> bool:
         if self.namespace and item.namespace != self.namespace:

@@ -167,7 +167,7 @@ class Apiserver:
         self.cache.load(self._store.load, self._store.revision)
         services = self.cache.table(resource_of(Service))
         self._backend.numbers.load(services.items())
-        services.followers[self._backend.numbers] = None
+        services.followers.add(self._backend.numbers)
         self._grants.load()
         self._books.load()
         if self._ledger is not None:

@@ -62,10 +62,10 @@ class Watcher:
         self.dropped = False
 
     def start(self) -> None:
-        self.table.followers[self] = None
+        self.table.followers.add(self, only=self._selection.only)
 
     def stop(self) -> None:
-        self.table.followers.pop(self, None)
+        self.table.followers.discard(self)
         self._queue.clear()
         self._wake.set()
 

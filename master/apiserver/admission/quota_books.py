@@ -91,7 +91,7 @@ class Books:
 
     def load(self) -> None:
         """Take over what is stored, and follow it."""
-        self._quotas.followers[self] = None
+        self._quotas.followers.add(self)
         for item in self._quotas.items():
             self._open(item)
         self._follow()
@@ -106,9 +106,9 @@ class Books:
             if table is self._quotas:
                 continue
             if self._books:
-                table.followers[self] = None
+                table.followers.add(self)
             else:
-                table.followers.pop(self, None)
+                table.followers.discard(self)
 
     def _tables(self) -> Iterator[Table]:
         for table in self._cache:

@@ -31,7 +31,7 @@ class Aggregation:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._table.followers[self] = None
+        self._table.followers.add(self)
         self._changed.set()
         self._task = asyncio.get_running_loop().create_task(self._rounds(), name="role aggregation")
 

@@ -68,7 +68,7 @@ class Grants:
             table = self._cache.table(resource_of(kind))
             for item in table.items():
                 self._take(item)
-            table.followers[self] = None
+            table.followers.add(self)
 
     def offer(self, events: list[Event]) -> None:
         for event in events:
