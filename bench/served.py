@@ -82,6 +82,8 @@ def served(folder: Path) -> Iterator[Served]:
     port = free_port()
     made = pki.ensure(folder / "etc", people, server=f"https://127.0.0.1:{port}")
     settings = [f"--secure-port={port}", "--bind-address=127.0.0.1", f"--data-dir={folder / 'data'}"]
+    # 5,000 nodes have two each.
+    settings.append("--max-connections=20000")
     command = [sys.executable, "-m", "cli.steersman", "apiserver", *settings, f"--config-dir={folder / 'etc'}"]
     environment = with_bytecode(command)
     begun = time.perf_counter()
