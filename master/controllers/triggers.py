@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from api.core import Pod, Service
 from api.meta import ObjectMeta
@@ -19,12 +20,19 @@ from master.controllers.pods import condition
 TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
 
 
+class _Readiness(NamedTuple):
+    """Of a pod: since when, and which. A pod may get ready within the second in which it was said not to be."""
+
+    since: datetime
+    status: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """The times that a service's last look saw."""
 
     service: datetime | None
-    pods: dict[str, datetime] = field(default_factory=dict)
+    pods: dict[str, _Readiness] = field(default_factory=dict)
 
 
 class Triggers:
@@ -39,17 +47,15 @@ class Triggers:
         nothing of it has a newer time.
         """
         selector = from_map(service.spec.selector)
-        times = {pod.metadata.name: _time_of(pod) for pod in pods if selector.matches(pod.metadata.labels)}
-        now = _Seen(
-            service.metadata.creation_timestamp, {name: when for name, when in times.items() if when is not None}
-        )
+        found = {pod.metadata.name: _readiness(pod) for pod in pods if selector.matches(pod.metadata.labels)}
+        now = _Seen(service.metadata.creation_timestamp, {name: one for name, one in found.items() if one is not None})
         key = (service.metadata.namespace, service.metadata.name)
         with self._lock:
             before, self._seen[key] = self._seen.get(key), now
         if before is None:
             return now.service
-        changed = [when for name, when in now.pods.items() if _later(when, before.pods.get(name))]
-        if now.service is not None and _later(now.service, before.service):
+        changed = [one.since for name, one in now.pods.items() if _is_news(one, before.pods.get(name))]
+        if now.service is not None and (before.service is None or now.service > before.service):
             changed.append(now.service)
         return min(changed, default=None)
 
@@ -65,11 +71,12 @@ def mark(metadata: ObjectMeta, triggered: datetime | None) -> None:
         metadata.annotations[TRIGGER_TIME] = triggered.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _time_of(pod: Pod) -> datetime | None:
-    """When its readiness changed last."""
+def _readiness(pod: Pod) -> _Readiness | None:
     ready = condition(pod, "Ready")
-    return ready.last_transition_time if ready is not None else None
+    if ready is None or ready.last_transition_time is None:
+        return None
+    return _Readiness(ready.last_transition_time, ready.status)
 
 
-def _later(when: datetime, before: datetime | None) -> bool:
-    return before is None or when > before
+def _is_news(one: _Readiness, before: _Readiness | None) -> bool:
+    return before is None or one.since > before.since or (one.since == before.since and one.status != before.status)

@@ -72,7 +72,7 @@ def test_health_check_ports_are_claimed_with_the_node_ports(pair: list[Running],
     wait_for(lambda: numbers(both[0]) == numbers(both[1]) == set(claims(pair[0])))
     for n in range(60):
         both[n % 2].patch(f"{SERVICES}/b{n}", {"spec": {"externalTrafficPolicy": "Cluster"}})
-    wait_for(lambda: numbers(both[0]) == set(claims(pair[1])))
+    wait_for(lambda: numbers(both[0]) == set(claims(pair[0])) == set(claims(pair[1])))
     assert len(claims(pair[0])) == 60 * 2 + 1
 
 

@@ -34,6 +34,14 @@ def test_of_several_pods_that_changed_the_earliest_counts_and_only_once() -> Non
     assert triggers.look(aged(), again) == NOW - timedelta(seconds=3)
 
 
+def test_a_pod_that_gets_ready_within_the_second_has_changed() -> None:
+    triggers = Triggers()
+    triggers.look(aged(), [pod("a", ready=False, ready_for_s=5)])
+    ready = [pod("a", ready=True, ready_for_s=5)]
+    assert triggers.look(aged(), ready) == NOW - timedelta(seconds=5)
+    assert triggers.look(aged(), ready) is None
+
+
 def test_pods_of_others_and_pods_that_go_say_nothing() -> None:
     triggers, other = Triggers(), pod("other", ready=True, ready_for_s=1, labels={"app": "other"})
     triggers.look(aged(), [pod("a", ready=True, ready_for_s=50)])

@@ -111,6 +111,7 @@ def test_a_client_that_comes_while_it_is_down_is_served_by_the_next(
         try:
             with running(keeper, tmp_path):
                 wait_until(lambda: _ask(30080) == b"a", limit_s=60)
+                wait_until(lambda: "netproxy-tcp-30080" in keeper.kept)
             with socket.create_connection(("127.0.0.1", 30080), timeout=60) as early, running(keeper, tmp_path):
                 assert read_all(early) == b"a"
                 assert _ask(30080) == b"a"
