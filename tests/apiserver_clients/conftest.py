@@ -12,7 +12,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from kubectls import GENERATIONS, Kubectl, binary
 from served import admin, certificates, kubeconfig, namespace, server
 
-__all__ = ["admin", "certificates", "kubeconfig", "namespace", "server"]
+from tests.client_files import client_files
+
+__all__ = ["admin", "certificates", "client_files", "kubeconfig", "namespace", "server"]
 
 
 @pytest.fixture(params=GENERATIONS)

@@ -2,9 +2,11 @@
 
 import base64
 import json
+import os
 import re
 import shutil
 import subprocess
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,10 +45,13 @@ class Browser:
         flags = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1300,1400")
         # Nothing but this machine can be reached: what the page needs must come from the server.
         offline = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
+        # Where it leaves a socket and a link when it ends.
+        self._own = tempfile.TemporaryDirectory(prefix="chromium.", dir="/tmp", ignore_cleanup_errors=True)
         self._process = subprocess.Popen(
             [chromium, *flags, offline, "--remote-debugging-port=0", f"--user-data-dir={directory}", "about:blank"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": self._own.name},
         )
         self._number = 0
         self.events: list[dict[str, Any]] = []
@@ -88,6 +93,7 @@ class Browser:
     def _end(self) -> None:
         self._process.kill()
         self._process.wait(10)
+        self._own.cleanup()
 
 
 @pytest.fixture

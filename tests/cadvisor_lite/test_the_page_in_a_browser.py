@@ -1,8 +1,10 @@
 """The page in a headless Chromium that reaches nothing but this machine: figures are drawn, names stay text."""
 
+import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +23,12 @@ def shown(url: str, directory: Path, width: int) -> str:
     assert chromium is not None, "chromium is not installed; run scripts/setup-host --tests"
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--window-size={width},1000"]
     flags += ["--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", f"--user-data-dir={directory}"]
-    done = subprocess.run(
-        [chromium, *flags, "--virtual-time-budget=9000", "--dump-dom", url], capture_output=True, text=True, timeout=90
-    )
+    # Where it leaves a socket and a link when it ends.
+    with tempfile.TemporaryDirectory(prefix="chromium.", ignore_cleanup_errors=True) as own:
+        done = subprocess.run(
+            [chromium, *flags, "--virtual-time-budget=9000", "--dump-dom", url],
+            capture_output=True, text=True, timeout=90, env={**os.environ, "TMPDIR": own},
+        )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 

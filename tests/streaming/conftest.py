@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.client_files import client_files
 from tests.e2e import guestbook as book
 from tests.e2e.clusters import Cluster, free_slot
 from tests.e2e.doors import Api, Kubectl, Object, is_ready
 from tests.e2e.pods import pod, shell
 from tests.e2e.waiting import until
 
+__all__ = ["client_files"]
 PAGE = "hello from loopback"
 
 
