@@ -10,6 +10,19 @@ from pathlib import Path
 OLD, MIDDLE, NEW = "1.20", "1.32", "newest"
 GENERATIONS = (OLD, MIDDLE, NEW)
 _LIMIT_S = 60
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, labels: {app: web}}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - {name: php, image: "web:1", ports: [{containerPort: 80}]}
+"""
 
 
 def clients() -> Path:

@@ -8,22 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from kubectls import Kubectl
+from kubectls import DEPLOYMENT, Kubectl
 from tests_apiserver import Api, pod, wait_for
 
-DEPLOYMENT = """
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, labels: {app: web}}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers:
-      - {name: php, image: "web:1", ports: [{containerPort: 80}]}
-"""
 LIMIT_S = 60
 
 

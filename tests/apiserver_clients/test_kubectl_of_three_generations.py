@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from kubectls import Kubectl
+from kubectls import DEPLOYMENT, Kubectl
 from tests_apiserver import Api, pod, wait_for
 
 CONTROLLER = """
@@ -16,19 +16,6 @@ metadata: {name: web}
 spec:
   replicas: 2
   selector: {app: web}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers:
-      - {name: php, image: "web:1", ports: [{containerPort: 80}]}
-"""
-DEPLOYMENT = """
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, labels: {app: web}}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: web}}
   template:
     metadata: {labels: {app: web}}
     spec:
