@@ -6,6 +6,7 @@ caller's business.
 """
 
 import asyncio
+import re
 import ssl
 import weakref
 from collections.abc import AsyncIterator, Sequence
@@ -18,6 +19,8 @@ _HEAD_MAX = 64 * 1024
 _PIECE = 64 * 1024
 _BODILESS = (204, 304)
 _WITH_BODY = ("POST", "PUT", "PATCH")
+_LENGTH = re.compile("[0-9]{1,18}")
+_CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,15}")
 
 Pairs = list[tuple[str, str]]
 """Headers with lower-case names, as they came: a repeated one stands several times."""
@@ -71,8 +74,8 @@ class Reply:
             async for piece in self._chunks():
                 yield piece
             return
-        length = self.headers.get("content-length")
-        left = int(length) if length is not None and length.isdigit() else None
+        length = self.headers.get("content-length", "")
+        left = int(length) if _LENGTH.fullmatch(length) else None
         while left is None or left > 0:
             piece = await self._reader.read(_PIECE if left is None else min(_PIECE, left))
             if not piece:
@@ -84,7 +87,7 @@ class Reply:
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         try:
-            while size := int((await self._reader.readuntil(b"\r\n")).partition(b";")[0], 16):
+            while size := _chunk_bytes(await self._reader.readuntil(b"\r\n")):
                 while size:
                     piece = await self._reader.read(min(size, _PIECE))
                     if not piece:
@@ -140,6 +143,14 @@ async def exchange(address: Address, asked: Asked, *, tls: ssl.SSLContext | None
         pairs = [pair for pair in pairs if pair[0] not in ("content-length", "transfer-encoding")]
         pairs.append(("content-length", "0"))
     return Reply(status, pairs, reader, writer)
+
+
+def _chunk_bytes(line: bytes) -> int:
+    """Of a chunk's first line (RFC 9112, 7.1). Raises ValueError; a number below zero would be read without end."""
+    size = line.partition(b";")[0].strip()
+    if not _CHUNK_SIZE.fullmatch(size):
+        raise ValueError("no size of a chunk")
+    return int(size, 16)
 
 
 async def _read_head(reader: asyncio.StreamReader) -> tuple[int, Pairs]:
