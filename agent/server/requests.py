@@ -13,7 +13,6 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
-from api.codec import encode
 from api.errors import ApiError, Forbidden, InternalError, MethodNotAllowed
 
 log = logging.getLogger(__name__)
@@ -183,4 +182,5 @@ class RequestHandler(BaseHTTPRequestHandler):
 
 
 def _told(error: ApiError) -> Response:
-    return Response(encode(error.status()), "application/json", error.status().code)
+    """Plain words, as the kubelet's: the API server before it puts them into a Status of its own."""
+    return Response(error.status().message.encode(), status=error.status().code)

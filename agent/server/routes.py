@@ -24,6 +24,11 @@ from api.errors import BadRequest, NotFound
 
 # How often a followed log is looked at. Only while somebody follows it.
 FOLLOW_S = 0.1
+# What the kubelet says of these reasons for waiting; of all others their name.
+_WAITING_WORDS = {
+    "ErrImagePull": "image can't be pulled",
+    "ImagePullBackOff": "trying and failing to pull image",
+}
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -102,8 +107,18 @@ class Routes:
         if not runs:
             if previous:
                 raise BadRequest(f'previous terminated container "{container}" in pod "{name}" not found')
-            raise BadRequest(f'container "{container}" in pod "{name}" is waiting to start')
+            why = self._waiting(pod, container)
+            raise BadRequest(f'container "{container}" in pod "{name}" is waiting to start{why}')
         return runs[0]
+
+    def _waiting(self, pod: Pod, container: str) -> str:
+        status = self._worker.status(pod.metadata.uid) or pod.status
+        known = (*status.init_container_statuses, *status.container_statuses, *status.ephemeral_container_statuses)
+        for one in known:
+            if one.name == container and one.state and one.state.waiting:
+                reason = one.state.waiting.reason
+                return f": {_WAITING_WORDS.get(reason, reason)}"
+        return " - no logs yet"
 
     def _lines(self, record: ContainerRecord, query: LogsQuery) -> Iterator[bytes]:
         """Pieces of the answer; while following, an empty one at each look that found nothing."""

@@ -12,7 +12,7 @@ from agent.server.requests import groups_of
 from api.errors import BadRequest
 from api.scalars import now
 from tests.agent.certificates import Authority
-from tests.agent.cluster import Cluster, phase, ready, restarts, wait_until
+from tests.agent.cluster import Cluster, phase, ready, restarts, wait_until, waiting_reason
 from tests.agent.doors import client, master, url
 
 _LINES = [LogLine(f"{number}\n", "stdout", f"2026-01-01T00:00:0{number}.5Z") for number in range(5)]
@@ -86,6 +86,20 @@ def test_pods_metrics_and_logs_are_told(shared: Cluster) -> None:
     identity = pod.status.container_statuses[0].container_id.removeprefix("docker://")
     assert link.name == f"web_{shared.namespace}_main-{identity}.log"
     assert "one" in link.read_text()
+
+
+@pytest.mark.docker
+def test_a_refusal_is_plain_text_and_tells_what_the_container_waits_for(shared: Cluster) -> None:
+    """An API server puts these words into its own Status: a Status in them would be shown to people as JSON."""
+    agent = shared.start_agent()
+    shared.create("unpulled", containers=[{"name": "main", "image": "127.0.0.1:1/nobody/has:this"}])
+    shared.wait_pod("unpulled", lambda pod: waiting_reason(pod) == "ImagePullBackOff", timeout_s=60)
+    with client(shared, master(shared)) as pool:
+        refused = pool.request("GET", url(agent, f"/containerLogs/{shared.namespace}/unpulled/main"))
+    assert refused.status == 400
+    assert refused.headers["Content-Type"].startswith("text/plain")
+    why = 'container "main" in pod "unpulled" is waiting to start: trying and failing to pull image'
+    assert refused.data.decode() == why
 
 
 @pytest.mark.docker
