@@ -13,7 +13,7 @@ from api.core import Endpoints, Node, Service
 from api.discovery import EndpointSlice
 from api.meta import Object
 
-LIMIT_S = 10.0
+LIMIT_S = 60.0
 KINDS = {"services": Service, "endpoints": Endpoints, "endpointslices": EndpointSlice, "nodes": Node}
 PLURALS = {kind: plural for plural, kind in KINDS.items()}
 SLICES_GROUP = "/apis/discovery.k8s.io/v1"

@@ -48,7 +48,7 @@ class Namespace:
     def run(self, *command: str, text: str = "") -> str:
         """The output of a command in the namespace."""
         with self.inside():
-            done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=20, check=False)
+            done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
 
@@ -65,13 +65,13 @@ class Site:
 @contextlib.contextmanager
 def namespace() -> Iterator[Namespace]:
     name = f"st-{os.getpid()}-{next(_numbers)}"
-    subprocess.run(["ip", "netns", "add", name], check=True, timeout=20)
+    subprocess.run(["ip", "netns", "add", name], check=True, timeout=60)
     try:
         namespace = Namespace(name)
         namespace.run("ip", "link", "set", "lo", "up")
         yield namespace
     finally:
-        subprocess.run(["ip", "netns", "del", name], check=True, timeout=20)
+        subprocess.run(["ip", "netns", "del", name], check=True, timeout=60)
 
 
 def _join(node: Namespace, node_ip: str, other: Namespace, other_ip: str, device: str) -> None:

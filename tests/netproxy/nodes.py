@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from pathlib import Path
 
 from netproxy.config import Config
 from netproxy.kernel.nft import NftTable
@@ -31,7 +32,11 @@ class Node:
     def __init__(self, place: Site, way: str) -> None:
         self.place = place
         self.way = way
-        self.config = Config(chain_prefix="STT", cluster_cidr=CIDR, udp_unanswered_s=2.0, **_SETTINGS[way])
+        # The default file of the state may be that of a cluster on this host.
+        state = Path("/nonexistent/state.json")
+        self.config = Config(
+            chain_prefix="STT", cluster_cidr=CIDR, udp_unanswered_s=2.0, state_file=state, **_SETTINGS[way]
+        )
         with place.node.inside():
             self.mode = mode_of(self.config)(State())
             self.mode.start()

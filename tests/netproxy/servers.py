@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from netproxy.services import Endpoint, PortName, Protocol, ServicePort
 
-LIMIT_S = 10.0
+LIMIT_S = 60.0
 
 
 def wait_until(condition: Callable[[], bool], *, limit_s: float = LIMIT_S) -> None:

@@ -103,7 +103,7 @@ class Network:
         """What a client gets at the address; empty when nothing."""
         with self.client.inside():
             command = ["curl", "-s", "--noproxy", "*", "--max-time", "1", f"http://{ADDRESS}/"]
-            return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stdout
+            return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
 
     def neighbour(self) -> str:
         """The MAC by which the client knows the address."""
