@@ -1,15 +1,25 @@
 """What every daemon tells of itself: its build, and how its requests to the API server went. Names are client-go's.
 
-The counters are this process's; a daemon shows them where it shows its own: ``show(registry)``.
+The counters are this process's; a daemon shows them where it shows its own: ``show(registry)``. What an `HttpPort`
+gives for /metrics is ``exposition(registry)``.
 """
 
 from collections.abc import Iterator
+from http import HTTPStatus
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from client.build import HELP, build_labels
+from client.httpport import Answer
 from client.transport import RequestObserver
 
 _BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
@@ -52,3 +62,8 @@ def show(registry: CollectorRegistry) -> None:
     registry.register(BuildInfo())
     registry.register(_REQUESTS)
     registry.register(_LATENCY)
+
+
+def exposition(registry: CollectorRegistry) -> Answer:
+    """All that this registry tells now, in Prometheus' text format."""
+    return Answer(HTTPStatus.OK, generate_latest(registry), CONTENT_TYPE_LATEST)

@@ -6,17 +6,19 @@ while the master is away, and leaves the address in place when it stops.
 
 import logging
 import threading
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 
 from api.core import Endpoints, Service
 from api.discovery import EndpointSlice
 from api.meta import Object
 from client import Client, Informer
-from client.metrics import RequestMetrics
+from client.httpport import Answer, HttpPort, by_path
+from client.metrics import RequestMetrics, exposition
 from clusterdns.config import Config
-from clusterdns.doors import METRICS_TYPE, TEXT_TYPE, Answer, Door
 from clusterdns.link import LinkError, ensure_address, remove_address
-from clusterdns.metrics import DnsCollector, text_of
+from clusterdns.metrics import DnsCollector, shown
 from clusterdns.objects import SERVICE_LABEL, kept_endpoints, kept_service, kept_slice, service_names
 from clusterdns.records import ServiceNames
 from clusterdns.service import DnsService
@@ -59,7 +61,7 @@ def _put_address(config: Config) -> None:
 def _serve(config: Config, client: Client, stop: threading.Event) -> None:
     dns = DnsService(config)
     feed = _Feed(client, dns, config)
-    doors: list[Door] = []
+    doors: list[HttpPort] = []
     try:
         doors += _doors(config, dns)
         feed.start()
@@ -79,19 +81,22 @@ def _serve(config: Config, client: Client, stop: threading.Event) -> None:
         log.info("dns stopped address=%s", config.listen_address)
 
 
-def _doors(config: Config, dns: DnsService) -> list[Door]:
-    """The ports that are asked for. Raises OSError when one is taken."""
-    text = text_of(DnsCollector(dns.counts, config.listen_address, dns.port, dns.cache.entries))
-    wanted: list[tuple[str, int, str, Answer, str]] = [
-        (config.metrics_address, config.metrics_port, "/metrics", lambda: (HTTPStatus.OK, text()), METRICS_TYPE),
-        (config.listen_address, config.health_port, "/health", lambda: _word(well=dns.alive), TEXT_TYPE),
-        (config.listen_address, config.ready_port, "/ready", lambda: _word(well=dns.zone.synced), TEXT_TYPE),
+def _doors(config: Config, dns: DnsService) -> list[HttpPort]:
+    """The ports that are asked for, each with its one path, as CoreDNS has them. Raises OSError when one is taken.
+
+    Health and readiness stand on the address of the names: who asks for them is on this host. Metrics are for others.
+    """
+    registry = shown(DnsCollector(dns.counts, config.listen_address, dns.port, dns.cache.entries))
+    wanted: list[tuple[str, int, str, Callable[[], Answer]]] = [
+        (config.metrics_address, config.metrics_port, "/metrics", partial(exposition, registry)),
+        (config.listen_address, config.health_port, "/health", lambda: _word(well=dns.alive)),
+        (config.listen_address, config.ready_port, "/ready", lambda: _word(well=dns.zone.synced)),
     ]
-    made: list[Door] = []
+    made: list[HttpPort] = []
     try:
-        for address, port, path, answer, content_type in wanted:
+        for address, port, path, answer in wanted:
             if port:
-                made.append(Door(address, port, path, answer, content_type=content_type))
+                made.append(HttpPort(address, port, by_path({path: answer}), name=f"dns{path}"))
     except OSError:
         for door in made:
             door.stop()
@@ -99,9 +104,9 @@ def _doors(config: Config, dns: DnsService) -> list[Door]:
     return made
 
 
-def _word(*, well: bool) -> tuple[HTTPStatus, bytes]:
+def _word(*, well: bool) -> Answer:
     """CoreDNS' words: the names of what is not ready yet."""
-    return (HTTPStatus.OK, b"OK") if well else (HTTPStatus.SERVICE_UNAVAILABLE, b"kubernetes")
+    return Answer(HTTPStatus.OK, b"OK") if well else Answer(HTTPStatus.SERVICE_UNAVAILABLE, b"kubernetes")
 
 
 def _check_address(config: Config) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -128,13 +128,13 @@ class DnsCollector(Collector):
         )
 
 
-def text_of(collector: DnsCollector) -> Callable[[], bytes]:
-    """Makes the text of /metrics."""
+def shown(collector: DnsCollector) -> CollectorRegistry:
+    """All that /metrics tells."""
     registry = CollectorRegistry()
     registry.register(collector)
     show(registry)
     ProcessCollector(registry=registry)
-    return lambda: generate_latest(registry)
+    return registry
 
 
 def _buckets(times: Times) -> tuple[list[tuple[str, float]], float]:

@@ -6,20 +6,18 @@ than a minute, and the data plane runs. /livez gives 200 as long as the data pla
 
 from __future__ import annotations
 
-import http.server
 import json
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 
-from netproxy.answering import REQUEST_TIMEOUT_S, HttpPort
-
-log = logging.getLogger(__name__)
+from client.httpport import Answer, HttpPort, by_path
+from client.metrics import exposition
 
 FAILING_LIMIT_S = 60.0
 
@@ -47,66 +45,22 @@ class Health:
         return self.last_success > 0 and not lagging
 
 
-class HealthServer:
-    """The port and its thread."""
+def health_port(
+    address: tuple[str, int], *, health: Health, alive: Callable[[], bool], registry: CollectorRegistry
+) -> HttpPort:
+    """The port, to be started. Raises OSError."""
 
-    def __init__(
-        self, address: tuple[str, int], *, health: Health, alive: Callable[[], bool], registry: CollectorRegistry
-    ) -> None:
-        class Handler(_Handler):
-            pass
+    def told(*, well: bool) -> Answer:
+        """The body is kube-proxy's."""
+        body = json.dumps({"lastUpdated": _iso(health.last_success), "currentTime": _iso(time.time())}).encode()
+        return Answer(HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE, body, "application/json")
 
-        Handler.health, Handler.alive, Handler.registry = health, staticmethod(alive), registry
-        self._port = HttpPort(address, Handler, "netproxy-health")
-
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        return self._port.port
-
-    def start(self) -> None:
-        """Answer from now on."""
-        self._port.start()
-
-    def stop(self) -> None:
-        """Stop answering."""
-        self._port.stop()
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    """One request."""
-
-    timeout = REQUEST_TIMEOUT_S
-    protocol_version = "HTTP/1.0"
-    health: Health
-    alive: Callable[[], bool]
-    registry: CollectorRegistry
-
-    def do_GET(self) -> None:
-        """Answer by path."""
-        path = self.path.partition("?")[0]
-        if path == "/metrics":
-            self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(self.registry))
-        elif path in ("/healthz", "/livez"):
-            well = self.alive() and (path == "/livez" or self.health.synced(time.monotonic()))
-            self._answer(HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE, "application/json", self._times())
-        else:
-            self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"known are /healthz, /livez and /metrics\n")
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Requests are not worth a line each."""
-        log.debug("health request client=%s %s", self.client_address[0], format % args)
-
-    def _times(self) -> bytes:
-        """The body kube-proxy gives."""
-        return json.dumps({"lastUpdated": _iso(self.health.last_success), "currentTime": _iso(time.time())}).encode()
-
-    def _answer(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+    routes: dict[str, Callable[[], Answer]] = {
+        "/healthz": lambda: told(well=alive() and health.synced(time.monotonic())),
+        "/livez": lambda: told(well=alive()),
+        "/metrics": partial(exposition, registry),
+    }
+    return HttpPort(*address, by_path(routes), name="netproxy-health")
 
 
 def _iso(timestamp: float) -> str:

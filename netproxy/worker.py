@@ -14,7 +14,7 @@ from netproxy.changes import Changes
 from netproxy.config import Config
 from netproxy.dataplane.plane import DataPlaneError
 from netproxy.following import Following
-from netproxy.health import Health, HealthServer
+from netproxy.health import Health, health_port
 from netproxy.metrics import ProxyMetrics
 from netproxy.modes import Mode
 from netproxy.portals.commands import PortalError
@@ -63,7 +63,7 @@ class Worker:
         if announcer is not None:
             announcer.telling.tell = self._assigned
             self._metrics.registry.register(announcer.telling)
-        self.server = HealthServer(
+        self.server = health_port(
             (config.healthz_bind_address, config.healthz_port),
             health=self._health,
             alive=lambda: self._mode.alive,
