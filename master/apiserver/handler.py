@@ -6,7 +6,6 @@ The one door at which errors of the API become answers. What is not an ApiError 
 import re
 import time
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 
 import msgspec
 from msgspec.structs import replace
@@ -27,7 +26,7 @@ from master.apiserver.negotiation import output_of
 from master.apiserver.operations.get import get
 from master.apiserver.operations.list import check_reached
 from master.apiserver.responses import error_response, plain_response
-from master.apiserver.routing import Route, Router, nowhere
+from master.apiserver.routing import Operation, Path, Router, Way, nowhere, path_of
 from master.apiserver.schemas import Schemas
 from master.apiserver.swagger_ui import ROOT, SwaggerUi
 from master.apiserver.version import version_document
@@ -67,16 +66,13 @@ _PATHS = {
 }
 
 
-# Most clients ask for the same few paths again and again. Bounded, since they choose them: some 3 MB.
-_PLANS_KEPT = 4096
-_PATH_KEPT = 512
 _AT_ONCE = (Response, Stream, Upgrade)
 
 
 class _Plan(msgspec.Struct, frozen=True):
-    """What is the same for all requests of one method and path."""
+    """What is the same for all requests whose paths differ in names only."""
 
-    route: Route
+    way: Way
     lane: Lane
     series: Series
 
@@ -100,7 +96,8 @@ class Handler:
         self._router = Router()
         self._discovery = discovery
         self._metrics = metrics
-        self._plan = lru_cache(maxsize=_PLANS_KEPT)(self._plan_of)
+        # One for each method of each path that is served, so they are few.
+        self._plans: dict[tuple[str, ...], _Plan] = {}
         self._roots: dict[str, Callable[[Request], Response]] = {
             "api": discovery.answer,
             "apis": discovery.answer,
@@ -122,15 +119,17 @@ class Handler:
             peer = request.peer_certificate
             if peer is not None and peer.ends is not None:
                 self._metrics.certificates.used(peer.ends - started)
-            plan_of = self._plan if len(request.raw_path) <= _PATH_KEPT else self._plan_of
-            plan = plan_of(request.method, request.raw_path, _is_watch(request))
-            if plan is not None:
+            path = _path_of_resource(request.raw_path)
+            if path is not None:
+                plan = self._plan(request, path)
                 series = plan.series
                 self._check_room(plan, user)
                 lane = plan.lane
-                answer = self._operate(request, user, plan.route)
-                if plan.route.operation is get and type(answer) is Response:
-                    answer = self._repeatable(request, plan, answer)
+                way = plan.way
+                target = Target(way.resource, path.namespace, path.name, way.subresource)
+                answer = self._operate(request, user, way, target)
+                if way.operation is get and type(answer) is Response:
+                    answer = self._repeatable(request, plan, target, answer)
             else:
                 series = self._metrics.requests.series((verb_label(request.method.lower()), "", "", "", "", ""))
                 answer = self._other(request, user)
@@ -142,15 +141,27 @@ class Handler:
         lane.enter()
         return self._later(request, answer, lane, series, started)
 
-    def _plan_of(self, method: str, raw_path: str, watch: bool) -> _Plan | None:
-        """None for a path that is not of a resource. Raises NotFound, MethodNotAllowed."""
-        # A client whose namespace is empty means all of them.
-        segments = segments_of(_EMPTY_NAMESPACE.sub(r"\1/", raw_path, 1))
-        if len(segments) <= 2 or segments[0] not in _RESOURCE_ROOTS or self._is_discovery(segments):
-            return None
-        route = self._router.route(method, segments, watch=watch)
-        lane = self._inflight.lane(route.verb, route.target.subresource)
-        return _Plan(route, lane, self._metrics.requests.series(_labels(route)))
+    def _plan(self, request: Request, path: Path) -> _Plan:
+        """Raises NotFound, MethodNotAllowed."""
+        watch = "watch" if path.watch or _is_watch(request) else ""
+        scope = "resource" if path.name else "namespace" if path.namespace else "cluster"
+        key = (
+            request.method,
+            watch,
+            path.group,
+            path.version,
+            path.plural,
+            path.subresource,
+            path.namespace and "in",
+            scope,
+        )
+        plan = self._plans.get(key)
+        if plan is None:
+            way = self._router.way(request.method, path, watch=bool(watch))
+            lane = self._inflight.lane(way.verb, way.subresource)
+            series = self._metrics.requests.series(_labels(way, scope))
+            plan = self._plans[key] = _Plan(way, lane, series)
+        return plan
 
     @staticmethod
     def _check_room(plan: _Plan, user: User) -> None:
@@ -161,33 +172,29 @@ class Handler:
             plan.series.ended += 1
             raise
 
-    @staticmethod
-    def _is_discovery(segments: tuple[str, ...]) -> bool:
-        return (segments[0] == "apis" and len(segments) == 3) or segments == _CUSTOM_RESOURCES
-
-    def _operate(self, request: Request, user: User, route: Route) -> Answer | Awaitable[Answer]:
-        self._backend.access.authorize(user, route.verb, _asked_for(request, route))
-        call = Call(request, user, route.verb, route.target)
-        if route.target.subresource not in _NOT_OURS:
-            call.output = output_of(request.headers.get("accept", ""), stream=route.verb == "watch")
-        if route.verb in _READS and "resourceVersion" in request.raw_query:
+    def _operate(self, request: Request, user: User, way: Way, target: Target) -> Answer | Awaitable[Answer]:
+        self._backend.access.authorize(user, way.verb, _asked_for(request, way.verb, target))
+        call = Call(request, user, way.verb, target)
+        if way.subresource not in _NOT_OURS:
+            call.output = output_of(request.headers.get("accept", ""), stream=way.verb == "watch")
+        if way.verb in _READS and "resourceVersion" in request.raw_query:
             wanted = call.revision() or 0
             if wanted > self._backend.registry.cache.revision:
-                return self._when_reached(route, call, wanted)
-        return route.operation(self._backend, call)
+                return self._when_reached(way.operation, call, wanted)
+        return way.operation(self._backend, call)
 
-    async def _when_reached(self, route: Route, call: Call, wanted: int) -> Answer:
+    async def _when_reached(self, operation: Operation, call: Call, wanted: int) -> Answer:
         """The client has seen more than this master: another one told it."""
         registry = self._backend.registry
         await registry.reach(wanted)
         check_reached(wanted, registry.cache.revision)
-        answer = route.operation(self._backend, call)
+        answer = operation(self._backend, call)
         return await answer if isinstance(answer, Awaitable) else answer
 
-    def _repeatable(self, request: Request, plan: _Plan, answer: Response) -> Response:
+    def _repeatable(self, request: Request, plan: _Plan, target: Target, answer: Response) -> Response:
         """The answer to a GET of one object, with the short way to the next one where that is sure: the stored bytes as
         they are, for one who proved himself by his certificate, until any role or binding changes."""
-        target, headers = plan.route.target, request.headers
+        headers = request.headers
         table = self._backend.registry.cache.table(target.resource)
         key = table.key(target.namespace, target.name)
         item = table.by_key(key)
@@ -269,10 +276,9 @@ def _is_watch(request: Request) -> bool:
     return "watch" in request.raw_query and is_on(request, "watch")
 
 
-def _asked_for(request: Request, route: Route) -> Target:
+def _asked_for(request: Request, verb: str, target: Target) -> Target:
     """What is asked for; a field selector by name makes a list one of a single object, as in Kubernetes."""
-    target = route.target
-    if target.name or route.verb not in _OF_MANY or "fieldSelector" not in request.raw_query:
+    if target.name or verb not in _OF_MANY or "fieldSelector" not in request.raw_query:
         return target
     match parse_fields(request.query.get("fieldSelector", [""])[0]):
         case (FieldTerm(field="metadata.name", value=name, equal=True),):
@@ -280,8 +286,18 @@ def _asked_for(request: Request, route: Route) -> Target:
     return target
 
 
-def _labels(route: Route) -> Labels:
-    target = route.target
-    resource = target.resource
-    scope = "resource" if target.name else "namespace" if target.namespace else "cluster"
-    return verb_label(route.verb), resource.group, resource.version, resource.plural, target.subresource, scope
+def _labels(way: Way, scope: str) -> Labels:
+    resource = way.resource
+    return verb_label(way.verb), resource.group, resource.version, resource.plural, way.subresource, scope
+
+
+def _path_of_resource(raw_path: str) -> Path | None:
+    """None for a path that is not of a resource. Raises NotFound for one that only looks so."""
+    if "/namespaces//" in raw_path:
+        # A client whose namespace is empty means all of them.
+        raw_path = _EMPTY_NAMESPACE.sub(r"\1/", raw_path, 1)
+    segments = segments_of(raw_path)
+    if len(segments) <= 2 or segments[0] not in _RESOURCE_ROOTS:
+        return None
+    is_discovery = (segments[0] == "apis" and len(segments) == 3) or segments == _CUSTOM_RESOURCES
+    return None if is_discovery else path_of(segments)

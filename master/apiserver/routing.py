@@ -12,7 +12,7 @@ from api.core import Binding
 from api.errors import MethodNotAllowed, NotFound
 from api.resources import RESOURCES, Resource
 from master.apiserver.backend import Backend
-from master.apiserver.call import Call, Target
+from master.apiserver.call import Call
 from master.apiserver.http.message import Answer
 from master.apiserver.operations import component_status, scale, usage
 from master.apiserver.operations.attach import attach
@@ -102,17 +102,53 @@ _SPECIAL: dict[str, dict[str, dict[str, Operation]]] = {
 }
 # Streams, which WebSocket clients open by GET: that needs no less right than the POST of the others.
 _STREAMS = ("attach", "exec", "portforward")
-_DOTS = (".", "..")
+_DOTS = frozenset((".", ".."))
+_CORE_ENDS = 2
+_GROUP_ENDS = {"api": _CORE_ENDS, "apis": 3}
+"""How many parts of a path name the group and its version."""
 # Subresources behind whose name the path goes on.
 _OPEN_ENDED = ("proxy",)
 
 
-class Route(msgspec.Struct, frozen=True):
-    """What is to be done with a request."""
+class Path(msgspec.Struct, frozen=True):
+    """The parts of a path of resources; ``watch`` is the first form of a watch, ``/api/v1/watch/PATH``."""
 
-    target: Target
+    group: str
+    version: str
+    plural: str
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    watch: bool = False
+
+
+class Way(msgspec.Struct, frozen=True):
+    """What is to be done with a request, whatever the names in its path are."""
+
+    resource: Resource
+    subresource: str
     verb: str
     operation: Operation
+
+
+def path_of(segments: tuple[str, ...]) -> Path:
+    """Raises NotFound for what is no path of resources, and for names that no object can have."""
+    at = _GROUP_ENDS.get(segments[0], len(segments))
+    if len(segments) <= at:
+        raise nowhere()
+    group, version, rest = segments[1] if at > _CORE_ENDS else "", segments[at - 1], segments[at:]
+    watched = rest[0] == "watch" and len(rest) > 1
+    if watched:
+        rest = rest[1:]
+    if not _DOTS.isdisjoint(rest[:4]) or "/" in "".join(rest[:4]):
+        raise nowhere()
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) > 2 and (group or rest[2] not in _NAMESPACE_SUBRESOURCES):
+        namespace, rest = rest[1], rest[2:]
+    if len(rest) > 3 and rest[2] not in _OPEN_ENDED:
+        raise nowhere()
+    plural, name, subresource, *_ = *rest[:3], "", ""
+    return Path(group, version, plural, namespace, name, subresource, watched)
 
 
 class Router:
@@ -122,61 +158,30 @@ class Router:
         self._resources = {(r.group, r.version, r.plural): r for r in resources}
         self._operations = {resource.qualified: operations_of(resource) for resource in resources}
 
-    def route(self, method: str, segments: tuple[str, ...], *, watch: bool) -> Route:
-        """Raises NotFound for a path that is not served, MethodNotAllowed."""
-        segments, watch = _watched(segments, watch=watch)
-        target = self._target(segments)
-        operations = self._operations[target.resource.qualified].get(target.subresource)
+    def way(self, method: str, path: Path, *, watch: bool) -> Way:
+        """The same for all paths that differ in names only. Raises NotFound for a path that is not served,
+        MethodNotAllowed."""
+        resource = self._resources.get((path.group, path.version, path.plural))
+        if resource is None or (path.namespace and not resource.namespaced):
+            raise nowhere()
+        if path.name and resource.namespaced and not path.namespace:
+            raise nowhere()
+        operations = self._operations[resource.qualified].get(path.subresource)
         if operations is None:
             raise nowhere()
-        verb = (_OBJECT_VERBS if target.name else _COLLECTION_VERBS).get(method, "")
-        if verb == "get" and target.subresource in _STREAMS:
+        verb = (_OBJECT_VERBS if path.name else _COLLECTION_VERBS).get(method, "")
+        if verb == "get" and path.subresource in _STREAMS:
             verb = "create"
-        if verb == "create" and target.name and not target.subresource:
+        if verb == "create" and path.name and not path.subresource:
             verb = ""
-        if watch and verb in ("list", "get") and not target.subresource:
+        if (watch or path.watch) and verb in ("list", "get") and not path.subresource:
             verb = "watch"
-        if target.resource.namespaced and not target.namespace and verb not in ("list", "watch"):
+        if resource.namespaced and not path.namespace and verb not in ("list", "watch"):
             verb = ""
         operation = operations.get(verb)
         if operation is None:
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
-        return Route(target, verb, operation)
-
-    def _target(self, segments: tuple[str, ...]) -> Target:
-        if segments[0] == "api" and len(segments) > 2:
-            group, version, rest = "", segments[1], segments[2:]
-        elif segments[0] == "apis" and len(segments) > 3:
-            group, version, rest = segments[1], segments[2], segments[3:]
-        else:
-            raise nowhere()
-        for part in rest[:4]:
-            if "/" in part or part in _DOTS:
-                raise nowhere()
-        namespace = ""
-        if rest[0] == "namespaces" and len(rest) > 2 and not (group == "" and rest[2] in _NAMESPACE_SUBRESOURCES):
-            namespace, rest = rest[1], rest[2:]
-        resource = self._resources.get((group, version, rest[0]))
-        if resource is None or (namespace and not resource.namespaced):
-            raise nowhere()
-        return _named(resource, namespace, rest)
-
-
-def _watched(segments: tuple[str, ...], *, watch: bool) -> tuple[tuple[str, ...], bool]:
-    """``/api/v1/watch/PATH``, the first form of ``/api/v1/PATH?watch=1``, which Kubernetes serves still."""
-    at = 2 if segments[0] == "api" else 3
-    if segments[at : at + 1] != ("watch",) or len(segments) == at + 1:
-        return segments, watch
-    return segments[:at] + segments[at + 1 :], True
-
-
-def _named(resource: Resource, namespace: str, rest: tuple[str, ...]) -> Target:
-    if len(rest) > 3 and rest[2] not in _OPEN_ENDED:
-        raise nowhere()
-    name = rest[1] if len(rest) > 1 else ""
-    if name and resource.namespaced and not namespace:
-        raise nowhere()
-    return Target(resource, namespace, name, rest[2] if len(rest) > 2 else "")
+        return Way(resource, path.subresource, verb, operation)
 
 
 def nowhere() -> NotFound:
