@@ -67,10 +67,12 @@ portable-bundle: venv ## the same with a CPython of its own, for hosts that have
 dist: venv ## make a wheel and a source archive in dist/
 	@$(BIN)/python -m build --outdir dist .
 
-lock: venv ## write requirements.lock anew from pyproject.toml
+PIP_COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+lock: venv ## write requirements.lock anew from pyproject.toml, and ansible/requirements.txt from requirements.in
 	@$(BIN)/python -m pip install --quiet pip-tools
-	@$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host \
-		--no-emit-find-links --extra dev --output-file requirements.lock pyproject.toml
+	@$(PIP_COMPILE) --extra dev --output-file requirements.lock pyproject.toml
+	@$(PIP_COMPILE) --output-file ansible/requirements.txt ansible/requirements.in
 
 host: ## install what this machine lacks and see that Docker answers
 	@scripts/setup-host
