@@ -48,7 +48,8 @@ from agent.runtime.pause import PAUSE_IMAGE
 from agent.server.assembly import make_server
 from api.core import Node, Pod, Service
 from client import Client, EventRecorder, Informer, WorkQueue
-from client.metrics import RequestMetrics, show
+from client.metrics import RequestMetrics
+from client.showing import show
 
 log = logging.getLogger(__name__)
 

@@ -10,14 +10,11 @@ import logging
 import os
 import sys
 import time
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from cli import journal
 from cli.journal import PRIORITY
 
-FILE_BYTES = 10 * 1024 * 1024
-OLD_FILES = 2
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -38,30 +35,13 @@ class JournalLine(logging.Formatter):
         return prefix + f"{record.name}: {super().format(record)}".replace("\n", f"\n{prefix}")
 
 
-class LogFile(RotatingFileHandler):
-    """A file of at most FILE_BYTES and OLD_FILES older ones; standard output and error of the process follow it."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, maxBytes=FILE_BYTES, backupCount=OLD_FILES, encoding="utf-8")
-        self._take_standard_streams()
-
-    def doRollover(self) -> None:  # noqa: N802 (the name of the standard library)
-        super().doRollover()
-        self._take_standard_streams()
-
-    def _take_standard_streams(self) -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        if self.stream is not None:
-            os.dup2(self.stream.fileno(), 1)
-            os.dup2(self.stream.fileno(), 2)
-
-
 def start(level: str, *, file: Path | None = None) -> None:
     """Send all logging to `file`, or to standard error. Replaces what was set before: a forked child calls it anew."""
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Line())
     if file is not None:
+        from cli.logfile import LogFile  # brings pickle along, a MiB that no one needs who logs to the journal
+
         file.parent.mkdir(parents=True, exist_ok=True)
         handler = LogFile(file)
         handler.setFormatter(Line())

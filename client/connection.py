@@ -26,7 +26,8 @@ _SOCKET_OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_TRIES),
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS),
 )
-_READ_BYTES = 65536
+# A TLS record holds no more; and a thread that waits in a watch has a buffer of this size all the time.
+_READ_BYTES = 16384
 _HEAD_MAX_BYTES = 256 * 1024
 
 

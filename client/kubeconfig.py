@@ -8,7 +8,6 @@ other settings that would go unheeded.
 import base64
 import os
 import ssl
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -66,6 +65,8 @@ def _memory_file() -> BinaryIO:
         return os.fdopen(os.memfd_create("client-certificate", os.MFD_CLOEXEC), "wb")
     except (AttributeError, OSError):
         # Before Linux 3.17, or a Python built for a glibc before 2.27: a file without a name on the memory file system.
+        import tempfile
+
         return cast(BinaryIO, tempfile.TemporaryFile(dir="/dev/shm"))
 
 
@@ -151,7 +152,8 @@ def _check_certificates(credentials: Credentials, path: Path) -> None:
         raise KubeconfigError(f"{path}: certificate-authority: no certificate in PEM form: {error}") from error
     try:
         if credentials.certificate:
-            _load_chain(ssl.create_default_context(), credentials.certificate, credentials.key)
+            # Not the default context: that one reads the certificates of all the world, a MiB, and trusts none here.
+            _load_chain(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), credentials.certificate, credentials.key)
     except (ssl.SSLError, ValueError) as error:
         wrong = f"{path}: client-certificate, client-key: not a certificate and its key in PEM form: {error}"
         raise KubeconfigError(wrong) from error

@@ -15,7 +15,8 @@ from api.discovery import EndpointSlice
 from api.meta import Object
 from client import Client, Informer
 from client.httpport import Answer, HttpPort, by_path
-from client.metrics import RequestMetrics, exposition
+from client.metrics import RequestMetrics
+from client.showing import exposition
 from clusterdns.config import Config
 from clusterdns.link import LinkError, ensure_address, remove_address
 from clusterdns.metrics import DnsCollector, shown

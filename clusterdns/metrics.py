@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from client.metrics import show
+from client.showing import show
 from clusterdns.counts import BOUNDS_S, Counts, Times
 from clusterdns.wire import NOERROR, NXDOMAIN, RCODES, SERVFAIL
 

@@ -7,16 +7,18 @@ stands by, and 500 with what is wrong otherwise; the others are the same.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache
 from http import HTTPStatus
-
-from prometheus_client import REGISTRY
+from typing import TYPE_CHECKING
 
 from client import ElectionSettings
 from client.httpport import Answer, HttpPort, by_path
-from client.metrics import exposition, show
+from client.meters import Meters
+from master.metrics import METERS
 
-show(REGISTRY)
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
 _HEALTH = ("/healthz", "/livez", "/readyz")
 Problems = Callable[[], list[str]]
 
@@ -33,13 +35,14 @@ class HealthSettings(ElectionSettings):
 
 
 @contextmanager
-def health_port(settings: HealthSettings, problems: Problems) -> Iterator[None]:
-    """Answers while the block runs; not at all when the port is 0. Raises OSError when the port is taken."""
+def health_port(settings: HealthSettings, problems: Problems, *meters: Meters) -> Iterator[None]:
+    """Answers while the block runs; not at all when the port is 0. ``meters`` are the component's own, beside those
+    that both have. Raises OSError when the port is taken."""
     if not settings.healthz_port:
         yield
         return
     routes = dict.fromkeys(_HEALTH, lambda: _health(problems()))
-    answer = by_path({**routes, "/metrics": partial(exposition, REGISTRY)})
+    answer = by_path({**routes, "/metrics": lambda: _metrics(meters)})
     port = HttpPort(settings.healthz_bind_address, settings.healthz_port, answer, name="health")
     port.start()
     try:
@@ -52,3 +55,24 @@ def _health(wrong: list[str]) -> Answer:
     if not wrong:
         return Answer(HTTPStatus.OK, b"ok")
     return Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "".join(f"[-]{one}\n" for one in wrong).encode())
+
+
+def _metrics(meters: tuple[Meters, ...]) -> Answer:
+    from client.showing import exposition
+
+    return exposition(_registry(meters))
+
+
+@cache
+def _registry(meters: tuple[Meters, ...]) -> "CollectorRegistry":
+    """Made, and the library for it loaded, for the first who asks."""
+    from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+    from client.showing import show
+
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    show(registry, METERS, *meters)
+    return registry

@@ -1,49 +1,50 @@
-"""What the controllers and the scheduler count, under Kubernetes' names: work queues and leadership.
+"""What the controllers and the scheduler count, under Kubernetes' names: work queues and leadership; and failures.
 
 Source: k8s.io/component-base, metrics/prometheus/workqueue and metrics/prometheus/clientgo/leaderelection.
 """
 
 import time
 
-from prometheus_client import Counter, Gauge, Histogram
-
 from client import QueueObserver
+from client.meters import Meters
 
+METERS = Meters()
 _BUCKETS = tuple(10.0**power for power in range(-8, 2))
 _LABELS = ("name",)
 
-_DEPTH = Gauge("workqueue_depth", "Current depth of workqueue", _LABELS)
-_ADDS = Counter("workqueue_adds", "Total number of adds handled by workqueue", _LABELS)
-_RETRIES = Counter("workqueue_retries", "Total number of retries handled by workqueue", _LABELS)
-_WAITED = Histogram(
+_DEPTH = METERS.gauge("workqueue_depth", "Current depth of workqueue", _LABELS)
+_ADDS = METERS.counter("workqueue_adds", "Total number of adds handled by workqueue", _LABELS)
+_RETRIES = METERS.counter("workqueue_retries", "Total number of retries handled by workqueue", _LABELS)
+_WAITED = METERS.histogram(
     "workqueue_queue_duration_seconds",
     "How long in seconds an item stays in workqueue before being requested.",
     _LABELS,
     buckets=_BUCKETS,
 )
-_WORKED = Histogram(
+_WORKED = METERS.histogram(
     "workqueue_work_duration_seconds",
     "How long in seconds processing an item from workqueue takes.",
     _LABELS,
     buckets=_BUCKETS,
 )
-_UNFINISHED = Gauge(
+_UNFINISHED = METERS.gauge(
     "workqueue_unfinished_work_seconds",
     "How many seconds of work has done that is in progress and hasn't been observed by work_duration. Large values "
     "indicate stuck threads. One can deduce the number of stuck threads by observing the rate at which this increases.",
     _LABELS,
 )
-_LONGEST = Gauge(
+_LONGEST = METERS.gauge(
     "workqueue_longest_running_processor_seconds",
     "How many seconds has the longest running processor for workqueue been running.",
     _LABELS,
 )
-_LEADS = Gauge(
+_LEADS = METERS.gauge(
     "leader_election_master_status",
     "Gauge of if the reporting system is master of the relevant lease, 0 indicates backup, 1 indicates master. 'name' "
     "is the string used to identify the lease. Please make sure to group by name.",
     _LABELS,
 )
+_FAILURES = METERS.counter("steersman_reconcile_failures", "Reconciles that failed and will be tried again", _LABELS)
 
 
 class QueueMetrics(QueueObserver):
@@ -76,6 +77,10 @@ class QueueMetrics(QueueObserver):
 
     def retried(self) -> None:
         self._retries.inc()
+
+
+def reconcile_failed(name: str) -> None:
+    _FAILURES.labels(name).inc()
 
 
 def leads(lease: str, *, held: bool) -> None:

@@ -17,7 +17,7 @@ from http import HTTPStatus
 from prometheus_client import CollectorRegistry
 
 from client.httpport import Answer, HttpPort, by_path
-from client.metrics import exposition
+from client.showing import exposition
 
 FAILING_LIMIT_S = 60.0
 

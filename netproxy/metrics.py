@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from client.metrics import show
+from client.showing import show
 from netproxy.changes import Changes
 from netproxy.dataplane.counters import Counters
 from netproxy.modes import Mode

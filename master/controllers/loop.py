@@ -4,18 +4,14 @@ import logging
 import threading
 from collections.abc import Callable
 
-from prometheus_client import Counter
-
 from api.errors import ApiError, Conflict
 from client import Unreachable, WorkQueue
-from master.metrics import QueueMetrics
+from master.metrics import QueueMetrics, reconcile_failed
 
 log = logging.getLogger(__name__)
 
 Key = tuple[str, str]
 Reconcile = Callable[[Key], str]
-
-_FAILURES = Counter("steersman_reconcile_failures", "Reconciles that failed and will be tried again", ["name"])
 
 
 class Loop:
@@ -25,7 +21,6 @@ class Loop:
         self.name = name
         self.queue: WorkQueue[Key] = WorkQueue(observer=QueueMetrics(name))
         self._reconcile = reconcile
-        self._failures = _FAILURES.labels(name)
         self._threads = [
             threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True) for number in range(workers)
         ]
@@ -70,6 +65,6 @@ class Loop:
                 log.info("reconciled controller=%s key=%s/%s did=%r", self.name, *key, said)
 
     def _failed(self, key: Key, what: str) -> None:
-        self._failures.inc()
+        reconcile_failed(self.name)
         delay_s = self.queue.retry(key)
         log.warning("reconcile failed controller=%s key=%s/%s %s retry_s=%.2f", self.name, *key, what, delay_s)

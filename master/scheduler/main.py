@@ -10,6 +10,7 @@ from master.health import health_port
 from master.metrics import leads
 from master.scheduler.config import Config
 from master.scheduler.configuration import DEFAULT_NAME, idle, profiles_of
+from master.scheduler.metrics import METERS
 from master.scheduler.profile import Profile
 from master.scheduler.scheduler import Scheduler
 
@@ -42,7 +43,7 @@ def run(config: Config, stop: threading.Event) -> None:
                 recorder.close()
 
     lease = (found.leader_election.resource_name if found is not None else "") or _lease(profiles)
-    with health_port(config, lambda: [said for one in tuple(current) for said in one.problems]):
+    with health_port(config, lambda: [said for one in tuple(current) for said in one.problems], METERS):
         run_elected(
             schedule,
             stop,

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
-from prometheus_client import Counter, Gauge, Histogram
+from client.meters import Meters
 
+METERS = Meters()
 SCHEDULED, UNSCHEDULABLE, ERROR = "scheduled", "unschedulable", "error"
 QUEUES = ("active", "backoff", "unschedulable", "gated")
 
@@ -17,55 +18,59 @@ _LABELS = ("profile", "result")
 _ATTEMPT_BUCKETS = tuple(0.001 * 2.0**power for power in range(15))
 _POD_BUCKETS = tuple(0.01 * 2.0**power for power in range(20))
 
-_ATTEMPTS = Counter(
+_ATTEMPTS = METERS.counter(
     "scheduler_schedule_attempts",
     "Number of attempts to schedule pods, by the result. 'unschedulable' means a pod could not be scheduled, while "
     "'error' means an internal scheduler problem.",
     _LABELS,
 )
-_ATTEMPT = Histogram(
+_ATTEMPT = METERS.histogram(
     "scheduler_scheduling_attempt_duration_seconds",
     "Scheduling attempt latency in seconds (scheduling algorithm + binding)",
     _LABELS,
     buckets=_ATTEMPT_BUCKETS,
 )
-_E2E = Histogram(
+_E2E = METERS.histogram(
     "scheduler_e2e_scheduling_duration_seconds",
     "E2e scheduling latency in seconds (scheduling algorithm + binding); the name before Kubernetes 1.23",
     _LABELS,
     buckets=_ATTEMPT_BUCKETS,
 )
-_ALGORITHM = Histogram(
+_ALGORITHM = METERS.histogram(
     "scheduler_scheduling_algorithm_duration_seconds",
     "Scheduling algorithm latency in seconds",
     buckets=_ATTEMPT_BUCKETS,
-)
-_POD = Histogram(
+).labels()
+_POD = METERS.histogram(
     "scheduler_pod_scheduling_sli_duration_seconds",
     "E2e latency for a pod being scheduled, from the time the pod enters the scheduling queue",
     ("attempts",),
     buckets=_POD_BUCKETS,
 )
-_TRIES = Histogram(
+_TRIES = METERS.histogram(
     "scheduler_pod_scheduling_attempts",
     "Number of attempts to successfully schedule a pod.",
     buckets=(1, 2, 4, 8, 16),
-)
-_VOLUMES = Histogram(
+).labels()
+_VOLUMES = METERS.histogram(
     "scheduler_volume_scheduling_duration_seconds",
     "Volume scheduling stage latency (Deprecated since 1.19.0)",
     ("operation",),
     buckets=_ATTEMPT_BUCKETS,
 )
-_VOLUME_ERRORS = Counter(
+_VOLUME_ERRORS = METERS.counter(
     "scheduler_volume_scheduling_stage_error", "Volume scheduling stage error count", ("operation",)
 )
-_PENDING = Gauge("scheduler_pending_pods", "Number of pending pods, by the queue type.", ("queue",))
-_CACHE = Gauge("scheduler_scheduler_cache_size", "Number of nodes, pods, and assumed pods in the cache.", ("type",))
-_PREEMPTIONS = Counter("scheduler_preemption_attempts", "Total preemption attempts in the cluster till now")
-_VICTIMS = Histogram(
-    "scheduler_preemption_victims", "Number of selected preemption victims", buckets=(1, 2, 4, 8, 16, 32, 64)
+_PENDING = METERS.gauge("scheduler_pending_pods", "Number of pending pods, by the queue type.", ("queue",))
+_CACHE = METERS.gauge(
+    "scheduler_scheduler_cache_size", "Number of nodes, pods, and assumed pods in the cache.", ("type",)
 )
+_PREEMPTIONS = METERS.counter(
+    "scheduler_preemption_attempts", "Total preemption attempts in the cluster till now"
+).labels()
+_VICTIMS = METERS.histogram(
+    "scheduler_preemption_victims", "Number of selected preemption victims", buckets=(1, 2, 4, 8, 16, 32, 64)
+).labels()
 
 
 class SchedulerMetrics:

@@ -11,7 +11,7 @@ Until = Callable[[Callable[[], bool]], None]
 
 
 def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    output, _ = process.communicate(timeout=10)
+    output, _ = process.communicate(timeout=60)
     return process.returncode, output
 
 
@@ -28,6 +28,23 @@ def test_sigterm_stops_it_cleanly(tmp_path: Path, start: Any, until: Until) -> N
     assert code == 0
     assert "info fakepart.main: fake runs node=n1" in output
     assert "stop" in file.read_text()
+
+
+def test_a_signal_is_seen_while_the_main_thread_sleeps_on(tmp_path: Path, start: Any, until: Until) -> None:
+    file = tmp_path / "lives"
+    process = start("run_component.py", "--file", file, "--node-name", "hears-nothing")
+    until(lambda: started(file) and "deaf" in file.read_text())
+    process.send_signal(signal.SIGTERM)
+    assert finish(process)[0] == 0
+
+
+def test_a_signal_in_the_middle_of_the_wait_for_it_ends_the_wait(tmp_path: Path, start: Any, until: Until) -> None:
+    file = tmp_path / "lives"
+    process = start("run_component.py", "--file", file, "--node-name", "holds-the-lock")
+    until(lambda: started(file) and "holds" in file.read_text())
+    process.send_signal(signal.SIGTERM)
+    (tmp_path / "go").touch()
+    assert finish(process)[0] == 0
 
 
 def test_a_failure_is_logged_with_its_cause_and_exits_1(start: Any) -> None:

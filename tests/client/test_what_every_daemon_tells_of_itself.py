@@ -4,7 +4,8 @@ from prometheus_client import CollectorRegistry
 
 from client import Client
 from client.kubeconfig import Credentials
-from client.metrics import RequestMetrics, show
+from client.metrics import RequestMetrics
+from client.showing import show
 from tests.client.api_server import ApiServer
 
 
