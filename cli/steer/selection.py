@@ -47,25 +47,6 @@ def _pairs(session: Session, words: Sequence[str]) -> list[Chosen]:
     return found
 
 
-def one_pod(session: Session, word: str) -> str:
-    """The pod that is meant: its name, ``pod/NAME``, or some pod of a controller, as ``rc/web``. Failure."""
-    if "/" not in word:
-        return word
-    [one] = _pairs(session, [word])
-    if one.kind.plural == "pods":
-        return one.names[0]
-    owner = session.get(one.kind, one.names[0], session.space(one.kind))
-    selector = label_text(owner.get("spec", {}).get("selector") or {})
-    if not selector:
-        raise Failure(f"cannot get the logs from or attach to {one.kind.kind}: it selects no pods")
-    pods = list(session.list(session.discovery.find("pods"), session.namespace, labels=selector))
-    if not pods:
-        raise Failure(f"no pods found for {word}")
-    running = [pod for pod in pods if pod["status"].get("phase") == "Running"]
-    name: str = (running or pods)[0]["metadata"]["name"]
-    return name
-
-
 def label_text(selector: dict[str, object]) -> str:
     """A selector's plain terms as a query, of both forms: a map, and ``matchLabels`` with expressions."""
     if "matchLabels" not in selector and "matchExpressions" not in selector:

@@ -83,6 +83,23 @@ logs
 logs single
 logs single --tail=1
 logs single -c nosuch
+logs several
+logs several --all-containers --prefix
+logs several -c nosuch
+logs several -c first --all-containers
+logs rc/web
+logs svc/nosuch
+logs marked
+exec several -- sh -c 'echo $HOLDS'
+exec several -c second -- sh -c 'echo $HOLDS'
+exec several -c nosuch -- true
+exec marked -- sh -c 'echo $HOLDS'
+exec rc/web -- hostname
+exec svc/web -- hostname
+exec ended -- true
+attach ended
+attach several -c nosuch
+port-forward ended 1
 exec nosuch -- true
 exec single -- echo hi
 exec single -- sh -c 'echo err >&2; exit 3'
@@ -103,25 +120,36 @@ get pods --nosuch
 
 @pytest.fixture(scope="module")
 def space(kubectl: Kubectl, api: Api, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A namespace with a controller of two pods, its service, a pod, a config map and a secret."""
+    """A namespace with a controller of two pods, its service, four pods, a config map and a secret."""
     name = "steer-compared"
     kubectl("create", "namespace", name)
     data = [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"a": "1", "b": "x\ny\n"}},
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hidden"}, "stringData": {"word": "secret"}},
     ]
+    [base] = pod("several")["spec"]["containers"]
+    first, second = ({**base, "name": one, "env": [{"name": "HOLDS", "value": one}]} for one in ("first", "second"))
+    several, marked = pod("several"), pod("marked")
+    several["spec"] |= {
+        "containers": [first, second],
+        "initContainers": [{**base, "name": "before", "command": ["true"]}],
+    }
+    marked["spec"]["containers"] = [first, second]
+    marked["metadata"]["annotations"] = {"kubectl.kubernetes.io/default-container": "second"}
+    ended = pod("ended", *shell("true"), restartPolicy="Never")
     single = pod("single", *shell("echo one; echo two; sleep 3600"))
     web = controller("web", 2)
-    items = [*data, single, web, service("web", 80, selector=web["spec"]["selector"])]
+    items = [*data, single, several, marked, ended, web, service("web", 80, selector=web["spec"]["selector"])]
     for item in items:
         item["metadata"]["namespace"] = name
     kubectl.create(*items, namespace=name)
 
     def all_there() -> bool:
         pods = api.items("pods", name)
-        return len(pods) == 3 and all(is_ready(one) for one in pods)
+        over = [one for one in pods if one["status"]["phase"] == "Succeeded"]
+        return len(pods) == 6 and len(over) == 1 and all(is_ready(one) for one in pods if one not in over)
 
-    until(all_there, limit_s=60, what="three pods ready")
+    until(all_there, limit_s=60, what="five pods ready, one ended")
     return name
 
 

@@ -4,9 +4,8 @@ from typing import Any
 
 import click
 
-from cli.steer.failures import Failure
+from cli.steer.pods import container_meant, pod_meant, refuse_ended
 from cli.steer.remote import run
-from cli.steer.selection import one_pod
 from cli.steer.session import Object, Session, with_session
 
 
@@ -18,28 +17,16 @@ from cli.steer.session import Object, Session, with_session
 @with_session
 def command(session: Session, pod: str, **flags: Any) -> int:
     """Attach to a process that is already running inside an existing container."""
-    return attached(session, one_pod(session, pod), flags["container"], stdin=flags["stdin"], tty=flags["tty"])
+    return attached(session, pod_meant(session, pod), flags["container"], stdin=flags["stdin"], tty=flags["tty"])
 
 
-def attached(session: Session, name: str, container: str, *, stdin: bool, tty: bool) -> int:
+def attached(session: Session, pod: Object, container: str, *, stdin: bool, tty: bool) -> int:
     """Until the container ends; its exit code. Raises Failure."""
-    found = session.get(session.discovery.find("pods"), name, session.namespace)
-    if found.get("status", {}).get("phase") in ("Succeeded", "Failed"):
-        raise Failure(f"cannot attach a container in a completed pod; current phase is {found['status']['phase']}")
-    chosen = _container(found, container)
+    refuse_ended(pod, "attach")
+    chosen = container_meant(pod, container, doing="cannot attach to the container: ")
     if tty and not chosen.get("tty"):
         print(f"Unable to use a TTY - container {chosen['name']} did not allocate one")
         tty = False
     if stdin and tty:
         print("If you don't see a command prompt, try pressing enter.")
-    return run(session, name, chosen["name"], (), stdin=stdin, tty=tty, at="attach")
-
-
-def _container(pod: Object, name: str) -> Object:
-    containers: list[Object] = [
-        one for group in ("containers", "initContainers", "ephemeralContainers") for one in pod["spec"].get(group) or ()
-    ]
-    for one in containers:
-        if name in ("", one["name"]):
-            return one
-    raise Failure(f"container {name} not found in pod {pod['metadata']['name']}")
+    return run(session, pod["metadata"]["name"], chosen["name"], (), stdin=stdin, tty=tty, at="attach")

@@ -11,6 +11,7 @@ from typing import IO, Any
 import click
 
 from cli.steer.failures import Failure
+from cli.steer.pods import container_meant, pod_meant
 from cli.steer.remote import exec_input, exec_output
 from cli.steer.session import Session, with_session
 
@@ -53,6 +54,7 @@ def command(session: Session, source: str, target: str, container: str, no_prese
         raise Failure("filepath can not be empty")
     remote = here if here.pod else there
     told = session.of(namespace=remote.namespace) if remote.namespace else session
+    container = container_meant(pod_meant(told, remote.pod), container)["name"]
     if here.pod:
         _fetch(told, here, Path(there.path), container)
     else:

@@ -5,8 +5,8 @@ from typing import Any
 import click
 
 from cli.steer.failures import Failure
+from cli.steer.pods import container_meant, pod_meant, refuse_ended
 from cli.steer.remote import run
-from cli.steer.selection import one_pod
 from cli.steer.session import Session, with_session
 
 
@@ -21,4 +21,7 @@ def command(session: Session, pod: str, words: tuple[str, ...], **flags: Any) ->
     """Execute a command in a container."""
     if not words:
         raise Failure("you must specify at least one command for the container")
-    return run(session, one_pod(session, pod), flags["container"], words, stdin=flags["stdin"], tty=flags["tty"])
+    found = pod_meant(session, pod)
+    refuse_ended(found, "exec into")
+    container = container_meant(found, flags["container"])["name"]
+    return run(session, found["metadata"]["name"], container, words, stdin=flags["stdin"], tty=flags["tty"])

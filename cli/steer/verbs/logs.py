@@ -10,7 +10,7 @@ import click
 from api.errors import NotFound
 from cli.steer.durations import DURATION
 from cli.steer.failures import Failure
-from cli.steer.selection import one_pod
+from cli.steer.pods import container_meant, containers, pod_meant
 from cli.steer.session import Object, Session, with_session
 from client.transport import Query
 
@@ -24,7 +24,6 @@ See 'steer logs -h' for help and examples"""
 class _Source:
     pod: str
     container: str
-    chosen: bool = False  # a default that people should be told of
 
 
 @click.command("logs")
@@ -46,9 +45,6 @@ def command(session: Session, pod: str, container: str, container_flag: str, **f
     """Print the logs for a container in a pod or specified resource."""
     query = _query(flags)
     sources = _sources(session, pod, container_flag or container, flags)
-    for source in sources:
-        if source.chosen:
-            print(f'Defaulted container "{source.container}" out of: {_names(session, source.pod)}', file=sys.stderr)
     if flags["follow"] and len(sources) > 1:
         _at_once(session, sources, query, prefix=flags["prefix"])
         return
@@ -71,46 +67,27 @@ def _query(flags: dict[str, Any]) -> dict[str, str | int | bool | None]:
 def _sources(session: Session, word: str, container: str, flags: dict[str, Any]) -> list[_Source]:
     if bool(word) == bool(flags["selector"]):
         raise Failure(_EXPECTED)
-    pods = session.discovery.find("pods")
+    if container and flags["all_containers"]:
+        raise Failure(f"--all-containers=true should not be specified with container name {container}")
     if word:
-        found = [_pod(session, one_pod(session, word))]
+        found = [_pod(session, word)]
     else:
-        found = list(session.list(pods, session.namespace, labels=flags["selector"]))
+        found = list(session.list(session.discovery.find("pods"), session.namespace, labels=flags["selector"]))
         if not found:
             print(f"No resources found in {session.namespace} namespace.", file=sys.stderr)
-    sources: list[_Source] = []
-    for pod in found:
-        name, names = pod["metadata"]["name"], _containers(pod, everything=flags["all_containers"])
-        every = _containers(pod, everything=True)
-        if container and container not in every:
-            raise Failure(f"container {container} is not valid for pod {name} out of: {_names(session, name)}")
-        if flags["all_containers"]:
-            sources += [_Source(name, one) for one in names]
-        else:
-            sources.append(_Source(name, container or names[0], chosen=not container and len(names) > 1))
-    return sources
+    return [
+        _Source(pod["metadata"]["name"], one["name"])
+        for pod in found
+        for one in (containers(pod) if flags["all_containers"] else [container_meant(pod, container)])
+    ]
 
 
-def _pod(session: Session, name: str) -> Object:
+def _pod(session: Session, word: str) -> Object:
     try:
-        return session.get(session.discovery.find("pods"), name, session.namespace)
+        return pod_meant(session, word, for_logs=True)
     except NotFound as error:
         where = f'error from server (NotFound): {error} in namespace "{session.namespace}"'
         raise Failure(where) from error
-
-
-def _containers(pod: Object, *, everything: bool) -> list[str]:
-    spec = pod["spec"]
-    lists = ("initContainers", "containers", "ephemeralContainers") if everything else ("containers",)
-    names: list[str] = [one["name"] for key in lists for one in spec.get(key) or ()]
-    default = (pod["metadata"].get("annotations") or {}).get("kubectl.kubernetes.io/default-container")
-    return [default, *(name for name in names if name != default)] if default in names and not everything else names
-
-
-def _names(session: Session, pod: str) -> str:
-    spec = session.get(session.discovery.find("pods"), pod, session.namespace)["spec"]
-    init = [f"{one['name']} (init)" for one in spec.get("initContainers") or ()]
-    return ", ".join([*(one["name"] for one in spec["containers"]), *init])
 
 
 def _print(session: Session, source: _Source, query: Query, *, prefix: bool) -> None:

@@ -14,8 +14,8 @@ import click
 import websocket
 
 from cli.steer.failures import Failure
+from cli.steer.pods import pod_meant
 from cli.steer.remote import connect
-from cli.steer.selection import one_pod
 from cli.steer.session import Object, Session, with_session
 
 _PROTOCOLS = ("v4.channel.k8s.io",)
@@ -31,8 +31,8 @@ _BACKLOG = 64
 @with_session
 def command(session: Session, target: str, ports: tuple[str, ...], address: str) -> None:
     """Forward one or more local ports to a pod."""
-    name = one_pod(session, target)
-    pod = session.get(session.discovery.find("pods"), name, session.namespace)
+    pod = pod_meant(session, target)
+    name = pod["metadata"]["name"]
     if pod.get("status", {}).get("phase") != "Running":
         raise Failure(f"unable to forward port because pod is not running. Current status="
                       f"{pod.get('status', {}).get('phase')}")  # fmt: skip

@@ -131,9 +131,10 @@ def _attach(session: Session, name: str, flags: dict[str, Any]) -> int:
 
     if not until(session, kind, name, session.namespace, deadline(_START_S), so=started):
         raise Failure("timed out waiting for the condition")
-    phase = session.get(kind, name, session.namespace)["status"]["phase"]
+    pod = session.get(kind, name, session.namespace)
+    phase = pod["status"]["phase"]
     if phase == "Running":
-        return attached(session, name, "", stdin=flags["stdin"], tty=flags["tty"])
+        return attached(session, pod, "", stdin=flags["stdin"], tty=flags["tty"])
     text = session.transport.request("GET", kind.path(session.namespace, name, "log"), accept="*/*")
     sys.stdout.buffer.write(text)
     return 0 if phase == "Succeeded" else 1
