@@ -25,7 +25,7 @@ from agent.node.oom import OomWatch, Victim
 from agent.node.registration import NodeKeeper
 from agent.node.shutdown import Hands, ShutdownWatch
 from agent.node.status import NodeObserved, allocatable_of
-from agent.pods.admission import Admission
+from agent.pods.admission import Admission, Around
 from agent.pods.docker_config import Host
 from agent.pods.fitting import amounts
 from agent.pods.known_services import KnownServices
@@ -136,10 +136,12 @@ class Agent:
         )  # fmt: skip
         admission = Admission(
             config.allowed_unsafe_sysctls, amounts(allocatable_of(config, self.machine)),
-            pods=self._pods_now, running=self._runs, leave=self.worker.leave,
+            Around(pods=self._pods_now, running=self._runs, node=lambda: self.nodes.get("", config.node)),
+            leave=self.worker.leave,
             tell=lambda pod, reason, message: self.around.event(pod, "Warning", reason, message),
         )  # fmt: skip
         self.worker.refuses = lambda pod: self.shutdown.refuses(pod) or admission.refuses(pod)
+        self.worker.waits = admission.waits
         self.cadvisor = CadvisorMetrics(self.cache)
         self.pressure: Callable[[], Pressure] = partial(read_pressure, config.data_dir)
         self.room = Room(

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from agent.pods.observed import Observed, inits_done, is_finished, is_sidecar, past_deadline, wants_restart
+from agent.pods.observed import Hook, Observed, inits_done, is_finished, is_sidecar, past_deadline, wants_restart
 from agent.pods.plan import in_backoff
 from agent.runtime.records import ContainerRecord, State
 from api.core import (
@@ -91,6 +91,8 @@ def _last_state_of_lost(old: ContainerStatus | None) -> ContainerState | None:
 def _state(
     pod: Pod, container: Container, newest: ContainerRecord, observed: Observed, now: datetime
 ) -> ContainerState:
+    if newest.running and observed.hooks.get(newest.id) is Hook.RUNNING:
+        return ContainerState(waiting=ContainerStateWaiting(reason="ContainerCreating"))
     if newest.running:
         started_at = newest.started_at.replace(microsecond=0) if newest.started_at else None
         return ContainerState(running=ContainerStateRunning(started_at=started_at))

@@ -45,6 +45,20 @@ def status_of(pod: Pod, observed: Observed, now: datetime) -> PodStatus:
     return status
 
 
+def entered_back_off(before: PodStatus | None, after: PodStatus) -> list[str]:
+    """Names of the containers that wait for their next try since just now."""
+    known = set(_backing_off(before)) if before is not None else set()
+    return [name for name in _backing_off(after) if name not in known]
+
+
+def _backing_off(status: PodStatus) -> list[str]:
+    return [
+        one.name
+        for one in [*status.init_container_statuses, *status.container_statuses]
+        if one.state is not None and one.state.waiting is not None and one.state.waiting.reason == "CrashLoopBackOff"
+    ]
+
+
 def _hold_back_the_end(status: PodStatus, observed: Observed) -> None:
     """A pod whose sidecars still run has not ended, like with the kubelet: whoever waits for the end may take over."""
     before = observed.previous

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from agent.crew import Crew
 from agent.pods.acting import Actor
+from agent.pods.container_status import pod_id
 from agent.pods.ending import Ender, all_containers
 from agent.pods.looking import Looker
 from agent.pods.manifests import is_static
@@ -26,7 +27,7 @@ from agent.pods.plan import (
 )
 from agent.pods.reporter import Reporter
 from agent.pods.starting import Starter
-from agent.pods.status import status_of
+from agent.pods.status import entered_back_off, status_of
 from agent.pods.store import PodStore
 from agent.pods.surroundings import Surroundings
 from agent.probes.prober import Prober
@@ -38,6 +39,7 @@ from client import WorkQueue
 log = logging.getLogger(__name__)
 
 _MAX_ROUNDS = 50
+_WAIT_S = 0.2  # between looks whether the room for a critical pod is free
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull")
 
@@ -62,6 +64,7 @@ class Worker:
         self._unblocked: dict[str, set[str]] = {}
         self._leaving: dict[str, Leaving] = {}
         self.refuses: Callable[[Pod], bool] = lambda _: False
+        self.waits: Callable[[Pod], bool] = lambda _: False
         self._crew = Crew("worker", threads=around.config.workers, take=queue.get, work=self._sync_guarded)
 
     def start(self) -> None:
@@ -153,6 +156,9 @@ class Worker:
         self._accept(pod, memory)
         if memory.leaving is None and self.refuses(pod):
             memory = self._memory(uid)
+        if memory.leaving is None and self.waits(pod):
+            self._queue.add_after(uid, _WAIT_S)
+            return
         self._refresh_volumes(pod, memory)
         for _ in range(_MAX_ROUNDS):
             pod = self._store.get(uid) or pod
@@ -247,6 +253,9 @@ class Worker:
             if memory.seen_pending:
                 self._around.instruments.pod_started(time.monotonic() - memory.seen_s)
         memory.seen_pending |= status.phase == "Pending"
+        for name in entered_back_off(memory.status, status):
+            message = f"Back-off restarting failed container {name} in pod {pod_id(pod)}"
+            self._around.event(pod, "Warning", "BackOff", message, container=name)
         memory.status = status
         told = self._store.mirror_of(pod) if is_static(pod) else pod
         if told is not None:

@@ -1,4 +1,4 @@
-"""What a pod takes of a node: requests, what the scores assume, host ports."""
+"""What a pod takes of a node: requests, and what the scores assume."""
 
 from functools import lru_cache
 
@@ -7,8 +7,6 @@ from api.core.container import Resources
 from api.scalars import Quantity
 
 Amounts = dict[str, int]
-HostPort = tuple[str, str, int]
-EVERY_ADDRESS = "0.0.0.0"
 # What the scores assume of a container that asks for nothing, as Kubernetes does.
 _ASSUMED_CPU_MILLIS = 100
 _ASSUMED_MEMORY_BYTES = 200 * 2**20
@@ -66,13 +64,3 @@ def scored_requests(spec: PodSpec) -> tuple[float, float]:
         cpu += wanted.get("cpu", _ASSUMED_CPU_MILLIS)
         memory += wanted.get("memory", _ASSUMED_MEMORY_BYTES)
     return cpu, memory
-
-
-def host_ports(spec: PodSpec) -> frozenset[HostPort]:
-    """(protocol, address, port) of each host port of a pod; the address is 0.0.0.0 for all."""
-    return frozenset(
-        (port.protocol or "TCP", port.host_ip or EVERY_ADDRESS, port.host_port)
-        for container in spec.containers
-        for port in container.ports
-        if port.host_port
-    )

@@ -12,12 +12,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from api.core.affinity import NodeAffinity
+from api.placement import selects, term_holds
 from api.struct import wire_name
 from master.scheduler.filters import Filter, Refusal, resources
 from master.scheduler.nodestate import NodeState
 from master.scheduler.scores import MAX, Score, preferred_affinity
 from master.scheduler.strategies import Worth, balanced, fit, least, most, ratio
-from master.scheduler.terms import selects, term_holds
 from master.scheduler.wish import Wish
 
 ARGS_VERSION = "kubescheduler.config.k8s.io/v1"

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from api.core import Taint
-from master.scheduler.amounts import EVERY_ADDRESS
+from api.placement import may_stand_on, ports_clash, selects
 from master.scheduler.change import Change
 from master.scheduler.nodestate import NodeState
 from master.scheduler.reading import Reads
-from master.scheduler.terms import selects, tolerated
+from master.scheduler.terms import tolerated
 from master.scheduler.wish import Shape, Wish
 
 
@@ -117,21 +117,11 @@ def node_affinity(wish: Wish, state: NodeState) -> Refusal | None:
 
 def matches_node(shape: Shape, state: NodeState) -> bool:
     """Whether nodeSelector and required node affinity hold."""
-    labels = state.labels
-    for key, value in shape.node_selector.items():
-        if labels.get(key) != value:
-            return False
-    required = shape.required_nodes
-    return required is None or selects(required, state.name, labels)
+    return may_stand_on(shape.node_selector, shape.required_nodes, state.name, state.labels)
 
 
 def ports(wish: Wish, state: NodeState) -> Refusal | None:
-    for protocol, address, port in wish.shape.host_ports:
-        for other_protocol, other_address, other in state.ports:
-            same_address = address == other_address or EVERY_ADDRESS in (address, other_address)
-            if (protocol, port) == (other_protocol, other) and same_address:
-                return _PORTS
-    return None
+    return _PORTS if ports_clash(wish.shape.host_ports, state.ports) else None
 
 
 def resources(wish: Wish, state: NodeState) -> Refusal | None:

@@ -5,7 +5,8 @@ What such a pod wants concerns the pods that come after it. Pods of one template
 
 from collections.abc import Iterator, Mapping
 
-from master.scheduler.terms import Labels, Near, PodTerms
+from api.placement import Labels
+from master.scheduler.terms import Near, PodTerms
 from master.scheduler.views import Placed
 
 

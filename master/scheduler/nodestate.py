@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from api.core import Node
-from master.scheduler.amounts import Amounts, HostPort, amounts
+from api.placement import HostPort
+from master.scheduler.amounts import Amounts, amounts
 from master.scheduler.wish import Wish
 
 K = TypeVar("K", bound=Hashable)

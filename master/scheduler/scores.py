@@ -8,9 +8,10 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from api.placement import term_holds
 from master.scheduler.nodestate import NodeState
 from master.scheduler.reading import Reads
-from master.scheduler.terms import term_holds, tolerated
+from master.scheduler.terms import tolerated
 from master.scheduler.wish import Wish
 
 MAX = 100

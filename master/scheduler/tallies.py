@@ -3,8 +3,9 @@
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 
+from api.placement import Labels
 from master.scheduler.nodestate import NodeState
-from master.scheduler.terms import Labels, Pattern
+from master.scheduler.terms import Pattern
 from master.scheduler.wish import Wish
 
 _KEPT = 256

@@ -1,59 +1,19 @@
-"""Which pods and nodes a term means: node selectors, tolerations, and patterns of pods near or far."""
+"""Which pods and nodes a term means: tolerations, and patterns of pods near or far."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from api.core import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Taint, Toleration
+from api.core import Taint, Toleration
 from api.core.affinity import Affinity, PodAffinityTerm, TopologySpreadConstraint
 from api.meta import LabelSelector
+from api.placement import Labels
 from api.selectors import Selector, Term, from_label_selector
 from api.tolerations import tolerates
-
-Labels = Mapping[str, str]
-# As Go reads a 64-bit integer; Python's int() also takes underscores and spaces.
-_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 
 
 def tolerated(taint: Taint, tolerations: list[Toleration]) -> bool:
     """Whether a pod with these tolerations bears the taint."""
     return any(tolerates(toleration, taint) for toleration in tolerations)
-
-
-def selects(selector: NodeSelector, name: str, labels: Labels) -> bool:
-    """Whether a node is meant: any of the terms holds."""
-    return any(term_holds(term, name, labels) for term in selector.node_selector_terms)
-
-
-def term_holds(term: NodeSelectorTerm, name: str, labels: Labels) -> bool:
-    """All requirements of a term hold; a term without any holds for no node."""
-    if not term.match_expressions and not term.match_fields:
-        return False
-    return all(_holds(item, labels) for item in term.match_expressions) and all(
-        _holds(item, {"metadata.name": name}) for item in term.match_fields
-    )
-
-
-def _holds(requirement: NodeSelectorRequirement, labels: Labels) -> bool:
-    value = labels.get(requirement.key)
-    match requirement.operator:
-        case "In":
-            return value in requirement.values
-        case "NotIn":
-            return value not in requirement.values
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None
-        case operator:
-            return _compares(value, operator, requirement.values)
-
-
-def _compares(value: str | None, operator: str, values: list[str]) -> bool:
-    limit = values[0] if len(values) == 1 else ""
-    if value is None or not (_INTEGER.fullmatch(value) and _INTEGER.fullmatch(limit)):
-        return False
-    return int(value) > int(limit) if operator == "Gt" else int(value) < int(limit)
 
 
 @dataclass(frozen=True, slots=True)

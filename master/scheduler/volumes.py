@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from api.claiming import NO_PROVISIONER, fitting, waits_for_consumer
 from api.codec import encode
 from api.core import NodeSelector, PersistentVolume, PersistentVolumeClaim
+from api.placement import Labels, selects
 from api.storage import StorageClass, TopologySelectorTerm
-from master.scheduler.terms import Labels, selects
 
 FindClaim = Callable[[str, str], PersistentVolumeClaim | None]
 FindClass = Callable[[str], StorageClass | None]

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from api.codec import encode
 from api.core import NodeSelector, NodeSelectorTerm, Pod, PodSpec, Toleration
 from api.core.affinity import Affinity, TopologySpreadConstraint
+from api.placement import HostPort, Labels, host_ports, required_nodes
 from api.qos import qos_class
-from master.scheduler.amounts import Amounts, HostPort, host_ports, requests, scored_requests
-from master.scheduler.terms import NO_TERMS, Labels, PodTerms, label_keys, pod_terms
+from master.scheduler.amounts import Amounts, requests, scored_requests
+from master.scheduler.terms import NO_TERMS, PodTerms, label_keys, pod_terms
 from master.scheduler.views import NOTHING_NEAR, View
 from master.scheduler.volumes import NO_VOLUMES, Volumes
 
@@ -43,8 +44,7 @@ class Shape:
 
     @property
     def required_nodes(self) -> NodeSelector | None:
-        part = self.affinity.node_affinity if self.affinity is not None else None
-        return part.required_during_scheduling_ignored_during_execution if part is not None else None
+        return required_nodes(self.affinity)
 
     def terms_for(self, namespace: str, labels: Labels) -> PodTerms:
         """The terms about other pods of a pod with these labels."""

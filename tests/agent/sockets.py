@@ -1,7 +1,14 @@
-"""Bytes between two sockets."""
+"""Bytes between two sockets, and a port that is free."""
 
 import socket
 import threading
+
+
+def free_port() -> int:
+    """One of this host on which nobody listens now."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
 
 
 def pump(one: socket.socket, other: socket.socket) -> None:

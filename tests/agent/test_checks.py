@@ -17,6 +17,7 @@ from api.codec import convert
 from api.core import Container, GRPCAction, HTTPGetAction, TCPSocketAction
 from tests.agent.certificates import Authority
 from tests.agent.facts import record
+from tests.agent.sockets import free_port
 
 NAMED = {"name": "c0", "ports": [{"name": "web", "containerPort": 1}]}
 
@@ -114,20 +115,14 @@ def test_a_server_that_does_not_answer_is_waited_for_no_longer_than_told() -> No
     ],
 )
 def test_what_would_be_another_line_is_not_sent(more: dict[str, object]) -> None:
-    action = convert({"path": "/", "port": _free_port(), **more}, HTTPGetAction)
+    action = convert({"path": "/", "port": free_port(), **more}, HTTPGetAction)
     told = check_http(_target(), action, 5.0)
     assert told.ok is False
     assert "invalid" in told.message
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_a_port_that_nobody_serves_is_told_as_the_kubelet_tells_it() -> None:
-    port = _free_port()
+    port = free_port()
     told = check_http(_target(), convert({"path": "/x", "port": port}, HTTPGetAction), 5.0)
     assert told == CheckResult(False, f'Get "http://127.0.0.1:{port}/x": connect: connection refused')
     told = check_tcp(_target(), convert({"port": port}, TCPSocketAction), 5.0)

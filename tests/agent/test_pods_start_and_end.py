@@ -2,13 +2,13 @@
 
 import os
 import signal
-import socket
 
 import pytest
 import urllib3
 
 from api.core import Pod
 from tests.agent.cluster import Cluster, phase, ready, restarts, wait_until, waiting_reason
+from tests.agent.sockets import free_port
 
 pytestmark = pytest.mark.docker
 
@@ -104,6 +104,8 @@ def test_a_container_that_keeps_failing_waits_with_crash_loop_back_off(cluster: 
     cluster.create("crash", "exit 1")
 
     pod = cluster.wait_pod("crash", lambda pod: waiting_reason(pod) == "CrashLoopBackOff")
+    told = f"Back-off restarting failed container main in pod crash_default({pod.metadata.uid})"
+    wait_until(lambda: cluster.events("BackOff") == [told])
     assert pod.status.phase == "Running"
     assert not ready(pod)
     dead = {"label": f"io.steersman.cluster={cluster.name}", "status": "exited"}
@@ -166,9 +168,7 @@ def test_a_failed_post_start_hook_ends_the_container(shared: Cluster) -> None:
 
 
 def test_a_port_of_the_host_leads_to_the_pod(shared: Cluster) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    port = free_port()
     shared.start_agent()
     ports = [{"containerPort": 8080, "hostPort": port, "hostIP": "127.0.0.1"}]
     command = "mkdir -p /tmp/www; echo hello > /tmp/www/index.html; exec httpd -f -p 8080 -h /tmp/www"
