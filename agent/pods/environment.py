@@ -43,6 +43,11 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
     return _REFERENCE.sub(replaced, text)
 
 
+def references_in(text: str) -> set[str]:
+    """Names of the variables that a text refers to."""
+    return {match.group(2) for match in _REFERENCE.finditer(text) if match.group(2) is not None}
+
+
 def _value(
     variable: EnvVar, pod: Pod, container: Container, *, sources: Sources, known: Mapping[str, str]
 ) -> str | None:

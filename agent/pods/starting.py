@@ -30,7 +30,7 @@ from agent.runtime.failures import RuntimeRefusal
 from agent.runtime.images import ImageFailed, ImageHere, ImagePending
 from agent.runtime.records import SANDBOX_CONTAINER, ContainerRecord, container_name
 from agent.volumes import VolumeError, prepare_volumes, refresh_volumes
-from agent.volumes.mounts import mounts_of
+from agent.volumes.mounts import make_places, mounts_of
 from agent.volumes.tokens import Tokens
 from api.core import Container, EphemeralContainer, Pod
 
@@ -40,6 +40,7 @@ _CONFIG_RETRY_S = 2.0
 _CREATE_RETRY_S = 5.0
 _SANDBOX_RETRY_S = 2.0
 _SANDBOX_RETRY_CAP_S = 30.0
+_IMAGE_EVENTS = {"InvalidImageName": "InspectFailed", "ErrImageNeverPull": "ErrImageNeverPull"}
 # runc's words on a host that refuses a lower score; Docker 20.10 shows only the second.
 _OOM_SCORE_WORDS = ("oom_score_adj", "can't get final child's PID from pipe")
 
@@ -87,16 +88,20 @@ class Starter:
         )
         if not isinstance(image, ImageHere):
             return self._without_image(pod, container, image)
-        self._tell_pulled(pod, container, image)
         try:
             config = self._config(pod, action, observed, image)
         except (VolumeError, OSError) as error:
+            if image.pulled_s is not None:
+                self._tell_pulled(pod, container, image)
             self._around.event(pod, "Warning", "FailedMount", str(error))
             return _failure("ContainerCreating", str(error), now, _CONFIG_RETRY_S)
         except ConfigError as error:
+            self._tell_pulled(pod, container, image)
             return self._failed(pod, container, "CreateContainerConfigError", str(error), now)
         except CreateError as error:
+            self._tell_pulled(pod, container, image)
             return self._failed(pod, container, "CreateContainerError", str(error), now, retry_s=_CREATE_RETRY_S)
+        self._tell_pulled(pod, container, image)
         return self._run(pod, action, config, now)
 
     def _credentials(self, pod: Pod, container: Container) -> dict[str, str] | None:
@@ -119,7 +124,7 @@ class Starter:
             told = image.message
             if image.reason == "ErrImagePull":
                 told = f'Failed to pull image "{container.image}": {image.message}'
-            around.event(pod, "Warning", "Failed", told, container=container.name)
+            around.event(pod, "Warning", _IMAGE_EVENTS.get(image.reason, "Failed"), told, container=container.name)
             around.event(pod, "Warning", "Failed", f"Error: {image.reason}", container=container.name)
         return Failure(reason=image.reason, message=image.message, retry_at=image.retry_at)
 
@@ -138,13 +143,14 @@ class Starter:
         env = environment(pod, container, sources)
         directory = around.pod_directory(pod.metadata.uid)
         volumes = prepare_volumes(pod, directory, sources, around.instruments.volume_made)
-        mounts = [
+        mounts = _distinct([
             *mounts_of(container, volumes, env, directory),
             *self._own_mounts(pod, container, directory, attempt=action.attempt, pod_ip=sources.pod_ip),
-        ]
+        ])  # fmt: skip
+        make_places(mounts, within={str(volume.path) for volume in volumes.values() if volume.written})
         return container_config(
             pod, container, around.host, sandbox_id=sandbox.id, attempt=action.attempt, level=action.level, env=env,
-            mounts=_distinct(mounts), image=image.facts, processes_of=_target_of(container, observed),
+            mounts=mounts, image=image.facts, processes_of=_target_of(container, observed),
             limits=limits(pod, container, machine_memory_bytes=around.machine_memory_bytes),
             cgroup_parent=around.cgroups.parent_of(pod),
             seccomp=security_option(pod, container, around.config.data_dir / "seccomp"),

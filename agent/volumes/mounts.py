@@ -8,12 +8,12 @@ own directory, which is what Docker gets: <pod>/volume-subpaths/<volume>/<contai
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from agent.pods.docker_config import Mount
-from agent.pods.environment import expand
+from agent.pods.environment import expand, references_in
 from agent.pods.problems import ConfigError
 from agent.volumes.mounting import MountError, bind, is_mounted, set_apart, unmount
 from agent.volumes.preparing import Prepared
@@ -35,11 +35,33 @@ def mounts_of(
         if mount.recursive_read_only == "Enabled":
             raise ConfigError(f"volume {mount.name!r}: recursiveReadOnly is not supported by this agent")
         source, propagation = volume.path, _PROPAGATION[mount.mount_propagation]
-        if sub_path := expand(mount.sub_path_expr, env) if mount.sub_path_expr else mount.sub_path:
+        if sub_path := _expanded(mount.sub_path_expr, env) if mount.sub_path_expr else mount.sub_path:
             place = directory / SUB_PATHS / mount.name / container.name / str(number)
             source = _prepared_sub_path(container, mount, volume.path, sub_path, place)
         mounts.append(Mount(str(source), mount.mount_path, mount.read_only or volume.read_only, propagation))
     return mounts
+
+
+def make_places(mounts: Sequence[Mount], *, within: Collection[str]) -> None:
+    """Makes the places of mounts inside of volumes that containers cannot write: Docker could not make them there.
+
+    ``within``: the paths of such volumes. Raises OSError.
+    """
+    for outer in mounts:
+        for inner in mounts if outer.source in within else ():
+            if not inner.target.startswith(f"{outer.target.rstrip('/')}/"):
+                continue
+            place = Path(outer.source) / inner.target[len(outer.target.rstrip("/")) + 1 :]
+            if not place.exists():
+                place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+                _make_place(place, directory=Path(inner.source).is_dir())
+
+
+def _expanded(text: str, env: Mapping[str, str]) -> str:
+    """Raises ConfigError for a variable that is missing or empty: the path would be another one."""
+    if missing := sorted(name for name in references_in(text) if not env.get(name)):
+        raise ConfigError(f"missing value for {', '.join(missing)}")
+    return expand(text, env)
 
 
 def _prepared_sub_path(container: Container, mount: VolumeMount, volume: Path, sub_path: str, place: Path) -> Path:

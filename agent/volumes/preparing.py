@@ -40,10 +40,11 @@ class VolumeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A volume that is there: its path on the host."""
+    """A volume that is there: its path on the host. ``written``: its files are the agent's, for containers to read."""
 
     path: Path
     read_only: bool = False
+    written: bool = False
 
 
 def claims_of(pod: Pod) -> set[str]:
@@ -163,7 +164,7 @@ def _prepare(volume: Volume, pod: Pod, directory: Path, sources: Sources) -> Pre
         files = files_of(volume, pod, sources)
         if files is not None:
             _write(volume, files, root, pod)
-            return Prepared(_payload_path(volume, root))
+            return Prepared(_payload_path(volume, root), read_only=True, written=True)
         return Prepared(_empty_dir(volume, root, pod))
     except (OSError, subprocess.SubprocessError, ConfigError, VolumeError, MountError) as error:
         raise VolumeError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from error
@@ -174,7 +175,7 @@ def _kept(volume: Volume, root: Path, away: str) -> Prepared:
     path = _payload_path(volume, root)
     if not is_written(path):
         raise VolumeError(away)
-    return Prepared(path)
+    return Prepared(path, read_only=True, written=True)
 
 
 def _claim(volume: Volume, sources: Sources, root: Path) -> Prepared:

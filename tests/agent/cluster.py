@@ -111,7 +111,7 @@ class Cluster:
     def delete(self, name: str, **options: Any) -> None:
         self.api.delete(Pod, name, self.namespace, **options)
 
-    def wait_pod(self, name: str, holds: Callable[[Pod], bool], *, timeout_s: float = 20) -> Pod:
+    def wait_pod(self, name: str, holds: Callable[[Pod], bool], *, timeout_s: float = 60) -> Pod:
         found: list[Pod] = []
 
         def look() -> bool:
@@ -122,7 +122,7 @@ class Cluster:
         wait_until(look, timeout_s=timeout_s, shown=lambda: str(found[0].status if found else None))
         return found[0]
 
-    def wait_gone(self, name: str, *, timeout_s: float = 20) -> None:
+    def wait_gone(self, name: str, *, timeout_s: float = 60) -> None:
         wait_until(lambda: self.get(name) is None, timeout_s=timeout_s)
 
     def events(self, reason: str) -> list[str]:
@@ -188,7 +188,7 @@ def free_cidr() -> str:
         return next(_SUBNETS)
 
 
-def wait_until(holds: Callable[[], bool], *, timeout_s: float = 20, shown: Callable[[], str] = str) -> None:
+def wait_until(holds: Callable[[], bool], *, timeout_s: float = 60, shown: Callable[[], str] = str) -> None:
     """Looks again and again until the condition holds; fails with what is shown then."""
     pause = threading.Event()
     for _ in range(int(timeout_s / 0.02)):

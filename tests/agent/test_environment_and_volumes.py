@@ -96,6 +96,53 @@ def test_volumes_are_seen_shared_and_removed(shared: Cluster) -> None:
     assert not (shared.directory / "data/pods" / pod.metadata.uid).exists()
 
 
+def test_files_of_the_api_can_only_be_read_and_other_volumes_may_lie_within(shared: Cluster) -> None:
+    """As the kubelet mounts them, whatever the pod says; it makes the places of what is mounted inside of them."""
+    shared.add(ConfigMap, "outer", data={"a": "A"})
+    shared.add(ConfigMap, "inner", data={"b": "B"})
+    shared.start_agent()
+    token = {"serviceAccountToken": {"path": "token", "expirationSeconds": 600}}
+    volumes = [
+        {"name": "outer", "configMap": {"name": "outer"}},
+        {"name": "inner", "configMap": {"name": "inner"}},
+        {"name": "all", "projected": {"sources": [token, {"configMap": {"name": "inner"}}]}},
+        {"name": "me", "downwardAPI": {"items": [{"path": "name", "fieldRef": {"fieldPath": "metadata.name"}}]}},
+        {"name": "scratch", "emptyDir": {}},
+    ]
+    mounts = [
+        {"name": "scratch", "mountPath": "/outer/deep/scratch"},
+        {"name": "inner", "mountPath": "/outer/only", "subPath": "b"},
+        {"name": "outer", "mountPath": "/outer"},
+        *({"name": name, "mountPath": f"/{name}"} for name in ("inner", "all", "me")),
+    ]
+    tries = "for at in outer inner all me; do touch /$at/x 2>/dev/null && echo wrote $at; done"
+    command = f"{tries}; touch /outer/deep/scratch/x && cat /outer/a /outer/only /inner/b /me/name"
+    main = shared.container("main", command, volumeMounts=mounts)
+    shared.create("reads", containers=[main], volumes=volumes, restartPolicy="Never")
+    assert _output(shared, "reads") == "ABBreads"
+
+
+def test_a_path_of_an_unknown_variable_is_refused(shared: Cluster) -> None:
+    shared.start_agent()
+    mount = {"name": "scratch", "mountPath": "/x", "subPathExpr": "a/$(WHO)"}
+    main = shared.container("main", "exec sleep 1000", volumeMounts=[mount])
+    shared.create("lost", containers=[main], volumes=[{"name": "scratch", "emptyDir": {}}])
+    found = shared.wait_pod("lost", lambda pod: waiting_reason(pod) == "CreateContainerConfigError")
+    state = found.status.container_statuses[0].state
+    assert state is not None
+    assert state.waiting is not None
+    assert state.waiting.message == "missing value for WHO"
+
+
+def test_an_image_is_not_told_again_and_again_while_a_volume_is_awaited(shared: Cluster) -> None:
+    shared.start_agent()
+    volumes = [{"name": "v", "hostPath": {"path": "/nonexistent", "type": "Directory"}}]
+    main = shared.container("main", "exec sleep 1000", volumeMounts=[{"name": "v", "mountPath": "/v"}])
+    shared.create("waits", containers=[main], volumes=volumes)
+    wait_until(lambda: bool(shared.events("FailedMount")))
+    assert shared.events("Pulled") == []
+
+
 def test_a_share_that_cannot_be_mounted_fails_with_its_name(shared: Cluster) -> None:
     shared.start_agent()
     volume = {"name": "share", "nfs": {"server": "127.0.0.1", "path": "/"}}

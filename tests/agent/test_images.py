@@ -81,6 +81,9 @@ def test_pull_policy_never_says_so(shared: Cluster) -> None:
     container = {"name": "main", "image": "steersman-test/nowhere:v1", "imagePullPolicy": "Never"}
     shared.create("never", containers=[container])
     shared.wait_pod("never", lambda pod: waiting_reason(pod) == "ErrImageNeverPull")
+    told = 'Container image "steersman-test/nowhere:v1" is not present with pull policy of Never'
+    wait_until(lambda: shared.events("ErrImageNeverPull") == [told])
+    assert shared.events("Failed") == ["Error: ErrImageNeverPull"]
 
 
 @pytest.mark.docker
@@ -91,6 +94,8 @@ def test_a_malformed_image_name_says_so_and_stops_at_itself(shared: Cluster) -> 
     wait_until(lambda: len(shared.containers(all=False)) == 2)
     pod = shared.wait_pod("bad", lambda pod: waiting_reason(pod) == "InvalidImageName")
     assert [status.name for status in pod.status.container_statuses] == ["main", "good"]
+    told = 'Failed to apply default image tag "UPPER//case": couldn\'t parse image name "UPPER//case"'
+    wait_until(lambda: shared.events("InspectFailed") == [told])
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.pods.admission import forbidden_sysctl
 from agent.pods.problems import ConfigError, CreateError
 from agent.pods.seccomp import security_option
+from agent.pods.sysctls import forbidden_sysctl
 from api.core import ContainerStatus, Pod
 from tests.agent.cluster import Cluster, phase, ready, wait_until
 from tests.agent.facts import pod
@@ -67,6 +67,9 @@ def test_a_hook_that_never_ends_holds_up_only_its_container(shared: Cluster) -> 
     shared.create("hooked", containers=containers, terminationGracePeriodSeconds=1)
     told = shared.wait_pod("hooked", lambda found: [one.ready for one in _by_name(found)] == [False, True])
     assert [one.started for one in _by_name(told)] == [False, True]
+    states = [one.state for one in _by_name(told)]
+    assert [state.running is not None for state in states if state is not None] == [False, True]
+    assert told.status.phase == "Pending"
     shared.delete("hooked")
     shared.wait_gone("hooked")
 
@@ -133,7 +136,10 @@ def test_system_calls_are_filtered_by_a_profile_of_the_node(shared: Cluster) -> 
         f'"{missing}": open {missing}: no such file or directory'
     )
     free, held, _ = (one.container_id.removeprefix("docker://") for one in _by_name(told))
-    assert _run(shared, held, "mkdir /x || grep Seccomp: /proc/self/status").split("\n")[-2:] == ["Seccomp:\t2", ""]
+    assert _run(shared, held, "mkdir /x 2>&1 || grep Seccomp: /proc/self/status").split("\n")[-2:] == [
+        "Seccomp:\t2",
+        "",
+    ]
     assert _run(shared, free, "mkdir /x && echo made") == "made\n"
     missing.write_text(profile)
     shared.wait_pod("filtered", ready)
