@@ -11,6 +11,7 @@ import pytest
 
 from cli.cluster import Settings, complete, save
 from cli.directories import claim_all
+from cli.errors import CommandError
 from cli.traces import docker as docker_traces
 from cli.traces import host
 from cli.uninstall import kinds_of
@@ -106,6 +107,41 @@ def test_everything_of_the_cluster_goes_and_all_else_stays(
         assert sentences(settings, client) == []
     finally:
         other.remove(force=True, v=True)
+
+
+@pytest.mark.docker
+def test_a_strangers_container_does_not_hold_the_network(client: Any, cluster: str, settings: Settings) -> None:
+    network = client.networks.create(f"{cluster}-net", labels={"io.steersman.cluster": cluster}, internal=True)
+    stranger = client.containers.run(IMAGE, ["sleep", "600"], detach=True, network=network.name)
+    try:
+        done = sentences(settings, client)
+        assert done[:2] == [f"{stranger.name} from network {network.name}", f"network {network.name}"]
+        stranger.reload()
+        assert stranger.status == "running"
+    finally:
+        stranger.remove(force=True, v=True)
+
+
+class GhostlyDocker:
+    """A daemon that counts an endpoint too many, as Docker 20.10 now and then does: nobody can make it do so."""
+
+    def __init__(self) -> None:
+        self.api = self
+
+    def networks(self, **_: object) -> list[dict[str, str]]:
+        return [{"Name": "net", "Id": "1"}]
+
+    def inspect_network(self, _: str) -> dict[str, Any]:
+        return {"Containers": {}}
+
+    def remove_network(self, identifier: str) -> None:
+        raise docker.errors.APIError(f"error while removing network: network net id {identifier} has active endpoints")
+
+
+def test_a_network_that_docker_miscounts_is_told_with_what_helps() -> None:
+    (trace,) = docker_traces.networks(GhostlyDocker(), "c")
+    with pytest.raises(CommandError, match=r"restart Docker \(systemctl restart docker\)"):
+        trace.remove()
 
 
 @pytest.mark.netns
