@@ -11,7 +11,8 @@ from pathlib import Path
 from tests.e2e.clusters import clean_environment
 
 NEWEST = Path(sys.executable).with_name("kubectl")
-OLDEST = Path(sys.executable).parents[1] / "test-clients/kubectl-1.20"
+CLIENTS = Path(os.environ.get("STEERSMAN_TEST_CLIENTS") or Path(sys.prefix) / "test-clients")
+OLDEST = CLIENTS / "kubectl-1.20"
 NO_WEBSOCKETS = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false", "KUBECTL_PORT_FORWARD_WEBSOCKETS": "false"}
 
 
