@@ -13,21 +13,19 @@ from agent.cgroups import traces as cgroup_traces
 from agent.cgroups.keeper import PodCgroups
 from agent.collectors import others, own
 from agent.config import Config
+from agent.gate import Gate
 from agent.instruments import Instruments
 from agent.jobs import Jobs
 from agent.network import traces
 from agent.network.keeper import RouteKeeper
 from agent.network.marks import tunnel_name
-from agent.network.peers import Peer, Problem, same_way
+from agent.network.peers import Peer, same_way
 from agent.network.wanted import Choice
 from agent.node.facts import Pressure, node_address, read_machine, read_pressure
-from agent.node.oom import OomWatch, Victim
+from agent.node.oom import OomWatch
 from agent.node.registration import NodeKeeper
-from agent.node.shutdown import Hands, ShutdownWatch
-from agent.node.status import NodeObserved, allocatable_of
-from agent.pods.admission import Admission, Around
+from agent.node.status import NodeObserved
 from agent.pods.docker_config import Host
-from agent.pods.fitting import amounts
 from agent.pods.known_services import KnownServices
 from agent.pods.manifests import ManifestFolder
 from agent.pods.mirrors import Mirrors
@@ -36,8 +34,7 @@ from agent.pods.room import Room
 from agent.pods.store import PodStore
 from agent.pods.surroundings import Surroundings
 from agent.pods.worker import Worker
-from agent.probes.checks import Target
-from agent.probes.prober import PROBE_SECONDS, Prober
+from agent.probes.prober import Prober
 from agent.runtime.cache import ContainerCache, DockerWatch
 from agent.runtime.daemon import Daemon
 from agent.runtime.docker import Docker
@@ -46,6 +43,7 @@ from agent.runtime.logs import LogLinks
 from agent.runtime.network import NetworkKeeper
 from agent.runtime.pause import PAUSE_IMAGE
 from agent.server.assembly import make_server
+from agent.telling import Teller
 from api.core import Node, Pod, Service
 from client import Client, EventRecorder, Informer, WorkQueue
 from client.metrics import RequestMetrics
@@ -76,7 +74,7 @@ class Agent:
         self.machine = read_machine(config.data_dir)
         self.address = config.node_ip or node_address()
         self.cache = ContainerCache(self.docker, self.queue.add)
-        self.store = PodStore(config.data_dir / "pods", self.queue.add, self._mirror_changed)
+        self.store = PodStore(config.data_dir / "pods", self.queue.add, lambda *name: self.mirrors.look(*name))
         self.mirrors = Mirrors(client, self.store)
         self.manifests = (
             ManifestFolder(
@@ -92,7 +90,7 @@ class Agent:
         }
         self.images = Images(
             self.docker, self._jobs["pull"], base_s=config.pull_base_s, cap_s=config.pull_cap_s,
-            on_done=lambda _: self._images_changed(), on_progress=lambda *far: self.worker.tell_pulling(*far),
+            on_done=lambda _: self.worker.images_changed(), on_progress=lambda *far: self.worker.tell_pulling(*far),
         )  # fmt: skip
         self.pods = Informer(client, Pod, fields=f"spec.nodeName={config.node}", on_change=self.store.take)
         self.services = Informer(client, Service)
@@ -104,14 +102,15 @@ class Agent:
             tell=lambda *event: self.keeper.event(*event), kept=self.instruments.cgroup_kept,
         )  # fmt: skip
         self.around = self._surroundings()
-        self.prober = Prober(self.docker, self._jobs["probe"], on_change=self.queue.add, tell=self._tell_probe)
+        self.teller = Teller(self.around, self.store, lambda *event: self.keeper.event(*event))
+        self.prober = Prober(self.docker, self._jobs["probe"], on_change=self.queue.add, tell=self.teller.probe)
         self.reporter = Reporter(client)
         self.worker = Worker(self.around, self.store, self.reporter, self.prober, self.queue)
         self.watch = DockerWatch(
             self.docker,
             self.cache,
             relist_s=config.relist_s,
-            on_image=self._images_changed,
+            on_image=self.worker.images_changed,
             on_round=self._round,
             on_relist=self.instruments.relisted,
         )
@@ -124,24 +123,13 @@ class Agent:
                 mode=config.pod_network_mode, device=tunnel_name(config.bridge), vni=config.vxlan_id,
                 port=config.vxlan_port,
             ),
-            tell=self._tell_no_way,
+            tell=self.teller.no_way,
         )  # fmt: skip
-        self.oom = OomWatch(self.victim)
-        self.shutdown = ShutdownWatch(
-            config,
-            Hands(
-                pods=self._pods_now, running=self._runs, leave=self.worker.leave, tell=lambda: self.keeper.look(),
-            ),
-            config.dbus_address,
+        self.oom = OomWatch(self.teller.victim)
+        self.gate = Gate(
+            config, self.machine, self.around, self.store, self.worker,
+            node=lambda: self.nodes.get("", config.node), look=self.keeper.look,
         )  # fmt: skip
-        admission = Admission(
-            config.allowed_unsafe_sysctls, amounts(allocatable_of(config, self.machine)),
-            Around(pods=self._pods_now, running=self._runs, node=lambda: self.nodes.get("", config.node)),
-            leave=self.worker.leave,
-            tell=lambda pod, reason, message: self.around.event(pod, "Warning", reason, message),
-        )  # fmt: skip
-        self.worker.refuses = lambda pod: self.shutdown.refuses(pod) or admission.refuses(pod)
-        self.worker.waits = admission.waits
         self.cadvisor = CadvisorMetrics(self.cache)
         self.pressure: Callable[[], Pressure] = partial(read_pressure, config.data_dir)
         self.room = Room(
@@ -201,7 +189,7 @@ class Agent:
             informer.start()
         self.routes.start()
         self.oom.start()
-        self.shutdown.start()
+        self.gate.shutdown.start()
         self._settler.start()
         self.keeper.event("Normal", "Starting", "Starting kubelet.")
         log.info("agent started node=%s address=%s port=%d", self.config.node, self.address, self.server.port)
@@ -222,7 +210,7 @@ class Agent:
         self.mirrors.stop()
         self._settler.join(5.0)
         self.room.stop()
-        self.shutdown.stop()
+        self.gate.shutdown.stop()
         self.oom.stop()
         for jobs in self._jobs.values():
             jobs.close()
@@ -275,10 +263,6 @@ class Agent:
     def _own_way(self) -> Peer | None:
         return Peer(self.config.node, self.address, self.network.cidr) if self.network.cidr else None
 
-    def _tell_no_way(self, problem: Problem) -> None:
-        told = f"Could not create route to pods of node {problem.node or 'unknown'}: {problem.message}"
-        self.keeper.event("Warning", "FailedToCreateRoute", told)
-
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
         if not same_way(old, new):
             self.routes.look()
@@ -307,43 +291,7 @@ class Agent:
 
     def _problems(self) -> tuple[str, ...]:
         runtime = f"container runtime is down: {self.watch.problem}" if self.watch.problem else ""
-        return tuple(problem for problem in (self.shutdown.problem, runtime, self.network.problem) if problem)
-
-    def _pods_now(self) -> list[Pod]:
-        """With their newest status."""
-        pods = ((pod, self.worker.status(pod.metadata.uid)) for pod in self.store.all())
-        return [Pod(metadata=pod.metadata, spec=pod.spec, status=status or pod.status) for pod, status in pods]
-
-    def _runs(self, uid: str) -> bool:
-        return any(record.running and not record.is_sandbox for record in self.cache.of_pod(uid))
-
-    # Pods.
-
-    def _mirror_changed(self, namespace: str, name: str) -> None:
-        self.mirrors.look(namespace, name)
-
-    def _images_changed(self) -> None:
-        self.worker.images_changed()
-
-    def victim(self, victim: Victim) -> None:
-        """The kernel has ended a process for want of memory."""
-        record = self.cache.get(victim.container)
-        pod = self.store.get(record.uid) if record is not None else None
-        if record is not None and pod is not None:
-            told = f"Out of memory: Killed process {victim.pid} ({victim.name})"
-            self.around.event(pod, "Warning", "OOMKilling", told, container=record.container)
-        if victim.system:
-            told = f"System OOM encountered, victim process: {victim.name}, pid: {victim.pid}"
-            self.keeper.event("Warning", "SystemOOM", told)
-
-    def _tell_probe(self, target: Target, message: str, took_s: float) -> None:
-        """With the time that it took beside the message, which stays Kubernetes' own and is counted when repeated."""
-        pod = self.store.get(target.record.uid)
-        if pod is not None:
-            self.around.event(
-                pod, "Warning", "Unhealthy", message, container=target.container.name,
-                annotations={PROBE_SECONDS: f"{took_s:.3f}"},
-            )  # fmt: skip
+        return tuple(problem for problem in (self.gate.shutdown.problem, runtime, self.network.problem) if problem)
 
 
 def cleanup(config: Config) -> list[str]:

@@ -3,11 +3,7 @@
 import logging
 from datetime import datetime
 
-from agent.pods.ending import Ender
-from agent.pods.looking import Looker
-from agent.pods.memory import Memory
-from agent.pods.observed import SANDBOX, Failure, Observed
-from agent.pods.plan import (
+from agent.pods.actions import (
     Action,
     Clean,
     CreateSandbox,
@@ -18,6 +14,10 @@ from agent.pods.plan import (
     Stop,
     Terminate,
 )
+from agent.pods.ending import Ender
+from agent.pods.looking import Looker
+from agent.pods.memory import Memory
+from agent.pods.observed import SANDBOX, Failure, Observed
 from agent.pods.reporter import Reporter
 from agent.pods.starting import Starter
 from agent.pods.surroundings import Surroundings

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from agent.pods import clock
+from agent.pods.actions import Kill, Stop, Terminate
 from agent.pods.observed import Hook, Termination
-from agent.pods.plan import Kill, Stop, Terminate
 from agent.pods.surroundings import Surroundings
 from agent.probes.checks import Target, run_handler
 from agent.runtime.failures import RuntimeFailure

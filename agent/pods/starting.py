@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from agent.pods import clock
+from agent.pods.actions import StartContainer
 from agent.pods.docker_config import Mount, container_config, sandbox_config, unsupported
 from agent.pods.environment import environment
 from agent.pods.kept import Kept, with_kept
 from agent.pods.manifests import is_static
 from agent.pods.observed import Failure, Observed
-from agent.pods.plan import StartContainer
 from agent.pods.problems import ApiAway, ConfigError, CreateError
 from agent.pods.qos import limits
 from agent.pods.references import References

@@ -14,17 +14,14 @@ from datetime import UTC, datetime, timedelta
 
 from agent.crew import Crew
 from agent.pods.acting import Actor
+from agent.pods.actions import Plan
 from agent.pods.container_status import pod_id
 from agent.pods.ending import Ender, all_containers
 from agent.pods.looking import Looker
 from agent.pods.manifests import is_static
 from agent.pods.memory import Memory
 from agent.pods.observed import SANDBOX, Failure, Leaving, Observed
-from agent.pods.plan import (
-    Plan,
-    plan,
-    plan_orphan,
-)
+from agent.pods.plan import plan, plan_orphan
 from agent.pods.reporter import Reporter
 from agent.pods.starting import Starter
 from agent.pods.status import entered_back_off, status_of

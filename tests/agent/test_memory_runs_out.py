@@ -79,6 +79,6 @@ def test_an_event_of_the_pod_names_the_process_that_was_killed(shared: Cluster) 
 @pytest.mark.docker
 def test_an_event_of_the_node_tells_that_the_machine_ran_out_of_memory(cluster: Cluster) -> None:
     agent = cluster.start_agent()
-    agent.victim(Victim(name="java", pid=4321, container="", system=True))
+    agent.teller.victim(Victim(name="java", pid=4321, container="", system=True))
     wait_until(lambda: bool(cluster.events("SystemOOM")), timeout_s=60)
     assert cluster.events("SystemOOM") == ["System OOM encountered, victim process: java, pid: 4321"]

@@ -5,21 +5,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from agent.pods.actions import Action, Clean, CreateSandbox, Kill, Remove, StartContainer, Stop, Terminate
 from agent.pods.ending import takes_requests
 from agent.pods.observed import SANDBOX, BackoffRules, Failure, Hook, Observed, ProbeView, Termination
-from agent.pods.plan import (
-    START_TAKES,
-    Action,
-    Clean,
-    CreateSandbox,
-    Kill,
-    Remove,
-    StartContainer,
-    Stop,
-    Terminate,
-    plan,
-    plan_orphan,
-)
+from agent.pods.plan import START_TAKES, plan, plan_orphan
 from agent.runtime.records import ContainerRecord, State
 from api.core import ContainerStatus, Pod, PodCondition, PodStatus, Service, ServiceSpec
 from api.meta import ObjectMeta

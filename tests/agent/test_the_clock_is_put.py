@@ -6,11 +6,12 @@ from unittest.mock import Mock
 
 import pytest
 
+from agent.pods.actions import StartContainer, Terminate
 from agent.pods.clock import read
 from agent.pods.ending import Ender
 from agent.pods.memory import Memory
 from agent.pods.observed import Failure
-from agent.pods.plan import StartContainer, Terminate, plan
+from agent.pods.plan import plan
 from api.core import ConfigMap
 from tests.agent.cluster import NODE, Cluster, ready, restarts, wait_until, waiting_reason
 from tests.agent.facts import NOW, ended, observed, pod, record, sandbox
