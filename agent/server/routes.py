@@ -100,7 +100,8 @@ class Routes:
         pod = pods[0]
         if container_of(pod, container) is None:
             raise BadRequest(f"container {container} is not valid for pod {name}")
-        runs = [r for r in self._cache.of_pod(pod.metadata.uid) if r.container == container and r.started_at]
+        runs = [r for r in self._cache.of_pod(pod.metadata.uid) if r.container == container]
+        runs = [record for record in runs if record.started_at or record.ended]
         runs.sort(key=lambda record: record.attempt, reverse=True)
         if previous:
             runs = [record for record in runs[1:] if record.ended] or [record for record in runs if record.ended]

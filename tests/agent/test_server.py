@@ -82,6 +82,11 @@ def test_pods_metrics_and_logs_are_told(shared: Cluster) -> None:
         assert pool.request("GET", f"{path}?previous=true").status == 400
         assert pool.request("GET", url(agent, f"/containerLogs/{shared.namespace}/web/other")).status == 400
         assert pool.request("GET", url(agent, f"/containerLogs/{shared.namespace}/nobody/main")).status == 404
+        never = shared.container("main", "true") | {"command": ["/nothing/here"]}
+        shared.create("cannot", containers=[never], restartPolicy="Never")
+        shared.wait_pod("cannot", phase("Failed"))
+        told = pool.request("GET", url(agent, f"/containerLogs/{shared.namespace}/cannot/main"))
+        assert (told.status, told.data) == (200, b"")
     link = next((shared.directory / "log/containers").glob(f"*_{shared.namespace}_*"))
     identity = pod.status.container_statuses[0].container_id.removeprefix("docker://")
     assert link.name == f"web_{shared.namespace}_main-{identity}.log"
