@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent.dbus import SYSTEM_BUS
 from agent.network.modes import AUTO, MODES
+from agent.node.taints import taint_of
 from api.scalars import Quantity
 
 IFNAME_MAX = 15  # IFNAMSIZ is 16, the closing zero included
@@ -31,6 +32,9 @@ class Config:
     node_ip: str = field(default="", metadata={"help": "address of this node; that of the default route by default"})
     register_node: bool = field(default=True, metadata={"help": "make the Node object when there is none"})
     node_labels: dict[str, str] = field(default_factory=dict, metadata={"help": "labels set when the node registers"})
+    register_with_taints: tuple[str, ...] = field(
+        default=(), metadata={"help": "taints set when the node registers, as key=value:NoSchedule"}
+    )
     docker_host: str = field(
         default="unix:///var/run/docker.sock", metadata={"help": "address of the Docker daemon: unix:// or tcp://"}
     )
@@ -169,6 +173,11 @@ def _check_names(config: Config) -> list[str]:
         problems.append("docker_host: must begin with unix:// or tcp://")
     if not re.fullmatch(r"/|(/[a-zA-Z0-9][a-zA-Z0-9_.-]*)+", config.cgroup_root):
         problems.append(f"cgroup_root: {config.cgroup_root!r} is no path of a cgroup, as / or /name")
+    for taint in config.register_with_taints:
+        try:
+            taint_of(taint)
+        except ValueError as error:
+            problems.append(f"register_with_taints: {error}")
     if config.pod_network_mode not in MODES:
         problems.append(f"pod_network_mode: {config.pod_network_mode!r} is none of {', '.join(MODES)}")
     return problems

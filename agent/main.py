@@ -171,6 +171,7 @@ class Agent:
             services=self.known_services.items,
             network_problem=lambda: self.network.problem,
             wake=self.queue.add,
+            tell_node=lambda *event: self.keeper.event(*event),
         )
 
     def start(self) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from agent.config import Config
 from agent.node.facts import MachineFacts, Pressure
+from agent.node.taints import taint_of
 from agent.runtime.facts import ImageFacts
 from agent.version import kubelet_version
 from api.core import (
@@ -56,7 +57,11 @@ def new_node(config: Config, observed: NodeObserved, now: datetime) -> Node:
     status = node_status(config, observed, NodeStatus(), now)
     return Node(
         metadata=ObjectMeta(name=config.node, labels=labels),
-        spec=NodeSpec(pod_cidr=config.pod_cidr, pod_cidrs=[config.pod_cidr] if config.pod_cidr else []),
+        spec=NodeSpec(
+            pod_cidr=config.pod_cidr,
+            pod_cidrs=[config.pod_cidr] if config.pod_cidr else [],
+            taints=[taint_of(text) for text in config.register_with_taints],
+        ),
         status=status,
     )
 

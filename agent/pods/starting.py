@@ -277,6 +277,8 @@ class Starter:
         with self._lock:
             if self._around.host.negative_oom_score:
                 log.warning("host refuses negative oom scores, going on without error=%s", error)
+                told = f"The host refuses to lower oom_score_adj, containers start without that: {error}"
+                self._around.tell_node("Warning", "FailedToSetOOMScore", told)
                 self._around.host = dataclasses.replace(self._around.host, negative_oom_score=False)
 
 

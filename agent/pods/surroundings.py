@@ -42,6 +42,7 @@ class Surroundings:
     services: Callable[[], Sequence[Service] | None]
     network_problem: Callable[[], str]
     wake: Callable[[str], None]
+    tell_node: Callable[[str, str, str], None]  # an event of the node: type, reason, message
 
     def pod_directory(self, uid: str) -> Path:
         return self.config.data_dir / "pods" / uid

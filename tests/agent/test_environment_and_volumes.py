@@ -122,6 +122,46 @@ def test_files_of_the_api_can_only_be_read_and_other_volumes_may_lie_within(shar
     assert _output(shared, "reads") == "ABBreads"
 
 
+def test_paths_of_the_host_are_what_they_are_said_to_be(shared: Cluster) -> None:
+    shared.start_agent()
+    folder = shared.directory / f"host-{shared.namespace}"
+    folder.mkdir()
+    (folder / "file").write_text("kept")
+    right = {
+        "Directory": folder, "DirectoryOrCreate": folder / "new", "File": folder / "file",
+        "FileOrCreate": folder / "made", "CharDevice": "/dev/null", "Socket": "/var/run/docker.sock",
+    }  # fmt: skip
+    volumes = [{"name": kind.lower(), "hostPath": {"path": str(path), "type": kind}} for kind, path in right.items()]
+    mounts = [{"name": one["name"], "mountPath": f"/{one['name']}"} for one in volumes]
+    script = "echo x > /directoryorcreate/x; echo y > /fileorcreate; cat /file; test -S /socket; test -c /chardevice"
+    main = shared.container("main", f"set -e; {script}", volumeMounts=mounts)
+    shared.create("right", containers=[main], volumes=volumes, restartPolicy="Never")
+    assert _output(shared, "right") == "kept"
+    assert ((folder / "new/x").read_text(), (folder / "made").read_text()) == ("x\n", "y\n")
+    for kind, what in (("Socket", "a socket"), ("File", "a file"), ("BlockDevice", "a block device")):
+        volume = {"name": "v", "hostPath": {"path": str(folder), "type": kind}}
+        shared.create(f"not-{kind.lower()}", containers=[shared.container("main", "true")], volumes=[volume])
+        told = f'MountVolume.SetUp failed for volume "v" : hostPath type check failed: {folder} is not {what}'
+        wait_until(lambda told=told: told in shared.events("FailedMount"))  # type: ignore[misc]
+
+
+def test_what_is_optional_is_not_waited_for(shared: Cluster) -> None:
+    shared.start_agent()
+    volumes = [
+        {"name": "map", "configMap": {"name": "absent", "optional": True}},
+        {"name": "keys", "secret": {"secretName": "absent", "optional": True}},
+        {"name": "all", "projected": {"sources": [{"secret": {"name": "absent", "optional": True}}]}},
+    ]
+    mounts = [{"name": one["name"], "mountPath": f"/v/{one['name']}"} for one in volumes]
+    env = [{"name": "NONE", "valueFrom": {"configMapKeyRef": {"name": "absent", "key": "k", "optional": True}}}]
+    main = shared.container(
+        "main", "ls /v/*; echo ${NONE-unset} $0", args=["$(HOME_OF)-$$(HOME_OF)"], volumeMounts=mounts,
+        env=[*env, {"name": "HOME_OF", "value": "me"}], envFrom=[{"secretRef": {"name": "absent", "optional": True}}],
+    )  # fmt: skip
+    shared.create("content", containers=[main], volumes=volumes, restartPolicy="Never")
+    assert _output(shared, "content").split() == ["/v/all:", "/v/keys:", "/v/map:", "unset", "me-$(HOME_OF)"]
+
+
 def test_a_path_of_an_unknown_variable_is_refused(shared: Cluster) -> None:
     shared.start_agent()
     mount = {"name": "scratch", "mountPath": "/x", "subPathExpr": "a/$(WHO)"}

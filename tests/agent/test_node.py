@@ -85,11 +85,15 @@ def test_this_machine_can_be_read() -> None:
 
 @pytest.mark.docker
 def test_the_node_registers_with_a_lease_and_comes_back_when_deleted(cluster: Cluster) -> None:
-    cluster.start_agent(node_labels={"zone": "a"})
+    cluster.start_agent(node_labels={"zone": "a"}, register_with_taints=("kept=us:NoSchedule", "new:PreferNoSchedule"))
     wait_until(lambda: any(_is_ready(node) for node in cluster.api.items(Node)))
     node = cluster.api.items(Node)[0]
     assert node.metadata.name == NODE
     assert node.metadata.labels["zone"] == "a"
+    assert [(one.key, one.value, one.effect) for one in node.spec.taints] == [
+        ("kept", "us", "NoSchedule"),
+        ("new", "", "PreferNoSchedule"),
+    ]
     assert [(a.type, a.address) for a in node.status.addresses] == [("InternalIP", "127.0.0.1"), ("Hostname", NODE)]
     wait_until(lambda: bool(cluster.api.items(Lease)))
     first = cluster.api.items(Lease)[0].spec.renew_time

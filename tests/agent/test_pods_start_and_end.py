@@ -2,6 +2,9 @@
 
 import os
 import signal
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 import urllib3
@@ -156,6 +159,59 @@ def test_hooks_run_after_the_start_and_before_the_end(shared: Cluster) -> None:
     shared.delete("hooked")
     shared.wait_gone("hooked")
     assert (folder / "last").read_text() == "ending\n"
+
+
+TAG = {"name": "X-Hook", "value": "y"}
+
+
+class _Asked(BaseHTTPRequestHandler):
+    """A server that remembers what it was asked for."""
+
+    paths: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.paths.append(f"{self.path} {self.headers['X-Hook']}")
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def test_hooks_may_be_requests(shared: Cluster) -> None:
+    shared.start_agent()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Asked) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), name="test-hooks")
+        thread.start()
+        place = {
+            "host": "127.0.0.1",
+            "port": server.server_address[1],
+            "httpHeaders": [{"name": "X-Hook", "value": "y"}],
+        }
+        hooks = {name: {"httpGet": place | {"path": f"/{name}"}} for name in ("postStart", "preStop")}
+        command = "trap 'exit 0' TERM; sleep 1000 & wait"
+        shared.create("hooked", containers=[shared.container("main", command, lifecycle=hooks)])
+        shared.wait_pod("hooked", ready)
+        assert _Asked.paths == ["/postStart y"]
+        shared.delete("hooked")
+        shared.wait_gone("hooked")
+        assert _Asked.paths == ["/postStart y", "/preStop y"]
+        server.shutdown()
+        thread.join(10)
+
+
+def test_a_host_that_refuses_to_lower_oom_scores_is_told_of(cluster: Cluster) -> None:
+    """Where it does not refuse, the container has its score."""
+    cluster.start_agent()
+    amounts = {"cpu": "10m", "memory": "32Mi"}
+    main = cluster.container("main", "exec sleep 1000", resources={"requests": amounts, "limits": amounts})
+    cluster.create("guaranteed", containers=[main])
+    found = cluster.wait_pod("guaranteed", ready)
+    identity = found.status.container_statuses[0].container_id.removeprefix("docker://")
+    score = cluster.docker.inspect_container(identity)["HostConfig"]["OomScoreAdj"]
+    assert score in (0, -997)
+    if score == 0:
+        wait_until(lambda: len(cluster.events("FailedToSetOOMScore")) == 1)
 
 
 def test_a_failed_post_start_hook_ends_the_container(shared: Cluster) -> None:

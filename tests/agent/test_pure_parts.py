@@ -257,6 +257,7 @@ def test_the_defaults_are_valid() -> None:
         ("node_name", "No_Name"), ("node_ip", "1.2.3"), ("pod_cidr", "10.0.0.0/30"), ("bridge", "a-very-long-bridge"),
         ("port", 70000), ("workers", 0), ("restart_cap_s", 0.5), ("log_max_size", "huge"), ("docker_host", "docker"),
         ("cluster_dns", ("dns",)), ("disk_available_percent", 100.0), ("system_reserved_cpu", "lots"),
+        ("register_with_taints", ("a=b",)), ("register_with_taints", ("-:NoExecute",)),
     ],
 )  # fmt: skip
 def test_a_bad_setting_is_named(setting: str, value: object) -> None:
