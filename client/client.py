@@ -7,7 +7,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from api.authentication import TokenRequest
+from api.authentication import TokenRequest, TokenReview
+from api.authorization import SubjectAccessReview
 from api.codec import convert, decode, encode
 from api.core import Binding, ObjectReference
 from api.errors import from_status
@@ -75,6 +76,13 @@ class Watch(Generic[T]):
 
     def close(self) -> None:
         self._stream.close()
+
+
+_REVIEWS: dict[type, tuple[str, str]] = {
+    TokenReview: ("authentication.k8s.io/v1", "tokenreviews"),
+    SubjectAccessReview: ("authorization.k8s.io/v1", "subjectaccessreviews"),
+}
+R = TypeVar("R", TokenReview, SubjectAccessReview)
 
 
 class Client:
@@ -226,6 +234,13 @@ class Client:
         path = f"/api/v1/namespaces/{meta.namespace}/serviceaccounts/{meta.name}/token"
         request.api_version, request.kind = "authentication.k8s.io/v1", "TokenRequest"
         return _understood(self.transport.request("POST", path, body=encode(request)), TokenRequest)
+
+    def review(self, item: R) -> R:
+        """Whose a token is, or whether somebody may do something: the same, with its status."""
+        item.api_version, plural = _REVIEWS[type(item)]
+        item.kind = type(item).__name__
+        path = f"/apis/{item.api_version}/{plural}"
+        return _understood(self.transport.request("POST", path, body=encode(item)), type(item))
 
     def close(self) -> None:
         self.transport.close()

@@ -10,6 +10,7 @@ from agent.pods.store import PodStore
 from agent.pods.surroundings import Surroundings
 from agent.pods.worker import Worker
 from agent.runtime.daemon import Daemon
+from agent.server.authorization import Authorizer
 from agent.server.routes import Routes
 from agent.server.server import AgentServer
 from agent.server.stats import Summary
@@ -42,4 +43,7 @@ def make_server(
         summary=Summary(config.node, cache, cadvisor.samples, disks).document,
     )
     streams = StreamRoutes(config, around.docker, store, cache)
-    return AgentServer(config, exact=routes.exact(), prefixes=routes.prefixes(), streams=streams.prefixes())
+    return AgentServer(
+        config, exact=routes.exact(), prefixes=routes.prefixes(), streams=streams.prefixes(),
+        authorizer=Authorizer(around.client, config.node, config.client_groups),
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The connection of one client: TLS, who it is, and the answer. Only a certificate of an allowed group gets one.
+"""The connection of one client: TLS, who it is, and the answer. Only who is allowed to gets one.
 
 ``/healthz`` too: whoever has no business on this port learns nothing from it.
 """
@@ -10,10 +10,10 @@ import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
-from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
-from api.errors import ApiError, Forbidden, InternalError, MethodNotAllowed
+from agent.server.authorization import Authorizer
+from api.errors import ApiError, InternalError, MethodNotAllowed
 
 log = logging.getLogger(__name__)
 
@@ -54,17 +54,11 @@ class Takeover:
 class RoutingServer(socketserver.TCPServer):
     """What a connection asks of its server."""
 
-    client_groups: frozenset[str]
+    authorizer: Authorizer
 
     def route(self, request: Request) -> Response | Takeover:
         """Raises ApiError."""
         raise NotImplementedError
-
-
-def groups_of(certificate: Mapping[str, Any]) -> set[str]:
-    """The organizations of a client certificate, as ``SSLSocket.getpeercert`` gives it."""
-    subject = certificate.get("subject", ())
-    return {value for part in subject for name, value in part if name == "organizationName"}
 
 
 class RequestHandler(BaseHTTPRequestHandler):
@@ -133,8 +127,8 @@ class RequestHandler(BaseHTTPRequestHandler):
     def _authorize(self) -> None:
         connection = self.connection
         certificate = connection.getpeercert() if isinstance(connection, ssl.SSLSocket) else None
-        if not groups_of(certificate or {}) & self.server.client_groups:
-            raise Forbidden("the client's certificate is of no group that may use this port")
+        token, path = self.headers.get("Authorization", ""), urlsplit(self.path).path
+        self.server.authorizer.check(certificate or {}, token, method=self.command, path=unquote(path))
 
     def _send(self, response: Response) -> None:
         self.send_response(response.status)

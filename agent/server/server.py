@@ -1,4 +1,4 @@
-"""The agent's port: TLS with client certificates, a bounded number of connections, one thread each.
+"""The agent's port: TLS with client certificates or tokens, a bounded number of connections, one thread each.
 
 Routes are a table of exact paths and of prefixes; see ``routes``.
 """
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from agent.config import Config
+from agent.server.authorization import Authorizer
 from agent.server.requests import Request, RequestHandler, Response, RoutingServer, Takeover
 from api.errors import MethodNotAllowed, NotFound
 from client.fresh import Fresh
@@ -36,8 +37,9 @@ class AgentServer(RoutingServer):
         exact: dict[str, Route],
         prefixes: dict[str, Route],
         streams: dict[str, StreamRoute],
+        authorizer: Authorizer,
     ) -> None:
-        self.client_groups = frozenset(config.client_groups)
+        self.authorizer = authorizer
         self._streams = streams
         self._exact = exact
         self._prefixes = prefixes
@@ -129,7 +131,7 @@ class AgentServer(RoutingServer):
                 self._open.discard(request)
                 self._open.add(secure)
             self.finish_request(secure, client_address)
-        except OSError as error:  # among them every ssl.SSLError: a client without a certificate, or one that left
+        except OSError as error:  # among them every ssl.SSLError: a client with a strange certificate, or one that left
             log.info("connection ended client=%s error=%s", client_address[0], error)
         finally:
             with self._lock:
@@ -150,5 +152,5 @@ def _tls(config: Config) -> ssl.SSLContext:
     """Raises OSError when a file is missing or is no certificate."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(config.client_ca_file))
     context.load_cert_chain(str(config.tls_cert_file), str(config.tls_private_key_file))
-    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_mode = ssl.CERT_OPTIONAL  # who has none needs a token
     return context

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from api.authentication import TokenRequest, TokenRequestStatus
+from api.authentication import TokenRequest, TokenRequestStatus, TokenReview, TokenReviewStatus, UserInfo
+from api.authorization import SubjectAccessReview, SubjectAccessReviewStatus
 from api.codec import convert, decode, encode, plain
 from api.core import Pod
 from api.errors import AlreadyExists, Conflict, Expired, NotFound
@@ -67,6 +68,8 @@ class FakeApi:
         self._tokens = 0
         self.token_life_s = 0.0
         self.calls: list[tuple[str, str, str]] = []
+        self.users: dict[str, str] = {}
+        self.allowed: set[tuple[str, str, str]] = set()
 
     # Faults.
 
@@ -190,6 +193,18 @@ class FakeApi:
             expires = datetime.now(UTC) + timedelta(seconds=life_s)
             token = f"token-{self._tokens}-for-{','.join(request.spec.audiences)}"
             return TokenRequest(status=TokenRequestStatus(token=token, expiration_timestamp=expires))
+
+    def review(self, item: Any) -> Any:
+        """Tokens are those of ``users``; who may do what stands in ``allowed``: user, verb, subresource of nodes."""
+        with self._lock:
+            self._check("create", type(item), "")
+        if isinstance(item, TokenReview):
+            user = self.users.get(item.spec.token)
+            info = UserInfo(username=user) if user is not None else None
+            return TokenReview(status=TokenReviewStatus(authenticated=user is not None, user=info))
+        wanted = item.spec.resource_attributes
+        allowed = (item.spec.user, wanted.verb, wanted.subresource) in self.allowed
+        return SubjectAccessReview(status=SubjectAccessReviewStatus(allowed=allowed))
 
     def close(self) -> None:
         return None

@@ -7,13 +7,14 @@ import pytest
 import urllib3
 
 from agent.runtime.logs import LogLine
+from agent.server.authorization import Authorizer, act_of, names_of
 from agent.server.logs_query import LogsQuery, chosen, parse_query
-from agent.server.requests import groups_of
-from api.errors import BadRequest
+from api.errors import ApiError, BadRequest, Forbidden, ServiceUnavailable, Unauthorized
 from api.scalars import now
 from tests.agent.certificates import Authority
 from tests.agent.cluster import Cluster, phase, ready, restarts, wait_until, waiting_reason
 from tests.agent.doors import client, master, url
+from tests.agent.fake_api import FakeApi
 
 _LINES = [LogLine(f"{number}\n", "stdout", f"2026-01-01T00:00:0{number}.5Z") for number in range(5)]
 
@@ -39,9 +40,64 @@ def test_a_bad_option_is_refused_by_name(query: dict[str, str]) -> None:
         parse_query(query, now())
 
 
-def test_groups_are_the_organizations_of_the_certificate() -> None:
+def test_a_certificate_names_a_user_and_groups() -> None:
     subject = ((("organizationName", "system:masters"),), (("commonName", "x"),), (("organizationName", "b"),))
-    assert groups_of({"subject": subject}) == {"system:masters", "b"}
+    assert names_of({"subject": subject}, "organizationName") == ("system:masters", "b")
+    assert names_of({"subject": subject}, "commonName") == ("x",)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "act"),
+    [
+        ("GET", "/metrics/cadvisor", ("get", "metrics")),
+        ("GET", "/stats/summary", ("get", "stats")),
+        ("GET", "/pods", ("get", "proxy")),
+        ("GET", "/containerLogs/default/web/main", ("get", "proxy")),
+        ("GET", "/exec/default/web/main", ("create", "proxy")),
+        ("POST", "/portForward/default/web", ("create", "proxy")),
+        ("GET", "//metrics", ("get", "proxy")),
+    ],
+)
+def test_a_request_is_an_act_on_the_node(method: str, path: str, act: tuple[str, str]) -> None:
+    assert act_of(method, path) == act
+
+
+def test_answers_of_the_master_hold_for_a_while() -> None:
+    api, moment = FakeApi(), [0.0]
+    api.users["t"], api.allowed = "ann", {("ann", "get", "metrics")}
+    authorizer = Authorizer(api, "n1", (), clock=lambda: moment[0])  # type: ignore[arg-type]
+
+    def may(path: str, token: str = "Bearer t") -> type[Exception] | None:
+        try:
+            authorizer.check({}, token, method="GET", path=path)
+        except ApiError as error:
+            return type(error)
+        return None
+
+    assert [may("/metrics"), may("/pods")] == [None, Forbidden]
+    api.down = True
+    assert [may("/metrics"), may("/pods"), may("/stats")] == [None, Forbidden, ServiceUnavailable]
+    moment[0] = 31.0
+    assert [may("/metrics"), may("/pods")] == [None, ServiceUnavailable]  # a refusal is asked for again soon
+    moment[0] = 121.0
+    assert may("/metrics") is ServiceUnavailable  # whose the token is, too
+    api.down = False
+    api.users.clear()
+    assert [may("/metrics"), may("/metrics", ""), may("/metrics", "Basic t")] == [Unauthorized] * 3
+
+
+@pytest.mark.docker
+def test_a_token_opens_what_the_master_allows_its_user(cluster: Cluster) -> None:
+    agent = cluster.start_agent()
+    cluster.api.users["secret"], cluster.api.allowed = "scraper", {("scraper", "get", "metrics")}
+    with client(cluster, None) as pool:
+
+        def asked(path: str, token: str) -> int:
+            return int(pool.request("GET", url(agent, path), headers={"Authorization": f"Bearer {token}"}).status)
+
+        assert asked("/metrics", "secret") == asked("/metrics/cadvisor", "secret") == 200
+        assert asked("/pods", "secret") == asked("/exec/default/x/y?command=id", "secret") == 403
+        assert asked("/metrics", "other") == 401
 
 
 @pytest.mark.docker
@@ -56,9 +112,10 @@ def test_only_a_certificate_of_an_allowed_group_gets_an_answer(
     with client(cluster, cluster.authority.issue("node", groups=("system:nodes",))) as pool:
         assert pool.request("GET", url(agent, "/healthz")).status == 403
     stranger = Authority(tmp_path_factory.mktemp("other"), "other-ca").issue("x", groups=("system:masters",))
-    for certificate in (None, stranger):
-        with client(cluster, certificate) as pool, pytest.raises(urllib3.exceptions.HTTPError):
-            pool.request("GET", url(agent, "/healthz"))
+    with client(cluster, stranger) as pool, pytest.raises(urllib3.exceptions.HTTPError):
+        pool.request("GET", url(agent, "/healthz"))
+    with client(cluster, None) as pool:
+        assert pool.request("GET", url(agent, "/healthz")).status == 401
 
 
 @pytest.mark.docker

@@ -1,14 +1,12 @@
-"""Without a client certificate only four pages of the API answer, and the agent's port not at all."""
+"""Without a certificate only four pages of the API answer, and nothing on the agent's port without one or a token."""
 
 from __future__ import annotations
-
-import socket
 
 import pytest
 import requests
 
 from tests.e2e.clusters import Cluster
-from tests.e2e.doors import Api, Object
+from tests.e2e.doors import Api, Kubectl, Object
 
 pytestmark = pytest.mark.cluster
 
@@ -27,13 +25,30 @@ def test_all_else_wants_to_know_who_asks(path: str, api: Api) -> None:
 
 def test_the_agents_port_refuses_strangers(cluster: Cluster, api: Api, node_address: str, created: str) -> None:
     url = f"https://{node_address}:{cluster.agent_port}/pods"
-    # TLS itself may refuse who shows no certificate; else the answer says so.
+    assert requests.get(url, verify=api.ca, timeout=10).status_code == 401
+    assert requests.get(url, verify=api.ca, timeout=10, headers={"Authorization": "Bearer x"}).status_code == 401
+
+
+def test_the_agents_port_serves_those_whom_the_api_allows_it(
+    cluster: Cluster, api: Api, kubectl: Kubectl, node_address: str, namespace: str
+) -> None:
+    kubectl("create", "serviceaccount", "scraper", "-n", namespace)
+    token = kubectl("create", "token", "scraper", "-n", namespace).strip()
+    name, account = f"scraper-{namespace}", f"{namespace}:scraper"
+
+    def asked(path: str) -> int:
+        url = f"https://{node_address}:{cluster.agent_port}{path}"
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.get(url, verify=api.ca, headers=headers, timeout=20).status_code
+
+    assert asked("/stats/summary") == 403
     try:
-        code = requests.get(url, verify=api.ca, timeout=10).status_code
-    except requests.exceptions.ConnectionError:
-        with socket.create_connection((node_address, cluster.agent_port), timeout=5):
-            return
-    assert code in (401, 403)
+        kubectl("create", "clusterrole", name, "--verb=get", "--resource=nodes/metrics")
+        kubectl("create", "clusterrolebinding", name, f"--clusterrole={name}", f"--serviceaccount={account}")
+        assert asked("/metrics") == asked("/metrics/cadvisor") == 200
+        assert asked("/pods") == 403
+    finally:
+        kubectl("delete", "clusterrole,clusterrolebinding", name)
 
 
 def test_the_agents_port_serves_the_admin(cluster: Cluster, api: Api, node_address: str, created: str) -> None:
