@@ -18,28 +18,33 @@ from api.struct import Struct
 _FOUND_MAX = 100
 
 
-def knows_all_fields(data: bytes | str, kind: type[Struct]) -> bool:
-    """Whether a JSON text has only fields that the type has; False also for what is not of the type's form.
+def knows_all_fields(data: bytes | str, kind: type[Struct], *, beside: str = "") -> bool:
+    """Whether a JSON text has only fields that the type has; False also for what is not of the type's form. What the
+    field ``beside`` of the whole holds is not looked at.
 
     One pass without Python code in it: only when it says False is ``unknown_fields`` worth its price.
     """
     try:
-        _closed_decoder(kind).decode(data)
+        _closed_decoder(kind, beside).decode(data)
     except (msgspec.MsgspecError, RecursionError):
         return False
     return True
 
 
 @cache
-def _closed_decoder(kind: type[Struct]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(_closed(kind))
+def _closed_decoder(kind: type[Struct], beside: str) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(_closed(kind, beside))
 
 
 @cache
-def _closed(kind: type[Struct]) -> Any:
+def _closed(kind: type[Struct], beside: str = "") -> Any:
     """A type with the same fields that takes no other; values that are no parts are passed over unread."""
     fields = [
-        (f"f{index}", _closed_shape(field.shape), msgspec.field(default=None, name=field.wire))
+        (
+            f"f{index}",
+            msgspec.Raw if field.wire == beside else _closed_shape(field.shape),
+            msgspec.field(default=None, name=field.wire),
+        )
         for index, field in enumerate(fields_of(kind))
     ]
     return msgspec.defstruct(kind.__name__, fields, forbid_unknown_fields=True)

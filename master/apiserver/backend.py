@@ -13,6 +13,7 @@ from master.apiserver.presence import Presence
 from master.apiserver.registry import Registry
 from master.apiserver.replicas import Replicas
 from master.apiserver.service_numbers import ServiceNumbers
+from master.apiserver.status_bodies import StatusBodies
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Backend:
     replicas: Replicas
     presence: Presence = field(default_factory=Presence)
     readings: NodeReadings = field(default_factory=NodeReadings)
+    status_bodies: StatusBodies = field(default_factory=StatusBodies)
 
     @property
     def service_addresses(self) -> Addresses:

@@ -105,12 +105,12 @@ def typed(data: bytes, expected: Expected, kind: type[T], *, validation: str) ->
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         # What kind a body says it has is the first thing to be refused.
         raise _misfit(error, data, expected, _type_of(data, expected)) from error
-    if not _fits(item, expected):
+    if not fits(item, expected):
         _type_of(data, expected)
     return item, _strictly(data, kind, validation)
 
 
-def _fits(item: Any, expected: Expected) -> bool:
+def fits(item: Any, expected: Expected) -> bool:
     """Whether an object says it is what is expected, in so many words."""
     given = getattr(item, "kind", ""), getattr(item, "api_version", "")
     return given == (expected.kind, expected.api_version)
@@ -124,7 +124,7 @@ def from_plain(plain: Any, expected: Expected, kind: type[T], *, validation: str
         item = decode(data, kind)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise _misfit(error, data, expected, expected.kind) from error
-    if not _fits(item, expected):
+    if not fits(item, expected):
         _check_kept(data, expected)
     return item, _judge(_unknown(data, kind), validation) if validation != "Ignore" else []
 

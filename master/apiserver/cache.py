@@ -9,15 +9,14 @@ import asyncio
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
-from typing import Any, Protocol, cast
+from typing import Protocol
 
 import msgspec
 
+from api.beside_spec import decode_beside_spec
 from api.codec import decode
 from api.meta import Object
 from api.resources import RESOURCES, Resource, field_value
-from api.scalars import decode_scalar
 from master.apiserver.followers import Followers
 from master.apiserver.indexes import Indexes, Place
 from master.apiserver.ordered_keys import OrderedKeys
@@ -37,24 +36,6 @@ class _Labelled(msgspec.Struct):
 
 
 _labels_decoder = msgspec.json.Decoder(_Labelled)
-
-
-@cache
-def _beside_spec(kind: type[Object]) -> msgspec.json.Decoder[Any]:
-    fields = [
-        (field.name, msgspec.Raw, msgspec.field(name="spec", default=msgspec.Raw(b"{}")))
-        if field.name == "spec"
-        else (field.name, field.type, msgspec.field(name=field.encode_name, default_factory=_maker(field)))
-        for field in msgspec.structs.fields(kind)
-    ]
-    return msgspec.json.Decoder(msgspec.defstruct(f"{kind.__name__}BesideSpec", fields), dec_hook=decode_scalar)
-
-
-def _maker(field: msgspec.structs.FieldInfo) -> Callable[[], Any]:
-    """Makes the value of a field that is left out."""
-    if field.default_factory is not msgspec.NODEFAULT:
-        return cast(Callable[[], Any], field.default_factory)
-    return lambda: field.default
 
 
 def prefix_of(resource: Resource) -> str:
@@ -95,9 +76,9 @@ class Item:
         """A new typed object, with its resourceVersion."""
         return decode(self.wire, self.table.resource.type)
 
-    def decode_beside_spec(self) -> Any:
-        """An object with the same fields, the spec of which is still JSON: for writes that leave it as it is."""
-        return _beside_spec(self.table.resource.type).decode(self.wire)
+    def decode_beside_spec(self) -> Object:
+        """As ``decode``, but for the spec, which is still JSON: for writes that leave it as it is."""
+        return decode_beside_spec(self.wire, self.table.resource.type)
 
     @property
     def value(self) -> bytes:

@@ -1,12 +1,17 @@
 """Writes of a status: the wanted state stays byte for byte, and what else they may change keeps its rules."""
 
+import json
 from typing import Any
 
+import msgspec
 import pytest
 from tests_apiserver import Api, Running, pod
 
 from api.core import Pod
 from api.resources import resource_of
+from master.apiserver.bodies import UNSAID, Expected
+from master.apiserver.http.message import Request
+from master.apiserver.status_bodies import StatusBodies
 
 
 @pytest.fixture
@@ -75,3 +80,53 @@ def test_a_node_keeps_what_it_is_while_it_reports(admin: Api) -> None:
     assert told["spec"] == first["spec"]
     assert told["status"]["capacity"] == told["status"]["allocatable"] == {"cpu": "2"}
     admin.delete("/api/v1/nodes/reporting")
+
+
+def test_a_spec_said_again_is_not_read_again() -> None:
+    bodies, expected = StatusBodies(), Expected(Pod, "v1", "Pod")
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "c"}]}}
+
+    def read(**status: Any) -> Any:
+        request = Request("PUT", "/", body=json.dumps({**body, "status": status}).encode())
+        found, warnings = bodies.read(request, expected, Pod, validation=UNSAID)
+        assert not warnings
+        return found
+
+    assert read(phase="Pending").spec.containers[0].name == "c"
+    again = read(phase="Running")
+    assert isinstance(again.spec, msgspec.Raw)
+    assert (again.metadata.name, again.status.phase) == ("p", "Running")
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_is_wrong_beside_a_known_spec_is_told_each_time(admin: Api, path: str, times: int) -> None:
+    first = admin.get(path).json
+    del first["metadata"]["resourceVersion"]
+    for _ in range(times):
+        fine = admin.put(f"{path}/status", changed(first, phase="Running"))
+        assert (fine.status, "Warning" in fine.headers) == (200, False)
+    unknown = admin.put(f"{path}/status", changed(first, phase="Running", fase="x"))
+    assert 'unknown field \\"status.fase\\"' in unknown.headers["Warning"]
+    assert admin.put(f"{path}/status", changed(first, phase=7)).status == 400
+    another_kind = admin.put(f"{path}/status", {**changed(first), "kind": "Node"})
+    assert another_kind.status == 400
+
+
+def test_what_is_wrong_with_the_spec_of_a_status_is_told_each_time(admin: Api, path: str) -> None:
+    first = admin.get(path).json
+    del first["metadata"]["resourceVersion"]
+    for _ in range(3):
+        unknown = admin.put(f"{path}/status", {**first, "spec": {"containerz": []}})
+        assert 'unknown field \\"spec.containerz\\"' in unknown.headers["Warning"]
+        assert admin.put(f"{path}/status", {**first, "spec": {"containers": 7}}).status == 400
+    strict = admin.put(f"{path}/status?fieldValidation=Strict", {**first, "spec": {"containerz": []}})
+    assert strict.status == 400
+
+
+@pytest.mark.parametrize("form", ["merge", "strategic-merge"])
+def test_a_patch_with_an_unknown_field_is_warned_of(admin: Api, path: str, form: str) -> None:
+    fine = admin.patch(f"{path}/status", {"status": {"phase": "Running", "message": None}}, form)
+    assert (fine.status, "Warning" in fine.headers) == (200, False)
+    unknown = admin.patch(f"{path}/status", {"status": {"fase": "x"}}, form)
+    assert 'unknown field \\"status.fase\\"' in unknown.headers["Warning"]
+    assert admin.patch(f"{path}/status?fieldValidation=Strict", {"status": {"fase": "x"}}, form).status == 400

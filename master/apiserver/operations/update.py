@@ -44,7 +44,7 @@ Change = Callable[[Item], Object]
 async def update(backend: Backend, call: Call) -> Response:
     """Raises NotFound, BadRequest, Invalid, Conflict."""
     target = call.target
-    wanted = _read(call)
+    wanted = _read(backend, call)
     if target.resource.kind in _MADE_BY_UPDATE and _is_new(backend, wanted, target):
         # Who may replace may not make, unless he is told so.
         backend.access.authorize(call.user, "create", target)
@@ -58,7 +58,7 @@ async def update(backend: Backend, call: Call) -> Response:
     prepared = [wanted]
 
     def to_stored(item: Item) -> Object:
-        return stored(target.resource, prepared.pop() if prepared else _read(call), item)
+        return stored(target.resource, prepared.pop() if prepared else _read(backend, call), item)
 
     wire = await change(backend, call, to_stored)
     return object_answer(call, wire)
@@ -70,11 +70,11 @@ def _is_new(backend: Backend, wanted: Object, target: Target) -> bool:
     return backend.registry.cache.table(target.resource).get(target.namespace, target.name) is None
 
 
-def _read(call: Call) -> Object:
+def _read(backend: Backend, call: Call) -> Object:
     target = call.target
-    wanted, warnings = read_object(
-        call.request, target.expected, target.resource.type, validation=call.field_validation
-    )
+    apart = target.subresource == "status" and target.resource.type in _SPEC_APART
+    read = backend.status_bodies.read if apart else read_object
+    wanted, warnings = read(call.request, target.expected, target.resource.type, validation=call.field_validation)
     call.warnings[:] = warnings
     check_identity(wanted, target)
     return wanted
