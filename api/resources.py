@@ -1,7 +1,7 @@
 """The one list of all that is served: to add a kind, declare its struct and add a line here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from api import events, policy_v1beta1
@@ -60,23 +60,21 @@ class Resource:
     fields: Mapping[str, str] | None = None
     stored_as: _Kind | None = None
     computed: bool = False
+    # Asked for several times in every request.
+    kind: str = field(init=False)
+    api_version: str = field(init=False)
+    qualified: str = field(init=False)
+    """Resource and group as error messages show them: ``pods``, ``leases.coordination.k8s.io``."""
 
-    @property
-    def kind(self) -> str:
-        return self.type.__name__
+    def __post_init__(self) -> None:
+        group = self.group
+        object.__setattr__(self, "kind", self.type.__name__)
+        object.__setattr__(self, "api_version", f"{group}/{self.version}" if group else self.version)
+        object.__setattr__(self, "qualified", f"{self.plural}.{group}" if group else self.plural)
 
     @property
     def singular(self) -> str:
         return self.kind.lower()
-
-    @property
-    def api_version(self) -> str:
-        return f"{self.group}/{self.version}" if self.group else self.version
-
-    @property
-    def qualified(self) -> str:
-        """Resource and group as error messages show them: ``pods``, ``leases.coordination.k8s.io``."""
-        return f"{self.plural}.{self.group}" if self.group else self.plural
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """Path of the collection or object under the server's root."""

@@ -124,7 +124,10 @@ def list_of(resource: Resource, wires: Sequence[bytes], meta: ListMeta) -> bytes
     head, tail = _list_ends(resource, meta)
     if resource.stored_as is not None:
         wires = [served(resource, wire) for wire in wires]
-    return b"".join((head, b",".join(wires), tail))
+    if len(wires) < 2:
+        return b"%b%b%b" % (head, b"".join(wires), tail)
+    # In one go: to copy the whole of it once more for its ends costs as much again.
+    return b",".join((head + wires[0], *wires[1:-1], wires[-1] + tail))
 
 
 def _list_ends(resource: Resource, meta: ListMeta) -> tuple[bytes, bytes]:

@@ -12,6 +12,7 @@ transaction on the file; then this says so in the log file of the master and wri
 
 import asyncio
 import logging
+import mmap
 import os
 import sqlite3
 import struct
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 # What may be left for the event loop to copy: 64 pages of 8 KB take about as long as one commit.
 _REMAINDER = 64
 _PASSES_MAX = 4
+_MX_FRAME = struct.Struct("=I")
 
 
 class FrameGauge:
@@ -35,12 +37,16 @@ class FrameGauge:
     """
 
     def __init__(self, database: Path) -> None:
-        self._fd = os.open(f"{database}-shm", os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(f"{database}-shm", os.O_RDONLY | os.O_CLOEXEC)
+        # It keeps a descriptor of its own, and is asked after every commit: a look at memory is no call of the kernel.
+        self._index = mmap.mmap(fd, mmap.PAGESIZE, prot=mmap.PROT_READ)
+        self._fd = fd
 
     def frames(self) -> int:
-        return int(struct.unpack("=I", os.pread(self._fd, 4, 16))[0])
+        return int(_MX_FRAME.unpack_from(self._index, 16)[0])
 
     def close(self) -> None:
+        self._index.close()
         os.close(self._fd)
 
 

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 # A body below this goes out with its head: one record of TLS, one packet. Above it a copy costs more than a record.
 _COPIED_BYTES = 64 * 1024
+_READY = (Response, Stream, Upgrade)
 _INTERNAL = status_response(500, "internal error: see the log of the apiserver")
 
 
@@ -84,7 +85,9 @@ class Connection(asyncio.Protocol):
             self._tail += data
         else:
             self._parse(data)
-        self._go_on()
+        if self._task is None or self._queue or self._tail is not None or self._continue_owed:
+            self._go_on()
+        # Else it is being worked on, and nothing else can be done: the socket is read on, to see the client leave.
 
     def eof_received(self) -> None:
         """The client sends no more and counts as gone: close, after what is already written has left."""
@@ -262,7 +265,7 @@ class Connection(asyncio.Protocol):
     async def _settle(self, exchange: Exchange, pending: Answer | Awaitable[Answer]) -> Answer:
         """Wait for the handler and, where asked for, for the compressor."""
         try:
-            answer = pending if isinstance(pending, Response | Stream | Upgrade) else await pending
+            answer = pending if isinstance(pending, _READY) else await pending
         except Exception:  # noqa: BLE001 a door: whatever a handler raises is logged and answered
             answer = self._failed(exchange)
         if isinstance(answer, Response) and self._worth_gzip(exchange, answer):
