@@ -17,7 +17,7 @@ from cli import daemon, logs
 from cli.alive import question_of
 from cli.components import Component
 from cli.errors import SettingsError
-from cli.flags import add_flags, read_flags
+from cli.flags import Help, add_flags, read_flags
 from cli.settings import Setting, Value, Values, build, read_environment, read_file, settings_of, to_yaml
 
 log = logging.getLogger(__name__)
@@ -70,6 +70,7 @@ def _parser(component: Component, settings: tuple[Setting, ...]) -> argparse.Arg
         prog=f"steersman {component.name}",
         description=f"{component.name}: {component.help}.",
         allow_abbrev=False,
+        formatter_class=Help,
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file with settings, keys as the flags")
     parser.add_argument(

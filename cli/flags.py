@@ -1,10 +1,33 @@
 """A command line made from a settings dataclass: one flag a field, with default and variable in `--help`."""
 
 import argparse
+import os
+import sys
 from typing import Any
 
 from cli.errors import SettingsError
 from cli.settings import Setting, Value, Values, from_text, to_yaml
+
+
+class Help(argparse.HelpFormatter):
+    """As wide as argparse makes it, which loads shutil, bz2 and lzma to know, 400 KB in each component, help or not."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    """As shutil.get_terminal_size has it."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isascii() and said.isdigit() and int(said):
+        return int(said)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ is not None else 1).columns or _COLUMNS
+    except (OSError, ValueError):
+        return _COLUMNS
+
+
+_COLUMNS = 80
 
 
 def add_flags(parser: argparse.ArgumentParser, settings: tuple[Setting, ...], *, env_prefix: str) -> None:

@@ -34,7 +34,9 @@ class Listener:
         handshake_s: float,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        family, _, _, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        # Text would load the rules of names beyond ASCII, half a megabyte, also for an address.
+        host = address.encode() if address.isascii() else address
+        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         self._sock = socket.create_server(place[:2], family=family, backlog=_BACKLOG)
         self._sock.setblocking(False)
         self._factory = factory
