@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,9 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
     return Tools(Path(done.stdout.strip()), tmp_path_factory.mktemp("ansible"))
 
 
+Groups = Mapping[str, Sequence[str]]
+
+
 @dataclass
 class OnFacts:
     """Tasks of our roles for hosts of which there are only recorded facts; they work on this machine, in a folder."""
@@ -52,14 +55,26 @@ class OnFacts:
     tools: Tools
     folder: Path
 
-    def play(self, tasks: list[dict[str, Any]], *, hosts: tuple[str, ...], told: Mapping[str, Any]) -> str:
+    def play(
+        self,
+        tasks: list[dict[str, Any]],
+        *,
+        hosts: tuple[str, ...],
+        told: Mapping[str, Any],
+        groups: Groups | None = None,
+    ) -> str:
         """What Ansible said; its end is that of ansible-playbook's last line of tasks."""
-        done = self.try_to_play(tasks, hosts=hosts, told=told)
+        done = self.try_to_play(tasks, hosts=hosts, told=told, groups=groups)
         assert done.returncode == 0, done.stdout[-4000:]
         return done.stdout
 
     def try_to_play(
-        self, tasks: list[dict[str, Any]], *, hosts: tuple[str, ...], told: Mapping[str, Any]
+        self,
+        tasks: list[dict[str, Any]],
+        *,
+        hosts: tuple[str, ...],
+        told: Mapping[str, Any],
+        groups: Groups | None = None,
     ) -> subprocess.CompletedProcess[str]:
         cache = self.tools.home / "facts"
         cache.mkdir(exist_ok=True)
@@ -71,8 +86,9 @@ class OnFacts:
         members = {
             host: {"ansible_connection": "local", "ansible_python_interpreter": "/usr/bin/python3"} for host in hosts
         }
-        groups = {"node": {"hosts": {host: {} for host in hosts}}, "master": {"hosts": {hosts[0]: {}}}}
-        inventory = {"all": {"hosts": members, "children": groups}}
+        groups = groups or {"node": hosts, "master": hosts[:1]}
+        children = {name: {"hosts": {host: {} for host in group}} for name, group in groups.items()}
+        inventory = {"all": {"hosts": members, "children": children}}
         (self.folder / "inventory.json").write_text(json.dumps(inventory))
         return self.tools(
             "ansible-playbook", "-i", self.folder / "inventory.json", "-e", json.dumps(dict(told)),

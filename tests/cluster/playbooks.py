@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.cluster.machines import ROOT, Machine, Segment, run
 
-PLAY_LIMIT_S = 900
+PLAY_LIMIT_S = 1800
 
 
 def control_folder(segment: Segment) -> Path:
