@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.ansible.conftest import PLATFORMS, ROOT, OnFacts
@@ -71,6 +72,13 @@ def test_centos_7_is_refused_without_a_python(on_facts: OnFacts) -> None:
     assert "CentOS 7.9 has no Python 3.11" in done.stdout
 
 
+@pytest.mark.parametrize("platform", ["centos-7", "ubuntu-22"])
+def test_an_etcd_before_3_4_is_refused(platform: str, on_facts: OnFacts) -> None:
+    done = on_facts.try_to_play([role("etcd", "main")], hosts=(platform,), told={})
+    assert done.returncode != 0
+    assert "has no etcd of 3.4 or newer" in " ".join(done.stdout.split())
+
+
 def test_a_python_that_the_bundle_brings_is_used_on_each_platform(on_facts: OnFacts, tmp_path: Path) -> None:
     hosts = ("centos-7", "debian-12")
     tasks = [role("python", "main"), copy(tmp_path, "[steersman_python, steersman_version, steersman_labels]")]
@@ -118,7 +126,7 @@ def test_firewalld_is_told_all_ports_of_a_node(on_facts: OnFacts, tmp_path: Path
     on_facts.play([task], hosts=("centos-7",), told={})
     found = {(one.get("port"), one.get("protocol")) for one in ElementTree.parse(target).getroot().findall("port")}
     assert found == {
-        ("10250", "tcp"), ("4194", "tcp"), ("10256", "tcp"), ("8472", "udp"),
+        ("10250", "tcp"), ("4194", "tcp"), ("10256", "tcp"), ("9153", "tcp"), ("8472", "udp"),
         ("30000-32767", "tcp"), ("30000-32767", "udp"),
     }  # fmt: skip
 
