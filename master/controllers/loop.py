@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from api.errors import ApiError, Conflict
 from client import Unreachable, WorkQueue
-from master.metrics import QueueMetrics, reconcile_failed
+from master.metrics import QueueMetrics, failures_of
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +20,7 @@ class Loop:
     def __init__(self, name: str, reconcile: Reconcile, *, workers: int = 1) -> None:
         self.name = name
         self.queue: WorkQueue[Key] = WorkQueue(observer=QueueMetrics(name))
+        self._failures = failures_of(name)
         self._reconcile = reconcile
         self._threads = [
             threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True) for number in range(workers)
@@ -65,6 +66,6 @@ class Loop:
                 log.info("reconciled controller=%s key=%s/%s did=%r", self.name, *key, said)
 
     def _failed(self, key: Key, what: str) -> None:
-        reconcile_failed(self.name)
+        self._failures.inc()
         delay_s = self.queue.retry(key)
         log.warning("reconcile failed controller=%s key=%s/%s %s retry_s=%.2f", self.name, *key, what, delay_s)

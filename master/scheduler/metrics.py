@@ -106,11 +106,11 @@ class SchedulerMetrics:
     @contextmanager
     def volumes(self, operation: str) -> Iterator[None]:
         """The block is a stage of finding volumes: predicate, assume or bind; one that raises is an error."""
-        began = time.perf_counter()
+        began, errors = time.perf_counter(), _VOLUME_ERRORS.labels(operation)
         try:
             yield
         except Exception:
-            _VOLUME_ERRORS.labels(operation).inc()
+            errors.inc()
             raise
         finally:
             _VOLUMES.labels(operation).observe(time.perf_counter() - began)

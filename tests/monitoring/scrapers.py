@@ -10,6 +10,7 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ class Scraper:
             with urllib.request.urlopen(url, timeout=10) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
+            if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
+                return None  # it still starts
             raise AssertionError(f"{path} {query}: {error.read().decode()}") from error
         except OSError:
             assert self._process.poll() is None, self.log.read_text(encoding="utf-8")
