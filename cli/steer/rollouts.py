@@ -1,4 +1,4 @@
-"""How far a deployment has been rolled out, and what it was before: worked out purely, in kubectl's sentences."""
+"""How far a rollout is, and what a deployment was before: worked out purely, in kubectl's sentences."""
 
 from collections.abc import Iterable, Sequence
 
@@ -25,6 +25,50 @@ def progress(deployment: Object) -> tuple[str, bool]:
     if available < updated:
         return f"{waiting}{available} of {updated} updated replicas are available...", False
     return f'deployment "{name}" successfully rolled out', True
+
+
+def daemon_set_progress(daemon_set: Object) -> tuple[str, bool]:
+    """What is to be said, and whether it is done. Raises Failure."""
+    meta, status = daemon_set["metadata"], daemon_set.get("status") or {}
+    _only_rolling(daemon_set)
+    if meta.get("generation", 0) > status.get("observedGeneration", 0):
+        return "Waiting for daemon set spec update to be observed...", False
+    named, wanted = f'daemon set "{meta["name"]}"', status.get("desiredNumberScheduled", 0)
+    updated, available = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
+    if updated < wanted:
+        return f"Waiting for {named} rollout to finish: {updated} out of {wanted} new pods have been updated...", False
+    if available < wanted:
+        return f"Waiting for {named} rollout to finish: {available} of {wanted} updated pods are available...", False
+    return f"{named} successfully rolled out", True
+
+
+def stateful_set_progress(stateful_set: Object) -> tuple[str, bool]:
+    """What is to be said, and whether it is done. Raises Failure."""
+    meta, spec, status = stateful_set["metadata"], stateful_set["spec"], stateful_set.get("status") or {}
+    _only_rolling(stateful_set)
+    seen = status.get("observedGeneration", 0)
+    if not seen or meta.get("generation", 0) > seen:
+        return "Waiting for statefulset spec update to be observed...", False
+    wanted, updated = spec.get("replicas", 1), status.get("updatedReplicas", 0)
+    if (ready := status.get("readyReplicas", 0)) < wanted:
+        return f"Waiting for {wanted - ready} pods to be ready...", False
+    rolling = spec["updateStrategy"].get("rollingUpdate")
+    if rolling is not None:
+        there = wanted - rolling.get("partition", 0)
+        if "partition" in rolling and updated < there:
+            waiting = "Waiting for partitioned roll out to finish: "
+            return f"{waiting}{updated} out of {there} new pods have been updated...", False
+        return f"partitioned roll out complete: {updated} new pods have been updated...", True
+    current, coming = status.get("currentRevision", ""), status.get("updateRevision", "")
+    if current != coming:
+        return f"waiting for statefulset rolling update to complete {updated} pods at revision {coming}...", False
+    count = status.get("currentReplicas", 0)
+    return f"statefulset rolling update complete {count} pods at revision {current}...", True
+
+
+def _only_rolling(found: Object) -> None:
+    if (found["spec"].get("updateStrategy") or {}).get("type") != "RollingUpdate":
+        raise Failure("rollout status is only available for RollingUpdate strategy type")
 
 
 def revisions(deployment: Object, replica_sets: Iterable[Object]) -> dict[int, Object]:

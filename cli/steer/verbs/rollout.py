@@ -1,5 +1,10 @@
-"""`steer rollout status|history|undo|pause|resume|restart deployment/NAME`."""
+"""`steer rollout status|history|undo|pause|resume|restart TYPE/NAME`.
 
+Deployments have all of it, daemon sets and stateful sets status and restart; what kubectl cannot do either is refused
+in its words.
+"""
+
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,25 +21,61 @@ from cli.steer.targets import WHICH, query, targets
 from cli.steer.watching import deadline, states
 from cli.steer.writing import each, options
 
+_PROGRESS: dict[str, Callable[[Object], tuple[str, bool]]] = {
+    "deployments": rollouts.progress,
+    "daemonsets": rollouts.daemon_set_progress,
+    "statefulsets": rollouts.stateful_set_progress,
+}
+_DEPLOYMENTS = ("deployments",)
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 
 
 @click.group("rollout")
 def command() -> None:
-    """Manage the rollout of a deployment."""
+    """Manage the rollout of a deployment, daemon set or stateful set."""
 
 
-def _of_deployments(session: Session, words: tuple[str, ...], flags: dict[str, Any], act: Any, *, doing: str) -> None:
+def _each(
+    session: Session, words: tuple[str, ...], flags: dict[str, Any], act: Any, *, kinds: Collection[str], refused: Any
+) -> None:
+    """``act`` for the objects of these kinds; ``refused`` makes what is said of others."""
+
     def one(item: Manifest) -> None:
-        if item.kind.plural != "deployments":
-            name = item.kind.plural + (f".{item.kind.group}" if item.kind.group else "")
-            raise Failure(f'{name} "{item.name}" {doing} is not supported')
+        if item.kind.plural not in kinds:
+            raise Failure(refused(item))
         act(item)
 
     if not words and not flags["filename"]:
         raise Failure("required resource not specified")
     every = {**flags, "everything": not (flags["selector"] or flags["field_selector"])}
     each(targets(session, words, every), one)
+
+
+def _grouped(name: str, item: Manifest) -> str:
+    return name + (f".{item.kind.group}" if item.kind.group else "")
+
+
+def _no_status(item: Manifest) -> str:
+    return f"no status viewer has been implemented for {_grouped(item.kind.kind, item)}"
+
+
+def _no_revisions(session: Session, what: str, none: str) -> Callable[[Manifest], str]:
+    """``what`` would use the revisions, ``none`` is what kubectl says where a kind has none."""
+
+    def said(item: Manifest) -> str:
+        kind = item.kind
+        if kind.plural in ("daemonsets", "statefulsets"):
+            if any(one.plural == "controllerrevisions" for one in session.discovery.kinds):
+                return f"{kind.kind}: steer has no {what} for it"
+            missing = "the server could not find the requested resource"
+            return f"unable to find history controlled by {kind.kind} {item.name}: {missing}"
+        if kind.plural in ("replicasets", "replicationcontrollers", "pods", "jobs", "cronjobs"):
+            return f'no {none} has been implemented for "{_grouped(kind.kind, item)}"'
+        return f'error retrieving {what} for "{_grouped(kind.kind, item)}", no visitor method exists for ' + (
+            f"{{{kind.group} {kind.kind}}}"
+        )
+
+    return said
 
 
 @command.command("status")
@@ -54,7 +95,7 @@ def status(session: Session, words: tuple[str, ...], **flags: Any) -> None:
             if state is None:
                 raise Failure("object has been deleted")
             _check_revision(state, flags["revision"])
-            text, done = rollouts.progress(state)
+            text, done = _PROGRESS[item.kind.plural](state)
             if text != said:
                 print(text, flush=True)
             said = text
@@ -62,7 +103,7 @@ def status(session: Session, words: tuple[str, ...], **flags: Any) -> None:
                 return
         raise Failure("timed out waiting for the condition")
 
-    _of_deployments(session, words, flags, follow, doing="status viewer")
+    _each(session, words, flags, follow, kinds=_PROGRESS, refused=_no_status)
 
 
 def _check_revision(deployment: Object, wanted: int) -> None:
@@ -91,7 +132,7 @@ def history(session: Session, words: tuple[str, ...], **flags: Any) -> None:
         Table(["REVISION", "CHANGE-CAUSE"]).print(rollouts.history(found))
         print()
 
-    _of_deployments(session, words, flags, show, doing="history viewer")
+    _each(session, words, flags, show, kinds=_DEPLOYMENTS, refused=_no_revisions(session, "history", "history viewer"))
 
 
 def _revisions(session: Session, item: Manifest) -> dict[int, Object]:
@@ -137,11 +178,13 @@ def undo(session: Session, words: tuple[str, ...], **flags: Any) -> None:
         session.patch(item.kind, item.name, item.namespace(session), [guard, *patch], form="json", query=asks)
         print(f"{item.shown} rolled back", flush=True)
 
-    _of_deployments(session, words, flags, back, doing="rollbacker")
+    _each(session, words, flags, back, kinds=_DEPLOYMENTS, refused=_no_revisions(session, "rollbacker", "rollbacker"))
 
 
-def _changing(name: str, help_: str, done: str, patch_of: Any) -> None:
-    """A verb that is one patch. ``patch_of`` takes the deployment and raises Failure."""
+def _changing(
+    name: str, help_: str, done: str, patch_of: Any, *, doing: str, kinds: Collection[str] = _DEPLOYMENTS
+) -> None:
+    """A verb that is one patch. ``patch_of`` takes the object and raises Failure."""
 
     @command.command(name, help=help_)
     @click.argument("words", nargs=-1, metavar="TYPE NAME | TYPE/NAME")
@@ -154,7 +197,10 @@ def _changing(name: str, help_: str, done: str, patch_of: Any) -> None:
             session.patch(item.kind, item.name, item.namespace(session), patch, form="strategic", query=asks)
             print(f"{item.shown} {done}", flush=True)
 
-        _of_deployments(session, words, flags, one, doing=f"{name}r")
+        def refused(item: Manifest) -> str:
+            return f'{_grouped(item.kind.plural, item)} "{item.name}" {doing} is not supported'
+
+        _each(session, words, flags, one, kinds=kinds, refused=refused)
 
 
 def _paused(wanted: bool) -> Any:
@@ -175,6 +221,13 @@ def _restarted(deployment: Object) -> Object:
     return {"spec": {"template": {"metadata": {"annotations": {_RESTARTED: moment}}}}}
 
 
-_changing("pause", "Mark the provided resource as paused.", "paused", _paused(True))
-_changing("resume", "Resume a paused resource.", "resumed", _paused(False))
-_changing("restart", "Restart a resource: its pods are replaced as by an update.", "restarted", _restarted)
+_changing("pause", "Mark the provided resource as paused.", "paused", _paused(True), doing="pausing")
+_changing("resume", "Resume a paused resource.", "resumed", _paused(False), doing="resuming")
+_changing(
+    "restart",
+    "Restart a resource: its pods are replaced as by an update.",
+    "restarted",
+    _restarted,
+    doing="restarting",
+    kinds=_PROGRESS,
+)
