@@ -1,7 +1,7 @@
 """Namespace controller: empties a namespace that is being deleted, and then lets it go.
 
 One call deletes all of a kind. While something stays, the conditions of the namespace say what and why, in the words
-of Kubernetes.
+of Kubernetes. It looks again when the last object inside has gone, and now and then for what nobody follows.
 """
 
 from collections import Counter
@@ -18,14 +18,12 @@ from api.meta import Object
 from api.resources import RESOURCES, Resource
 from api.scalars import now
 from client import Client
-from master.controllers.informers import Informers
+from master.controllers.informers import BY_NAMESPACE, Informers
 from master.controllers.loop import Key, Loop
 
 FINALIZER = "kubernetes"
-_LOOK_AGAIN_S = 0.5
-_LOOK_AGAIN_MAX_S = 10.0
-# Of the time that it has taken already: what takes long is looked at less often.
-_SHARE_OF_AGE = 0.05
+# For events and leases, which no informer follows, and for the counts in the conditions.
+_LOOK_AGAIN_S = 10.0
 
 
 @dataclass(slots=True)
@@ -50,10 +48,23 @@ class NamespaceController:
         self._namespaces = informers.namespaces
         self.loop = Loop(self.name, self.reconcile, workers=workers)
         self._namespaces.add_listener(self._namespace_changed)
+        self._inside = informers.owned
+        for informer in self._inside:
+            informer.add_listener(self._object_changed)
 
     def _namespace_changed(self, _old: Namespace | None, new: Namespace | None) -> None:
         if new is not None and new.metadata.deletion_timestamp is not None:
             self.loop.queue.add(("", new.metadata.name))
+
+    def _object_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is not None or old is None or not (space := old.metadata.namespace):
+            return
+        namespace = self._namespaces.get("", space)
+        if namespace is None or namespace.metadata.deletion_timestamp is None:
+            return
+        # Each look asks for all kinds: one when the last object has gone does for all of them.
+        if not any(informer.indexed(BY_NAMESPACE, space) for informer in self._inside):
+            self.loop.queue.add(("", space))
 
     def reconcile(self, key: Key) -> str:
         namespace = self._namespaces.get(*key)
@@ -67,8 +78,7 @@ class NamespaceController:
                 self._empty(resource, key[1], left)
         if left:
             self._tell(namespace, left)
-            age_s = (now() - namespace.metadata.deletion_timestamp).total_seconds()
-            self.loop.queue.add_after(key, min(max(_LOOK_AGAIN_S, age_s * _SHARE_OF_AGE), _LOOK_AGAIN_MAX_S))
+            self.loop.queue.add_after(key, _LOOK_AGAIN_S)
             return ""
         self._finalize(namespace)
         return "emptied the namespace"

@@ -267,6 +267,18 @@ def test_a_namespace_waits_for_what_does_not_go_yet(admin: Client, namespace: st
     until(lambda: not exists(admin, Namespace, namespace))
 
 
+def test_a_namespace_goes_with_its_last_object(admin: Client, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("master.controllers.namespaces._LOOK_AGAIN_S", 3600.0)
+    for name, kind in (("held", ConfigMap), ("too", Secret)):
+        admin.create(kind(metadata=ObjectMeta(name=name, namespace=namespace, finalizers=["test/hold"])))
+    admin.delete(Namespace, namespace)
+    until(lambda: "NamespaceFinalizersRemaining" in held_by(admin, namespace))
+    patch = {"metadata": {"$deleteFromPrimitiveList/finalizers": ["test/hold"]}}
+    admin.patch(ConfigMap, "held", namespace, patch)
+    admin.patch(Secret, "too", namespace, patch)
+    until(lambda: not exists(admin, Namespace, namespace))
+
+
 def held_by(admin: Client, namespace: str) -> dict[str, str]:
     conditions = admin.get(Namespace, namespace).status.conditions
     return {one.type: one.message for one in conditions if one.status == "True"}
