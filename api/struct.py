@@ -68,9 +68,13 @@ class F:
     immutable: bool = False
 
 
-class Struct(msgspec.Struct, kw_only=True, omit_defaults=True, rename=wire_name):
+class Struct(msgspec.Struct, kw_only=True, omit_defaults=True, rename=wire_name, gc=False):
     """Base of every part of an object. Absent values (empty string, zero, false, empty list or map, None) are not
-    encoded."""
+    encoded.
+
+    An object is a tree, as JSON is, and never holds itself. So the garbage collector need not look at it (``gc``): with
+    thousands of pods in memory it has half as much to go through, and none of them carries the collector's links.
+    """
 
 
 def always(factory: Callable[[], Any]) -> Any:

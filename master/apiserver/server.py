@@ -61,6 +61,9 @@ log = logging.getLogger(__name__)
 _EXPIRY_ROUND_S = 60.0
 _TRIES = 8
 _YOUNG_OBJECTS = 20_000
+# How often the youngest are looked at until their survivors are, all at once: after twenty rounds that took 120 ms of
+# processor with 1,000 watching nodes, and every request waited for it.
+_ROUNDS = 4
 # A watch of this prefix brings nothing but its end.
 _NEVER_WRITTEN = "/never-written/"
 
@@ -177,7 +180,7 @@ class Apiserver:
         # that a request leaves behind holds itself, so looking more seldom costs little memory.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
+        gc.set_threshold(_YOUNG_OBJECTS, _ROUNDS, 100)
 
     async def _listen(self) -> None:
         config = self._config
