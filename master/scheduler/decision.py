@@ -4,7 +4,7 @@ import random
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 from master.scheduler.change import NOTHING, Change
@@ -126,7 +126,8 @@ class Chooser:
         if wish.shape.pinned is not None:
             return [nodes[name] for name in wish.shape.pinned if name in nodes]
         start = self._start % len(states)
-        return chain(islice(states, start, None), islice(states, start))
+        # By place: an islice would touch all nodes before the first, which are not in the processor's cache.
+        return map(states.__getitem__, chain(range(start, len(states)), range(start)))
 
     def _best_of(self, wish: Wish, fitting: list[NodeState], totals: list[float]) -> str:
         for score, weight in self._profile.of_neighbours(wish)[1]:
