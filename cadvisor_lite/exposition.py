@@ -5,8 +5,9 @@ Each line's container labels are written once in the life of a container, not on
 Format: https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cadvisor_lite.containers import Container
 from cadvisor_lite.readers import Cgroup, ContainerSample, FilesystemSample, Holdings
@@ -16,8 +17,7 @@ Number = int | float
 Series = Iterable[tuple[str, Number]]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """What a family draws its series from: one container's (or the root's) sample and facts.
 
     `filesystems`: the machine's, for the root alone.
@@ -94,11 +94,11 @@ def head(name: str, type_: str, help_: str) -> str:
     return f"# HELP {name} {help_}\n# TYPE {name} {type_}"
 
 
-def render_families(families: Iterable[Family | SpreadFamily], rows: list[Row]) -> list[str]:
-    """Lines of all families over all rows; a family with no series is left out."""
-    lines: list[str] = []
+def render_families(families: Iterable[Family | SpreadFamily], rows: list[Row]) -> Iterator[str]:
+    """The text of one family after the other, over all rows; a family with no series is left out.
+
+    Its lines are joined before the next one's are made: what is still in the processor's cache is joined for nothing.
+    """
     for family in families:
         if found := family.lines(rows):
-            lines.append(head(family.name, family.type, family.help))
-            lines += found
-    return lines
+            yield "\n".join((head(family.name, family.type, family.help), *found))

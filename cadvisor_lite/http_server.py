@@ -55,7 +55,7 @@ class Request:
 class Response:
     status: int
     content_type: str
-    body: bytes
+    body: bytes | bytearray
     headers: tuple[tuple[str, str], ...] = ()
 
 
@@ -100,8 +100,8 @@ def body_length(headers: Mapping[str, str]) -> int:
     return int(value)
 
 
-def encode(request: Request | None, response: Response) -> bytes:
-    """The answer's bytes; compressed where the client takes gzip and it is worth the time."""
+def encode(request: Request | None, response: Response) -> tuple[bytes, bytes | bytearray]:
+    """Head and body, which may be large, apart; compressed where the client takes gzip and it is worth the time."""
     body, extra = response.body, response.headers
     if request is not None and len(body) >= _GZIP_FROM_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
         deflate = zlib.compressobj(1, zlib.DEFLATED, 31)
@@ -116,7 +116,7 @@ def encode(request: Request | None, response: Response) -> bytes:
         *(f"{name}: {value}" for name, value in extra),
     ]
     content = b"" if request is not None and request.method == "HEAD" else body
-    return ("\r\n".join(head) + "\r\n\r\n").encode("latin-1") + content
+    return ("\r\n".join(head) + "\r\n\r\n").encode("latin-1"), content
 
 
 class HttpServer:
@@ -181,8 +181,10 @@ class HttpServer:
         except Exception:  # the door of a request: the client is told, the log has the trace, the thread goes on
             log.exception("request failed path=%s", request.path if request else "")
             response = text(500, "internal error")
+        head, body = encode(request, response)
         connection.settimeout(WRITE_LIMIT_S)
-        connection.sendall(encode(request, response))
+        connection.sendall(head)
+        connection.sendall(body)
 
 
 def receive(connection: socket.socket) -> Request | None:

@@ -1,5 +1,6 @@
 """Starts and stops the monitor: readers, the watch on Docker, the server."""
 
+import ctypes
 import logging
 import resource
 import threading
@@ -12,12 +13,15 @@ from cadvisor_lite.monitor import Monitor
 from cadvisor_lite.routes import Routes
 
 log = logging.getLogger(__name__)
+# Of mallopt(3), from glibc's malloc.h.
+_M_ARENA_MAX = -8
 
 
 class CadvisorLite:
     """The running monitor. `start` raises nothing; making one raises OSError (address taken, no /proc to read)."""
 
     def __init__(self, config: Config) -> None:
+        _share_one_heap()
         self.monitor = Monitor(config)
         self.watch = DockerWatch(config.docker_host, self.monitor)
         self._server = HttpServer(
@@ -54,6 +58,14 @@ def run(config: Config, stop: threading.Event) -> None:
     finally:
         cadvisor.stop()
     log.info("stopped")
+
+
+def _share_one_heap() -> None:
+    """glibc gives threads heaps of their own, and each of the server's would keep the largest answer it ever made."""
+    try:
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+    except (OSError, AttributeError) as error:
+        log.debug("heaps are as the C library has them error=%s", error)
 
 
 def _allow_descriptors() -> None:

@@ -1,12 +1,14 @@
 """Everything served on /metrics: the containers' families, the machine, the version, and the monitor itself.
 
+All are given family by family: text without the last line's end.
+
 `container_info` carries what would multiply the series as labels of each: identities, and those labels of containers
 that the settings name (`container_label_…`, as cAdvisor writes them).
 """
 
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from cadvisor_lite.containers import Container
 from cadvisor_lite.exposition import Number, Row, Source, container_labels, escape_label, head, render_families
@@ -22,8 +24,8 @@ _UNFIT = re.compile(r"[^a-zA-Z0-9_]")
 
 def render_containers(
     snapshot: Snapshot, *, disabled: Collection[str] = DISABLED, shown_labels: Sequence[str] = ()
-) -> list[str]:
-    """The lines of all containers and the root cgroup. `shown_labels`: of containers, for container_info."""
+) -> Iterator[str]:
+    """All containers and the root cgroup. `shown_labels`: of containers, for container_info."""
     rows: list[Row] = []
     for tracked, sample in snapshot.tracked:
         if not tracked.rendered_labels:
@@ -32,24 +34,22 @@ def render_containers(
         filesystems = snapshot.machine.filesystems if tracked.container is None else ()
         source = Source(sample, snapshot.devices, started_s, tracked.holdings, filesystems)
         rows.append((tracked.rendered_labels, source))
-    lines = render_families([family for family in CONTAINER_FAMILIES if family.group not in disabled], rows)
-    lines += _render_info(snapshot, shown_labels)
-    lines.append(
-        head("container_scrape_error", "gauge", "1 if there was an error while getting container metrics, 0 otherwise")
-    )
-    lines.append(f"container_scrape_error {int(snapshot.errors > 0)}")
-    return lines
+    yield from render_families([family for family in CONTAINER_FAMILIES if family.group not in disabled], rows)
+    yield from _render_info(snapshot, shown_labels)
+    help_ = "1 if there was an error while getting container metrics, 0 otherwise"
+    yield head("container_scrape_error", "gauge", help_)
+    yield f"container_scrape_error {int(snapshot.errors > 0)}"
 
 
-def _render_info(snapshot: Snapshot, shown_labels: Sequence[str]) -> list[str]:
+def _render_info(snapshot: Snapshot, shown_labels: Sequence[str]) -> Iterator[str]:
     lines = []
     for tracked, _ in snapshot.tracked:
         if tracked.container is not None:
             tracked.rendered_info = tracked.rendered_info or _info(tracked, tracked.container, shown_labels)
             lines.append(tracked.rendered_info)
-    if not lines:
-        return []
-    return [head("container_info", "gauge", "What is known of a container, as labels; the value is always 1."), *lines]
+    if lines:
+        help_ = "What is known of a container, as labels; the value is always 1."
+        yield "\n".join((head("container_info", "gauge", help_), *lines))
 
 
 def _info(tracked: Tracked, container: Container, shown_labels: Sequence[str]) -> str:

@@ -6,9 +6,12 @@ Field names and units: https://github.com/google/cadvisor/tree/master/info/v1 . 
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
+from cadvisor_lite.containers import parse_docker_time
 from cadvisor_lite.readers import ContainerSample, DeviceIoSample, InterfaceSample, Limits, MachineSample, MemorySample
 from cadvisor_lite.tracked import Snapshot, Tracked
 
@@ -22,17 +25,37 @@ def rfc3339(time_s: float) -> str:
     return datetime.fromtimestamp(time_s, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def requested_num_stats(body: bytes) -> int:
-    """num_stats of a ContainerInfoRequest; -1 means all. Raises ValueError naming the field."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A ContainerInfoRequest: the newest `count` samples (-1: all) from `start_s` to `end_s`, Unix time."""
+
+    count: int = DEFAULT_NUM_STATS
+    start_s: float = -inf
+    end_s: float = inf
+
+
+def wanted(body: bytes) -> Wanted:
+    """Raises ValueError naming the field."""
     if not body.strip():
-        return DEFAULT_NUM_STATS
+        return Wanted()
     document = json.loads(body)
     if not isinstance(document, dict):
         raise ValueError("body: must be a JSON object")
-    value = document.get("num_stats", DEFAULT_NUM_STATS)
-    if not isinstance(value, int) or isinstance(value, bool) or value < -1:
-        raise ValueError(f"num_stats: {value!r} is not a number of samples (-1 for all)")
-    return value
+    count = document.get("num_stats", DEFAULT_NUM_STATS)
+    if not isinstance(count, int) or isinstance(count, bool) or count < -1:
+        raise ValueError(f"num_stats: {count!r} is not a number of samples (-1 for all)")
+    return Wanted(count, _moment(document, "start", -inf), _moment(document, "end", inf))
+
+
+def _moment(document: Document, key: str, otherwise: float) -> float:
+    """cAdvisor's own client sends Go's zero time for one that is not set."""
+    text = document.get(key)
+    if text is None:
+        return otherwise
+    try:
+        return parse_docker_time(text) or otherwise
+    except (TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{key}: {text!r} is no time as RFC 3339 writes it") from error
 
 
 def machine_document(machine: MachineSample) -> Document:
@@ -70,24 +93,32 @@ def machine_document(machine: MachineSample) -> Document:
 
 
 def container_document(
-    tracked: Tracked, sample: ContainerSample, snapshot: Snapshot, *, num_stats: int, children: Iterable[str] = ()
+    tracked: Tracked, sample: ContainerSample, snapshot: Snapshot, *, wanted: Wanted, children: Iterable[str] = ()
 ) -> Document:
-    """A ContainerInfo: reference, spec, and the last `num_stats` samples, the newest last."""
+    """A ContainerInfo: reference, spec, and the samples that are wanted, the newest last."""
     document = reference_document(tracked)
     document["spec"] = spec_document(tracked, sample, snapshot)
-    stats = [stats_document(one, snapshot.devices) for one in recent(tracked, sample, num_stats)]
-    if stats and (filesystems := filesystem_documents(tracked, snapshot)):
-        stats[-1]["filesystem"] = filesystems
+    samples = recent(tracked, sample, wanted)
+    stats = [stats_document(one, snapshot.devices) for one in samples]
+    if samples and samples[-1] is sample:
+        stats[-1] |= _counted(tracked, snapshot)
     document["stats"] = stats
     if names := list(children):
         document["subcontainers"] = [{"name": name} for name in names]
     return document
 
 
-def recent(tracked: Tracked, sample: ContainerSample, count: int) -> list[ContainerSample]:
-    """The last `count` samples (-1: all that are kept), the newest last."""
+def recent(tracked: Tracked, sample: ContainerSample, wanted: Wanted) -> list[ContainerSample]:
+    """The newest last."""
     samples = [*(kept for kept in tuple(tracked.history) if kept.time_s < sample.time_s), sample]
-    return samples if count < 0 else samples[len(samples) - min(count, len(samples)) :]
+    samples = [one for one in samples if wanted.start_s <= round(one.time_s, 6) <= wanted.end_s]
+    return samples if wanted.count < 0 else samples[len(samples) - min(wanted.count, len(samples)) :]
+
+
+def _counted(tracked: Tracked, snapshot: Snapshot) -> Document:
+    """What is counted one by one, and so is told of the newest sample alone."""
+    filesystems = filesystem_documents(tracked, snapshot)
+    return {"filesystem": filesystems} if filesystems else {}
 
 
 def reference_document(tracked: Tracked) -> Document:
@@ -149,6 +180,7 @@ def stats_document(sample: ContainerSample, devices: dict[str, str]) -> Document
         }
     if sample.memory is not None:
         stats["memory"] = _memory_stats(sample.memory)
+        stats["oom_events"] = sample.memory.oom_kills or 0
     if sample.io:
         stats["diskio"] = {
             "io_service_bytes": [_disk(io, devices, io.read_bytes, io.write_bytes) for io in sample.io],
@@ -158,12 +190,15 @@ def stats_document(sample: ContainerSample, devices: dict[str, str]) -> Document
         interfaces = [_interface(i) for i in sample.network]
         stats["network"] = {**interfaces[0], "interfaces": interfaces}
     if sample.process_count is not None:
-        stats["processes"] = {"process_count": sample.process_count, "thread_count": sample.thread_count or 0}
+        stats["processes"] = {
+            "process_count": sample.process_count,
+            "threads_current": sample.thread_count or 0,
+            "threads_max": sample.limits.threads or 0,
+        }
     return stats
 
 
 def _memory_stats(memory: MemorySample) -> Document:
-    faults = {"pgfault": memory.page_faults, "pgmajfault": memory.major_page_faults}
     return {
         "usage": memory.usage_bytes,
         "max_usage": memory.max_usage_bytes or 0,
@@ -173,7 +208,8 @@ def _memory_stats(memory: MemorySample) -> Document:
         "mapped_file": memory.mapped_file_bytes,
         "working_set": memory.working_set_bytes,
         "failcnt": memory.failcnt or 0,
-        "hierarchical_data": faults,
+        "container_data": {"pgfault": memory.own_page_faults, "pgmajfault": memory.own_major_page_faults},
+        "hierarchical_data": {"pgfault": memory.page_faults, "pgmajfault": memory.major_page_faults},
     }
 
 

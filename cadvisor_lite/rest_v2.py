@@ -14,6 +14,7 @@ from cadvisor_lite.readers import ContainerSample, FilesystemSample, MachineSamp
 from cadvisor_lite.readers.processes import ProcessSample
 from cadvisor_lite.rest import (
     Document,
+    Wanted,
     filesystem_documents,
     machine_document,
     recent,
@@ -41,7 +42,7 @@ _ABSENT: Document = {"present": False, "mean": 0, "max": 0, "fifty": 0, "ninety"
 
 def info_document(tracked: Tracked, sample: ContainerSample, snapshot: Snapshot, *, count: int) -> Document:
     """A ContainerInfo of version 2."""
-    samples = recent(tracked, sample, count)
+    samples = recent(tracked, sample, Wanted(count))
     stats = _stats(samples, snapshot)
     if stats and (found := filesystem_documents(tracked, snapshot)) and tracked.container is not None:
         usage = {"totalUsageBytes": found[0]["usage"], "baseUsageBytes": found[0]["base_usage"]}
@@ -59,7 +60,7 @@ def machine_stats_document(
     tracked: Tracked, sample: ContainerSample, snapshot: Snapshot, *, count: int
 ) -> list[Document]:
     """MachineStats: the root's samples, the newest with the file systems."""
-    stats = _stats(recent(tracked, sample, count), snapshot)
+    stats = _stats(recent(tracked, sample, Wanted(count)), snapshot)
     if stats:
         stats[-1]["filesystem"] = filesystem_documents(tracked, snapshot)
     return stats
@@ -92,7 +93,7 @@ def _instant(before: ContainerSample, now: ContainerSample) -> dict[str, int] | 
 
 def summary_document(tracked: Tracked, sample: ContainerSample) -> Document:
     """DerivedStats: the newest use, the last minute's percentiles. CPU in thousandths of a core, memory in bytes."""
-    samples = [one for one in recent(tracked, sample, -1) if one.time_s > sample.time_s - _MINUTE_S]
+    samples = [one for one in recent(tracked, sample, Wanted(-1)) if one.time_s > sample.time_s - _MINUTE_S]
     rates = [
         rate["total"] // 1_000_000 for before, now in pairwise(samples) if (rate := _instant(before, now)) is not None
     ]

@@ -6,6 +6,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from cadvisor_lite import metrics, rest
@@ -61,16 +62,18 @@ class Routes:
 
     def _metrics(self, _request: Request, _rest: str) -> Response:
         snapshot = self._monitor.snapshot()
-        lines = [
-            *metrics.render_version(snapshot.machine, docker_version=self._watch.docker_version, version=self._version),
-            *metrics.render_containers(
+        texts = chain(
+            metrics.render_version(snapshot.machine, docker_version=self._watch.docker_version, version=self._version),
+            metrics.render_containers(
                 snapshot, disabled=self._config.disable_metrics, shown_labels=self._config.container_labels
             ),
-            *metrics.render_machine(snapshot.machine),
-            *metrics.render_self(read_errors=self._monitor.read_errors, docker_failures=self._watch.failures),
-            "",
-        ]
-        return Response(200, metrics.CONTENT_TYPE, "\n".join(lines).encode(errors="replace"))
+            metrics.render_machine(snapshot.machine),
+            metrics.render_self(read_errors=self._monitor.read_errors, docker_failures=self._watch.failures),
+        )
+        body = bytearray()
+        for family in texts:
+            body += f"{family}\n".encode(errors="replace")
+        return Response(200, metrics.CONTENT_TYPE, body)
 
     def _machine(self, _request: Request, _rest: str) -> Response:
         return _json(rest.machine_document(self._monitor.snapshot().machine))
@@ -82,7 +85,7 @@ class Routes:
         if not found:
             return text(404, f"unknown container {name!r}")
         children = [t.cgroup.name for t, _ in snapshot.tracked if name == "/" and not t.cgroup.is_root]
-        return self._documents(request, lambda n: _document(found[0], snapshot, n, children))
+        return self._documents(request, lambda wanted: _document(found[0], snapshot, wanted, children))
 
     def _subcontainers(self, request: Request, path: str) -> Response:
         """A cgroup and all below it, as a list."""
@@ -90,15 +93,17 @@ class Routes:
         rows = chosen(snapshot, name, recursive=True)
         if not rows:
             return text(404, f"unknown container {name!r}")
-        return self._documents(request, lambda n: [_document(row, snapshot, n) for row in rows])
+        return self._documents(request, lambda wanted: [_document(row, snapshot, wanted) for row in rows])
 
     def _docker(self, request: Request, path: str) -> Response:
         """All Docker containers, or the one with this name or id (or unambiguous start of an id), by cgroup name."""
-        snapshot, wanted = self._monitor.snapshot(), path.strip("/")
-        rows = of_docker(snapshot, wanted)
-        if wanted and len(rows) != 1:
-            return text(404, f"unable to find Docker container {wanted!r}")
-        return self._documents(request, lambda n: {r[0].cgroup.name: _document(r, snapshot, n) for r in rows})
+        snapshot, name = self._monitor.snapshot(), path.strip("/")
+        rows = of_docker(snapshot, name)
+        if name and len(rows) != 1:
+            return text(404, f"unable to find Docker container {name!r}")
+        return self._documents(
+            request, lambda wanted: {row[0].cgroup.name: _document(row, snapshot, wanted) for row in rows}
+        )
 
     def _events(self, request: Request, path: str) -> Response:
         return _json(self._v2(request, "events" + path))
@@ -108,12 +113,12 @@ class Routes:
             return _json(self._v2(request, path.lstrip("/")))
         return text(400, f'Supported request types: "{",".join(self._v2.kinds)}"')
 
-    def _documents(self, request: Request, build: Callable[[int], Any]) -> Response:
+    def _documents(self, request: Request, build: Callable[[rest.Wanted], Any]) -> Response:
         try:
-            num_stats = rest.requested_num_stats(request.body)
+            wanted = rest.wanted(request.body)
         except ValueError as error:
             return text(400, str(error))
-        return _json(build(num_stats))
+        return _json(build(wanted))
 
     def _static(self, _request: Request, path: str) -> Response:
         return static_file(path.lstrip("/")) or text(404, "no such file")
@@ -122,8 +127,8 @@ class Routes:
         return render_page(self._monitor.snapshot())
 
 
-def _document(row: Row, snapshot: Snapshot, num_stats: int, children: list[str] | None = None) -> rest.Document:
-    return rest.container_document(row[0], row[1], snapshot, num_stats=num_stats, children=children or ())
+def _document(row: Row, snapshot: Snapshot, wanted: rest.Wanted, children: list[str] | None = None) -> rest.Document:
+    return rest.container_document(row[0], row[1], snapshot, wanted=wanted, children=children or ())
 
 
 def _json(document: Any) -> Response:

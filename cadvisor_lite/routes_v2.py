@@ -1,15 +1,19 @@
 """/api/v2.1/…: options and names as cAdvisor takes them.
 
 `type` is "name" (a cgroup) or "docker" (a name, an id or the unambiguous start of one); `recursive=true` takes in what
-is below; `count` is how many samples, -1 for all. `max_age` is accepted: a reading is never older than `cache_s`.
+is below; `count` is how many samples, -1 for all. `max_age` is any of Go's durations: a reading is never older than
+`cache_s`, whatever it says.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from cadvisor_lite import rest, rest_v2
 from cadvisor_lite.choosing import Row, chosen, of_docker
 from cadvisor_lite.config import Config
+from cadvisor_lite.containers import parse_docker_time
 from cadvisor_lite.docker_watch import DockerWatch
 from cadvisor_lite.event_log import CREATION, DELETION, OOM_KILL, Event
 from cadvisor_lite.http_server import Request, RequestError
@@ -19,7 +23,11 @@ from cadvisor_lite.readers.files import read_optional
 from cadvisor_lite.readers.processes import read_processes
 from cadvisor_lite.tracked import Snapshot
 
-_DEFAULT_COUNT = 64
+_DEFAULT_COUNT, _DEFAULT_EVENTS = 64, 10
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
+_DURATION = re.compile(r"[+-]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|ms|s|m|h))+)")
+# As Go's strconv.ParseBool reads it.
+_TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 _EVENT_KINDS = {"creation_events": CREATION, "deletion_events": DELETION, "oom_kill_events": OOM_KILL}
 Document = object
 
@@ -45,6 +53,9 @@ def options_of(request: Request) -> Options:
         raise RequestError(400, f"failed to parse 'count' option: {text}") from error
     if count < -1:
         raise RequestError(400, f"invalid 'count' option: only -1 and larger values allowed, not {count}")
+    age = request.query.get("max_age", "")
+    if age and not _DURATION.fullmatch(age):
+        raise RequestError(400, f"failed to parse 'max_age' option: {age}")
     return Options(kind == "docker", count, request.query.get("recursive") == "true")
 
 
@@ -120,6 +131,8 @@ class RoutesV2:
         )
 
     def _storage(self, snapshot: Snapshot, request: Request) -> Document:
+        if request.query.get("uuid"):
+            raise RequestError(501, "storage by uuid is not served; by label it is")
         label = request.query.get("label", "")
         found = rest_v2.storage_document(snapshot.machine, label)
         if label and not found:
@@ -141,16 +154,32 @@ def _rows(snapshot: Snapshot, name: str, options: Options) -> list[Row]:
 
 
 def events_for(events: tuple[Event, ...], request: Request, name: str) -> list[Event]:
-    """Of the kinds asked for (`all_events=true` or each), of one cgroup or with `subcontainers` of those below."""
+    """Of the kinds asked for (`all_events=true` or each), of one cgroup or with `subcontainers` of those below.
+
+    The newest `max_events` from `start_time` to `end_time`; as with cAdvisor, ten where nothing or nonsense is said.
+    Raises RequestError for a stream, which is not served.
+    """
     query = request.query
-    everything = query.get("all_events") == "true"
-    kinds = {kind for option, kind in _EVENT_KINDS.items() if everything or query.get(option) == "true"}
-    below = query.get("subcontainers") == "true"
+    if query.get("stream") in _TRUE:
+        raise RequestError(501, "a stream of events is not served; ask for those of the past")
+    everything = query.get("all_events") in _TRUE
+    kinds = {kind for option, kind in _EVENT_KINDS.items() if everything or query.get(option) in _TRUE}
+    below = query.get("subcontainers") in _TRUE
+    start_s, end_s = _moment(query.get("start_time"), -inf), _moment(query.get("end_time"), inf)
     found = [
         event
         for event in events
         if event.type in kinds
+        and start_s <= event.time_s <= end_s
         and (event.container == name or (below and event.container.startswith(name.rstrip("/") + "/")))
     ]
-    limit = query.get("max_events", "")
-    return found[-int(limit) :] if limit.isdigit() and int(limit) else found
+    most = query.get("max_events", "")
+    limit = int(most) if _NUMBER.fullmatch(most) else _DEFAULT_EVENTS
+    return found[-limit:] if limit > 0 else found
+
+
+def _moment(text: str | None, otherwise: float) -> float:
+    try:
+        return parse_docker_time(text) if text else otherwise
+    except ValueError:  # as cAdvisor: what is no time counts as not given
+        return otherwise

@@ -213,7 +213,7 @@ function detailsOf(subject) {
   add("cgroup", info.name);
   add("started", new Date(spec.start_time).toLocaleString());
   const newest = info.stats[info.stats.length - 1] || {}, [disk] = newest.filesystem || [];
-  if (newest.processes) add("processes", `${newest.processes.process_count}, ${newest.processes.thread_count} threads`);
+  if (newest.processes) add("processes", `${newest.processes.process_count}, ${newest.processes.threads_current} threads`);
   if (disk) add("on disk", `${bytes(disk.base_usage)} in its own layer, ${bytes(disk.usage - disk.base_usage)} of logs, on ${disk.device}`);
   return make("article", "card details", list);
 }

@@ -28,12 +28,12 @@ def read_cpu(directories: Directories, read: Read, *, cfs: bool = True) -> CpuSa
     """
     if "cpuacct" not in directories:
         return None
-    usage = read(directories["cpuacct"] + "/cpuacct.usage")
-    ticks = read(directories["cpuacct"] + "/cpuacct.stat")
+    usage = read(directories["cpuacct"], "cpuacct.usage")
+    ticks = read(directories["cpuacct"], "cpuacct.stat")
     if usage is None or ticks is None:
         return None
     split = parse_flat(ticks)
-    enforced = parse_flat(read(directories.get("cpu", "") + "/cpu.stat") or b"") if cfs else {}
+    enforced = parse_flat(read(directories.get("cpu", ""), "cpu.stat") or b"") if cfs else {}
     return CpuSample(
         usage_ns=int(usage),
         user_ns=split[b"user"] * _NS_PER_TICK,
@@ -47,12 +47,12 @@ def read_cpu(directories: Directories, read: Read, *, cfs: bool = True) -> CpuSa
 def read_memory(directories: Directories, read: Read) -> MemorySample | None:
     if "memory" not in directories:
         return None
-    base = directories["memory"] + "/memory."
-    usage_text, stat_text = read(base + "usage_in_bytes"), read(base + "stat")
+    home = directories["memory"]
+    usage_text, stat_text = read(home, "memory.usage_in_bytes"), read(home, "memory.stat")
     if usage_text is None or stat_text is None:
         return None
     usage, stat = int(usage_text), _memory_stat(stat_text)
-    peak, failcnt = read(base + "max_usage_in_bytes"), read(base + "failcnt")
+    peak, failcnt = read(home, "memory.max_usage_in_bytes"), read(home, "memory.failcnt")
     return MemorySample(
         usage_bytes=usage,
         working_set_bytes=max(0, usage - stat[b"total_inactive_file"]),
@@ -62,7 +62,7 @@ def read_memory(directories: Directories, read: Read) -> MemorySample | None:
         swap_bytes=stat.get(b"total_swap", 0),
         max_usage_bytes=None if peak is None else int(peak),
         failcnt=None if failcnt is None else int(failcnt),
-        oom_kills=parse_flat(read(base + "oom_control") or b"").get(b"oom_kill"),
+        oom_kills=parse_flat(read(home, "memory.oom_control") or b"").get(b"oom_kill"),
         page_faults=stat[b"total_pgfault"],
         major_page_faults=stat[b"total_pgmajfault"],
         own_page_faults=stat[b"pgfault"],
@@ -74,19 +74,19 @@ def read_io(directories: Directories, read: Read) -> tuple[DeviceIoSample, ...]:
     """The throttle layer counts under every I/O scheduler; its recursive files came with Linux 4.19."""
     if "blkio" not in directories:
         return ()
-    base = directories["blkio"] + "/blkio.throttle.io_"
-    total_bytes = read(base + "service_bytes_recursive")
+    home = directories["blkio"]
+    total_bytes = read(home, "blkio.throttle.io_service_bytes_recursive")
     if total_bytes is None:
-        return parse_blkio(read(base + "service_bytes"), read(base + "serviced"))
+        return parse_blkio(read(home, "blkio.throttle.io_service_bytes"), read(home, "blkio.throttle.io_serviced"))
     if total_bytes == b"Total 0\n":
         return ()
-    return parse_blkio(total_bytes, read(base + "serviced_recursive"))
+    return parse_blkio(total_bytes, read(home, "blkio.throttle.io_serviced_recursive"))
 
 
 def read_counts(directories: Directories, read: Read) -> tuple[int | None, int | None]:
     """(processes, threads)."""
     home = directories.get("pids") or directories.get("memory") or next(iter(directories.values()))
-    processes, threads = read(home + "/cgroup.procs"), read(home + "/pids.current")
+    processes, threads = read(home, "cgroup.procs"), read(home, "pids.current")
     return (
         None if processes is None else processes.count(b"\n"),
         None if threads is None else int(threads),
@@ -96,11 +96,11 @@ def read_counts(directories: Directories, read: Read) -> tuple[int | None, int |
 def read_limits(directories: Directories, read: Read) -> Limits:
     cpu, memory = directories.get("cpu", ""), directories.get("memory", "")
     return Limits(
-        cpu_shares=parse_limit(read(cpu + "/cpu.shares")),
-        cpu_quota_us=parse_limit(read(cpu + "/cpu.cfs_quota_us")),
-        cpu_period_us=parse_limit(read(cpu + "/cpu.cfs_period_us")),
-        memory_bytes=parse_limit(read(memory + "/memory.limit_in_bytes")),
-        memory_swap_bytes=parse_limit(read(memory + "/memory.memsw.limit_in_bytes")),
-        memory_reservation_bytes=parse_limit(read(memory + "/memory.soft_limit_in_bytes")),
-        threads=parse_limit(read(directories.get("pids", "") + "/pids.max")),
+        cpu_shares=parse_limit(read(cpu, "cpu.shares")),
+        cpu_quota_us=parse_limit(read(cpu, "cpu.cfs_quota_us")),
+        cpu_period_us=parse_limit(read(cpu, "cpu.cfs_period_us")),
+        memory_bytes=parse_limit(read(memory, "memory.limit_in_bytes")),
+        memory_swap_bytes=parse_limit(read(memory, "memory.memsw.limit_in_bytes")),
+        memory_reservation_bytes=parse_limit(read(memory, "memory.soft_limit_in_bytes")),
+        threads=parse_limit(read(directories.get("pids", ""), "pids.max")),
     )

@@ -16,7 +16,7 @@ _memory_stat = Picked(b"anon", b"file", b"file_mapped", b"inactive_file", b"pgfa
 
 
 def read_cpu(directory: str, read: Read) -> CpuSample | None:
-    text = read(directory + "/cpu.stat")
+    text = read(directory, "cpu.stat")
     if text is None:
         return None
     stat = parse_flat(text)
@@ -32,13 +32,12 @@ def read_cpu(directory: str, read: Read) -> CpuSample | None:
 
 def read_memory(directory: str, read: Read) -> MemorySample | None:
     """`memory.peak` came with Linux 5.19; `failcnt` is memory.events' count of hits on the limit."""
-    base = directory + "/memory."
-    usage_text, stat_text = read(base + "current"), read(base + "stat")
+    usage_text, stat_text = read(directory, "memory.current"), read(directory, "memory.stat")
     if usage_text is None or stat_text is None:
         return None
     usage, stat = int(usage_text), _memory_stat(stat_text)
-    events = parse_flat(read(base + "events") or b"")
-    swap, peak = read(base + "swap.current"), read(base + "peak")
+    events = parse_flat(read(directory, "memory.events") or b"")
+    swap, peak = read(directory, "memory.swap.current"), read(directory, "memory.peak")
     return MemorySample(
         usage_bytes=usage,
         working_set_bytes=max(0, usage - stat[b"inactive_file"]),
@@ -58,7 +57,7 @@ def read_memory(directory: str, read: Read) -> MemorySample | None:
 
 def root_memory(proc: str, read: Read) -> MemorySample | None:
     """The root cgroup's memory is the machine's: usage is what is not free, as runc counts it."""
-    text, faults_text = read(proc + "/meminfo"), read(proc + "/vmstat")
+    text, faults_text = read(proc, "meminfo"), read(proc, "vmstat")
     if text is None:
         return None
     info, faults = parse_meminfo(text), parse_flat(faults_text or b"")
@@ -81,13 +80,13 @@ def root_memory(proc: str, read: Read) -> MemorySample | None:
 
 
 def read_io(directory: str, read: Read) -> tuple[DeviceIoSample, ...]:
-    return parse_io_stat(read(directory + "/io.stat"))
+    return parse_io_stat(read(directory, "io.stat"))
 
 
 def read_counts(directory: str, read: Read) -> tuple[int | None, int | None]:
     """(processes, threads)."""
-    processes = read(directory + "/cgroup.procs")
-    threads = read(directory + "/pids.current")
+    processes = read(directory, "cgroup.procs")
+    threads = read(directory, "pids.current")
     return (
         None if processes is None else processes.count(b"\n"),
         None if threads is None else int(threads),
@@ -95,15 +94,15 @@ def read_counts(directory: str, read: Read) -> tuple[int | None, int | None]:
 
 
 def read_limits(directory: str, read: Read) -> Limits:
-    weight = read(directory + "/cpu.weight")
-    cpu_max = read(directory + "/cpu.max")
+    weight = read(directory, "cpu.weight")
+    cpu_max = read(directory, "cpu.max")
     quota, period = parse_cpu_max(cpu_max) if cpu_max else (None, None)
     return Limits(
         cpu_shares=None if weight is None else shares_from_weight(int(weight)),
         cpu_quota_us=quota,
         cpu_period_us=period,
-        memory_bytes=parse_limit(read(directory + "/memory.max")),
-        memory_swap_bytes=parse_limit(read(directory + "/memory.swap.max")),
-        memory_reservation_bytes=parse_limit(read(directory + "/memory.low")),
-        threads=parse_limit(read(directory + "/pids.max")),
+        memory_bytes=parse_limit(read(directory, "memory.max")),
+        memory_swap_bytes=parse_limit(read(directory, "memory.swap.max")),
+        memory_reservation_bytes=parse_limit(read(directory, "memory.low")),
+        threads=parse_limit(read(directory, "pids.max")),
     )

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from cadvisor_lite.readers import cgroup_v1, cgroup_v2
 from cadvisor_lite.readers.cgroups import Cgroup, CgroupGoneError, Roots
-from cadvisor_lite.readers.files import Read, read_optional
+from cadvisor_lite.readers.files import Read, read_in, read_optional
 from cadvisor_lite.readers.parsing import parse_net_dev
 from cadvisor_lite.readers.samples import (
     ContainerSample,
@@ -29,7 +29,7 @@ def read_container(
     *,
     roots: Roots | None = None,
     limits: Limits | None = None,
-    read: Read = read_optional,
+    read: Read = read_in,
     failed: Failed | None = None,
 ) -> ContainerSample:
     """Usage now. Raises CgroupGoneError when the cgroup went away before or while it was read.
@@ -72,8 +72,8 @@ def _guarded(reader: str, look: Callable[[], T], otherwise: T, failed: Failed | 
 
 def read_limits(cgroup: Cgroup) -> Limits:
     if cgroup.version == 1:
-        return cgroup_v1.read_limits(cgroup.directories, read_optional)
-    return cgroup_v2.read_limits(cgroup.directories[""], read_optional)
+        return cgroup_v1.read_limits(cgroup.directories, read_in)
+    return cgroup_v2.read_limits(cgroup.directories[""], read_in)
 
 
 def _read_cpu(cgroup: Cgroup, read: Read, *, cfs: bool) -> CpuSample | None:
@@ -86,7 +86,7 @@ def _read_memory(cgroup: Cgroup, roots: Roots, read: Read) -> MemorySample | Non
     if cgroup.version == 1:
         return cgroup_v1.read_memory(cgroup.directories, read)
     if cgroup.is_root:
-        return cgroup_v2.root_memory(str(roots.proc), read_optional)
+        return cgroup_v2.root_memory(str(roots.proc), read_in)
     return cgroup_v2.read_memory(cgroup.directories[""], read)
 
 

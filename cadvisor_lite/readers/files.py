@@ -9,8 +9,8 @@ import os
 import resource
 from collections.abc import Callable
 
-# Gives a file's whole content, or None where there is none.
-Read = Callable[[str], bytes | None]
+# Gives the whole content of a file in a directory, by its name; None where there is none.
+Read = Callable[[str, str], bytes | None]
 
 # A page: Python sets the whole of it aside before it reads, and most files are shorter.
 _CHUNK = 4096
@@ -47,6 +47,11 @@ def read_optional(path: str) -> bytes | None:
         raise
 
 
+def read_in(directory: str, name: str) -> bytes | None:
+    """As `read_optional`."""
+    return read_optional(f"{directory}/{name}")
+
+
 _ABSENT = frozenset({errno.ENOENT, errno.ENODEV, errno.ESRCH, errno.ENOTDIR, errno.EOPNOTSUPP, errno.EINVAL})
 
 
@@ -59,9 +64,10 @@ class Spare:
 
 
 class KeptFiles:
-    """Reads files again and again by descriptors that stay open; by opening them where none can be spared.
+    """Reads one cgroup's files again and again by descriptors that stay open; by opening them where none can be spared.
 
-    Not thread-safe: one reading at a time, and `close` between readings.
+    A file is known by its name, which no two controllers share. Not thread-safe: one reading at a time, and `close`
+    between readings.
     """
 
     def __init__(self, spare: Spare) -> None:
@@ -69,15 +75,15 @@ class KeptFiles:
         self._descriptors: dict[str, int] = {}
         self._absent: set[str] = set()
 
-    def __call__(self, path: str) -> bytes | None:
-        """As `read_optional`; what was absent counts as absent until `look_again`."""
-        descriptor = self._descriptors.get(path)
+    def __call__(self, directory: str, name: str) -> bytes | None:
+        """As `read_in`; what was absent counts as absent until `look_again`."""
+        descriptor = self._descriptors.get(name)
         if descriptor is None:
-            if path in self._absent:
+            if name in self._absent:
                 return None
             if self._spare.left <= 0:
-                return read_optional(path)
-            descriptor = self._keep(path)
+                return read_in(directory, name)
+            descriptor = self._keep(directory, name)
             if descriptor is None:
                 return None
         try:
@@ -107,14 +113,14 @@ class KeptFiles:
         self._spare.left += len(self._descriptors)
         self._descriptors.clear()
 
-    def _keep(self, path: str) -> int | None:
+    def _keep(self, directory: str, name: str) -> int | None:
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(f"{directory}/{name}", os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             if error.errno not in _ABSENT:
                 raise
-            self._absent.add(path)
+            self._absent.add(name)
             return None
-        self._descriptors[path] = descriptor
+        self._descriptors[name] = descriptor
         self._spare.left -= 1
         return descriptor

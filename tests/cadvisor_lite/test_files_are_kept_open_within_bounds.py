@@ -20,9 +20,9 @@ def test_a_kept_file_is_read_anew_each_time_and_counted_until_it_is_closed(tmp_p
     spare, file = Spare(2), tmp_path / "counter"
     files = KeptFiles(spare)
     file.write_text("1\n")
-    assert files(str(file)) == b"1\n"
+    assert files(str(tmp_path), file.name) == b"1\n"
     file.write_text("22\n" * 5000)
-    assert files(str(file)) == b"22\n" * 5000
+    assert files(str(tmp_path), file.name) == b"22\n" * 5000
     assert (spare.left, open_below(tmp_path)) == (1, 1)
     file.unlink()
     assert files.removed()
@@ -32,11 +32,11 @@ def test_a_kept_file_is_read_anew_each_time_and_counted_until_it_is_closed(tmp_p
 
 def test_a_file_that_was_absent_is_found_after_another_look(tmp_path: Path) -> None:
     files, file = KeptFiles(Spare(1)), tmp_path / "memory.peak"
-    assert files(str(file)) is None
+    assert files(str(tmp_path), file.name) is None
     file.write_text("7\n")
-    assert files(str(file)) is None
+    assert files(str(tmp_path), file.name) is None
     files.look_again()
-    assert files(str(file)) == b"7\n"
+    assert files(str(tmp_path), file.name) == b"7\n"
     files.close()
 
 

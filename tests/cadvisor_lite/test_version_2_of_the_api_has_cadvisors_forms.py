@@ -131,7 +131,14 @@ def test_events_tell_what_came_went_and_ran_out_of_memory(ask: Ask, cadvisor: Ca
     (kill,) = ask("v2.1/events", oom_kill_events="true", subcontainers="true").json()
     assert APP in kill["container_name"]
     assert ask("v2.1/events", all_events="true").json() == []
-    assert len(ask("v2.1/events", all_events="true", subcontainers="true", max_events="1").json()) == 1
+    everything = {"all_events": "1", "subcontainers": "T"}
+    assert len(ask("v2.1/events", **everything, max_events="1").json()) == 1
+    assert ask("v2.1/events", **everything, start_time="2999-01-01T00:00:00Z").json() == []
+    assert ask("v2.1/events", **everything, end_time="1999-01-01T00:00:00Z").json() == []
+    for _ in range(10):
+        cadvisor.monitor.events.add("/x", "containerCreation")
+    assert len(ask("v2.1/events", **everything).json()) == 10
+    assert len(ask("v2.1/events", **everything, max_events="-1").json()) == 14
 
 
 @pytest.mark.parametrize(
@@ -142,6 +149,10 @@ def test_events_tell_what_came_went_and_ran_out_of_memory(ask: Ask, cadvisor: Ca
         ("v2.1/stats", {"type": "pod"}, 400, "unknown 'type' \"pod\""),
         ("v2.1/stats", {"count": "-2"}, 400, "invalid 'count' option"),
         ("v2.1/stats", {"count": "many"}, 400, "failed to parse 'count' option"),
+        ("v2.1/stats", {"max_age": "soon"}, 400, "failed to parse 'max_age' option: soon"),
+        ("v2.1/stats", {"max_age": "1h1.5m", "recursive": "true"}, 200, "spec"),
+        ("v2.1/events", {"stream": "true"}, 501, "a stream of events is not served"),
+        ("v2.1/storage", {"uuid": "x"}, 501, "storage by uuid is not served"),
         ("v2.1/what", {}, 404, 'unknown request type "what"'),
         ("v2.1", {}, 400, "Supported request types"),
         ("", {}, 400, "Supported API versions: v1.3,v2.1"),

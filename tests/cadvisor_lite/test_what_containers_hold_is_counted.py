@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,6 +95,10 @@ def test_a_round_looks_at_so_many_entries_and_the_next_one_goes_on(
     assert counted.index(counted[-1]) >= 5
 
 
+def lines_of(texts: Iterable[str]) -> list[str]:
+    return "\n".join(texts).splitlines()
+
+
 def _disk_bytes(monitor: Monitor) -> int | None:
     held = [tracked.holdings.disk for tracked in monitor.all_tracked() if tracked.container]
     return None if held[0] is None else held[0].total_bytes
@@ -106,7 +110,7 @@ def test_the_figures_stand_in_the_scrape_by_cadvisors_names(
     monitor = Monitor(make_config(recorded, disable_metrics=()))
     monitor.put(replace(recorded_containers[0], layer=str(layer)))
     monitor.keep_house_once()
-    lines = metrics.render_containers(monitor.snapshot(), disabled=())
+    lines = lines_of(metrics.render_containers(monitor.snapshot(), disabled=()))
     names = {line.partition("{")[0] for line in lines if 'container="POD"' in line}
     assert {
         "container_fs_usage_bytes",
@@ -115,7 +119,7 @@ def test_the_figures_stand_in_the_scrape_by_cadvisors_names(
         "container_sockets",
         "container_tasks_state",
     } <= names
-    without = metrics.render_containers(monitor.snapshot(), disabled=("disk", "process", "cpuLoad"))
+    without = lines_of(metrics.render_containers(monitor.snapshot(), disabled=("disk", "process", "cpuLoad")))
     names = {line.partition("{")[0] for line in without}
     assert not names & {"container_fs_usage_bytes", "container_sockets", "container_tasks_state", "container_processes"}
 
@@ -126,7 +130,7 @@ def test_container_info_carries_identities_and_the_labels_that_are_asked_for(
     hostile = {"com.example/team": 'a"b\\c\nd', **{f"noise-{number}": "x" for number in range(1000)}}
     labels = {**recorded_containers[1].labels, "io.kubernetes.pod.uid": "u-1", **hostile}
     monitor.put(replace(recorded_containers[1], labels=labels))
-    lines = metrics.render_containers(monitor.snapshot(), shown_labels=("com.example/team", "absent"))
+    lines = lines_of(metrics.render_containers(monitor.snapshot(), shown_labels=("com.example/team", "absent")))
     info = next(line for line in lines if line.startswith("container_info") and 'container="master"' in line)
     assert info.endswith(
         f',attempt="",container_id="{"2e" * 32}",image_id="sha256:aa",pod_uid="u-1",'
