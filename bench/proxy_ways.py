@@ -35,7 +35,7 @@ from netproxy.userspace import Userspace
 
 SERVICES = {"web": WEB_PORT, "hold": HOLD_PORT, "bulk": IPERF_PORT, "udp": UDP_PORT}
 NODE_PORTS = {"web": 30080, "hold": 30081, "bulk": 30082, "udp": 30083}
-_OWN = {"haproxy": 10000, "DNAT": 20000, "ours": 0, "sockmap": 10}
+_OWN = {"haproxy": 10000, "DNAT": 20000}
 """Added to a service's own port: where that way listens."""
 
 
@@ -70,8 +70,7 @@ def endpoints(service: str) -> tuple[tuple[str, int], ...]:
 
 def ways(place: Site) -> list[Way]:
     """Start all of them."""
-    direct = Way("direct", lambda service: (backend_ip(0), SERVICES[service]))
-    return [direct, haproxy(place), dnat(place), ours(place), ours(place, sockmap=True)]
+    return [Way("direct", lambda service: (backend_ip(0), SERVICES[service])), haproxy(place), dnat(place), ours(place)]
 
 
 def haproxy(place: Site) -> Way:
@@ -97,24 +96,20 @@ def dnat(place: Site) -> Way:
     return Way("DNAT", lambda service: (NODE_IP, SERVICES[service] + _OWN["DNAT"]))
 
 
-def ours(place: Site, *, sockmap: bool = False) -> Way:
-    """Our proxy with the services of the bench; with `sockmap`, one more beside it."""
-    name = "sockmap" if sockmap else "ours"
-    command = [sys.executable, "-m", "bench.proxy_ways", str(place.folder / name), name]
-    process = place.start(place.node, *command, stdin=-1, stdout=subprocess.PIPE)
+def ours(place: Site) -> Way:
+    """Our proxy with the services of the bench."""
+    process = place.start(
+        place.node, sys.executable, "-m", "bench.proxy_ways", str(place.folder), stdin=-1, stdout=subprocess.PIPE
+    )
     assert process.stdout is not None
     process.stdout.readline()
-    return Way(name, lambda service: (NODE_IP, NODE_PORTS[service] + _OWN[name]), process.pid)
+    return Way("ours", lambda service: (NODE_IP, NODE_PORTS[service]), process.pid)
 
 
-def config(folder: Path, *, sockmap: bool = False) -> Config:
+def config(folder: Path) -> Config:
     """Settings of the bench's proxy."""
     return Config(
-        node_name="bench",
-        cluster_cidr="10.96.0.0/12",
-        chain_prefix="STS" if sockmap else "STB",
-        state_file=folder / "state" / "state.json",
-        sockmap=sockmap,
+        node_name="bench", cluster_cidr="10.96.0.0/12", chain_prefix="STB", state_file=folder / "state" / "state.json"
     )
 
 
@@ -124,28 +119,28 @@ def proxy_of(settings: Config) -> Proxy:
     return Proxy(settings, mode, State(), on_trouble=lambda trouble: sys.exit(str(trouble)), healthy=lambda: True)
 
 
-def wanted(more: int = 0) -> dict[PortName, ServicePort]:
-    """The bench's services as the proxy is told them; `more` is added to their node ports."""
+def wanted() -> dict[PortName, ServicePort]:
+    """The bench's services as the proxy is told them."""
     found = {}
     for number, service in enumerate(SERVICES):
         name = PortName("bench", service, "")
         found[name] = ServicePort(
             name=name,
             protocol=Protocol.UDP if service == "udp" else Protocol.TCP,
-            cluster_ip=f"10.96.0.{number + 1 + more}",
+            cluster_ip=f"10.96.0.{number + 1}",
             port=80,
-            node_port=NODE_PORTS[service] + more,
+            node_port=NODE_PORTS[service],
             endpoints=endpoints(service),
         )
     return found
 
 
-def serve(folder: Path, name: str) -> None:
+def serve(folder: Path) -> None:
     """The proxy's process: serve until standard input ends."""
     collect_seldom()
-    proxy = proxy_of(config(folder, sockmap=name == "sockmap"))
+    proxy = proxy_of(config(folder))
     proxy.start()
-    proxy.sync(Desired(ports=wanted(_OWN[name])))
+    proxy.sync(Desired(ports=wanted()))
     sys.stdout.write(json.dumps("ready") + "\n")
     sys.stdout.flush()
     sys.stdin.read()
@@ -156,4 +151,4 @@ if __name__ == "__main__":
 
     _hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
-    serve(Path(sys.argv[1]), sys.argv[2])
+    serve(Path(sys.argv[1]))

@@ -46,10 +46,6 @@ class Config:
         default=True,
         metadata={"help": "have pods of this node see their clients' addresses, where the kernel can (userspace)"},
     )
-    sockmap: bool = field(
-        default=False,
-        metadata={"help": "have the kernel pass on TCP connections of many short messages (userspace; Linux 6.6)"},
-    )
     node_port_range: str = field(
         default="30000-32767",
         metadata={"help": "ports the kernel gives to no client of this host (ip_local_reserved_ports); empty: none"},

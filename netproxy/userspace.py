@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from netproxy.config import Config
 from netproxy.dataplane.counters import Counters
 from netproxy.dataplane.guise import possible
-from netproxy.dataplane.lender import Lender
 from netproxy.dataplane.plane import DataPlane
 from netproxy.dataplane.udp import UdpTimers
 from netproxy.handover import Handover
@@ -40,7 +39,6 @@ class Userspace:
             preferred_refuse_port=last.refuse_port,
             preferred_cluster_port=last.cluster_port,
             handover=self._handover,
-            lender=_lender() if config.sockmap else None,
         )
 
     @property
@@ -125,15 +123,6 @@ class Userspace:
     def counters(self) -> Mapping[PortName, Counters]:
         """The data plane's."""
         return self._plane.counters()
-
-
-def _lender() -> Lender | None:
-    """The kernel, if it takes connections."""
-    try:
-        return Lender()
-    except OSError as error:
-        log.warning("sockmap not to be had, all connections are copied error=%s", error)
-        return None
 
 
 def portals_of(config: Config) -> Portals:

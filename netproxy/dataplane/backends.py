@@ -8,7 +8,6 @@ from netproxy.balancer import Balancer
 from netproxy.dataplane.counters import Counters
 from netproxy.dataplane.gate import Gate
 from netproxy.dataplane.guise import Guise
-from netproxy.dataplane.lender import Lender
 from netproxy.dataplane.loop import Loop
 from netproxy.dataplane.pipes import Pipes
 
@@ -21,8 +20,6 @@ class Backends:
     gate: Gate
     pipes: Pipes
     guise: Guise
-    lender: Lender | None = None
-    """To whom chatty TCP flows are lent; None: to nobody."""
     balancer: Balancer = field(default_factory=Balancer)
     counters: Counters = field(default_factory=Counters)
     proxy_protocol: bool = False

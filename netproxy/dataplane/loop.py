@@ -22,20 +22,9 @@ log = logging.getLogger(__name__)
 
 LEVEL = select.EPOLLIN
 EVENTS = select.EPOLLIN | select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLET
-ENDS = select.EPOLLRDHUP | select.EPOLLET
 BATCH = 512
 MAX_COMMANDS = 256
 SUBMIT_TIMEOUT_S = 5.0
-
-
-class Closable(Protocol):
-    """A socket, or what else has a descriptor that can be watched."""
-
-    def fileno(self) -> int:
-        """The descriptor."""
-
-    def close(self) -> None:
-        """Release it."""
 
 
 class Handler(Protocol):
@@ -46,7 +35,7 @@ class Handler(Protocol):
         """The socket's descriptor, also when it is closed already."""
 
     @property
-    def sock(self) -> Closable:
+    def sock(self) -> socket.SocketType:
         """The socket."""
 
     def on_event(self, mask: int) -> None:
@@ -107,19 +96,11 @@ class Loop:
         self._handlers[fd] = handler
         self._epoll.register(fd, LEVEL if level else EVENTS | select.EPOLLOUT if writes else EVENTS)
 
-    def watch_reads(self, handler: Handler, *, writes: bool) -> None:
-        """From now on tell a handler of something to read too, and at once when there is some."""
-        self._epoll.modify(handler.fd, EVENTS | select.EPOLLOUT if writes else EVENTS)
-
     def watch_writes(self, handler: Handler) -> None:
         """From now on tell a handler of room to write too, and at once when there is some. Not added yet: nothing."""
         fd = handler.fd
         if fd < len(self._handlers) and self._handlers[fd] is handler:
             self._epoll.modify(fd, EVENTS | select.EPOLLOUT)
-
-    def watch_ends(self, handler: Handler, *, writes: bool) -> None:
-        """From now on tell a handler of an end or error only, and of room to write if asked."""
-        self._epoll.modify(handler.fd, ENDS | select.EPOLLOUT if writes else ENDS)
 
     def close(self, sock: socket.SocketType) -> None:
         """Forget a socket and close it when the batch is done."""

@@ -22,9 +22,7 @@ from netproxy.dataplane.backends import Backends
 from netproxy.dataplane.counters import Counters
 from netproxy.dataplane.gate import Gate
 from netproxy.dataplane.guise import Guise
-from netproxy.dataplane.lender import Lender
 from netproxy.dataplane.listeners import ClusterListener
-from netproxy.dataplane.loans import Told
 from netproxy.dataplane.loop import Loop
 from netproxy.dataplane.pipes import Pipes
 from netproxy.dataplane.served import (
@@ -82,8 +80,6 @@ class DataPlane:
     preferred_cluster_port: int = 0
     handover: Handover = field(default_factory=Handover)
     """Where ports come from that an earlier start had open."""
-    lender: Lender | None = None
-    """The kernel, where it takes TCP flows of short messages; released with the data plane."""
     _loop: Loop = field(init=False, default_factory=Loop)
     _gate: Gate = field(init=False)
     _pipes: Pipes = field(init=False, default_factory=Pipes)
@@ -109,8 +105,6 @@ class DataPlane:
         nobody = self._backends()
         self._cluster = ClusterListener(sock, nobody)
         self._loop.add(self._cluster)
-        if self.lender is not None and self.lender.ring is not None:
-            self._loop.add(Told(self.lender, self.lender.ring), level=True)
         self.cluster_port = sock.getsockname()[1]
         self._thread = threading.Thread(target=self._run, name="netproxy-dataplane", daemon=True)
 
@@ -152,8 +146,6 @@ class DataPlane:
         self._pipes.release_idle()
         self._loop.release()
         self._refuse.close()
-        if self.lender is not None:
-            self.lender.close()
 
     def counters(self) -> dict[PortName, Counters]:
         """The live counters of each service port, to be read only."""
@@ -190,7 +182,7 @@ class DataPlane:
             self._shown = pod_cidrs
 
     def _backends(self) -> Backends:
-        return Backends(loop=self._loop, gate=self._gate, pipes=self._pipes, guise=self._guise, lender=self.lender)
+        return Backends(loop=self._loop, gate=self._gate, pipes=self._pipes, guise=self._guise)
 
     def _retire(self, names: Iterable[PortName], wanted: Wanted) -> None:
         """Close what is not wanted before anything is opened: a node port may move to another service."""

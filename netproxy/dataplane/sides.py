@@ -29,9 +29,9 @@ TURNS = 16
 BULK_READS = 4
 """Full buffers after which a direction is spliced."""
 
-ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+_ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _IN = select.EPOLLIN
-_READABLE = _IN | ENDED
+_READABLE = _IN | _ENDED
 _ERROR = select.EPOLLERR
 _UNCERTAIN = select.EPOLLERR | select.EPOLLPRI
 _OUT = select.EPOLLOUT
@@ -121,7 +121,7 @@ class Side:
             return
         if mask & _READABLE:
             self.readable = True
-            if mask & ENDED:
+            if mask & _ENDED:
                 self.ended = True
                 self.last_words = not mask & _UNCERTAIN
         if peer is None:
@@ -166,20 +166,10 @@ class Side:
             self.block()
             return False
         except OSError:
-            self.fail()
+            self.flow.broken(self)
             return False
         self.blocked = False
         return True
-
-    def fail(self) -> None:
-        """Writing to this side failed."""
-        self.flow.broken(self)
-
-    def end(self) -> None:
-        """Let go of all but the socket."""
-        self.peer = None
-        self.pending = b""
-        self.give_pipe_back()
 
     def give_pipe_back(self) -> None:
         """Return the pipe, with what is in it, if one is held."""
@@ -222,7 +212,7 @@ def _move(source: Side, target: Side) -> bool:
     except BlockingIOError:
         sent = 0
     except OSError:
-        target.fail()
+        source.flow.broken(target)
         return False
     if sent < count:
         target.pending = bytes(view[sent:count])
@@ -270,7 +260,7 @@ def _splice(source: Side, target: Side) -> bool:
         try:
             taken = pipe.drain(target.fd)
         except OSError:
-            target.fail()
+            source.flow.broken(target)
             return True
         if not taken:
             target.block()

@@ -18,9 +18,7 @@ import struct
 
 from netproxy.dataplane.backends import Backends
 from netproxy.dataplane.client_address import header
-from netproxy.dataplane.counters import Tally
 from netproxy.dataplane.gate import EXHAUSTED
-from netproxy.dataplane.loans import Lendable
 from netproxy.dataplane.sides import BUFFER_BYTES, RECEIVE, SEND, Side, buffer, pump, view
 from netproxy.services import Endpoint
 
@@ -42,7 +40,7 @@ class Flow:
 
     def __init__(self, sock: socket.SocketType, client_ip: str, backends: Backends) -> None:
         self.backends = backends
-        self.client = self._side(sock, backends.counters.received)
+        self.client = Side(sock, self, backends.counters.received)
         self.client_ip = client_ip
         self.backend: Side | None = None
         self.endpoint: Endpoint | None = None
@@ -88,7 +86,7 @@ class Flow:
             self._failed(endpoint)
         self.endpoint = endpoint
         backends.counters.picked(endpoint)
-        backend = self.backend = self._side(sock, backends.counters.sent)
+        backend = self.backend = Side(sock, self, backends.counters.sent)
         if sent or error == 0:
             self.early = self.early[sent:]
             self._connected(backend)
@@ -124,7 +122,7 @@ class Flow:
         try:
             target.sock.shutdown(socket.SHUT_WR)
         except OSError:
-            target.fail()
+            self.broken(target)
 
     def broken(self, side: Side) -> None:
         """Nothing can be written to this side any more. What it said before is still passed on, then all is reset."""
@@ -147,9 +145,6 @@ class Flow:
             if side is not None:
                 side.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self._close()
-
-    def _side(self, sock: socket.SocketType, tally: Tally) -> Side:
-        return Side(sock, self, tally) if self.backends.lender is None else Lendable(sock, self, tally)
 
     def _read_early(self) -> bool:
         """Read what came with the connection; False when the client is gone."""
@@ -248,7 +243,9 @@ class Flow:
         self.backends.counters.active -= 1
         for side in (self.client, self.backend):
             if side is not None:
-                side.end()
+                side.peer = None
+                side.pending = b""
+                side.give_pipe_back()
                 self.backends.loop.close(side.sock)
                 # Without the cycle the memory is free at once, not at the next garbage collection.
                 del side.flow

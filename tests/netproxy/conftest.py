@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from netproxy.dataplane.lender import Lender
 from netproxy.dataplane.plane import DataPlane
 from netproxy.dataplane.udp import UdpTimers
 from tests.netproxy.networks import POD_IP, Site, site
@@ -16,27 +15,13 @@ from tests.netproxy.servers import Server, naming
 
 
 @pytest.fixture
-def lender() -> Lender | None:
-    """To whom the data plane lends TCP flows; a module of tests may name one."""
-    return None
-
-
-@pytest.fixture
-def plane(lender: Lender | None) -> Iterator[DataPlane]:
+def plane() -> Iterator[DataPlane]:
     """A running data plane with short UDP timers."""
-    plane = DataPlane(UdpTimers(unanswered_s=2.0, idle_s=0.3), lender=lender)
+    plane = DataPlane(UdpTimers(unanswered_s=2.0, idle_s=0.3))
     plane.start()
     yield plane
     plane.stop()
     assert plane.faults == 0
-
-
-def kernel_lender(patience: int) -> Lender:
-    """The kernel as a lender, or a skipped test."""
-    try:
-        return Lender(patience)
-    except OSError as error:
-        pytest.skip(f"connections cannot be lent to this kernel: {error}")
 
 
 @pytest.fixture

@@ -11,21 +11,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from netproxy.dataplane.lender import Lender
 from netproxy.dataplane.plane import DataPlane
 from netproxy.services import Endpoint
-from tests.netproxy.conftest import kernel_lender
 from tests.netproxy.servers import LIMIT_S, Server, ask, closed_port, naming, port, read_all, wait_until
 
 Serve = Callable[..., Server]
 OUTSIDE = ("203.0.113.7",)
 """A service with such an address has a proxy port of its own, at which it is found without any rule."""
-
-
-@pytest.fixture(params=["copied", "lent"])
-def lender(request: pytest.FixtureRequest) -> Lender | None:
-    """Nobody, or the kernel, which then takes each flow from its first event on if it is not its last."""
-    return kernel_lender(patience=0) if request.param == "lent" else None
 
 
 def proxied(plane: DataPlane, *endpoints: Endpoint, affinity_s: int | None = None) -> Endpoint:
