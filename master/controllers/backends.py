@@ -123,7 +123,8 @@ def slices(service: Service, groups: Groups, known: Mapping[str, Collection[str]
     """The slices of a service, each of at most 100 endpoints; their names follow from ports and a number.
 
     known: of each slice that there is, the UIDs of its pods. They stay where they are, so that one pod more or less
-    changes one slice; only when half as many slices would do are all dealt out anew.
+    changes one slice; only when half as many slices would do are all dealt out anew. A service without pods has one
+    slice with nothing in it, as in Kubernetes: it tells those who wait for the service that it was looked at.
     """
     made: list[EndpointSlice] = []
     for ports, placed in groups.items():
@@ -132,7 +133,7 @@ def slices(service: Service, groups: Groups, known: Mapping[str, Collection[str]
         if len(shares) > 2 * -(-len(placed) // SLICE_SIZE):
             shares = _shares(names, placed, {})
         made += [_slice(service, name, ports, share) for name, share in shares.items()]
-    return made
+    return made or [_slice(service, _name(service, (), 0), (), [])]
 
 
 def _shares(

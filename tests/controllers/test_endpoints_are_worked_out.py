@@ -149,6 +149,15 @@ def test_slices_that_have_become_empty_are_joined() -> None:
     assert [len(item.endpoints) for item in few] == [9]
 
 
+def test_a_service_without_pods_has_one_slice_with_nothing_in_it() -> None:
+    (placeholder,) = slices(service(), backends(service(), []))
+    assert (placeholder.endpoints, placeholder.ports, placeholder.address_type) == ([], [], "IPv4")
+    assert placeholder.metadata.labels["kubernetes.io/service-name"] == "web"
+    first = slices(service(), backends(service(), [pod("a", ip="10.0.0.1", ready=True)]), _known([placeholder]))
+    assert [len(item.endpoints) for item in first] == [1]
+    assert slices(service(), backends(service(), []), _known(first)) == [placeholder]
+
+
 def test_endpoints_hold_a_thousand_addresses_and_ready_ones_first() -> None:
     ready = [pod(f"r{number}", ip=f"10.1.{number // 200}.{number % 200 + 1}", ready=True) for number in range(600)]
     others = [pod(f"o{number}", ip=f"10.2.{number // 200}.{number % 200 + 1}", ready=False) for number in range(600)]
