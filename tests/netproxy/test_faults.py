@@ -19,9 +19,9 @@ import pytest
 from netproxy.dataplane.plane import DataPlane
 from netproxy.modes import NFTABLES, USERSPACE
 from netproxy.portals import legacy
-from netproxy.services import Endpoint, PortName, ServicePort
+from netproxy.services import Endpoint, PortName, Protocol, ServicePort
 from tests.netproxy.clusters import NODE_PORT, Cluster, connected, echo, program, started
-from tests.netproxy.networks import NODE_IP, POD_IP, Site, site
+from tests.netproxy.networks import NODE_IP, POD_IP, Namespace, Site, site
 from tests.netproxy.nodes import IPTABLES, KERNEL, Node, ask_from
 from tests.netproxy.servers import LIMIT_S, Server, ask, naming, port, read_all, wait_until
 
@@ -169,6 +169,68 @@ def test_while_another_holds_the_lock_of_iptables_it_tries_again(
             fcntl.flock(lock, fcntl.LOCK_UN)
             cluster.until(b"a")
             wait_until(lambda: cluster.fetch("/healthz")[0] == 200)
+
+
+@contextlib.contextmanager
+def _full(node: Namespace, *hooks: str) -> Iterator[None]:
+    """A node whose table of connections has no room: first packets are dropped right after the table was asked.
+
+    The table's own limit is the host's. Of a full one programs see the same: no answer, and EPERM for a datagram.
+    """
+    node.run("nft", "add", "table", "ip", "full")
+    for hook in hooks:
+        node.run("nft", f"add chain ip full {hook} {{ type filter hook {hook} priority -199; }}")
+        node.run("nft", "add", "rule", "ip", "full", hook, "ct", "state", "new", "counter", "drop")
+    try:
+        yield
+    finally:
+        node.run("nft", "delete", "table", "ip", "full")
+
+
+@pytest.mark.netns
+@pytest.mark.parametrize("way", [IPTABLES], indirect=True)
+def test_while_the_table_of_connections_is_full_old_ones_go_on_and_new_ones_wait(
+    node: Node, serve: Callable[..., Server]
+) -> None:
+    def echo(connection: socket.socket) -> None:
+        while said := connection.recv(100):
+            connection.sendall(said)
+
+    place = node.place
+    with place.pod.inside():
+        server = serve(echo, POD_IP)
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        datagrams.bind((POD_IP, 5353))
+    web = port(server.endpoint, service="web", cluster_ip="10.99.0.11", node_port=NODE_PORT)
+    names = port((POD_IP, 5353), service="names", cluster_ip="10.99.0.12", node_port=NODE_PORT, protocol=Protocol.UDP)
+    node.serve(web, names)
+    address = (NODE_IP, NODE_PORT)
+    with datagrams, place.client.inside(), contextlib.ExitStack() as stack:
+        held = stack.enter_context(socket.create_connection(address, timeout=LIMIT_S))
+        asking = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+
+        def says(client: socket.socket) -> bytes:
+            client.sendall(b"there?")
+            return client.recv(100)
+
+        assert says(held) == b"there?"
+        counters = node.mode.counters()
+        with _full(place.node, "output"):  # clients come in, and the way to an endpoint is not to be had
+            waiting = stack.enter_context(socket.create_connection(address, timeout=LIMIT_S))
+            waiting.sendall(b"there?")
+            wait_until(lambda: counters[web.name].failed_dials > 0)
+            asking.sendto(b"?", address)
+            wait_until(lambda: counters[names.name].failed_dials > 0)
+            assert says(held) == b"there?"
+        assert waiting.recv(100) == b"there?"
+        with _full(place.node, "prerouting", "output"):
+            with pytest.raises(TimeoutError):
+                socket.create_connection(address, timeout=0.3)
+            assert says(held) == b"there?"
+        datagrams.settimeout(LIMIT_S)
+        asking.sendto(b"again", address)
+        assert datagrams.recv(100) == b"again"
+        assert says(stack.enter_context(socket.create_connection(address, timeout=LIMIT_S))) == b"there?"
 
 
 def _metric(cluster: Cluster, name: str) -> float:
