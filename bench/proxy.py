@@ -36,6 +36,10 @@ def main() -> None:
     with site() as place:
         found = [way for way in ways(place) if not options.ways or way.name in options.ways.split(",")]
         print(f"{'':34}" + "".join(f"{way.name:>11}" for way in found) + f"{'/direct':>9}{'/haproxy':>9}")
+        # First: flows of datagrams fill the kernel's table of connections, and leave their memory in the proxy.
+        for way in found:
+            if way.pid and options.only in "held memory":
+                held(place, way)
         for title, row in rows(place, options.seconds).items():
             if options.only in title:
                 figures: dict[str, list[float]] = {way.name: [] for way in found if applies(title, way)}
@@ -44,9 +48,6 @@ def main() -> None:
                         if way.name in figures:
                             figures[way.name].append(row(way))
                 show(title, found, {name: statistics.median(each) for name, each in figures.items()})
-        for way in found:
-            if way.pid and options.only in "held memory":
-                held(place, way)
     if options.only in "programming":
         programming()
 
