@@ -1,4 +1,4 @@
-"""What the flows of one service port share: the balancer, the counters, the loop, its gate, its pipes and its guise."""
+"""What the flows of one service port share: the balancer, the counters, the loop and what belongs to it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from netproxy.dataplane.gate import Gate
 from netproxy.dataplane.guise import Guise
 from netproxy.dataplane.loop import Loop
 from netproxy.dataplane.pipes import Pipes
+from netproxy.dataplane.waits import Waits
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -20,7 +21,10 @@ class Backends:
     gate: Gate
     pipes: Pipes
     guise: Guise
+    waits: Waits
     balancer: Balancer = field(default_factory=Balancer)
     counters: Counters = field(default_factory=Counters)
     proxy_protocol: bool = False
     """Whether endpoints are told who the client is; only the loop's thread changes it."""
+    unasked: int = 0
+    """So many of the next clients are led on without waiting for their first words: an earlier one had none."""

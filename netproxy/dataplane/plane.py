@@ -35,6 +35,7 @@ from netproxy.dataplane.served import (
 )
 from netproxy.dataplane.sockets import RefusePort
 from netproxy.dataplane.udp import UdpTimers
+from netproxy.dataplane.waits import Waits
 from netproxy.handover import Handover
 from netproxy.services import PortName, Protocol, ServicePort, Wanted
 
@@ -84,6 +85,7 @@ class DataPlane:
     _gate: Gate = field(init=False)
     _pipes: Pipes = field(init=False, default_factory=Pipes)
     _guise: Guise = field(init=False, default_factory=Guise)
+    _waits: Waits = field(init=False)
     _shown: tuple[str, ...] = field(init=False, default=())
     _refuse: RefusePort = field(init=False)
     _cluster: ClusterListener = field(init=False)
@@ -100,6 +102,7 @@ class DataPlane:
 
     def __post_init__(self) -> None:
         self._gate = Gate(self._loop)
+        self._waits = Waits(self._loop)
         self._refuse = RefusePort(self.preferred_refuse_port)
         sock = self.handover.open(Protocol.TCP, self.preferred_cluster_port, exactly=False)
         nobody = self._backends()
@@ -182,7 +185,7 @@ class DataPlane:
             self._shown = pod_cidrs
 
     def _backends(self) -> Backends:
-        return Backends(loop=self._loop, gate=self._gate, pipes=self._pipes, guise=self._guise)
+        return Backends(loop=self._loop, gate=self._gate, pipes=self._pipes, guise=self._guise, waits=self._waits)
 
     def _retire(self, names: Iterable[PortName], wanted: Wanted) -> None:
         """Close what is not wanted before anything is opened: a node port may move to another service."""

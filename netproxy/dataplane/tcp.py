@@ -4,14 +4,14 @@ Rules kept. An endpoint that refuses, is unreachable or does not answer in time 
 client notices; what the client said meanwhile is kept. The end of one direction is passed on as such (half-close), the
 other goes on. A reset is passed on as a reset, after what came before it. How bytes move: `sides`.
 
-Few system calls a connection are the point: what the client sent with its connection is read when it is accepted and
-written straight after connect(), which on one host has mostly connected by then.
+Few system calls a connection are the point: an endpoint is asked when the client has spoken, and what it said is
+written straight after connect(), which on one host has mostly connected by then. A client that says nothing for a
+millisecond is led on too, and the next ones of its service at once: there it is the endpoint that speaks first.
 """
 
 from __future__ import annotations
 
 import errno
-import functools
 import select
 import socket
 import struct
@@ -22,8 +22,8 @@ from netproxy.dataplane.gate import EXHAUSTED
 from netproxy.dataplane.sides import BUFFER_BYTES, RECEIVE, SEND, Side, buffer, pump, view
 from netproxy.services import Endpoint
 
-DIAL_TIMEOUTS_S = (0.25, 0.5, 1.0, 2.0)
-"""Patience for each attempt; kube-proxy's own steps, the last one repeats."""
+UNASKED = 64
+"""So many clients are not waited for after one that was waited for in vain."""
 MAX_ATTEMPTS = 8
 """Time-outs and new rounds before the client is refused."""
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -36,7 +36,19 @@ _STREAM = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 class Flow:
     """One client connection and its way to an endpoint."""
 
-    __slots__ = ("attempt", "backend", "backends", "client", "client_ip", "early", "endpoint", "open", "reset", "tried")
+    __slots__ = (
+        "attempt",
+        "backend",
+        "backends",
+        "client",
+        "client_ip",
+        "early",
+        "endpoint",
+        "open",
+        "reset",
+        "tried",
+        "unused",
+    )
 
     def __init__(self, sock: socket.SocketType, client_ip: str, backends: Backends) -> None:
         self.backends = backends
@@ -45,32 +57,43 @@ class Flow:
         self.backend: Side | None = None
         self.endpoint: Endpoint | None = None
         self.early = b""
+        self.unused: socket.SocketType | None = None
+        """For the way to an endpoint: opened with the client, so that all who are let in have one."""
         self.tried: frozenset[Endpoint] = frozenset()
         self.attempt = 0
         self.open = True
         self.reset = False
 
     def start(self) -> None:
-        """Take what the client already sent, go to an endpoint, and watch the client from then on."""
-        counters = self.backends.counters
-        counters.accepted += 1
-        counters.active += 1
+        """Watch the client, and go to an endpoint when it speaks, or soon."""
+        backends = self.backends
+        backends.counters.accepted += 1
+        backends.counters.active += 1
+        backends.loop.add(self.client)
+        self.unused = self._socket()
+        if self.unused is None:
+            self._refuse()
+        elif backends.unasked:
+            backends.unasked -= 1
+            self.begin()
+        else:
+            backends.waits.first_words.join(self, None)
+
+    def begin(self) -> None:
+        """Go to an endpoint with what the client has said by now."""
         if self._read_early() and self._introduce():
             self.dial()
-            if self.open:
-                # What arrived since the read above is told now.
-                self.backends.loop.add(self.client, writes=self.client.write_watched)
 
     def dial(self) -> None:
         """Ask endpoints in turn until one connects, may connect, or none is left."""
         backends, now = self.backends, self.backends.loop.now
         while True:
             endpoint = self._next_endpoint(now)
-            sock = self._socket() if endpoint is not None else None
+            sock = (self.unused or self._socket()) if endpoint is not None else None
             if endpoint is None or sock is None:
-                backends.counters.refused += 1
-                self.abort()
+                self._refuse()
                 return
+            self.unused = None
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if not self.attempt:  # one that was not answered so may be as the node
                 backends.guise.wear(sock, self.client_ip, endpoint[0], now=now)
@@ -95,19 +118,33 @@ class Flow:
             return
         backend.write_watched = True
         backends.loop.add(backend, writes=True)
-        patience = DIAL_TIMEOUTS_S[min(self.attempt, len(DIAL_TIMEOUTS_S) - 1)]
-        backends.loop.at(now + patience, functools.partial(self._dial_timed_out, backend))
+        backends.waits.dial(self.attempt).join(self, backend)
 
     def on_dialling(self, side: Side, mask: int) -> None:
-        """An event while no endpoint is connected: the endpoint's answer, or the client going away."""
+        """An event while no endpoint is connected: the endpoint's answer, the client's words, or it going away."""
         if side is self.client:
             if mask & _BROKEN:
                 self.abort()
+            elif self.backend is None:
+                self.begin()
         elif side is self.backend:
             if mask & _BROKEN:
                 self._dial_failed(side)
             elif mask & _OUT:
                 self._connected(side)
+
+    def waits_for(self, what: object) -> bool:
+        """Whether it waits for this endpoint to answer; None: for the client's first words."""
+        return self.open and self.backend is what and self.client.peer is None
+
+    def in_vain(self, what: object) -> None:
+        """The client has not spoken, or the endpoint has not answered."""
+        if what is None:
+            self.backends.unasked = UNASKED
+            self.begin()
+        elif self.backend is not None:
+            self.attempt += 1
+            self._dial_failed(self.backend)
 
     def half_closed(self, source: Side, target: Side) -> None:
         """The source has said all it will say, and the target has it: say so, and end when both did."""
@@ -152,13 +189,14 @@ class Flow:
         try:
             count = client.sock.recv_into(buffer, BUFFER_BYTES, RECEIVE)
         except BlockingIOError:
+            client.readable = False
             return True
         except OSError:
             self.abort()
             return False
         self.early = bytes(view[:count])
         client.tally.count += count
-        client.readable = count in (0, BUFFER_BYTES)
+        client.readable = client.ended or count in (0, BUFFER_BYTES)
         return True
 
     def _introduce(self) -> bool:
@@ -220,10 +258,9 @@ class Flow:
         self._drop_backend(backend)
         self.dial()
 
-    def _dial_timed_out(self, backend: Side) -> None:
-        if self.open and backend is self.backend and backend.peer is None:
-            self.attempt += 1
-            self._dial_failed(backend)
+    def _refuse(self) -> None:
+        self.backends.counters.refused += 1
+        self.abort()
 
     def _drop_backend(self, backend: Side) -> None:
         self.backends.loop.close(backend.sock)
@@ -241,6 +278,9 @@ class Flow:
             return
         self.open = False
         self.backends.counters.active -= 1
+        if self.unused is not None:
+            self.unused.close()
+            self.unused = None
         for side in (self.client, self.backend):
             if side is not None:
                 side.peer = None

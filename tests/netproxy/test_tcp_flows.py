@@ -166,6 +166,30 @@ def test_early_data_reach_the_endpoint_that_answers(plane: DataPlane, serve: Ser
         assert read_all(client) == b"early"
 
 
+def test_an_endpoint_is_asked_when_the_client_has_spoken(plane: DataPlane, serve: Serve) -> None:
+    def echo_once(connection: socket.socket) -> None:
+        connection.sendall(connection.recv(100))
+
+    address = proxied(plane, serve(echo_once).endpoint)
+    plane._waits.first_words.wait_s = 10 * LIMIT_S
+    counters = next(iter(plane.counters().values()))
+    with socket.create_connection(address, timeout=LIMIT_S) as client:
+        wait_until(lambda: counters.accepted == 1)
+        plane._call([lambda: None])  # the turn in which it came is over
+        assert not counters.picks
+        client.sendall(b"at last")
+        assert read_all(client) == b"at last"
+
+
+def test_where_clients_wait_for_the_endpoint_to_speak_only_the_first_is_waited_for(
+    plane: DataPlane, serve: Serve
+) -> None:
+    address = proxied(plane, serve(naming(b"welcome")).endpoint)
+    assert ask(address) == b"welcome"
+    plane._waits.first_words.wait_s = 10 * LIMIT_S
+    assert [ask(address) for _ in range(20)] == [b"welcome"] * 20
+
+
 def test_a_silent_endpoint_is_left_for_the_next(plane: DataPlane, serve: Serve, black_hole: Endpoint) -> None:
     alive = serve(naming(b"alive"))
     assert ask(proxied(plane, black_hole, alive.endpoint)) == b"alive"
