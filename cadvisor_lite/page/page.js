@@ -39,6 +39,7 @@ function bytes(value) {
 }
 const rate = (value) => bytes(value) + "/s";
 const cores = (value) => value.toFixed(value < 0.1 ? 3 : 2);
+const several = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
 const clock = (time) => new Date(time * 1000).toLocaleTimeString();
 
 function since(time) {
@@ -167,7 +168,7 @@ function buildFocus(subject) {
   const quota = spec.cpu && spec.cpu.quota ? spec.cpu.quota / spec.cpu.period : CORES;
   const limited = spec.memory && spec.memory.limit < LIMITLESS;
   const memoryLimit = limited ? spec.memory.limit : MEMORY;
-  const cpu = largeCard("CPU", ([value]) => figureOf(value, cores, `of ${+quota.toFixed(2)} cores`));
+  const cpu = largeCard("CPU", ([value]) => figureOf(value, cores, `of ${several(+quota.toFixed(2), "core")}`));
   const memory = largeCard("Memory", ([value]) => figureOf(value, bytes, `of ${bytes(memoryLimit)}`));
   const cards = make("div", "cards", cpu.card, memory.card);
   const owner = networkOwner(subject), shared = owner && owner !== subject;
@@ -178,7 +179,7 @@ function buildFocus(subject) {
   if (!isRoot) $("focus").append(detailsOf(subject));
   return (points) => {
     if (isRoot) disks.replaceChildren(...disksOf(subject));
-    cpu.show({ lines: [{ series: rates(points, "cpu"), color: "cpu" }], limit: isRoot ? quota : null, round: roundUp, format: (v) => `${+v.toPrecision(2)} cores` });
+    cpu.show({ lines: [{ series: rates(points, "cpu"), color: "cpu" }], limit: isRoot ? quota : null, round: roundUp, format: (v) => several(+v.toPrecision(2), "core") });
     memory.show({ lines: [{ series: levels(points, "memory"), color: "memory" }], limit: isRoot || limited ? memoryLimit : null, round: roundBytes, format: bytes });
     if (network) network.show({ lines: [{ series: rates(owner.points, "rx"), color: "receive" }, { series: rates(owner.points, "tx"), color: "transmit" }], round: roundBytes, format: rate });
   };
@@ -213,7 +214,7 @@ function detailsOf(subject) {
   add("cgroup", info.name);
   add("started", new Date(spec.start_time).toLocaleString());
   const newest = info.stats[info.stats.length - 1] || {}, [disk] = newest.filesystem || [];
-  if (newest.processes) add("processes", `${newest.processes.process_count}, ${newest.processes.threads_current} threads`);
+  if (newest.processes) add("processes", `${newest.processes.process_count}, with ${several(newest.processes.threads_current, "thread")}`);
   if (disk) add("on disk", `${bytes(disk.base_usage)} in its own layer, ${bytes(disk.usage - disk.base_usage)} of logs, on ${disk.device}`);
   return make("article", "card details", list);
 }
@@ -265,7 +266,7 @@ function showRow(subject) {
   const limit = spec.memory && spec.memory.limit < LIMITLESS ? spec.memory.limit : 0;
   const used = last(cpu), held = last(memory), peak = (series) => Math.max(0, ...series.map((point) => point.v));
   view.net.textContent = view.title.group === "" ? networkText(subject) : "";
-  showMeasure(view.cpu, cpu, Math.max(quota || 0.1, peak(cpu) * 1.1), used === null ? "–" : cores(used), quota ? `of ${+quota.toFixed(2)} cores` : "cores");
+  showMeasure(view.cpu, cpu, Math.max(quota || 0.1, peak(cpu) * 1.1), used === null ? "–" : cores(used), quota ? `of ${several(+quota.toFixed(2), "core")}` : "cores");
   showMeasure(view.memory, memory, limit || Math.max(2 ** 22, peak(memory) * 1.3), held === null ? "–" : bytes(held), limit ? `of ${bytes(limit)}` : "working set");
 }
 

@@ -54,4 +54,5 @@ def test_machine_and_containers_are_drawn_and_a_hostile_name_is_text(
     name = next(t.cgroup.name for t in cadvisor.monitor.all_tracked() if t.container and t.container.id == "2e" * 32)
     one = shown(f"http://127.0.0.1:{cadvisor.port}/containers{name}", tmp_path / "browser2", width)
     assert "80.0 MiB" in one
-    assert "<dt>processes</dt>" in one
+    assert "<dt>processes</dt><dd>2, with 4 threads</dd>" in one
+    assert "of 0.5 cores" in one
