@@ -19,6 +19,7 @@ from lightkube.models.core_v1 import PodSpec as LightkubePodSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Pod as LightkubePod
 
+from tests.agent.sockets import free_port
 from tests.e2e.clusters import Cluster
 from tests.e2e.doors import Object
 from tests.e2e.guestbook import TEST_IMAGE
@@ -120,7 +121,7 @@ def test_kr8s_waits_runs_logs_and_forwards(eight: Any, web: Object, talker: str)
     assert (done.stdout, done.stderr, done.returncode) == (b"out\n", b"err\n", 0)
     assert found.exec(["false"], check=False).returncode == 1
     page = kr8s.objects.Pod.get("web", namespace="default", api=eight)
-    with page.portforward(8080, local_port=None) as port:
+    with page.portforward(8080, local_port=free_port()) as port:
         assert requests.get(f"http://127.0.0.1:{port}/", timeout=LIMIT_S).text.strip() == PAGE
 
 
