@@ -1,15 +1,21 @@
-"""Which volume is for which claim. Pure; the controllers and the scheduler ask the same."""
+"""Which volume is for which claim, and what keeps both while they are in use. Pure; whoever asks is told the same."""
 
 from collections.abc import Iterable
 from decimal import Decimal
 
 from api.core import PersistentVolume, PersistentVolumeClaim
+from api.meta import Object
 from api.scalars import Quantity
 from api.selectors import from_label_selector
 from api.storage import StorageClass
 
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
+PROTECTION: dict[type[Object], str] = {
+    PersistentVolume: "kubernetes.io/pv-protection",
+    PersistentVolumeClaim: "kubernetes.io/pvc-protection",
+}
+"""The finalizer that keeps an object which is in use."""
 _NOTHING = Quantity("0")
 
 

@@ -192,6 +192,9 @@ def _stateful_set(item: StatefulSet) -> None:
         strategy.rolling_update = strategy.rolling_update or RollingUpdateStatefulSetStrategy()
     if item.spec.template is not None:
         _pod_spec(item.spec.template.spec)
+    for claim in item.spec.volume_claim_templates:
+        claim.api_version, claim.kind = "v1", "PersistentVolumeClaim"
+        _claim(claim)
 
 
 def _daemon_set(item: DaemonSet) -> None:

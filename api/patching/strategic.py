@@ -1,7 +1,7 @@
 """Strategic merge patch: a merge patch that knows which lists are maps by a key.
 
 The declarations say how a list merges (``F.merge_key``, ``F.merge``). A patch can also carry directives: ``$patch``
-(replace, delete, merge), ``$retainKeys``, ``$setElementOrder/NAME`` and ``$deleteFromPrimitiveList/NAME``.
+(replace, delete), ``$retainKeys``, ``$setElementOrder/NAME`` and ``$deleteFromPrimitiveList/NAME``.
 """
 
 from typing import Any
@@ -13,6 +13,8 @@ from api.struct import Struct
 _ORDER = "$setElementOrder/"
 _DELETE = "$deleteFromPrimitiveList/"
 _GONE = object()
+_WRONG_RETAIN = "invalid patch format of retainKeys"
+_WRONG_ORDER = "invalid patch format of setElementOrder list"
 
 
 def strategic_merge(document: dict[str, Any], patch: Any, kind: type[Struct]) -> dict[str, Any]:
@@ -32,23 +34,23 @@ def _merge_map(target: dict[str, Any], patch: dict[str, Any], kind: type[Struct]
             return {key: value for key, value in patch.items() if key != "$patch"}
         case "delete":
             return {}
-        case None | "merge":
+        case None:
             pass
         case unknown:
-            raise BadRequest(f"unknown $patch directive {unknown!r}")
+            raise BadRequest(f"unknown patch type: {unknown} in map")
     fields = by_wire(kind) if kind is not None else {}
     target = dict(target)
     _retain(target, patch)
+    ordered = [_merge_in_order(target, patch, key, fields) for key in patch if key.startswith(_ORDER)]
     for key, value in patch.items():
         if key.startswith("$"):
             _directive(target, key, value)
+        elif key in ordered:
+            continue
         elif value is None:
             target.pop(key, None)
         else:
             target[key] = _merge_value(target.get(key), value, fields.get(key))
-    for key, value in patch.items():
-        if key.startswith(_ORDER):
-            _order(target, key.removeprefix(_ORDER), value, fields)
     return target
 
 
@@ -57,8 +59,10 @@ def _retain(target: dict[str, Any], patch: dict[str, Any]) -> None:
     if kept is None:
         return
     if not isinstance(kept, list):
-        raise BadRequest("$retainKeys must be a list")
+        raise BadRequest(_WRONG_RETAIN)
     names = {_hashable(key) for key in kept}
+    if any(value is not None and key not in names for key, value in patch.items() if not key.startswith("$")):
+        raise BadRequest(_WRONG_RETAIN)
     for key in [key for key in target if key not in names]:
         del target[key]
 
@@ -86,10 +90,15 @@ def _merge_value(target: Any, value: Any, field: FieldSchema | None) -> Any:
 
 def _merge_list(target: list[Any], patch: list[Any], field: FieldSchema | None) -> list[Any]:
     if field is not None and field.spec.merge_key:
-        return _merge_keyed(target, patch, field)
+        merged = _merge_keyed(target, patch, field)
+        if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in patch):
+            return merged
+        kept = [item for item in patch if "$patch" not in item]
+        return _arranged(merged, kept, target, field.spec.merge_key)
     if field is not None and field.spec.merge:
         there = {_hashable(item) for item in target}
-        return target + [item for item in patch if _hashable(item) not in there]
+        merged = target + [item for item in dict.fromkeys(map(_hashable, patch)) if item not in there]
+        return _arranged(merged, patch, target, "")
     return patch
 
 
@@ -106,9 +115,12 @@ def _merge_keyed(target: list[Any], patch: list[Any], field: FieldSchema) -> lis
         if key not in item:
             raise BadRequest(f"{field.wire}: map: {item} does not contain declared merge key: {key}")
         own = _hashable(item[key])
-        if item.get("$patch") == "delete":
+        directive = item.get("$patch")
+        if directive == "delete":
             for at in places.pop(own, ()):
                 result[at] = _GONE
+        elif directive is not None:
+            raise BadRequest(f"{field.wire}: merging lists cannot yet be specified in the patch: $patch: {directive}")
         elif own not in places:
             places[own] = [len(result)]
             result.append(_merge_map({}, item, part))
@@ -127,24 +139,61 @@ def _places(items: list[Any], key: str) -> dict[Any, list[int]]:
     return places
 
 
-def _order(target: dict[str, Any], name: str, order: Any, fields: dict[str, FieldSchema]) -> None:
-    """Puts the items that are named into the given order; the others keep their place behind what they followed."""
-    items, field = target.get(name), fields.get(name)
-    if not isinstance(order, list):
-        raise BadRequest(f"{_ORDER}{name} must be a list")
-    if not isinstance(items, list) or field is None:
-        return
+def _merge_in_order(
+    target: dict[str, Any], patch: dict[str, Any], directive: str, fields: dict[str, FieldSchema]
+) -> str:
+    """Merges the list that ``$setElementOrder/NAME`` is for, and puts it into that order; returns its name."""
+    name, order = directive.removeprefix(_ORDER), patch[directive]
+    field, there, changes = fields.get(name), target.get(name), patch.get(name)
+    if not isinstance(order, list) or not isinstance(changes, list | None):
+        raise BadRequest(_WRONG_ORDER)
+    if field is None:
+        raise BadRequest(f"{directive}: there is no such list")
     key = field.spec.merge_key
+    present = there if isinstance(there, list) else []
+    if changes:
+        _check_order(changes, order, key, name)
+        present = _merge_list(present, changes, field)
+    if present:
+        target[name] = _arranged(present, order, there if isinstance(there, list) else [], key)
+    return name
 
-    def identity(item: Any) -> Any:
-        return item.get(key) if key and isinstance(item, dict) else item
 
-    rank = {_hashable(identity(item)): position for position, item in enumerate(order)}
-    named = sorted(
-        (item for item in items if _hashable(identity(item)) in rank), key=lambda item: rank[_hashable(identity(item))]
-    )
-    queue = iter(named)
-    target[name] = [next(queue) if _hashable(identity(item)) in rank else item for item in items]
+def _check_order(changes: list[Any], order: list[Any], key: str, name: str) -> None:
+    """What is changed must be named by the order, and be in it. Raises BadRequest."""
+    rest = iter([_identity(item, key) for item in order])
+    named = [item for item in changes if not (isinstance(item, dict) and "$patch" in item)]
+    if order and not all(_identity(item, key) in rest for item in named):
+        raise BadRequest(f"The order in patch list of {name} doesn't match $setElementOrder list:\n{order}\n")
+
+
+def _arranged(merged: list[Any], order: list[Any], before: list[Any], key: str) -> list[Any]:
+    """The items in the given order. Those that it does not name keep theirs, each in front of the first item that it
+    stood in front of before."""
+    rank = _ranks(order, key)
+    place = _ranks(before, key)
+    named = sorted((item for item in merged if _identity(item, key) in rank), key=lambda one: rank[_identity(one, key)])
+    others = [item for item in merged if _identity(item, key) not in rank]
+    result: list[Any] = []
+    at = 0
+    for item in named:
+        mine = place.get(_identity(item, key), -1)
+        while at < len(others) and 0 <= place.get(_identity(others[at], key), -1) < mine:
+            result.append(others[at])
+            at += 1
+        result.append(item)
+    return result + others[at:]
+
+
+def _ranks(items: list[Any], key: str) -> dict[Any, int]:
+    ranks: dict[Any, int] = {}
+    for at, item in enumerate(items):
+        ranks.setdefault(_identity(item, key), at)
+    return ranks
+
+
+def _identity(item: Any, key: str) -> Any:
+    return _hashable(item.get(key) if key and isinstance(item, dict) else item)
 
 
 def _hashable(value: Any) -> Any:

@@ -221,7 +221,7 @@ class Handler:
     def _other(self, request: Request, user: User) -> Response:
         """Discovery, schemas, health, version, metrics."""
         self._backend.access.authorize_path(user, request.method.lower(), request.path)
-        if request.method not in ("GET", "HEAD"):
+        if request.method != "GET" and (request.method != "HEAD" or _is_for_get_alone(request.segments)):
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
         if not request.segments:
             return plain_response(_PATHS)
@@ -270,6 +270,17 @@ def _version(request: Request) -> Response:
     if request.segments != ("version",):
         raise nowhere()
     return plain_response(version_document())
+
+
+def _is_for_get_alone(segments: tuple[str, ...]) -> bool:
+    """Documents of which Kubernetes does not answer HEAD: what one version serves, not the lists above it."""
+    match segments:
+        case ("api" | "version" | ".well-known" | "openid", *_):
+            return True
+        case ("apis", _, _, *_):
+            return True
+        case _:
+            return False
 
 
 def _is_watch(request: Request) -> bool:

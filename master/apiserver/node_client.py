@@ -64,7 +64,8 @@ class NodeClient:
         *,
         method: str = "GET",
         headers: Sequence[tuple[str, str]] = _PLAIN,
+        body: bytes = b"",
     ) -> Reply:
         """Ask for a path with its query. Raises ServiceUnavailable when the agent cannot be reached."""
-        asked = Asked(path=path, method=method, headers=headers)
+        asked = Asked(path=path, method=method, headers=headers, body=body)
         return await exchange(address, asked, tls=self._ssl(), answer_s=CONNECT_S, doing="error dialing agent at")

@@ -40,9 +40,10 @@ def not_found(resource: Resource, name: str) -> NotFound:
     return NotFound(f'{resource.qualified} "{name}" not found', details=details)
 
 
-def already_exists(resource: Resource, name: str) -> AlreadyExists:
+def already_exists(resource: Resource, name: str, *, ending: bool = False) -> AlreadyExists:
     details = StatusDetails(name=name, group=resource.group, kind=resource.plural)
-    return AlreadyExists(f'{resource.qualified} "{name}" already exists', details=details)
+    told = f'{resource.qualified} "{name}" already exists'
+    return AlreadyExists(f"object is being deleted: {told}" if ending else told, details=details)
 
 
 def conflict(resource: Resource, name: str, why: str = _MODIFIED, *, subresource: str = "") -> Conflict:

@@ -62,7 +62,7 @@ _COMPUTED: dict[str, dict[str, Operation]] = {
 }
 _BINDING: dict[str, Operation] = {"create": bind}
 
-_COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection", "HEAD": "list"}
+_COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
 _OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "POST": "create", "HEAD": "get"}
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
 
@@ -96,7 +96,7 @@ _SPECIAL: dict[str, dict[str, dict[str, Operation]]] = {
         "proxy": dict.fromkeys(_PROXIED, pod_proxy),
     },
     "Service": {"proxy": dict.fromkeys(_PROXIED, service_proxy)},
-    "Node": {"proxy": {"get": node_proxy}},
+    "Node": {"proxy": dict.fromkeys(_PROXIED, node_proxy)},
     "ServiceAccount": {"token": {"create": issue_token}},
     "Namespace": {"finalize": {"update": finalize}},
 }
@@ -172,6 +172,9 @@ class Router:
         verb = (_OBJECT_VERBS if path.name else _COLLECTION_VERBS).get(method, "")
         if verb == "get" and path.subresource in _STREAMS:
             verb = "create"
+        if method == "HEAD" and path.subresource != "proxy":
+            # Kubernetes answers it for what stands behind a proxy only.
+            verb = ""
         if verb == "create" and path.name and not path.subresource:
             verb = ""
         if (watch or path.watch) and verb in ("list", "get") and not path.subresource:

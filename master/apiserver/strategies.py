@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from api.apps import Deployment
 from api.core import Namespace, NamespaceStatus, Pod, PodStatus, Service, ServiceStatus
+from api.discovery import EndpointSlice
 from api.errors import Conflict
 from api.meta import Object, ObjectMeta
 from api.qos import qos_class
@@ -24,6 +25,15 @@ _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _NAME_MAX = 63
 _SUFFIX_LENGTH = 5
 _SUFFIX_BITS = 64
+
+
+# Kinds of which Kubernetes counts the generations; a priority class stays at its first.
+_GENERATIONS = frozenset(
+    (
+        *("DaemonSet", "Deployment", "EndpointSlice", "PodDisruptionBudget", "PriorityClass", "ReplicaSet"),
+        *("ReplicationController", "StatefulSet"),
+    )
+)
 
 
 def generated_name(prefix: str) -> str:
@@ -53,7 +63,7 @@ def prepare_create(resource: Resource, new: Object, namespace: str) -> None:
     metadata.deletion_grace_period_seconds = None
     metadata.resource_version = ""
     metadata.managed_fields = []
-    metadata.generation = 1 if resource.status else 0
+    metadata.generation = 1 if resource.kind in _GENERATIONS else 0
     first_status = _FIRST_STATUS.get(type(new))
     if first_status is not None:
         first_status(new)
@@ -121,7 +131,12 @@ def prepare_ephemeral(new: Pod, old: Pod) -> None:
 
 def count_generation(resource: Resource, new: Any, old: Any) -> None:
     """To be called when the new object is complete: a change of the spec is a new generation."""
+    if resource.kind not in _GENERATIONS:
+        return
     changed = resource.status and new.spec != old.spec
+    if isinstance(new, EndpointSlice):
+        changed = any(getattr(new, part) != getattr(old, part) for part in ("endpoints", "ports", "address_type"))
+        changed = changed or new.metadata.labels != old.metadata.labels
     # A deployment's controller copies its annotations to its replica sets.
     noted = isinstance(new, Deployment) and new.metadata.annotations != old.metadata.annotations
     if changed or noted:

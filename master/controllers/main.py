@@ -22,6 +22,7 @@ from master.controllers.namespaces import NamespaceController
 from master.controllers.noderanges import NodeRanges
 from master.controllers.nodes import NodeController
 from master.controllers.podgc import PodGarbageCollector
+from master.controllers.protection import StorageProtection
 from master.controllers.replication import ReplicationManager
 from master.controllers.rootca import RootCaPublisher
 from master.controllers.serviceaccounts import ServiceAccountController
@@ -74,6 +75,7 @@ class Controllers:
             RootCaPublisher(client, informers, ca).loop,
             ServiceController(client, informers, recorders[_SERVICES], Pool(config.load_balancer_pool)).loop,
             *VolumeController(client, informers, recorders[_VOLUMES]).loops,
+            *StorageProtection(client, informers).loops,
             GarbageCollector(client, informers, recorders[_GARBAGE], workers=workers).loop,
             DisruptionController(client, informers, recorders[_BUDGETS], workers=workers).loop,
             StaleDisruptions(client, informers).loop,

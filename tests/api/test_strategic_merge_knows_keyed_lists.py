@@ -51,8 +51,8 @@ def test_containers_merge_by_name() -> None:
     assert side == POD["spec"]["containers"][1]
 
 
-def test_a_new_container_is_appended_without_its_nulls() -> None:
-    assert containers({"name": "new", "image": "new:1", "command": None})[2] == {"name": "new", "image": "new:1"}
+def test_a_new_container_goes_first_without_its_nulls() -> None:
+    assert containers({"name": "new", "image": "new:1", "command": None})[0] == {"name": "new", "image": "new:1"}
 
 
 def test_env_merges_by_name_and_null_removes() -> None:
@@ -100,15 +100,44 @@ def test_items_that_an_order_does_not_name_keep_their_place() -> None:
     assert [item["name"] for item in patched(patch)["spec"]["containers"]] == ["web", "side"]
 
 
+def test_what_a_patch_brings_stands_in_its_order() -> None:
+    """As in Kubernetes: what only the object has goes in front of the first item that it stood in front of before."""
+    env = [{"name": name, "value": "x"} for name in ("C", "B", "A")]
+    web = containers({"name": "web", "env": env})[0]
+    assert [item["name"] for item in web["env"]] == ["C", "B", "A"]
+    web = containers({"name": "web", "env": [{"name": "C", "value": "x"}]})[0]
+    assert [item["name"] for item in web["env"]] == ["C", "A", "B"]
+    web = containers({"name": "web", "env": [{"name": "B", "value": "x"}]})[0]
+    assert [item["name"] for item in web["env"]] == ["A", "B"]
+
+
+@pytest.mark.parametrize("order", [[{"name": "side"}], [{"name": "web"}, {"name": "side"}, {"name": "x"}]])
+def test_an_order_must_be_that_of_the_patch(order: list[dict[str, str]]) -> None:
+    changes = {"containers": [{"name": "side", "image": "s"}, {"name": "web", "image": "w"}]}
+    with pytest.raises(BadRequest, match="The order in patch list"):
+        patched({"spec": {**changes, "$setElementOrder/containers": order}})
+
+
+def test_an_order_does_not_name_what_is_deleted() -> None:
+    changes = [{"name": "side", "$patch": "delete"}, {"name": "web", "image": "w"}]
+    order = {"$setElementOrder/containers": [{"name": "web"}]}
+    assert [item["name"] for item in containers(*changes, **order)] == ["web"]
+
+
+def test_what_is_not_kept_cannot_be_changed() -> None:
+    with pytest.raises(BadRequest, match="invalid patch format of retainKeys"):
+        patched({"spec": {"volumes": [{"name": "v", "$retainKeys": ["name"], "hostPath": {"path": "/x"}}]}})
+
+
 def test_finalizers_are_a_set() -> None:
-    assert patched({"metadata": {"finalizers": ["x/3", "x/1"]}})["metadata"]["finalizers"] == ["x/1", "x/2", "x/3"]
+    assert patched({"metadata": {"finalizers": ["x/3", "x/1"]}})["metadata"]["finalizers"] == ["x/3", "x/1", "x/2"]
 
 
 def test_primitive_items_are_deleted() -> None:
     patch = {"metadata": {"$deleteFromPrimitiveList/finalizers": ["x/1"]}}
     assert patched(patch)["metadata"]["finalizers"] == ["x/2"]
     both = {"metadata": {"finalizers": ["x/3"], "$deleteFromPrimitiveList/finalizers": ["x/1"]}}
-    assert patched(both)["metadata"]["finalizers"] == ["x/2", "x/3"]
+    assert patched(both)["metadata"]["finalizers"] == ["x/3", "x/2"]
 
 
 def test_conditions_merge_by_type() -> None:

@@ -116,6 +116,20 @@ def test_every_method_and_status_is_passed_on(admin: Api, path: str) -> None:
     assert admin.get(f"{path}/services/web/proxy/teapot").status == 418
 
 
+def test_another_port_of_a_node_is_reached_by_every_method(admin: Api, namespace: str, address: str, port: int) -> None:
+    name = f"n-{namespace}"
+    status = {
+        "addresses": [{"type": "InternalIP", "address": address}],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": 1}},
+    }
+    assert admin.post("/api/v1/nodes", {"metadata": {"name": name}, "status": status}).status == 201
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        body = None if method == "GET" else {"a": 1}
+        told = admin.call(method, f"/api/v1/nodes/{name}:{port}/proxy/a/b?c=d", body).json
+        assert (told["method"], told["path"]) == (method, "/a/b?c=d")
+    admin.delete(f"/api/v1/nodes/{name}")
+
+
 def test_redirections_stay_behind_the_proxy(admin: Api, path: str) -> None:
     bare = admin.pool.request("GET", f"{admin.url}{path}/pods/web/proxy?a=b", redirect=False)
     assert (bare.status, bare.headers["Location"]) == (301, f"{path}/pods/web/proxy/?a=b")
@@ -155,7 +169,7 @@ def test_it_takes_the_right_to_proxy(
     verbs = ["create", "delete", "get", "patch", "update"]
     assert kinds["pods/proxy"] == ("PodProxyOptions", verbs)
     assert kinds["services/proxy"] == ("ServiceProxyOptions", verbs)
-    assert kinds["nodes/proxy"] == ("NodeProxyOptions", ["get"])
+    assert kinds["nodes/proxy"] == ("NodeProxyOptions", verbs)
 
 
 @pytest.mark.parametrize(

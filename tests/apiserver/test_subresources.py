@@ -208,8 +208,20 @@ def test_a_node_shows_its_metrics_through_the_server(admin: Api, namespace: str,
     _node(admin, f"n-{namespace}", agent)
     answer = admin.get(f"/api/v1/nodes/n-{namespace}/proxy/metrics/cadvisor?a=b")
     assert (answer.status, answer.data) == (200, b"up 1\n")
-    assert _Agent.asked == ["/metrics/cadvisor?a=b"]
-    assert admin.post(f"/api/v1/nodes/n-{namespace}/proxy/run", {}).status == 405
+    named = admin.get(f"/api/v1/nodes/n-{namespace}:{agent}/proxy/metrics")
+    assert (named.status, named.data) == (200, b"up 1\n"), "the agent's own port may be said"
+    assert _Agent.asked == ["/metrics/cadvisor?a=b", "/metrics"]
+
+
+def test_through_a_node_leads_no_way_that_is_not_meant(admin: Api, namespace: str, agent: int) -> None:
+    _node(admin, f"n-{namespace}", agent)
+    path = f"/api/v1/nodes/n-{namespace}"
+    upgrade = admin.call("GET", f"{path}/proxy/exec/a/b/c", Connection="Upgrade", Upgrade="websocket")
+    assert (upgrade.status, upgrade.json["message"]) == (400, "upgrades are not passed on to nodes")
+    loopback = admin.get(f"{path}:80/proxy/")
+    assert (loopback.status, loopback.json["message"]) == (400, "address not allowed")
+    assert admin.get(f"/api/v1/nodes/ftp:n-{namespace}:1/proxy/").status == 400
+    assert _Agent.asked == []
 
 
 def test_kubectl_shows_a_log(kubectl: Callable[..., Any], logged: str) -> None:

@@ -89,10 +89,19 @@ def test_orphans_stay_and_belong_to_nobody(admin: Client, namespace: str) -> Non
     # A later owner is collected after all that the orphans' one may have stirred up.
     other = admin.create(controller("other", namespace=namespace, replicas=1))
     until(lambda: len(pods(admin, namespace)) == 4)
-    admin.delete(ReplicationController, "other", namespace)
+    admin.delete(ReplicationController, "other", namespace, propagation="Background")
     until(lambda: len(pods(admin, namespace)) == 3)
     assert {one.metadata.uid for one in pods(admin, namespace)} == before
     assert other.metadata.uid not in before
+
+
+def test_who_says_nothing_leaves_the_pods_of_a_replication_controller(admin: Client, namespace: str) -> None:
+    """As in Kubernetes, where v1 is older than the policies; a replica set's pods go."""
+    three(admin, namespace)
+    admin.delete(ReplicationController, "web", namespace)
+    until(lambda: not exists(admin, ReplicationController, "web", namespace))
+    until(lambda: all(one.metadata.owner_references == [] for one in pods(admin, namespace)))
+    assert len(pods(admin, namespace)) == 3
 
 
 def test_orphans_can_be_adopted_again(admin: Client, namespace: str) -> None:
@@ -115,13 +124,13 @@ def test_orphans_can_be_adopted_again(admin: Client, namespace: str) -> None:
 def test_a_dependent_stays_while_one_owner_does(admin: Client, namespace: str) -> None:
     one, two = (admin.create(controller(name, namespace=namespace, replicas=0)) for name in ("one", "two"))
     admin.create(owned("shared", namespace, one, two))
-    admin.delete(ReplicationController, "one", namespace)
+    admin.delete(ReplicationController, "one", namespace, propagation="Background")
 
     def owners() -> list[str]:
         return [owner.name for owner in admin.get(Pod, "shared", namespace).metadata.owner_references]
 
     until(lambda: owners() == ["two"])
-    admin.delete(ReplicationController, "two", namespace)
+    admin.delete(ReplicationController, "two", namespace, propagation="Background")
     until(lambda: not exists(admin, Pod, "shared", namespace))
 
 

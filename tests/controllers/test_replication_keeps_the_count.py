@@ -139,14 +139,14 @@ def test_readiness_is_reported(admin: Client, namespace: str) -> None:
 def test_the_last_owner_takes_its_pods_along(admin: Client, namespace: str) -> None:
     admin.create(controller(namespace=namespace, replicas=3))
     until(lambda: len(pods(admin, namespace)) == 3)
-    admin.delete(ReplicationController, "web", namespace)
+    admin.delete(ReplicationController, "web", namespace, propagation="Background")
     until(lambda: not pods(admin, namespace))
 
 
 def test_a_new_controller_of_the_same_name_begins_with_its_own_pods(admin: Client, namespace: str) -> None:
     admin.create(controller(namespace=namespace, replicas=2))
     until(lambda: len(pods(admin, namespace)) == 2)
-    admin.delete(ReplicationController, "web", namespace)
+    admin.delete(ReplicationController, "web", namespace, propagation="Background")
     second = admin.create(controller(namespace=namespace, replicas=2))
 
     def all_owned() -> bool:

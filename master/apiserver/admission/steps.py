@@ -10,6 +10,7 @@ from master.apiserver.admission.quota_books import Books
 from master.apiserver.admission.quota_ledger import QuotaLedger
 from master.apiserver.admission.resource_quota import ResourceQuotaStep
 from master.apiserver.admission.service_account import ServiceAccountStep
+from master.apiserver.admission.storage_protection import StorageObjectInUseProtection
 from master.apiserver.authorization.authorizer import Authorizer
 from master.apiserver.cache import Cache
 
@@ -24,6 +25,7 @@ def chain_of(cache: Cache, access: Authorizer, books: Books, ledger: QuotaLedger
             Priority(cache),
             DefaultTolerationSeconds(),
             Escalation(access),
+            StorageObjectInUseProtection(),
             ResourceQuotaStep(cache, books, ledger),
         ]
     )

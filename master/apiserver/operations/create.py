@@ -14,6 +14,7 @@ from master.apiserver.bodies import read_object
 from master.apiserver.call import Call
 from master.apiserver.forms import stored
 from master.apiserver.http.message import Response
+from master.apiserver.operations.ending import ending_of
 from master.apiserver.registry import already_exists
 from master.apiserver.rendering import object_answer
 from master.apiserver.replicas import Replica
@@ -82,8 +83,9 @@ async def _store_named(backend: Backend, write: Write, replica: Replica | None) 
     if replica is None and (errors := validation.validate_create(new)):
         raise invalid_object(resource.group, resource.kind, new.metadata.name, errors)
     registry = backend.registry
-    if registry.cache.table(resource).get(new.metadata.namespace, new.metadata.name) is not None:
-        raise already_exists(resource, new.metadata.name)
+    if (item := registry.cache.table(resource).get(new.metadata.namespace, new.metadata.name)) is not None:
+        ending = ending_of(item).metadata.deletion_timestamp is not None
+        raise already_exists(resource, new.metadata.name, ending=ending)
     taken = Reservation()
     backend.admission.check(write, taken)
     if taken.confirm is not None:

@@ -3,7 +3,8 @@
 A pod that was given a node is only marked, with the time by which it is to be gone: its node ends it and deletes it
 with a grace of 0. An object with finalizers is marked until the last of them is taken off. A namespace is marked
 until its controller has emptied it. Everything else is gone at once. What depends on an object is the garbage
-collector's work; ``Orphan`` frees the dependents from their owner before it goes.
+collector's work: ``Orphan`` and ``Foreground`` leave it a finalizer, which it takes off when the dependents are free,
+or gone.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from api.codec import decode
+from api.codec import decode, encode
 from api.errors import BadRequest, Conflict, FieldError, Forbidden, NotFound, invalid, invalid_object, not_supported
 from api.meta import DeleteOptions, Object, Preconditions, StatusDetails
 from api.resources import Resource
@@ -31,10 +32,18 @@ from master.apiserver.selection import selection_of
 _POLICIES = ("Orphan", "Background", "Foreground")
 # Taken off by the garbage collector when the dependents are free, or gone.
 _FINALIZERS = {"Orphan": "orphan", "Foreground": "foregroundDeletion"}
-_PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+_PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public")
 _AT_ONCE = 100
 Note = Callable[[Any], None]
-_SHOWN_WHEN_GONE = ("Pod", "Service", "ServiceAccount")
+# Kinds of which Kubernetes answers the object, and not only that it is gone.
+_SHOWN_WHEN_GONE = frozenset(
+    (
+        *("CSIDriver", "CSINode", "Namespace", "PersistentVolume", "PersistentVolumeClaim", "Pod", "PodTemplate"),
+        *("ResourceQuota", "Service", "ServiceAccount", "StorageClass"),
+    )
+)
+# The garbage collector does not look at these: a finalizer of a policy would never be taken off.
+_UNCOLLECTED = ("Event", "Lease")
 
 
 async def delete(backend: Backend, call: Call) -> Response:
@@ -157,10 +166,10 @@ async def _delete_version(
     backend: Backend, item: Item, options: DeleteOptions, note: Note | None
 ) -> tuple[bytes, bool]:
     ending = ending_of(item)
-    finalizer = _finalizer(backend, item, ending, options)
-    mark = _marked(ending, finalizer, options)
+    finalizers = _finalizers(item, ending, options)
+    mark = _marked(ending, finalizers, options)
     if options.dry_run:
-        return item.wire, mark is None
+        return _as_marked(item, mark, finalizers, options), mark is None
     if mark is None:
         revision = await backend.registry.delete(item)
         return item.wire_at(revision), True
@@ -169,37 +178,49 @@ async def _delete_version(
     obj = item.decode()
     if note is not None and obj.metadata.deletion_timestamp is None:
         note(obj)
-    _marked(obj, finalizer, options)
+    _marked(obj, finalizers, options)
     return await backend.registry.update(item.table.resource, obj, expected=item.revision), False
 
 
-def _marked(item: Object | Ending, finalizer: str, options: DeleteOptions) -> bool | None:
+def _marked(item: Object | Ending, finalizers: list[str], options: DeleteOptions) -> bool | None:
     """As ``marked``, with the finalizer of a policy."""
-    if finalizer:
-        item.metadata.finalizers = [*(name for name in item.metadata.finalizers if name != finalizer), finalizer]
-    return marked(item, options.grace_period_seconds)
+    changed = finalizers != item.metadata.finalizers
+    item.metadata.finalizers = finalizers
+    mark = marked(item, options.grace_period_seconds)
+    return mark if mark is None else mark or changed
 
 
-def _finalizer(backend: Backend, item: Item, ending: Ending, options: DeleteOptions) -> str:
-    """The one that the policy asks for; empty when there is none, or nothing depends on the object."""
-    finalizer = _FINALIZERS.get(_policy(options), "")
-    if finalizer and ending.metadata.deletion_timestamp is None and _has_dependents(backend, item, ending.metadata.uid):
-        return finalizer
-    return ""
+def _as_marked(item: Item, mark: bool | None, finalizers: list[str], options: DeleteOptions) -> bytes:
+    """What a dry run shows: the object as it would be."""
+    if not mark:
+        return item.wire
+    obj = item.decode()
+    _marked(obj, finalizers, options)
+    return encode(obj)
 
 
-def _policy(options: DeleteOptions) -> str:
+def _finalizers(item: Item, ending: Ending, options: DeleteOptions) -> list[str]:
+    """Those that the object has from now on: one of the policy in place of any other policy's."""
+    present = ending.metadata.finalizers
+    kind = item.table.resource.kind
+    if kind in _UNCOLLECTED or ending.metadata.deletion_grace_period_seconds:
+        # The second: a pod that is ending already keeps the policy it ends by.
+        return present
+    wanted = _FINALIZERS.get(_policy(kind, present, options), "")
+    others = [name for name in present if name not in _FINALIZERS.values()]
+    if not wanted:
+        return others
+    return present if wanted in present and len(others) + 1 == len(present) else [*others, wanted]
+
+
+def _policy(kind: str, finalizers: list[str], options: DeleteOptions) -> str:
+    """What the client says; or a finalizer of the object; or what the kind is used to: in v1, the pods of a
+    ReplicationController stay, as they did before there were policies."""
     if options.orphan_dependents is not None:
         return "Orphan" if options.orphan_dependents else "Background"
-    return options.propagation_policy or "Background"
-
-
-def _has_dependents(backend: Backend, owner: Item, uid: str) -> bool:
-    """Whether any object names this owner; one look at all bytes, for the policies that must know."""
-    wanted = f'"uid":"{uid}"'.encode()
-    return any(
-        wanted in item.wire and any(one.uid == uid for one in item.decode().metadata.owner_references)
-        for table in backend.registry.cache
-        for item in table.items(owner.namespace)
-        if item is not owner
-    )
+    if options.propagation_policy:
+        return options.propagation_policy
+    for policy, finalizer in _FINALIZERS.items():
+        if finalizer in finalizers:
+            return policy
+    return "Orphan" if kind == "ReplicationController" else "Background"

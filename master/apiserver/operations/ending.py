@@ -68,7 +68,8 @@ def marked(item: Object | Ending, grace_s: int | None) -> bool | None:
     if metadata.deletion_timestamp is not None:
         return _hastened(item, grace if grace_s is not None else None)
     metadata.deletion_timestamp = now() + timedelta(seconds=grace)
-    metadata.deletion_grace_period_seconds = grace
+    if item.kind != "Namespace":
+        metadata.deletion_grace_period_seconds = grace
     if metadata.generation:
         metadata.generation += 1
     if isinstance(item, Namespace):

@@ -1,19 +1,39 @@
-"""GET of ``nodes/NAME/proxy/PATH``: what a node's agent answers, above all its metrics.
+"""Any method of ``nodes/[SCHEME:]NAME[:PORT]/proxy/PATH``: what a node's agent answers, or another port of the node.
 
-Only GET: whoever may proxy may read what the agent shows, and nothing more.
+The agent's own port, which is also meant when none is said, is asked with our client certificate; any other as a pod's
+port is. Each method is a right of its own (create for POST, and so on). Nothing is upgraded: whoever may read through
+this would be let into containers by GET.
 """
 
-from urllib.parse import quote
+from typing import Any
 
+from api.core import Node
+from api.errors import BadRequest
+from api.resources import resource_of
 from master.apiserver.backend import Backend
 from master.apiserver.call import Call
-from master.apiserver.http.message import Stream
-from master.apiserver.operations.log import from_node
+from master.apiserver.exchange import Address, Asked, Reply
+from master.apiserver.http.message import Response, Stream, Upgrade
+from master.apiserver.node_client import address_of
+from master.apiserver.operations.proxy import check_address, named, passed, to_port, wants_upgrade
 
 
-async def node_proxy(backend: Backend, call: Call) -> Stream:
-    """Raises NotFound, ServiceUnavailable."""
-    # .../nodes/NAME/proxy/PATH: the path behind the fifth part.
-    rest = "/".join(quote(part, safe="") for part in call.request.segments[5:])
-    query = f"?{call.request.raw_query}" if call.request.raw_query else ""
-    return await from_node(backend, call.target.name, f"/{rest}{query}")
+async def node_proxy(backend: Backend, call: Call) -> Response | Stream | Upgrade:
+    """Raises NotFound, BadRequest, ServiceUnavailable."""
+    if wants_upgrade(call.request):
+        raise BadRequest("upgrades are not passed on to nodes")
+    meant = named(call.target.name, of="node")
+    node: Any = backend.registry.find(resource_of(Node), "", meant.name).decode()
+    agent = address_of(node)
+    if meant.port in ("", str(agent.port)):
+
+        async def ask(asked: Asked) -> Reply:
+            return await backend.nodes.open(
+                agent, asked.path, method=asked.method, headers=asked.headers, body=asked.body
+            )
+
+        return await passed(call, ask)
+    check_address(agent.host)
+    if not meant.port.isascii() or not meant.port.isdigit() or not 0 < int(meant.port[:6]) <= 65535:
+        raise BadRequest(f'invalid node request "{call.target.name}"')
+    return await passed(call, to_port(Address(agent.host, int(meant.port)), secure=meant.scheme == "https"))

@@ -9,6 +9,7 @@ bytes are passed both ways and nothing is read of them.
 import ipaddress
 import posixpath
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
@@ -35,6 +36,7 @@ _OURS = frozenset(
     ("content-length", "transfer-encoding", "connection", "date", "content-type", "keep-alive", "upgrade")
 )
 _SEGMENTS = 7
+_OF_NODES = 5
 _IN_A_PATH = "/$&+,:;=@!*'()"
 
 
@@ -47,12 +49,16 @@ class Named:
     port: str
 
 
-def named(text: str) -> Named:
+Ask = Callable[[Asked], Awaitable[Reply]]
+"""Sends what is asked to where it is meant for."""
+
+
+def named(text: str, *, of: str = "service") -> Named:
     """Raises BadRequest."""
     parts = text.split(":")
     scheme, name, port = {1: ("", text, ""), 2: ("", *parts), 3: tuple(parts)}.get(len(parts), ("?", "", ""))
     if scheme not in _SCHEMES or not name:
-        raise BadRequest(f'invalid service request "{text}"')
+        raise BadRequest(f'invalid {of} request "{text}"')
     return Named(scheme, name, port)
 
 
@@ -60,7 +66,9 @@ async def pod_proxy(backend: Backend, call: Call) -> Response | Stream | Upgrade
     """Raises NotFound, BadRequest, ServiceUnavailable."""
     meant = named(call.target.name)
     pod: Any = backend.registry.find(resource_of(Pod), call.target.namespace, meant.name).decode()
-    return await _passed(call, meant, Address(pod.status.pod_ip, pod_port(pod, meant.port)))
+    address = Address(pod.status.pod_ip, pod_port(pod, meant.port))
+    check_address(address.host)
+    return await passed(call, to_port(address, secure=meant.scheme == "https"))
 
 
 def pod_port(pod: Pod, said: str) -> int:
@@ -85,7 +93,9 @@ async def service_proxy(backend: Backend, call: Call) -> Response | Stream | Upg
     service: Any = backend.registry.find(resource_of(Service), namespace, meant.name).decode()
     item = backend.registry.cache.table(resource_of(Endpoints)).get(namespace, meant.name)
     endpoints: Any = item.decode() if item is not None else None
-    return await _passed(call, meant, endpoint_of(service, endpoints, meant.port))
+    address = endpoint_of(service, endpoints, meant.port)
+    check_address(address.host)
+    return await passed(call, to_port(address, secure=meant.scheme == "https"))
 
 
 def endpoint_of(service: Service, endpoints: Endpoints | None, said: str) -> Address:
@@ -106,20 +116,29 @@ def endpoint_of(service: Service, endpoints: Endpoints | None, said: str) -> Add
     return random.choice(found)
 
 
-async def _passed(call: Call, meant: Named, address: Address) -> Response | Stream | Upgrade:
+def to_port(address: Address, *, secure: bool) -> Ask:
+    """Asks a port that is nobody's of ours."""
+
+    async def ask(asked: Asked) -> Reply:
+        return await open_to_pod(address, asked, secure=secure)
+
+    return ask
+
+
+async def passed(call: Call, ask: Ask) -> Response | Stream | Upgrade:
+    """The request with its method, headers and body, and what is answered. Raises ServiceUnavailable."""
     request = call.request
-    check_address(address.host)
-    prefix, path = split(request.raw_path)
+    prefix, path = split(request.raw_path, _SEGMENTS if call.target.namespace else _OF_NODES)
     if not path:
         # So that what the page refers to is found below it.
         return Response(301, b"", headers=[("Location", f"{prefix}/" + _query(request))])
     path = _as_meant(path) + _query(request)
     asked = Asked(path=path, method=request.method, headers=_sent(request), body=request.body)
-    reply = await open_to_pod(address, asked, secure=meant.scheme == "https")
+    reply = await ask(asked)
     headers = [(name, _moved(name, value, prefix)) for name, value in reply.pairs if name not in _OURS]
     if reply.status != 101:
         return _answered(reply, headers)
-    if not _wants_upgrade(request):
+    if not wants_upgrade(request):
         await reply.close()
         raise ServiceUnavailable("error trying to reach service: it switched protocols without being asked")
     return spliced(reply, headers)
@@ -128,12 +147,12 @@ async def _passed(call: Call, meant: Named, address: Address) -> Response | Stre
 def _sent(request: Request) -> Headers:
     """The client's headers, and for which end of the connection it is."""
     kept = [(name, value) for name, value in request.headers.items() if _is_passed(name)]
-    if _wants_upgrade(request):
+    if wants_upgrade(request):
         return [("Connection", "Upgrade"), ("Upgrade", request.headers["upgrade"]), *kept]
     return [("Connection", "close"), *kept]
 
 
-def _wants_upgrade(request: Request) -> bool:
+def wants_upgrade(request: Request) -> bool:
     return "upgrade" in request.headers and "upgrade" in request.headers.get("connection", "").lower()
 
 
@@ -145,10 +164,11 @@ def _query(request: Request) -> str:
     return f"?{request.raw_query}" if request.raw_query else ""
 
 
-def split(raw_path: str) -> tuple[str, str]:
-    """The path up to ``/proxy``, and what stands behind it, as the client wrote it."""
+def split(raw_path: str, segments: int = _SEGMENTS) -> tuple[str, str]:
+    """The path up to ``/proxy``, which is the last of so many segments, and what stands behind it, as the client wrote
+    it."""
     at = 0
-    for _ in range(_SEGMENTS):
+    for _ in range(segments):
         while raw_path[at : at + 1] == "/":
             at += 1
         end = raw_path.find("/", at)

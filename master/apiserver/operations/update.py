@@ -28,7 +28,7 @@ from master.apiserver.service_numbers import Reservation, is_settled
 from master.apiserver.strategies import count_generation, prepare_ephemeral, prepare_status, prepare_update
 
 # Kinds that Kubernetes does not let be replaced blindly.
-_VERSION_REQUIRED = ("EndpointSlice", "Lease", "PodDisruptionBudget")
+_VERSION_REQUIRED = ("CSIDriver", "CSINode", "Lease", "PodDisruptionBudget")
 # Kinds that Kubernetes makes when an update names one that is not there.
 _MADE_BY_UPDATE = frozenset(
     (
@@ -36,6 +36,8 @@ _MADE_BY_UPDATE = frozenset(
         *("PriorityClass", "Role", "RoleBinding", "Service"),
     )
 )
+
+_NO_VERSION = "must be specified for an update"
 
 Change = Callable[[Item], Object]
 """The present object to the wanted one; called again when another write came between."""
@@ -51,8 +53,9 @@ async def update(backend: Backend, call: Call) -> Response:
         call.warnings.clear()
         return await create(backend, call)
     if not wanted.metadata.resource_version and target.resource.kind in _VERSION_REQUIRED:
-        error = invalid("metadata.resourceVersion", "", "must be specified for an update")
-        raise invalid_object(target.resource.group, target.resource.kind, target.name, [error])
+        # By the plural, and with Go's form of a zero: so Kubernetes says it here and nowhere else.
+        error = FieldError("metadata.resourceVersion", "FieldValueInvalid", "Invalid value: 0x0: " + _NO_VERSION)
+        raise invalid_object(target.resource.group, target.resource.plural, target.name, [error])
     await backend.registry.reach_named(wanted.metadata.resource_version)
     # A change alters the object it stores, so a second try starts from the body again.
     prepared = [wanted]

@@ -49,7 +49,7 @@ SHAPE = TableShape(
         wide("Source", "Who reported it."),
         Column("Message", "What happened."),
         wide("First Seen", "Time since it was seen first."),
-        Column("Count", "How often it was seen.", type="integer", priority=1),
+        Column("Count", "How often it was seen.", priority=1),
         Column(NAME.name, NAME.text, format="name", priority=1),
     ),
     _cells,

@@ -43,16 +43,14 @@ def _any(item: Object, now: datetime) -> list[Any]:
     return [item.metadata.name, age(item.metadata.creation_timestamp, now)]
 
 
-_NUMBER = "integer"
-
 NAMESPACE = TableShape((NAME, Column("Status", "Active or Terminating."), AGE), _namespace)
-CONFIG_MAP = TableShape((NAME, Column("Data", "Number of keys.", type=_NUMBER), AGE), _config_map)
+CONFIG_MAP = TableShape((NAME, Column("Data", "Number of keys."), AGE), _config_map)
 SECRET = TableShape(
-    (NAME, Column("Type", "For programs that need to know."), Column("Data", "Number of keys.", type=_NUMBER), AGE),
+    (NAME, Column("Type", "For programs that need to know."), Column("Data", "Number of keys."), AGE),
     _secret,
 )
 SERVICE_ACCOUNT = TableShape(
-    (NAME, Column("Secrets", "Number of secrets.", type=_NUMBER), AGE),
+    (NAME, Column("Secrets", "Number of secrets."), AGE),
     _service_account,
 )
 LEASE = TableShape((NAME, Column("Holder", "Who holds it."), AGE), _lease)

@@ -121,8 +121,8 @@ DEPLOYMENT = TableShape(
     (
         NAME,
         Column("Ready", "How many pods are ready, of those that are wanted."),
-        Column("Up-to-date", "How many pods have the newest template.", type=_NUMBER),
-        Column("Available", "How many pods have been ready for long enough.", type=_NUMBER),
+        Column("Up-to-date", "How many pods have the newest template."),
+        Column("Available", "How many pods have been ready for long enough."),
         AGE,
         *_DESCRIBED,
     ),
