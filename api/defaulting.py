@@ -108,12 +108,12 @@ def _fill(part: Any) -> None:
 
 def _pod(pod: Pod) -> None:
     _pod_spec(pod.spec)
-    _of_pods_alone(pod.spec)
+    complete_for_pods(pod.spec)
     _pod_status(pod)
     pod.status.qos_class = pod.status.qos_class or qos_class(pod.spec)
 
 
-def _of_pods_alone(spec: PodSpec) -> None:
+def complete_for_pods(spec: PodSpec) -> None:
     """What Kubernetes leaves open in a template, for each pod made of it to be given."""
     if spec.enable_service_links is None:
         spec.enable_service_links = True

@@ -8,6 +8,8 @@ from api.meta import Object
 from api.scalars import Int32, Int64
 from api.struct import F, Struct, always
 
+_OWNER_POLICIES = ("File", "None", "ReadWriteOnceWithFSType")
+
 
 class TopologySelectorLabelRequirement(Struct):
     """A label of nodes and its values."""
@@ -94,7 +96,8 @@ class CSIDriverSpec(Struct):
     volume_lifecycle_modes: Annotated[list[str], F(3, "Persistent, Ephemeral or both.")] = []
     storage_capacity: Annotated[bool | None, F(4, "It says how much storage is left.", default=False)] = None
     fs_group_policy: Annotated[
-        str | None, F(5, "Whether it can change the owner.", default="ReadWriteOnceWithFSType")
+        str | None,
+        F(5, "Whether it can change the owner.", default="ReadWriteOnceWithFSType", enum=_OWNER_POLICIES),
     ] = None
     token_requests: Annotated[list[TokenRequest], F(6, "Tokens that it wants.")] = []
     requires_republish: Annotated[bool | None, F(7, "It is called again and again.", default=False)] = None

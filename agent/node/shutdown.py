@@ -17,6 +17,7 @@ from agent.dbus import SYSTEM_BUS
 from agent.node.logind import BusError, Logind, logind
 from agent.pods.eviction import is_critical
 from agent.pods.observed import Leaving
+from api import grace
 from api.core import Pod
 
 log = logging.getLogger(__name__)
@@ -140,5 +141,4 @@ def _is_over(pod: Pod) -> bool:
 
 
 def _grace_s(pod: Pod, most_s: float) -> int:
-    wanted = pod.spec.termination_grace_period_seconds
-    return min(30 if wanted is None else wanted, int(most_s))
+    return min(grace.seconds(pod.spec.termination_grace_period_seconds), int(most_s))

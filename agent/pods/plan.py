@@ -20,8 +20,10 @@ from agent.pods.observed import (
     past_deadline,
     wants_restart,
 )
-from agent.runtime.records import DEFAULT_GRACE_S, ContainerRecord, State, spec_hash
+from agent.runtime.records import ContainerRecord, State, spec_hash
+from api import grace
 from api.core import Container, Pod
+from api.grace import DEFAULT_GRACE_S
 
 # A process that does not even end on KILL is in the kernel's hands, or Docker is: then it is killed past Docker.
 KILL_BY_PID_AFTER_S = 10.0
@@ -76,8 +78,7 @@ def plan_orphan(observed: Observed, now: datetime) -> Plan:
 
 
 def _grace_s(pod: Pod) -> int:
-    grace_s = pod.spec.termination_grace_period_seconds
-    return DEFAULT_GRACE_S if grace_s is None else grace_s
+    return grace.seconds(pod.spec.termination_grace_period_seconds)
 
 
 def _deletion_grace_s(pod: Pod) -> int:

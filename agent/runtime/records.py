@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
+from api import grace
 from api.codec import encode
 from api.core import Container, Pod
+from api.grace import DEFAULT_GRACE_S
 
 CONTAINER_NAME = "io.kubernetes.container.name"
 POD_NAME = "io.kubernetes.pod.name"
@@ -29,7 +31,6 @@ BACKOFF_LEVEL = "io.steersman.container.backoff-level"
 IMAGE_DIGEST = "io.steersman.container.image-digest"
 
 SANDBOX_CONTAINER = "POD"
-DEFAULT_GRACE_S = 30
 
 
 class State(Enum):
@@ -112,7 +113,7 @@ def container_name(pod: Pod, container: str, attempt: int) -> str:
 def pod_labels(pod: Pod, *, cluster: str, container: str, attempt: int) -> dict[str, str]:
     """The labels that the pod's containers and its sandbox have in common."""
     kind = "podsandbox" if container == SANDBOX_CONTAINER else "container"
-    grace_s = pod.spec.termination_grace_period_seconds
+    grace_s = grace.seconds(pod.spec.termination_grace_period_seconds)
     return {
         CONTAINER_NAME: container,
         POD_NAME: pod.metadata.name,
@@ -120,7 +121,7 @@ def pod_labels(pod: Pod, *, cluster: str, container: str, attempt: int) -> dict[
         POD_UID: pod.metadata.uid,
         RESTART_COUNT: str(attempt),
         TYPE: kind,
-        GRACE: str(DEFAULT_GRACE_S if grace_s is None else grace_s),
+        GRACE: str(grace_s),
         CLUSTER: cluster,
     }
 

@@ -74,7 +74,7 @@ class PodSpec(Struct):
         str, F(3, "When an ended container is started again.", default="Always", enum=RESTART_POLICIES)
     ] = ""
     termination_grace_period_seconds: Annotated[
-        Int64 | None, F(4, "Seconds between TERM and KILL.", default=30, minimum=0)
+        Int64 | None, F(4, "Seconds between TERM and KILL; less than none is one.", default=30)
     ] = None
     active_deadline_seconds: Annotated[
         Int64 | None, F(5, "Seconds after which the pod fails.", minimum=1, maximum=2**31 - 1)

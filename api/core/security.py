@@ -61,7 +61,7 @@ class Sysctl(Struct):
     """A kernel parameter of the pod's namespaces."""
 
     name: Annotated[str, F(1, "Name of the parameter.", required=True)] = ""
-    value: Annotated[str, F(2, "Its value.", required=True)] = ""
+    value: Annotated[str, F(2, "Its value.")] = ""
 
 
 class PodSecurityContext(Struct):
@@ -77,7 +77,7 @@ class PodSecurityContext(Struct):
     ] = None
     fs_group: Annotated[Int64 | None, F(5, "Group that owns the volumes.", minimum=0, maximum=2**31 - 1)] = None
     fs_group_change_policy: Annotated[
-        str | None, F(9, "When volumes change their group.", enum=("OnRootMismatch", "Always"))
+        str | None, F(9, "When volumes change their group.", enum=("Always", "OnRootMismatch"))
     ] = None
     sysctls: Annotated[list[Sysctl], F(7, "Kernel parameters of the pod.")] = []
     seccomp_profile: Annotated[SeccompProfile | None, F(10, "Filter of system calls.")] = None

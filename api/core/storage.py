@@ -40,7 +40,7 @@ class PersistentVolumeSpec(Struct):
     claim_ref: Annotated[ObjectReference | None, F(4, "The claim that has it.")] = None
     persistent_volume_reclaim_policy: Annotated[
         str,
-        F(5, "What happens when the claim is gone.", default="Retain", enum=("Retain", "Delete", "Recycle")),
+        F(5, "What happens when the claim is gone.", default="Retain", enum=("Delete", "Recycle", "Retain")),
     ] = ""
     storage_class_name: Annotated[str, F(6, "Name of its class.")] = ""
     mount_options: Annotated[list[str], F(7, "Options of mount(8).")] = []

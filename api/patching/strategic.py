@@ -97,7 +97,8 @@ def _merge_list(target: list[Any], patch: list[Any], field: FieldSchema | None) 
         return _arranged(merged, kept, target, field.spec.merge_key)
     if field is not None and field.spec.merge:
         there = {_hashable(item) for item in target}
-        merged = target + [item for item in dict.fromkeys(map(_hashable, patch)) if item not in there]
+        fresh = {_hashable(item): item for item in patch}
+        merged = target + [item for key, item in fresh.items() if key not in there]
         return _arranged(merged, patch, target, "")
     return patch
 
@@ -150,13 +151,23 @@ def _merge_in_order(
     if field is None:
         raise BadRequest(f"{directive}: there is no such list")
     key = field.spec.merge_key
-    present = there if isinstance(there, list) else []
+    present = before = there if isinstance(there, list) else []
     if changes:
         _check_order(changes, order, key, name)
         present = _merge_list(present, changes, field)
+        before = _moved_up(before, changes, key) if key else before
     if present:
-        target[name] = _arranged(present, order, there if isinstance(there, list) else [], key)
+        target[name] = _arranged(present, order, before, key)
     return name
+
+
+def _moved_up(before: list[Any], changes: list[Any], key: str) -> list[Any]:
+    """The order before, as Kubernetes sees it afterwards: what is new stands in the places of what was deleted."""
+    gone = {_identity(item, key) for item in changes if item.get("$patch") == "delete"}
+    kept = [item for item in before if _identity(item, key) not in gone]
+    known = _ranks(kept, key)
+    fresh = [item for item in changes if "$patch" not in item and _identity(item, key) not in known]
+    return (kept + fresh)[: len(before)]
 
 
 def _check_order(changes: list[Any], order: list[Any], key: str, name: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from api.core import EndpointAddress, Endpoints, EndpointSubset
 from api.errors import FieldError, invalid, required
-from api.formats import dns_label, ip
+from api.formats import dns_label, dns_subdomain, ip
 
 
 def outside_address_errors(address: str, path: str, *, loopback: bool = False) -> Iterator[FieldError]:
@@ -36,10 +36,14 @@ def _subset_errors(subset: EndpointSubset, path: str) -> Iterator[FieldError]:
     for index, port in enumerate(subset.ports):
         if len(subset.ports) > 1 and not port.name:
             yield required(f"{path}.ports[{index}].name")
+        elif port.name and (wrong := dns_label(port.name)):
+            yield invalid(f"{path}.ports[{index}].name", port.name, wrong)
 
 
 def _address_errors(address: EndpointAddress, path: str) -> Iterator[FieldError]:
     if address.hostname and (wrong := dns_label(address.hostname)):
         yield invalid(f"{path}.hostname", address.hostname, wrong)
+    if address.node_name and (wrong := dns_subdomain(address.node_name)):
+        yield invalid(f"{path}.nodeName", address.node_name, wrong)
     # Kubernetes refuses loopback: its masters are machines. A cluster on one machine may have its own there.
     yield from outside_address_errors(address.ip, f"{path}.ip", loopback=True)

@@ -8,7 +8,14 @@ from api.errors import FieldError, duplicate, invalid
 
 
 def node_errors(node: Node) -> list[FieldError]:
-    return [*_taint_errors(node), *_range_errors(node)]
+    return [*_taint_errors(node), *_range_errors(node), *_amount_errors(node)]
+
+
+def _amount_errors(node: Node) -> Iterator[FieldError]:
+    for field, amounts in (("capacity", node.status.capacity), ("allocatable", node.status.allocatable)):
+        for name, amount in amounts.items():
+            if amount.value < 0:
+                yield invalid(f"status.{field}.{name}", amount, "must be greater than or equal to 0")
 
 
 def _taint_errors(node: Node) -> Iterator[FieldError]:

@@ -258,6 +258,8 @@ def pod_update_errors(new: Pod, old: Pod) -> list[FieldError]:
         for key in ("activeDeadlineSeconds", "tolerations", "schedulingGates"):
             spec.pop(key, None)
         _drop_images(spec, other)
+    if (old.spec.termination_grace_period_seconds or 0) < 0 and new.spec.termination_grace_period_seconds == 1:
+        before["terminationGracePeriodSeconds"] = 1
     added = all(toleration in new.spec.tolerations for toleration in old.spec.tolerations)
     removed = all(gate in old.spec.scheduling_gates for gate in new.spec.scheduling_gates)
     errors = _deadline_errors(new.spec.active_deadline_seconds, old.spec.active_deadline_seconds)

@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from api.core import Container, EnvFromSource, NodeSelectorTerm, PodSpec, Toleration, Volume
+from api.core import Container, EnvFromSource, PodSpec, Toleration, Volume
 from api.core.container import EnvVarSource
-from api.core.security import SeccompProfile
-from api.core.volume import DownwardAPIVolumeFile, ObjectFieldSelector, ResourceFieldSelector
-from api.errors import FieldError, forbidden, invalid, not_supported, required
-from api.formats import dns_subdomain, env_name, ip, qualified_name
+from api.core.security import SeccompProfile, Sysctl
+from api.core.volume import DownwardAPIVolumeFile, ObjectFieldSelector, ResourceFieldSelector, VolumeProjection
+from api.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
+from api.formats import config_key, dns_subdomain, env_name, ip, qualified_name
 from api.scalars import Quantity
+from api.validation.affinity import affinity_errors
 
 _IN_ENV: Final = (
     "metadata.name",
@@ -31,13 +32,19 @@ _KNOWN: Final = frozenset((*_IN_ENV, *_IN_FILES, "spec.restartPolicy", "spec.sch
 _SUBSCRIPT: Final = re.compile(r"(metadata\.(?:annotations|labels))\['([^']*)'\]")
 _AMOUNTS: Final = ("cpu", "ephemeral-storage", "memory")
 _HUGE_PAGES: Final = "hugepages-"
+_DIVISORS: Final = {"cpu": ("1m", "1")}
+_SYSCTL_MAX: Final = 253
+_ID_MAX: Final = 2**31 - 1
+_SYSCTL_PART: Final = "[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_SYSCTL_SHOWN: Final = rf"^({_SYSCTL_PART}[\./])*{_SYSCTL_PART}$"
+_SYSCTL: Final = re.compile(_SYSCTL_SHOWN)
 
 
 def detail_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
     for index, toleration in enumerate(spec.tolerations):
         yield from _toleration_errors(toleration, f"{path}.tolerations[{index}]")
-    if spec.affinity is not None and spec.affinity.node_affinity is not None:
-        yield from _node_affinity_errors(spec, f"{path}.affinity.nodeAffinity")
+    if spec.affinity is not None:
+        yield from affinity_errors(spec.affinity, f"{path}.affinity")
     if spec.dns_config is not None or spec.dns_policy == "None":
         yield from _dns_errors(spec, path)
     for index, alias in enumerate(spec.host_aliases):
@@ -47,6 +54,11 @@ def detail_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
     yield from _name_errors(spec, path)
     if spec.security_context is not None:
         yield from _seccomp_errors(spec.security_context.seccomp_profile, f"{path}.securityContext.seccompProfile")
+        yield from _sysctl_errors(spec.security_context.sysctls, f"{path}.securityContext.sysctls")
+        for index, number in enumerate(spec.security_context.supplemental_groups):
+            if not 0 <= number <= _ID_MAX:
+                at = f"{path}.securityContext.supplementalGroups[{index}]"
+                yield invalid(at, number, f"must be between 0 and {_ID_MAX}, inclusive")
     for group, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
         for index, container in enumerate(containers):
             if container.security_context is not None:
@@ -71,6 +83,17 @@ def _seccomp_errors(profile: SeccompProfile | None, path: str) -> Iterator[Field
     elif profile.type != "Localhost" and profile.localhost_profile is not None:
         why = "can only be set when seccomp type is Localhost"
         yield invalid(f"{path}.localhostProfile", profile.localhost_profile, why)
+
+
+def _sysctl_errors(sysctls: list[Sysctl], path: str) -> Iterator[FieldError]:
+    seen: set[str] = set()
+    for index, one in enumerate(sysctls):
+        if one.name in seen:
+            yield duplicate(f"{path}[{index}].name", one.name)
+        elif len(one.name) > _SYSCTL_MAX or (one.name and not _SYSCTL.fullmatch(one.name)):
+            why = f"must have at most {_SYSCTL_MAX} characters and match regex {_SYSCTL_SHOWN}"
+            yield invalid(f"{path}[{index}].name", one.name, why)
+        seen.add(one.name)
 
 
 def _name_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
@@ -108,33 +131,6 @@ def _toleration_errors(toleration: Toleration, path: str) -> Iterator[FieldError
         yield invalid(f"{path}.operator", operator, "value must be empty when `operator` is 'Exists'")
 
 
-def _node_affinity_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
-    affinity = spec.affinity.node_affinity if spec.affinity is not None else None
-    if affinity is None:
-        return
-    must = affinity.required_during_scheduling_ignored_during_execution
-    for index, term in enumerate(must.node_selector_terms if must is not None else ()):
-        at = f"{path}.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[{index}]"
-        yield from _term_errors(term, at)
-    for index, wish in enumerate(affinity.preferred_during_scheduling_ignored_during_execution):
-        if wish.preference is not None:
-            at = f"{path}.preferredDuringSchedulingIgnoredDuringExecution[{index}].preference"
-            yield from _term_errors(wish.preference, at)
-
-
-def _term_errors(term: NodeSelectorTerm, path: str) -> Iterator[FieldError]:
-    for index, one in enumerate(term.match_expressions):
-        at = f"{path}.matchExpressions[{index}]"
-        if wrong := qualified_name(one.key):
-            yield invalid(f"{at}.key", one.key, wrong)
-        if one.operator in ("In", "NotIn") and not one.values:
-            yield required(f"{at}.values", "must be specified when `operator` is 'In' or 'NotIn'")
-        elif one.operator in ("Exists", "DoesNotExist") and one.values:
-            yield forbidden(f"{at}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
-        elif one.operator in ("Gt", "Lt") and len(one.values) != 1:
-            yield required(f"{at}.values", "must be specified single value when `operator` is 'Lt' or 'Gt'")
-
-
 def _dns_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
     config = spec.dns_config
     if config is None:
@@ -156,6 +152,20 @@ def env_source_errors(source: EnvVarSource, path: str) -> Iterator[FieldError]:
         yield from _field_errors(source.field_ref, f"{path}.fieldRef.fieldPath", _IN_ENV)
     if source.resource_field_ref is not None:
         yield from _resource_field_errors(source.resource_field_ref, f"{path}.resourceFieldRef", in_volume=False)
+    for name, key in (("configMapKeyRef", source.config_map_key_ref), ("secretKeyRef", source.secret_key_ref)):
+        if key is None:
+            continue
+        yield from _reference_errors(key.name, f"{path}.{name}.name")
+        if key.key and (wrong := config_key(key.key)):
+            yield invalid(f"{path}.{name}.key", key.key, wrong)
+
+
+def _reference_errors(name: str, path: str) -> Iterator[FieldError]:
+    """A config map or secret must be named, by a name that one can have."""
+    if not name:
+        yield required(path)
+    elif wrong := dns_subdomain(name):
+        yield invalid(path, name, wrong)
 
 
 def _field_errors(reference: ObjectFieldSelector, path: str, supported: tuple[str, ...]) -> Iterator[FieldError]:
@@ -180,6 +190,11 @@ def _resource_field_errors(reference: ResourceFieldSelector, path: str, *, in_vo
     if group not in ("limits", "requests") or not (name in _AMOUNTS or name.startswith(_HUGE_PAGES)):
         amounts = [f"{group}.{name}" for group in ("limits", "requests") for name in _AMOUNTS]
         yield not_supported(f"{path}.resource", reference.resource, amounts)
+        return
+    divisor, units = reference.divisor, _DIVISORS.get(name)
+    if divisor is not None and divisor.value and units is not None and str(divisor) not in units:
+        why = f"only divisor's values {' and '.join(units)} are supported with the cpu resource"
+        yield invalid(f"{path}.divisor", reference.resource, why)
 
 
 def env_from_errors(source: EnvFromSource, path: str) -> Iterator[FieldError]:
@@ -193,6 +208,9 @@ def env_from_errors(source: EnvFromSource, path: str) -> Iterator[FieldError]:
 def env_prefix_errors(source: EnvFromSource, path: str) -> Iterator[FieldError]:
     if source.prefix and (wrong := env_name(source.prefix)):
         yield invalid(f"{path}.prefix", source.prefix, wrong)
+    for name, part in (("configMapRef", source.config_map_ref), ("secretRef", source.secret_ref)):
+        if part is not None:
+            yield from _reference_errors(part.name, f"{path}.{name}.name")
 
 
 def source_errors(volume: Volume, path: str) -> Iterator[FieldError]:
@@ -205,6 +223,18 @@ def source_errors(volume: Volume, path: str) -> Iterator[FieldError]:
         yield invalid(f"{path}.nfs.path", volume.nfs.path, "must be an absolute path")
     if volume.downward_api is not None:
         for one in volume.downward_api.items:
+            yield from _file_errors(one, f"{path}.downwardAPI")
+    if volume.projected is not None:
+        for index, source in enumerate(volume.projected.sources):
+            yield from _projection_errors(source, f"{path}.projected.sources[{index}]")
+
+
+def _projection_errors(source: VolumeProjection, path: str) -> Iterator[FieldError]:
+    for name, part in (("secret", source.secret), ("configMap", source.config_map)):
+        if part is not None and not part.name:
+            yield required(f"{path}.{name}.name")
+    if source.downward_api is not None:
+        for one in source.downward_api.items:
             yield from _file_errors(one, f"{path}.downwardAPI")
 
 

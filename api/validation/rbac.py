@@ -1,7 +1,8 @@
 """Roles and bindings. Messages are those of Kubernetes' pkg/apis/rbac/validation."""
 
 from api.codec import encode
-from api.errors import FieldError, forbidden, not_supported, required
+from api.errors import FieldError, forbidden, invalid, not_supported, required
+from api.formats import dns_subdomain, path_segment
 from api.rbac import GROUP, ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject
 
 
@@ -60,8 +61,11 @@ def binding_update_errors(
 
 
 def _role_ref_errors(binding: RoleBinding | ClusterRoleBinding) -> list[FieldError]:
-    group = binding.role_ref.api_group
-    return [] if group == GROUP else [not_supported("roleRef.apiGroup", group, [GROUP])]
+    reference = binding.role_ref
+    found = [] if reference.api_group == GROUP else [not_supported("roleRef.apiGroup", reference.api_group, [GROUP])]
+    if reference.name and (wrong := path_segment(reference.name)):
+        found.append(invalid("roleRef.name", reference.name, wrong))
+    return found
 
 
 def _subjects_errors(subjects: list[Subject], *, namespaced: bool) -> list[FieldError]:
@@ -69,6 +73,8 @@ def _subjects_errors(subjects: list[Subject], *, namespaced: bool) -> list[Field
     for index, subject in enumerate(subjects):
         path = f"subjects[{index}]"
         if subject.kind == "ServiceAccount":
+            if subject.name and (wrong := dns_subdomain(subject.name)):
+                found.append(invalid(f"{path}.name", subject.name, wrong))
             if subject.api_group:
                 found.append(not_supported(f"{path}.apiGroup", subject.api_group, [""]))
             if not subject.namespace and not namespaced:

@@ -12,8 +12,9 @@ from api.core.storage import (
     PersistentVolumeSpec,
 )
 from api.errors import FieldError, forbidden, invalid, not_supported, required
-from api.formats import qualified_name
+from api.formats import dns_subdomain, qualified_name
 from api.storage import StorageClass
+from api.validation.affinity import node_selector_errors
 from api.validation.selectors import selector_errors
 
 _SOURCES = {"host_path": "hostPath", "nfs": "nfs", "local": "local"}
@@ -28,7 +29,17 @@ def volume_errors(volume: PersistentVolume) -> list[FieldError]:
     errors = [*_mode_errors(spec.access_modes), *_capacity_errors(spec), *_source_errors(spec)]
     if spec.persistent_volume_reclaim_policy == "Recycle" and spec.host_path is None and spec.nfs is None:
         errors.append(forbidden("spec.persistentVolumeReclaimPolicy", "may only be 'Recycle' for hostPath and nfs"))
+    errors += _class_name_errors(spec.storage_class_name)
+    if spec.node_affinity is not None:
+        if spec.node_affinity.required is None:
+            errors.append(required("spec.nodeAffinity.required", "must specify required node constraints"))
+        errors += node_selector_errors(spec.node_affinity.required, "spec.nodeAffinity.required")
     return errors
+
+
+def _class_name_errors(name: str | None) -> Iterator[FieldError]:
+    if name and (wrong := dns_subdomain(name)):
+        yield invalid("spec.storageClassName", name, wrong)
 
 
 def _mode_errors(modes: Iterable[str]) -> Iterator[FieldError]:
@@ -81,7 +92,7 @@ def claim_errors(claim: PersistentVolumeClaim) -> list[FieldError]:
         errors.append(required("spec.resources[storage]"))
     elif amount is not None and amount.value <= 0:
         errors.append(invalid("spec.resources[storage]", amount, "must be greater than zero"))
-    return errors
+    return [*errors, *_class_name_errors(spec.storage_class_name)]
 
 
 def claim_update_errors(new: PersistentVolumeClaim, old: PersistentVolumeClaim) -> list[FieldError]:
@@ -114,4 +125,10 @@ def _requested(spec: PersistentVolumeClaimSpec) -> Any:
 
 def storage_class_errors(item: StorageClass) -> list[FieldError]:
     wrong = qualified_name(item.provisioner.lower()) if item.provisioner else ""
-    return [invalid("provisioner", item.provisioner, wrong)] if wrong else []
+    errors = [invalid("provisioner", item.provisioner, wrong)] if wrong else []
+    for index, term in enumerate(item.allowed_topologies):
+        for number, one in enumerate(term.match_label_expressions):
+            if one.key and (wrong := qualified_name(one.key)):
+                path = f"allowedTopologies[{index}].matchLabelExpressions[{number}].key"
+                errors.append(invalid(path, one.key, wrong))
+    return errors

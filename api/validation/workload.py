@@ -13,6 +13,7 @@ from api.core import PodTemplate, PodTemplateSpec, ReplicationController
 from api.errors import FieldError, forbidden, invalid, not_supported, required
 from api.meta import LabelSelector
 from api.selectors import OPERATORS, Selector, from_label_selector, from_map
+from api.struct import wire_name
 from api.validation.declared import declared_metadata_errors
 from api.validation.pod import pod_spec_errors
 from api.validation.selectors import selector_errors
@@ -61,6 +62,11 @@ def deployment_errors(deployment: Deployment) -> list[FieldError]:
 def set_errors(item: StatefulSet | DaemonSet) -> list[FieldError]:
     kind = type(item).__name__
     errors = _selector_errors(item.spec.selector, kind.lower())
+    if isinstance(item, DaemonSet) and item.spec.update_strategy is not None:
+        rolling = item.spec.update_strategy.rolling_update
+        for name in ("max_unavailable", "max_surge") if rolling is not None else ():
+            path = f"spec.updateStrategy.rollingUpdate.{wire_name(name)}"
+            errors += share_errors(getattr(rolling, name), path)
     return errors + _template_errors(item.spec.template, _chosen(item.spec.selector), kind)
 
 

@@ -29,7 +29,17 @@ def _maps(before: Map, wanted: Map, there: Map, kind: type[Struct] | None, *, st
         found = _value(before.get(key), value, there.get(key, _NOTHING), fields.get(key), strategic=strategic)
         if found is not _NOTHING:
             patch[key] = found
+            if strategic and isinstance(value, list) and isinstance(there.get(key), list):
+                patch |= _order(key, value, fields.get(key))
     return patch
+
+
+def _order(name: str, wanted: list[Any], field: FieldSchema | None) -> Map:
+    """What is new would else go to the front of a list that is merged."""
+    if field is None or not (field.spec.merge_key or field.spec.merge):
+        return {}
+    key = field.spec.merge_key
+    return {f"$setElementOrder/{name}": [{key: item.get(key)} for item in wanted] if key else wanted}
 
 
 def _value(before: Any, wanted: Any, there: Any, field: FieldSchema | None, *, strategic: bool) -> Any:

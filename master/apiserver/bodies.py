@@ -10,7 +10,7 @@ import msgspec
 
 from api import protobuf
 from api.codec import decode, encode
-from api.errors import BadRequest, TooLarge, UnsupportedMediaType, invalid, invalid_object
+from api.errors import BadRequest, Invalid, TooLarge, UnsupportedMediaType, invalid, invalid_object
 from api.resources import find_kind
 from api.strict import duplicate_keys, knows_all_fields, unknown_fields
 from api.struct import Struct
@@ -117,13 +117,13 @@ def fits(item: Any, expected: Expected) -> bool:
 
 
 def from_plain(plain: Any, expected: Expected, kind: type[T], *, validation: str) -> tuple[T, list[str]]:
-    """As ``typed``, for what a patch made."""
+    """As ``typed``, for what a patch made: what does not fit is the patch's fault, and Invalid."""
     data = encode(plain)
     check_parts(data)
     try:
         item = decode(data, kind)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise _misfit(error, data, expected, expected.kind) from error
+        raise _wrong_patch(data, _misfit(error, data, expected, expected.kind)) from error
     if not fits(item, expected):
         _check_kept(data, expected)
     return item, _judge(_unknown(data, kind), validation) if validation != "Ignore" else []
@@ -134,8 +134,11 @@ def _check_kept(data: bytes, expected: Expected) -> None:
     try:
         _type_of(data, expected)
     except BadRequest as error:
-        told = invalid("patch", data.decode(errors="replace"), error.message)
-        raise invalid_object("", "", "", [told]) from error
+        raise _wrong_patch(data, error) from error
+
+
+def _wrong_patch(data: bytes, error: BadRequest) -> Invalid:
+    return invalid_object("", "", "", [invalid("patch", data.decode(errors="replace"), error.message)])
 
 
 def _strictly(data: bytes, kind: type[Struct], validation: str) -> list[str]:

@@ -17,6 +17,7 @@ from master.controllers.informers import BY_NAMESPACE, BY_OWNER, Informers
 from master.controllers.loop import Key, Loop
 from master.controllers.ownership import controller_of, reference
 from master.controllers.rollout import (
+    current_of,
     is_current,
     next_sizes,
     revision,
@@ -58,7 +59,7 @@ class DeploymentController:
         if deployment.spec.template is None or deployment.spec.selector is None:
             return ""
         sets = self._claim(deployment)
-        new = next((item for item in sets if is_current(item, deployment)), None)
+        new = current_of(sets, deployment)
         old = [item for item in sets if item is not new]
         if is_rescaled(deployment, sets) or deployment.spec.paused:
             said = self._resize(deployment, shares(deployment, new, old), [*old, new] if new is not None else old)

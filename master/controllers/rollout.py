@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import msgspec
 
 from api.apps import Deployment, ReplicaSet, RollingUpdateDeployment
-from api.codec import encode
+from api.codec import decode, encode
 from api.core import PodTemplateSpec
+from api.defaulting import complete_for_pods
 from api.rollouts import HASH_LABEL, REVISION
 
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
@@ -60,6 +61,23 @@ def is_current(replica_set: ReplicaSet, deployment: Deployment) -> bool:
     """Whether a replica set makes the pods that the deployment wants now."""
     wanted, made = deployment.spec.template, replica_set.spec.template
     return wanted is not None and made is not None and bare_template(made) == bare_template(wanted)
+
+
+def current_of(sets: Sequence[ReplicaSet], deployment: Deployment) -> ReplicaSet | None:
+    """The replica set of the present template; or else one whose pods are the same, as of a template from a time in
+    which more was filled in."""
+    exact = next((item for item in sets if is_current(item, deployment)), None)
+    if exact is not None or deployment.spec.template is None:
+        return exact
+    wanted = _as_of_pods(deployment.spec.template)
+    made = ((item, item.spec.template) for item in sets)
+    return next((item for item, template in made if template is not None and _as_of_pods(template) == wanted), None)
+
+
+def _as_of_pods(template: PodTemplateSpec) -> PodTemplateSpec:
+    completed = decode(encode(bare_template(template)), PodTemplateSpec)
+    complete_for_pods(completed.spec)
+    return completed
 
 
 def revision(replica_set: ReplicaSet) -> int:

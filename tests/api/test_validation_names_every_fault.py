@@ -59,6 +59,9 @@ def test_good_objects_have_no_faults() -> None:
     assert faults(Node, {}) == []
 
 
+MUST = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
+
+
 @pytest.mark.parametrize(
     ("document", "said"),
     [
@@ -91,9 +94,73 @@ def test_good_objects_have_no_faults() -> None:
                 '"IfNotPresent", "Never"',
             ],
         ),
+        # Less than none counts as one second, and is taken.
+        (pod(terminationGracePeriodSeconds=-1), []),
         (
-            pod(terminationGracePeriodSeconds=-1),
-            ["spec.terminationGracePeriodSeconds: Invalid value: -1: must be greater than or equal to 0"],
+            pod(securityContext={"sysctls": [{"name": "a.b"}, {"name": "a.b"}, {"name": "A"}]}),
+            [
+                'spec.securityContext.sysctls[1].name: Duplicate value: "a.b"',
+                'spec.securityContext.sysctls[2].name: Invalid value: "A": must have at most 253 characters and match '
+                r"regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$",
+            ],
+        ),
+        (
+            pod(securityContext={"supplementalGroups": [1, -1]}),
+            [
+                "spec.securityContext.supplementalGroups[1]: Invalid value: -1: must be between 0 and 2147483647, "
+                "inclusive"
+            ],
+        ),
+        (
+            pod(container(envFrom=[{"configMapRef": {}}, {"secretRef": {"name": "a"}}])),
+            ["spec.containers[0].envFrom[0].configMapRef.name: Required value"],
+        ),
+        (
+            pod(container(env=[{"name": "A", "valueFrom": {"secretKeyRef": {"key": "k"}}}])),
+            ["spec.containers[0].env[0].valueFrom.secretKeyRef.name: Required value"],
+        ),
+        (
+            pod(
+                affinity={
+                    "nodeAffinity": {
+                        "requiredDuringSchedulingIgnoredDuringExecution": {
+                            "nodeSelectorTerms": [
+                                {"matchFields": [{"key": "metadata.uid", "operator": "In", "values": ["a"]}]},
+                                {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["a", "b"]}]},
+                                {"matchFields": [{"key": "metadata.name", "operator": "Gt", "values": ["1"]}]},
+                            ]
+                        }
+                    }
+                }
+            ),
+            [
+                f'{MUST}[0].matchFields[0].key: Invalid value: "metadata.uid": not a valid field selector key',
+                f"{MUST}[1].matchFields[0].values: Required value: must be only one value when `operator` is 'In' or "
+                "'NotIn' for node field selector",
+                f'{MUST}[2].matchFields[0].operator: Unsupported value: "Gt": supported values: "In", "NotIn"',
+            ],
+        ),
+        (
+            pod(
+                affinity={
+                    "podAffinity": {
+                        "requiredDuringSchedulingIgnoredDuringExecution": [
+                            {
+                                "topologyKey": "zone",
+                                "labelSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]},
+                            }
+                        ]
+                    }
+                }
+            ),
+            [
+                "spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector."
+                "matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'",
+            ],
+        ),
+        (
+            pod(volumes=[{"name": "v", "projected": {"sources": [{"secret": {}}]}}]),
+            ["spec.volumes[0].projected.sources[0].secret.name: Required value"],
         ),
         (
             pod(container(ports=[{"containerPort": 70000}])),

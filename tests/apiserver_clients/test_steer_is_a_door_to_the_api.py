@@ -51,7 +51,7 @@ def test_objects_are_made_read_and_removed_through_it(port: int, namespace: str)
     assert ask(port, "GET", f"{path}/c", Accept="application/yaml")[1].startswith(b"apiVersion: v1\n")
     assert ask(port, "DELETE", f"{path}/c")[0] == 200
     assert ask(port, "GET", f"{path}/c")[0] == 404
-    assert ask(port, "HEAD", path) == (200, b"")
+    assert (ask(port, "HEAD", "/healthz"), ask(port, "HEAD", path)) == ((200, b""), (405, b""))
 
 
 def test_a_watch_comes_as_it_happens_and_may_be_left(

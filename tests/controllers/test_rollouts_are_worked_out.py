@@ -7,12 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.apps import Deployment, DeploymentSpec, DeploymentStrategy, ReplicaSet, ReplicaSetSpec, RollingUpdateDeployment
-from api.core import Container, PodSpec, PodTemplateSpec
+from api.core import Container, PodSpec, PodTemplateSpec, ResourceRequirements
 from api.meta import ObjectMeta
 from api.rollouts import HASH_LABEL
+from api.scalars import Quantity
 from master.controllers.rollout import (
     Bounds,
     bounds,
+    current_of,
     is_current,
     next_sizes,
     size,
@@ -120,3 +122,23 @@ def test_a_template_is_known_again_in_spite_of_its_hash() -> None:
     assert is_current(made, Deployment(spec=DeploymentSpec(template=template)))
     other = PodTemplateSpec(metadata=template.metadata, spec=PodSpec(containers=[Container(name="a", image="a:2")]))
     assert not is_current(made, Deployment(spec=DeploymentSpec(template=other)))
+
+
+def _made_of(name: str, template: PodTemplateSpec) -> ReplicaSet:
+    return ReplicaSet(metadata=ObjectMeta(name=name), spec=ReplicaSetSpec(template=template))
+
+
+def test_a_template_in_which_more_was_filled_in_rolls_nothing() -> None:
+    """As one that was stored when requests and enableServiceLinks were filled into templates too."""
+    limits = {"cpu": Quantity("1")}
+
+    def template(*, filled: bool, image: str = "web:1") -> PodTemplateSpec:
+        resources = ResourceRequirements(limits=limits, requests=limits if filled else {})
+        containers = [Container(name="c", image=image, resources=resources)]
+        return PodTemplateSpec(spec=PodSpec(containers=containers, enable_service_links=True if filled else None))
+
+    wanted = Deployment(spec=DeploymentSpec(template=template(filled=False)))
+    before, exact = _made_of("before", template(filled=True)), _made_of("exact", template(filled=False))
+    assert current_of([before], wanted) is before
+    assert current_of([before, exact], wanted) is exact
+    assert current_of([_made_of("other", template(filled=True, image="web:2"))], wanted) is None

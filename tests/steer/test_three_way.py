@@ -34,6 +34,14 @@ def test_what_others_have_set_stays_and_what_was_taken_out_goes() -> None:
     ]
 
 
+def test_what_is_new_stands_where_it_was_put() -> None:
+    before = pod([{"name": "a", "image": "a:1", "env": [{"name": "A", "value": "1"}]}])
+    wanted = copy.deepcopy(before)
+    wanted["spec"]["containers"][0]["env"].append({"name": "B", "value": "2"})
+    wanted["spec"]["containers"].append({"name": "b", "image": "b:1"})
+    assert applied(before, wanted, copy.deepcopy(before))["spec"] == wanted["spec"]
+
+
 def test_nothing_is_patched_where_all_is_as_wanted() -> None:
     wanted = pod([{"name": "a", "image": "a:1"}], app="web")
     there = copy.deepcopy(wanted)

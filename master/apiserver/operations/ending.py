@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 
 from api.core import Namespace
+from api.grace import seconds
 from api.meta import Object
 from api.scalars import now
 from master.apiserver.cache import Item
 
 _ENDED = ("Succeeded", "Failed")
-_GRACE_S = 30
 
 
 class _Metadata(msgspec.Struct, rename="camel"):
@@ -92,7 +92,4 @@ def _grace(item: Any, asked: int | None) -> int:
     """Seconds that an object may take to end: none for all but pods that run on a node."""
     if item.kind != "Pod" or not item.spec.node_name or item.status.phase in _ENDED:
         return 0
-    own: int | None = item.spec.termination_grace_period_seconds
-    wanted = asked if asked is not None else _GRACE_S if own is None else own
-    # Less than nothing: as fast as an end with a signal can be.
-    return wanted if wanted >= 0 else 1
+    return seconds(asked if asked is not None else item.spec.termination_grace_period_seconds)
