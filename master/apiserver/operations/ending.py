@@ -56,17 +56,23 @@ def ending_of(item: Item) -> Ending:
 def is_released(item: Object | Ending) -> bool:
     """Whether an object that is being deleted may go: its time is over and no finalizer is left."""
     metadata = item.metadata
-    if metadata.deletion_timestamp is None or metadata.finalizers or metadata.deletion_grace_period_seconds:
-        return False
-    return not getattr(getattr(item, "spec", None), "finalizers", None)
+    return metadata.deletion_timestamp is not None and not metadata.deletion_grace_period_seconds and not _is_held(item)
+
+
+def _is_held(item: Object | Ending) -> bool:
+    """By a finalizer, of its own or of a namespace's spec."""
+    return bool(item.metadata.finalizers or getattr(getattr(item, "spec", None), "finalizers", None))
 
 
 def marked(item: Object | Ending, grace_s: int | None) -> bool | None:
-    """Marks an object for deletion in place. None: it may go now. True: it was changed. False: nothing is to do."""
+    """Marks in place an object that is to be deleted and has to wait. None: it may go now. True: it was changed. False:
+    nothing is to do."""
     metadata = item.metadata
     grace = _grace(item, grace_s)
     if metadata.deletion_timestamp is not None:
         return _hastened(item, grace if grace_s is not None else None)
+    if not grace and not _is_held(item):
+        return None  # and nobody will see a mark
     metadata.deletion_timestamp = now() + timedelta(seconds=grace)
     if item.kind != "Namespace":
         metadata.deletion_grace_period_seconds = grace
@@ -74,7 +80,7 @@ def marked(item: Object | Ending, grace_s: int | None) -> bool | None:
         metadata.generation += 1
     if isinstance(item, Namespace):
         item.status.phase = "Terminating"
-    return None if is_released(item) else True
+    return True
 
 
 def _hastened(item: Object | Ending, grace: int | None) -> bool | None:
