@@ -5,8 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from cli.files import write_atomically
 from cli.processes import Identity
+from client.files import write_atomically
 
 FILE_NAME = "status.json"
 
@@ -30,7 +30,9 @@ class Board:
     entries: tuple[Entry, ...] = ()
 
     def write(self, run_dir: Path) -> None:
-        write_atomically(run_dir / FILE_NAME, msgspec.json.encode(self).decode())
+        """Raises OSError."""
+        run_dir.mkdir(parents=True, exist_ok=True)
+        write_atomically(run_dir / FILE_NAME, msgspec.json.encode(self), durable=False)
 
     @property
     def processes(self) -> tuple[Identity, ...]:

@@ -108,7 +108,7 @@ def _master(settings: Settings, namespace: argparse.Namespace) -> pki.Pki:
             cluster=settings.name,
             others=settings.api_servers,
         )
-    except (pki.PkiError, TimeoutError, ValueError, OSError) as error:
+    except (pki.PkiError, TimeoutError, ValueError) as error:
         raise CommandError(str(error)) from error
 
 
@@ -123,7 +123,7 @@ def _issue(settings: Settings, namespace: argparse.Namespace, out: Path) -> pki.
     try:
         wanted = _wanted(namespace)
         return pki.issue(authority, out, wanted, server=server, cluster=settings.name, others=tuple(others))
-    except (pki.PkiError, TimeoutError, ValueError, OSError) as error:
+    except (pki.PkiError, TimeoutError, ValueError) as error:
         raise CommandError(str(error)) from error
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import yaml
 
 from api.pools import Pool
-from cli.files import write_atomically
 from cli.flags import read_flags
 from cli.settings import Values, build, read_environment, read_file, settings_of, to_yaml
+from client.files import write_atomically
 
 ENV_PREFIX = "STEERSMAN_CLUSTER_"
 FILE_NAME = "cluster.yaml"
@@ -277,4 +277,5 @@ def save(settings: Settings) -> None:
     """Write all settings to the cluster's file, atomically."""
     content = {one.key: to_yaml(getattr(settings, one.name)) for one in settings_of(Settings)}
     note = "# The settings of this cluster. Written by `steersman up`; flags of `up` change it.\n"
-    write_atomically(settings.file, note + yaml.safe_dump(content, sort_keys=False))
+    settings.config.mkdir(parents=True, exist_ok=True)
+    write_atomically(settings.file, (note + yaml.safe_dump(content, sort_keys=False)).encode())

@@ -43,7 +43,7 @@ class Component:
         return f"STEERSMAN_{self.name.upper()}_"
 
 
-# In the order they are started; they are stopped in reverse, so that the API is there until the last has said goodbye.
+# In the order they are started; the first is stopped last, so that the API is there until the others have said goodbye.
 COMPONENTS = (
     Component("apiserver", "master.apiserver", "serves the API and keeps the state"),
     Component("controllers", "master.controllers", "keeps replicas, endpoints, nodes and namespaces as wanted"),

@@ -13,7 +13,7 @@ import msgspec
 
 from cli.cluster import Settings
 from cli.errors import CommandError
-from cli.files import write_atomically
+from client.files import write_atomically
 
 MARKER = ".steersman"
 PRIVATE = 0o700
@@ -63,7 +63,7 @@ def claim(path: Path, cluster: str, *, mode: int, ours: frozenset[str] = frozens
     if not there:
         _make(path, mode)
     if not any(path.iterdir()):
-        write_atomically(path / MARKER, msgspec.json.encode(claimed).decode())
+        write_atomically(path / MARKER, msgspec.json.encode(claimed))
     return claimed
 
 

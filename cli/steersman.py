@@ -1,5 +1,7 @@
 """The `steersman` command: one list of what it can do; each is imported only when it is asked for."""
 
+import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -53,6 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `steersman status | head`
         sys.stderr.close()
         return 141
+    except OSError as error:  # the door of a command: what the host refuses is told in a line
+        print(_told(words[0], _refused_by_host(error)), file=sys.stderr)
+        return 1
 
 
 def _run(name: str, arguments: list[str]) -> int:
@@ -77,6 +82,15 @@ def _unknown(name: str) -> CommandError:
     error = CommandError(f"unknown command {name!r}", hint=f"did you mean {close[0]!r}?" if close else "see --help")
     error.exit_code = 2
     return error
+
+
+def _refused_by_host(error: OSError) -> CommandError:
+    hints = {errno.ENOSPC: "make room on that disk", errno.EROFS: "it is mounted read-only"}
+    if os.geteuid() != 0 and error.errno in (errno.EACCES, errno.EPERM):
+        hints[error.errno] = "use sudo"
+    reason = error.strerror or str(error)
+    message = f"{error.filename}: {reason}" if error.filename is not None else reason
+    return CommandError(message, hint=hints.get(error.errno or 0, ""))
 
 
 def _told(command: str, error: CommandError) -> str:

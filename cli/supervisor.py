@@ -64,7 +64,10 @@ def next_delay(previous_s: float, ran_s: float) -> float:
 def explain_exit(status: int) -> str:
     """A wait status in words."""
     code = os.waitstatus_to_exitcode(status)
-    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+    if code >= 0:
+        return f"exit code {code}"
+    # Most of the real-time signals have no name.
+    return f"killed by {signal.Signals(-code).name if -code in set(signal.Signals) else f'signal {-code}'}"
 
 
 class Supervisor:
@@ -175,7 +178,11 @@ class Supervisor:
         return False
 
     def _write(self) -> None:
-        Board(self._me, tuple(child.entry() for child in self._children)).write(self._run_dir)
+        """A full disk hides what runs; it must not end it."""
+        try:
+            Board(self._me, tuple(child.entry() for child in self._children)).write(self._run_dir)
+        except OSError as error:
+            log.warning("who runs was not written down error=%s", error)
 
     def _stop_all(self) -> None:
         """All at once, but the first last: it serves the others' goodbyes."""

@@ -5,11 +5,11 @@ master has the truth.
 """
 
 import logging
-import os
 from pathlib import Path
 
 import msgspec
 
+from client.files import write_atomically
 from clusterdns.records import ServiceNames
 
 log = logging.getLogger(__name__)
@@ -27,11 +27,6 @@ def load_names(path: Path) -> list[ServiceNames] | None:
 
 
 def save_names(path: Path, services: list[ServiceNames]) -> None:
-    """Write all names beside the file, then put them in its place; OSError when the disk will not."""
+    """OSError when the disk will not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.new")
-    with fresh.open("wb") as file:
-        file.write(msgspec.json.encode(services))
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write_atomically(path, msgspec.json.encode(services))

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
+from client.files import write_atomically
 from client.kubeconfig import EXTENSION
-from master.files import write_atomically
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

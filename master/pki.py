@@ -19,9 +19,10 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from client.files import write_atomically
 from master import certificates, kubeconfig
 from master.certificates import Pair, Subject
-from master.files import lock_directory, write_atomically
+from master.lock import lock_directory
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ def _opened(directory: Path) -> Iterator[None]:
     private.mkdir(mode=0o700, exist_ok=True)
     private.chmod(0o700)
     with lock_directory(private, timeout_s=_LOCK_TIMEOUT_S):
-        _drop_leftovers(directory.glob(".*.kubeconfig.tmp"))
+        _drop_leftovers(directory.glob(".*.kubeconfig*.tmp"))
         _drop_leftovers(private.glob(".*.tmp"))
         yield
 

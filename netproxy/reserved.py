@@ -10,6 +10,8 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
+from client.files import write_atomically
+
 log = logging.getLogger(__name__)
 
 SYSCTL = Path("/proc/sys/net/ipv4/ip_local_reserved_ports")
@@ -62,9 +64,7 @@ class ReservedPorts:
             return set()
 
     def _write_note(self, ports: Iterable[int]) -> None:
-        fresh = self._note.with_name(self._note.name + ".new")
-        fresh.write_text(form(ports) + "\n", encoding="ascii")
-        fresh.replace(self._note)
+        write_atomically(self._note, f"{form(ports)}\n".encode("ascii"), durable=False)
 
 
 def parse(text: str) -> set[int]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from client.files import write_atomically
 from netproxy.services import Desired, HealthCheck, PortName, ServicePort
 
 log = logging.getLogger(__name__)
@@ -77,9 +78,7 @@ class StateFile:
         if state == self._last:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._path.with_name(self._path.name + ".new")
-        fresh.write_bytes(msgspec.json.encode(state))
-        fresh.replace(self._path)
+        write_atomically(self._path, msgspec.json.encode(state), durable=False)
         self._last = state
 
 

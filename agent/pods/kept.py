@@ -18,6 +18,7 @@ from agent.volumes.mounting import MountError, mount_tmpfs
 from agent.volumes.preparing import claims_of, variables_from
 from api.codec import decode, encode
 from api.core import ConfigMap, Pod, Secret
+from client.files import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -102,8 +103,4 @@ def _only(found: Mapping[str, T], names: set[str]) -> dict[str, T]:
 def _write(path: Path, content: bytes) -> None:
     if path.is_file() and path.read_bytes() == content:
         return
-    temporary = path.with_suffix(".new")
-    temporary.unlink(missing_ok=True)
-    temporary.touch(mode=0o600)
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    write_atomically(path, content, mode=0o600, durable=False)

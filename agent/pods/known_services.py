@@ -13,6 +13,7 @@ import msgspec
 from api.codec import decode, encode
 from api.core import Service
 from client import Informer
+from client.files import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,6 @@ class KnownServices:
         self._changed = True
 
     def save(self) -> None:
-        """Whole or not at all: another name first."""
         if not self._informer.synced or not self._changed:
             return
         with self._lock:
@@ -54,10 +54,8 @@ class KnownServices:
             content = encode(sorted(self._informer.items(), key=lambda s: (s.metadata.namespace, s.metadata.name)))
             if content == self._saved:
                 return
-            temporary = self._path.with_suffix(".new")
             try:
-                temporary.write_bytes(content)
-                temporary.replace(self._path)
+                write_atomically(self._path, content, durable=False)
             except OSError as error:
                 self._changed = True
                 log.warning("services not stored path=%s error=%s", self._path, error)

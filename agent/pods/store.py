@@ -15,6 +15,7 @@ import msgspec
 from agent.pods.manifests import MIRROR, is_mirror
 from api.codec import decode, encode
 from api.core import Pod
+from client.files import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -57,14 +58,11 @@ class PodStore:
                     self._pods.setdefault(pod.metadata.uid, pod)
 
     def save(self, pod: Pod) -> None:
-        """Writes a pod that was accepted. Whole or not at all: another name first."""
+        """Writes a pod that was accepted. Raises OSError."""
         path = self.directory_of(pod.metadata.uid) / _FILE
         content = encode(pod)
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        temporary = path.with_suffix(".new")
-        temporary.touch(mode=0o600)
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        write_atomically(path, content, mode=0o600, durable=False)
 
     def take(self, old: Pod | None, new: Pod | None) -> None:
         """A change told by the informer."""

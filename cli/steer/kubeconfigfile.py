@@ -1,6 +1,5 @@
 """A kubeconfig as a document: read, changed and written whole."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import yaml
 
 from cli.steer.failures import Failure
 from cli.steer.output.documents import as_yaml
+from client.files import write_atomically
 
 Map = dict[str, Any]
 # The lists of a kubeconfig, and under which key each of their entries stands beside its name.
@@ -35,15 +35,13 @@ def read(path: Path, *, missing_ok: bool = False) -> Map:
 
 
 def write(path: Path, document: Map) -> None:
-    """Whole or not at all, and never readable for others."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Whole or not at all, and never readable for others. Raises Failure."""
     path = path.resolve()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(as_yaml(document))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, as_yaml(document).encode(), mode=0o600)
+    except OSError as error:
+        raise Failure(f"{path}: {error.strerror}") from error
 
 
 def names(document: Map, part: str) -> list[str]:

@@ -52,12 +52,12 @@ def start() -> Iterator[Start]:
 
 @pytest.fixture
 def until() -> Callable[[Callable[[], bool]], None]:
-    """Wait for a condition, at most ten seconds."""
+    """Wait for a condition, at most sixty seconds."""
 
     def wait(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not condition():
-            assert time.monotonic() < deadline, "waited ten seconds in vain"
+            assert time.monotonic() < deadline, "waited sixty seconds in vain"
             time.sleep(0.02)
 
     return wait

@@ -38,6 +38,21 @@ def test_a_killed_component_is_started_again(tmp_path: Path, start: Any, until: 
     assert supervisor.poll() is None
 
 
+def test_a_nameless_signal_and_a_full_disk_end_no_supervisor(tmp_path: Path, start: Any, until: Until) -> None:
+    supervisor = start("run_supervisor.py", tmp_path, 0, "one", "two")
+    until(lambda: len(lives(tmp_path, "one")) == 1 and len(lives(tmp_path, "two")) == 1)
+    (tmp_path / board.FILE_NAME).unlink()
+    (tmp_path / board.FILE_NAME).mkdir()  # nothing can take its name, as on a full disk
+    os.kill(lives(tmp_path, "one")[0], signal.SIGRTMIN + 5)
+    until(lambda: len(lives(tmp_path, "one")) == 2)
+    until(lambda: "who runs was not written down" in (tmp_path / "supervisor.log").read_text())
+    (tmp_path / board.FILE_NAME).rmdir()
+    os.kill(lives(tmp_path, "two")[0], signal.SIGKILL)
+    until(lambda: written_or_none(tmp_path) and written(tmp_path).entries[1].restarts == 1)
+    assert written(tmp_path).entries[0].last_exit == f"killed by signal {signal.SIGRTMIN + 5}"
+    assert supervisor.poll() is None
+
+
 def test_a_component_that_cannot_start_is_tried_less_and_less_often(tmp_path: Path, start: Any, until: Until) -> None:
     start("run_supervisor.py", tmp_path, 0, "one", "fails")
     until(lambda: written_or_none(tmp_path) and written(tmp_path).entries[1].restarts >= 4)

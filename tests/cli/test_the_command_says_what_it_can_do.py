@@ -1,7 +1,10 @@
 """Help, unknown commands, completion, and commands where there is no cluster."""
 
+import os
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from cli.processes import Identity
 from cli.steersman import VERBS
 from cli.supervisor import MAX_DELAY_S, next_delay
 from cli.table import age, render, size
+from tests.cli.conftest import ROOT, clean_environment
 
 
 def test_without_a_command_it_lists_them_all(steersman: Any) -> None:
@@ -46,6 +50,29 @@ def test_a_bad_saved_file_is_named(tmp_path: Path, steersman: Any) -> None:
     result = steersman("status", "--config-dir", tmp_path)
     assert result.returncode == 2
     assert f"{tmp_path}/cluster.yaml: unknown key 'bridgee'; did you mean 'bridge'?" in result.stderr
+
+
+def test_a_full_disk_is_told_without_a_traceback(tmp_path: Path, steersman: Any) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "steersman-test", str(tmp_path)], check=True)
+    try:
+        result = steersman("certificates", "master", "--root", tmp_path)
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+    assert result.returncode == 1
+    assert re.fullmatch(rf"steersman certificates: {tmp_path}/.*: No space left on device\n.*room.*\n", result.stderr)
+
+
+def test_settings_that_may_not_be_read_are_told_without_a_traceback(tmp_path: Path) -> None:
+    folder = tmp_path / "etc/steersman"
+    folder.mkdir(parents=True)
+    folder.chmod(0o700)
+    os.chown(folder, 65534, 65534)
+    # Root that may not pass over modes: a real other user does not reach a checkout and a Python below /root.
+    without = ("setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search")
+    command = (*without, sys.executable, "-m", "cli.steersman", "status", "--root", tmp_path)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=clean_environment())
+    said = f"steersman status: {folder}/cluster.yaml: Permission denied\n"
+    assert (result.returncode, result.stderr) == (1, said)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -130,7 +130,7 @@ def test_an_expired_ca_is_an_error(make_set: Make) -> None:
 
 def test_leftovers_of_a_killed_writer_are_removed(make_set: Make) -> None:
     directory = make_set().directory
-    leftovers = [directory / "pki" / ".ca.key.tmp", directory / ".admin.kubeconfig.tmp"]
+    leftovers = [directory / "pki" / ".ca.key.7.tmp", directory / ".admin.kubeconfig.7.tmp"]
     for path in leftovers:
         path.write_bytes(b"half")
     make_set()

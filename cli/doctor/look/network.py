@@ -18,7 +18,7 @@ _MAIN_TABLE = 254
 def forwarding(settings: Settings) -> Forwarding:
     """The switch of all, and those of the interfaces that packets of pods cross."""
     on = (_IPV4 / "ip_forward").read_text().strip() == "1"
-    crossed = {settings.bridge, *(device for device, _ in _gateways())}
+    crossed = {settings.bridge, *_gateways()}
     off = [name for name in sorted(crossed) if _of_interface(name, "forwarding") == "0"]
     return Forwarding(on, tuple(off) if on else ())
 
@@ -33,7 +33,7 @@ def reverse_path(_settings: Settings) -> ReversePath:
     names = [path.name for path in (_IPV4 / "conf").iterdir() if path.name not in ("all", "default", "lo")]
     values = {name: int(_of_interface(name, "rp_filter") or 0) for name in names}
     of_all = int(_of_interface("all", "rp_filter") or 0)
-    return ReversePath(of_all, values, frozenset(device for device, _ in _gateways()))
+    return ReversePath(of_all, values, frozenset(_gateways()))
 
 
 def _of_interface(name: str, switch: str) -> str | None:
@@ -41,12 +41,12 @@ def _of_interface(name: str, switch: str) -> str | None:
     return path.read_text().strip() if path.exists() else None
 
 
-def _gateways() -> Iterator[tuple[str, int]]:
-    """Device and flags of the routes that lead to a gateway outside: not ours, which lead to pods of other nodes."""
+def _gateways() -> Iterator[str]:
+    """Devices of the routes that lead to a gateway outside: not ours, which lead to pods of other nodes."""
     for line in _ROUTES.read_text().splitlines()[1:]:
         device, destination, _gateway, flags = line.split()[:4]
         if int(flags, 16) & _GATEWAY and destination == "00000000":
-            yield device, int(flags, 16)
+            yield device
 
 
 def routes(_settings: Settings) -> tuple[Route, ...]:
