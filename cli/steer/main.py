@@ -133,6 +133,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # steer get pods | head
         sys.stderr.close()
         return 141
+    except OSError as error:  # the door of a verb: what the host refuses (a full disk, no rights) is told in a line
+        print(f"error: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

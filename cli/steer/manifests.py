@@ -69,14 +69,18 @@ def _texts(name: str, *, recursive: bool) -> Iterator[tuple[str, str]]:
         if not found:
             raise Failure(f"error reading [{name}]: recognized file extensions are [{' '.join(_ENDINGS)}]", prefix="")
         for file in found:
-            yield str(file), file.read_text()
+            yield str(file), _read(file)
         return
+    yield name, _read(path)
+
+
+def _read(path: Path) -> str:
     try:
-        yield name, path.read_text()
+        return path.read_text()
     except FileNotFoundError as error:
-        raise Failure(f'the path "{name}" does not exist') from error
+        raise Failure(f'the path "{path}" does not exist') from error
     except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"error reading {name}: {error}") from error
+        raise Failure(f"error reading {path}: {error}") from error
 
 
 def _fetched(address: str) -> str:

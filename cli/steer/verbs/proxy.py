@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from cli.steer.failures import Failure
 from cli.steer.session import Session, with_session
 from client import Credentials
 
@@ -73,13 +74,17 @@ def command(session: Session, port: int, address: str, api_prefix: str, disable_
     """Run a proxy to the Kubernetes API server."""
     gate = Gate(**gates, open=disable_filter)
     prefix = "/" + api_prefix.strip("/")
-    with server(session.credentials, address, port, gate, prefix=prefix.rstrip("/")) as running:
+    try:
+        made = server(session.credentials, address, port, gate, prefix=prefix.rstrip("/"))
+    except OSError as error:
+        raise Failure(f"listen tcp {address}:{port}: {(error.strerror or str(error)).lower()}") from error
+    with made as running:
         print("Starting to serve on {}:{}".format(*running.server_address[:2]), flush=True)
         running.serve_forever()
 
 
 def server(credentials: Credentials, address: str, port: int, gate: Gate, *, prefix: str = "") -> ThreadingHTTPServer:
-    """Listens already."""
+    """Listens already. Raises OSError."""
     where, trust = urlsplit(credentials.server), credentials.ssl_context()
 
     class Handler(BaseHTTPRequestHandler):
