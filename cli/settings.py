@@ -7,6 +7,7 @@ Refused: unknown keys, wrong types, and whatever the dataclass's own `check()` f
 """
 
 import dataclasses
+import math
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -104,9 +105,12 @@ def _bool_from_text(text: str) -> bool:
 
 def _number(kind: Any, text: str, what: str) -> Any:
     try:
-        return kind(text)
+        number = kind(text)
     except ValueError:
         raise ValueError(f"must be {what}, is {text!r}") from None
+    if not math.isfinite(number):
+        raise ValueError(f"must be {what}, is {text!r}")
+    return number
 
 
 def _pairs(words: list[str]) -> dict[str, str]:
@@ -132,7 +136,9 @@ def from_yaml(setting: Setting, raw: Any) -> Any:
         return tuple(raw)
     if hint == dict[str, str] and _is_text_mapping(raw):
         return raw
-    if hint in (str, bool, float) and isinstance(raw, hint):
+    if hint in (str, bool) and isinstance(raw, hint):
+        return raw
+    if hint is float and isinstance(raw, float) and math.isfinite(raw):
         return raw
     if hint is int and isinstance(raw, int) and not isinstance(raw, bool):
         return raw

@@ -97,6 +97,7 @@ def test_an_underscore_is_not_a_second_spelling(tmp_path: Path) -> None:
     [
         ("port: high", "port: must be a whole number, is 'high'"),
         ("port: true", "port: must be a whole number, is True"),
+        ("interval-s: .nan", "interval-s: must be a number, is nan"),
         ("node-name: 1", "node-name: must be text (quote it if it looks like a number), is 1"),
         ("enabled: 1", "enabled: must be true or false, is 1"),
         ("servers: one", "servers: must be a list of text, is 'one'"),
@@ -123,6 +124,8 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 
 
 def test_a_bad_flag_and_a_bad_variable_are_named() -> None:
+    with pytest.raises(SettingsError, match="--interval-s: must be a number, is 'inf'"):
+        flags("--interval-s=inf")
     with pytest.raises(SettingsError, match="--port: must be a whole number, is 'x'"):
         flags("--port", "x")
     with pytest.raises(SettingsError, match=r"\$STEERSMAN_FAKE_ENABLED: must be true or false"):
