@@ -11,11 +11,24 @@ import requests
 import yaml
 
 from tests.e2e.doors import Api
+from tests.e2e.waiting import until
 
 NAMESPACE = "/api/v1/namespaces/default"
 # What each server has of its own.
 _OWN_FIELDS = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "selfLink")
 _OWN = re.compile(r"[0-9a-f]{8}-[-0-9a-f]{27}|kube-api-access-[a-z0-9]{5}|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+
+
+def taking_pods(api: Api) -> Api:
+    """With the account that pods need, once admission has seen it too."""
+    api.call("POST", f"{NAMESPACE}/serviceaccounts", json={"metadata": {"name": "default"}})
+    body = {"metadata": {"name": "first"}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
+
+    def taken() -> bool:
+        return api.call("POST", f"{NAMESPACE}/pods?dryRun=All", json=body).status_code == 201
+
+    until(taken, limit_s=60, what="a pod that is taken")
+    return api
 
 
 def documents() -> dict[str, tuple[str, dict[str, Any]]]:

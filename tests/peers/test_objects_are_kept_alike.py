@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.doors import Api
-from tests.peers.alike import NAMESPACE, common, differences, documents, removed
+from tests.peers.alike import NAMESPACE, common, differences, documents, removed, taking_pods
 
 pytestmark = pytest.mark.peer
 
@@ -44,9 +44,7 @@ POLICIES = ("", "?propagationPolicy=Orphan", "?propagationPolicy=Foreground", "?
 
 @pytest.fixture(scope="module")
 def both(our_api: Api, their_api: Api) -> tuple[Api, Api]:
-    for api in (our_api, their_api):
-        api.call("POST", f"{NAMESPACE}/serviceaccounts", json={"metadata": {"name": "default"}})
-    return our_api, their_api
+    return taking_pods(our_api), taking_pods(their_api)
 
 
 @pytest.mark.parametrize("name", [name for name in DOCUMENTS if name != "resource quota"])

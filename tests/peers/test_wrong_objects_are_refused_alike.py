@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.doors import Api
-from tests.peers.alike import NAMESPACE, causes, documents
+from tests.peers.alike import causes, documents, taking_pods
 
 pytestmark = pytest.mark.peer
 
@@ -56,9 +56,7 @@ def changed(body: dict[str, Any], path: tuple[str | int, ...], value: Any) -> di
 
 @pytest.fixture(scope="module")
 def both(our_api: Api, their_api: Api) -> tuple[Api, Api]:
-    for api in (our_api, their_api):
-        api.call("POST", f"{NAMESPACE}/serviceaccounts", json={"metadata": {"name": "default"}})
-    return our_api, their_api
+    return taking_pods(our_api), taking_pods(their_api)
 
 
 @pytest.mark.parametrize("name", list(DOCUMENTS))
