@@ -20,8 +20,9 @@ DEFAULTS = ROLES / "steersman/defaults/main.yml"
 NAME = re.compile(r"\bsteersman_[a-z0-9_]+\b")
 
 
+@pytest.mark.timeout(600)
 def test_the_linters_strictest_profile_finds_nothing(tools: Tools) -> None:
-    done = tools("ansible-lint", "--offline", "--nocolor", "--profile", "production")
+    done = tools("ansible-lint", "--offline", "--nocolor", "--profile", "production", limit_s=580)
     assert done.returncode == 0, done.stdout[-4000:]
 
 

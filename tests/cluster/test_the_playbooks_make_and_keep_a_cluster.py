@@ -11,7 +11,7 @@ from tests.cluster.traces import differences, seen
 from tests.e2e import guestbook as book
 from tests.e2e.waiting import until
 
-pytestmark = [pytest.mark.hosts, pytest.mark.long, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.hosts, pytest.mark.long, pytest.mark.timeout(3600)]
 
 BOOK_PORT = int(book.EXAMPLE_NODE_PORT)
 WEB_PORT = 30080
