@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -22,6 +24,12 @@ from cadvisor_lite.monitor import Monitor
 
 APP = "2e" * 32
 HOSTILE = '<script>alert("x")</script>\\\n"} 1\n# TYPE {{$x}}'
+PROGRAMS_START = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "os.exec"}
+EVERY_ANSWER = (
+    "/metrics", "/", "/healthz", "/api/v1.3/machine", "/api/v1.3/containers/", "/api/v1.3/subcontainers/",
+    "/api/v1.3/docker", "/api/v2.1/machine", "/api/v2.1/stats?type=docker&recursive=true", "/api/v2.1/summary",
+    "/api/v2.1/spec?type=docker&recursive=true", "/api/v2.1/ps", "/api/v2.1/storage",
+)  # fmt: skip
 V1 = ("cpu", "cpuacct", "memory", "blkio", "pids")
 
 
@@ -189,3 +197,29 @@ def test_each_reader_that_fails_is_counted_by_name_and_the_others_go_on(
     assert samples["1f" * 32].cpu is not None
     assert {reader: count for reader, count in monitor.read_errors.items() if count} == {"cpu": 1, "processes": 1}
     assert snapshot.errors == 2
+
+
+def test_no_figure_is_had_by_starting_a_program(
+    recorded: Path, start_cadvisor: Callable[..., CadvisorLite], recorded_containers: list[Container], tmp_path: Path
+) -> None:
+    """What Python tells of programs started is listened to, from the monitor's start through every kind of answer."""
+    started: list[str] = []
+    listening = True
+
+    def listen(event: str, _arguments: object) -> None:
+        if listening and event in PROGRAMS_START:
+            started.append(event)
+
+    sys.addaudithook(listen)  # for good: none can be taken away
+    try:
+        cadvisor = without_docker(start_cadvisor, recorded, tmp_path)
+        cadvisor.monitor.put(recorded_containers[1])
+        cadvisor.monitor.keep_house_once()
+        for path in EVERY_ANSWER:
+            answer = requests.get(f"http://127.0.0.1:{cadvisor.port}{path}", timeout=20)
+            assert answer.status_code == 200, (path, answer.text)
+        assert started == []
+        subprocess.run(["true"], check=True)
+        assert started, "a program was started and nobody was told"
+    finally:
+        listening = False
