@@ -27,7 +27,7 @@ NEEDS = (
     Need("vxlan", "pods of hosts behind a router", False, "modprobe vxlan, or keep all hosts on one segment"),
     Need("dummy", "the name server's address", False, "modprobe dummy; without it the address is put on lo"),
     Need("sets", "thousands of services by one rule", False, "modprobe ip_set_hash_ipport; else a rule a service"),
-    Need("nf_tables", "--proxy-mode=nftables", False, "modprobe nf_tables; without it keep proxy-mode userspace"),
+    Need("nf_tables", "--proxy-mode=nftables", False, "install nftables; modprobe nf_tables; or keep to userspace"),
     Need("tproxy", "pods see their client's address", False, "modprobe xt_TPROXY; without it pods see the node"),
 )  # fmt: skip
 
