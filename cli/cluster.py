@@ -16,7 +16,9 @@ from pathlib import Path
 
 import yaml
 
+from api.formats import dns_subdomain
 from api.pools import Pool
+from cli.errors import SettingsError
 from cli.flags import read_flags
 from cli.settings import Values, build, read_environment, read_file, settings_of, to_yaml
 from client.files import write_atomically
@@ -252,6 +254,15 @@ def load(namespace: argparse.Namespace, *, environ: Mapping[str, str] = os.envir
 def is_installed(settings: Settings) -> bool:
     """Was this cluster ever brought up, and not uninstalled since?"""
     return settings.file.exists()
+
+
+def refuse_host_name(settings: Settings) -> None:
+    """A host may have a name that no node can have: said before anything is made. Of settings that are complete."""
+    if wrong := dns_subdomain(settings.node_name):
+        raise SettingsError(
+            [f'node-name: Invalid value: "{settings.node_name}": {wrong}'],
+            hint="it is the name of this host: say another one for the node with --node-name",
+        )
 
 
 def complete(settings: Settings) -> Settings:

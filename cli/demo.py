@@ -18,6 +18,7 @@ from api.meta import Object
 from api.resources import find_kind
 from cli.cluster import Settings, add_location_flags, complete, load
 from cli.errors import CommandError
+from cli.flags import seconds
 from cli.progress import TooLate, say, wait
 from cli.up import bring_up
 from client import Client, Unreachable
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> int:
     """Show the guestbook on a running cluster; the exit code."""
     parser = argparse.ArgumentParser(prog="steersman demo", description="Bring up a cluster with the guestbook on it.")
     parser.add_argument("--manifest", type=Path, default=MANIFEST, help=f"what is deployed (default: {MANIFEST})")
-    parser.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="longest wait (default: 120)")
+    parser.add_argument("--timeout", type=seconds, default=120.0, metavar="SECONDS", help="longest wait (default: 120)")
     add_location_flags(parser)
     namespace = parser.parse_args(arguments)
     documents = read_manifest(namespace.manifest)
@@ -155,7 +156,7 @@ def _print_end(settings: Settings, address: str) -> None:
     say("")
     say(f"The guestbook is served at {address}")
     say("")
-    say("Three commands to try:")
+    say("Four commands to try:")
     say(f"  export KUBECONFIG={settings.kubeconfig('admin')}")
     say(f"  {kubectl()} get pods -o wide")
     say(f"  {kubectl()} scale rc frontend --replicas=5")

@@ -11,6 +11,14 @@ class CommandError(Exception):
         self.hint = hint
 
 
+def is_forbidden(error: BaseException) -> bool:
+    """Whether the host's rights are the reason, wrapped as they may be: Docker's library wraps three times."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, PermissionError):
+        found = found.__context__
+    return found is not None
+
+
 class SettingsError(CommandError):
     """Settings that cannot be used, each problem on a line of its own."""
 

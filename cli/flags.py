@@ -1,6 +1,7 @@
 """A command line made from a settings dataclass: one flag a field, with default and variable in `--help`."""
 
 import argparse
+import math
 import os
 import sys
 from typing import Any
@@ -13,10 +14,10 @@ class Help(argparse.HelpFormatter):
     """As wide as argparse makes it, which loads shutil, bz2 and lzma to know, 400 KB in each component, help or not."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=_columns() - 2)
+        super().__init__(prog, width=columns() - 2)
 
 
-def _columns() -> int:
+def columns() -> int:
     """As shutil.get_terminal_size has it."""
     said = os.environ.get("COLUMNS", "")
     if said.isascii() and said.isdigit() and int(said):
@@ -28,6 +29,17 @@ def _columns() -> int:
 
 
 _COLUMNS = 80
+
+
+def seconds(text: str) -> float:
+    """The type of a flag that bounds a wait: a number, not negative, that ends. Raises argparse.ArgumentTypeError."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not (math.isfinite(found) and found >= 0):
+        raise argparse.ArgumentTypeError(f"must be a number of seconds, 0 or more, is {text!r}")
+    return found
 
 
 def add_flags(parser: argparse.ArgumentParser, settings: tuple[Setting, ...], *, env_prefix: str) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from cli.errors import CommandError
+from cli.flags import columns
 
 INTERVAL_S = 0.1
 REMIND_S = 5.0  # without a terminal: at most one line in so many seconds
@@ -39,7 +40,9 @@ def wait(what: str, missing: Callable[[], str], *, limit_s: float) -> None:
 
 
 def _redraw(text: str, *, on_terminal: bool, last: bool) -> None:
+    """One line, whatever the text: of more than one, or of one that wraps, only the last could be drawn anew."""
+    text = " ".join(text.split())
     if on_terminal:
-        print(f"\r\x1b[2K{text}", end="\n" if last else "", flush=True)
+        print(f"\r\x1b[2K{text if last else text[: columns() - 1]}", end="\n" if last else "", flush=True)
     else:
         print(text, flush=True)

@@ -46,8 +46,14 @@ def missing_api(client: Client) -> str:
     except Unreachable:
         return "does not answer yet"
     except ApiError as error:
-        return error.message.strip() or "not ready"
+        return _first_failing(error.message) or "not ready"
     return ""
+
+
+def _first_failing(text: str) -> str:
+    """The first check that fails of /readyz's text, a line a check; what else it says, in one line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return next((line.removeprefix("[-]") for line in lines if line.startswith("[-]")), " ".join(lines))
 
 
 def missing_node(client: Client, name: str) -> str:

@@ -5,11 +5,13 @@ A cluster that is up already is left as it is. Refused: a second supervisor, and
 """
 
 import argparse
+import logging
 import os
 import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -18,13 +20,13 @@ from typing import Any
 from api.codec import learn
 from api.resources import RESOURCES
 from cli import board, daemon, logs
-from cli.cluster import ENV_PREFIX, Settings, complete, is_installed, load
+from cli.cluster import ENV_PREFIX, Settings, complete, is_installed, load, refuse_host_name
 from cli.component import effective
 from cli.components import COMPONENTS, Component
 from cli.derive import config_of, settled
 from cli.directories import claim_all
 from cli.errors import CommandError
-from cli.flags import add_flags
+from cli.flags import add_flags, seconds
 from cli.install import prepare, renew
 from cli.notices import notify
 from cli.processes import Identity, Lock, find, identity
@@ -61,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="steersman up", description="Start the cluster on this host and wait until it is ready."
     )
     parser.add_argument("--foreground", action="store_true", help="stay and log to standard error (for systemd)")
-    parser.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="longest wait (default: 120)")
+    parser.add_argument("--timeout", type=seconds, default=120.0, metavar="SECONDS", help="longest wait (default: 120)")
     parser.add_argument("--check-config", action="store_true", help="print the settings in effect, or what is wrong")
     add_flags(parser, settings_of(Settings), env_prefix=ENV_PREFIX)
     return parser
@@ -72,6 +74,7 @@ def bring_up(settings: Settings, *, limit_s: float) -> bool:
     from cli.readiness import wait_until_ready
 
     _refuse_user()
+    refuse_host_name(settings)
     claim_all(settings)
     lock = Lock(settings.run / LOCK_FILE)
     running = _take_over(settings, lock)
@@ -90,6 +93,7 @@ def bring_up(settings: Settings, *, limit_s: float) -> bool:
 def stay(settings: Settings) -> int:
     """Supervise in this process until told to end; the exit code."""
     _refuse_user()
+    refuse_host_name(settings)
     claim_all(settings)
     lock = Lock(settings.run / LOCK_FILE)
     running = _take_over(settings, lock)
@@ -193,7 +197,13 @@ def _detach(settings: Settings, programs: list[Program]) -> Identity:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         Path("/proc/self/comm").write_text("steersman", encoding="ascii")
         code = Supervisor(programs, settings.run, steps=(_renew_now_and_then(settings),)).run()
+    except BaseException:
+        traceback.print_exc()  # to the log from where that is open, before to the terminal
+        raise
     finally:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(code)
 
 

@@ -14,7 +14,13 @@ from cli.steer.failures import Failure
 from cli.steer.kubeconfigfile import PARTS, Map, find, names, put, read, take, write
 from cli.steer.session import kubeconfig_path
 
-PATH = click.option("--kubeconfig", default="", help="Path to the kubeconfig file.")
+
+def _or_before(ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    """The path that was said after the verb, or before it."""
+    return value or (ctx.find_root().obj or {}).get("kubeconfig", "")
+
+
+PATH = click.option("--kubeconfig", default="", callback=_or_before, help="Path to the kubeconfig file.")
 _EMBED = click.option("--embed-certs", is_flag=True, help="Keep the content of the files, not where they are.")
 _PLAIN = ("current-context", "kind", "apiVersion")
 

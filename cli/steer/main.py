@@ -10,6 +10,7 @@ import click
 
 from api.errors import ApiError
 from cli.steer.failures import Failure, called_wrongly, told
+from cli.steer.session import with_common
 from cli.steer.words import plain_flags
 from client import Unreachable
 
@@ -86,13 +87,9 @@ class Verbs(click.Group):
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--kubeconfig", default="", help="Path to the kubeconfig file.")
-@click.option("--context", default="", help="The name of the kubeconfig context to use.")
-@click.option("-n", "--namespace", default="", help="The namespace of this request.")
-@click.pass_context
-def steer(ctx: click.Context, kubeconfig: str, context: str, namespace: str) -> None:
+@with_common
+def steer() -> None:
     """steer drives a Steersman or Kubernetes cluster: kubectl's everyday verbs, with its flags and its output."""
-    ctx.obj = {"kubeconfig": kubeconfig, "context": context, "namespace": namespace}
 
 
 @steer.command("help", hidden=True, context_settings={"ignore_unknown_options": True})

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 import msgspec
@@ -131,29 +131,39 @@ def kubeconfig_path(said: str) -> Path:
     return own if own.exists() or not _HOST_KUBECONFIG.exists() else _HOST_KUBECONFIG
 
 
+def _remember(ctx: click.Context, param: click.Parameter, value: str) -> None:
+    if value:
+        ctx.find_root().ensure_object(dict)[param.name] = value
+
+
+def _common(*names: str, help: str) -> Callable[[F], F]:
+    return click.option(*names, default="", expose_value=False, callback=_remember, help=help)
+
+
+# Of `steer`, of each of its groups and of each verb: the word nearest to the end of the line holds.
+KUBECONFIG = _common("--kubeconfig", help="Path to the kubeconfig file.")
 _COMMON = (
-    click.option("--kubeconfig", default="", help="Path to the kubeconfig file."),
-    click.option("--context", default="", help="The name of the kubeconfig context to use."),
-    click.option("-n", "--namespace", default="", help="The namespace of this request."),
+    KUBECONFIG,
+    _common("--context", help="The name of the kubeconfig context to use."),
+    _common("-n", "--namespace", help="The namespace of this request."),
 )
+
+
+def with_common(wrapped: F) -> F:
+    """Gives a group, or a verb, the flags that all share; they are kept for the verb that is called."""
+    for option in reversed(_COMMON):
+        wrapped = option(wrapped)
+    return wrapped
 
 
 def with_session(function: F) -> F:
     """Gives a verb the flags that all share, and as its first argument the Session that they make."""
 
-    def run(*arguments: Any, kubeconfig: str, context: str, namespace: str, **flags: Any) -> Any:
-        before: Mapping[str, str] = click.get_current_context().find_root().obj or {}
-        session = Session(
-            kubeconfig=kubeconfig or before.get("kubeconfig", ""),
-            context=context or before.get("context", ""),
-            namespace=namespace or before.get("namespace", ""),
-        )
-        return function(session, *arguments, **flags)
+    def run(*arguments: Any, **flags: Any) -> Any:
+        said: Mapping[str, str] = click.get_current_context().find_root().obj or {}
+        return function(Session(**said), *arguments, **flags)
 
     run.__doc__, run.__name__ = function.__doc__, function.__name__
     run.__click_params__ = list(getattr(function, "__click_params__", ()))  # type: ignore[attr-defined]
-    wrapped: Any = run
-    for option in reversed(_COMMON):
-        wrapped = option(wrapped)
-    found: F = wrapped
+    found: F = with_common(cast(F, run))
     return found

@@ -6,7 +6,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from cli.errors import CommandError
+from cli.errors import CommandError, is_forbidden
 from cli.traces.trace import Trace, removed
 
 CLUSTER_LABEL = "io.steersman.cluster"
@@ -28,6 +28,8 @@ def connect(docker_host: str) -> Any:
         client = docker.DockerClient(base_url=docker_host, timeout=TIMEOUT_S)
         client.ping()
     except (docker.errors.DockerException, OSError) as error:
+        if is_forbidden(error):
+            raise CommandError(f"{docker_host}: Permission denied", hint="use sudo") from error
         raise CommandError(
             f"the Docker daemon at {docker_host} does not answer: {error}",
             hint="start it (scripts/setup-host), then call this again",

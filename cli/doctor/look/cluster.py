@@ -19,6 +19,7 @@ from cli.cluster import Settings
 from cli.doctor.certificates import Certificate
 from cli.doctor.dockerd import Daemon
 from cli.doctor.master import ApiServer
+from cli.errors import is_forbidden
 from cli.processes import find
 from client.kubeconfig import Credentials, KubeconfigError, load_kubeconfig
 from master.certificates import load_certificate
@@ -36,6 +37,8 @@ def docker_daemon(settings: Settings) -> Daemon:
     try:
         client = docker.APIClient(base_url=settings.docker_host, version="auto", timeout=int(_TIMEOUT_S))
     except (docker.errors.DockerException, OSError) as error:
+        if is_forbidden(error):
+            raise PermissionError(f"{settings.docker_host}: Permission denied") from error
         return Daemon(error=str(error))
     try:
         version, info = client.version(), client.info()

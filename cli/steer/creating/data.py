@@ -11,7 +11,7 @@ import click
 from cli.steer.creating.making import Build, Made, maker, meta
 from cli.steer.creating.sources import FLAGS, data, read
 from cli.steer.failures import Failure
-from cli.steer.session import Object, Session
+from cli.steer.session import Object, Session, with_common
 
 # Of the ten digits those that could spell words are others, as in kustomize.
 _DIGITS = str.maketrans("013ae", "ghkmt")
@@ -35,6 +35,7 @@ def configmap(session: Session, name: str, flags: dict[str, Any]) -> Object:
 
 
 @click.group("secret")
+@with_common
 def secret() -> None:
     """Create a secret using a specified subcommand."""
 

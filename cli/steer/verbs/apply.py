@@ -7,6 +7,7 @@ import sys
 import click
 
 from api.errors import ApiError, Conflict, NotFound
+from cli.steer.failures import Failure
 from cli.steer.manifests import Manifest, manifests
 from cli.steer.session import Object, Session, with_session
 from cli.steer.three_way import three_way
@@ -36,7 +37,10 @@ def command(
             raise failed(error, "applying", item.source) from error
         outcome(item, done, found, form=output, dry_run=dry_run)
 
-    each(manifests(session, filename, recursive=recursive), apply)
+    found = list(manifests(session, filename, recursive=recursive))
+    if not found:
+        raise Failure("no objects passed to apply")
+    each(found, apply)
 
 
 def _apply(session: Session, item: Manifest, dry_run: str, validate: str) -> tuple[str, Object]:

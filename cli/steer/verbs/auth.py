@@ -8,7 +8,7 @@ import click
 from cli.steer.failures import Failure
 from cli.steer.output.printing import printer
 from cli.steer.output.table import Table
-from cli.steer.session import Object, Session, with_session
+from cli.steer.session import Object, Session, with_common, with_session
 
 _ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _RULES = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
@@ -16,6 +16,7 @@ _SELF = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 
 @click.group("auth")
+@with_common
 def command() -> None:
     """Inspect authorization."""
 

@@ -60,7 +60,7 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
     """Delete resources by file names, stdin, resources and names, or by resources and label selector."""
     body = _options(flags)
     targets = _targets(session, words, flags)
-    if not targets and not (flags["filename"] or flags["ignore_not_found"]):
+    if not targets and not flags["ignore_not_found"]:
         print("No resources found", file=sys.stderr)
     bad = False
     gone: list[tuple[_Target, str]] = []

@@ -43,7 +43,10 @@ def command(
             raise failed(error, "replacing", item.source) from error
         outcome(item, "replaced", found, form=output, dry_run=dry_run)
 
-    each(manifests(session, filename, recursive=recursive), replace)
+    found = list(manifests(session, filename, recursive=recursive))
+    if force and not found:  # as with kubectl: without --force nothing is said
+        raise Failure("no objects passed to replace")
+    each(found, replace)
 
 
 def _put(session: Session, item: Manifest, namespace: str, dry_run: str, validate: str) -> Object:

@@ -5,6 +5,8 @@ from typing import cast
 
 import click
 
+from cli.steer.session import with_common
+
 _MODULES = {
     "env": "variables",
     "image": "images",
@@ -28,5 +30,6 @@ class _Settings(click.Group):
 
 
 @click.group("set", cls=_Settings)
+@with_common
 def command() -> None:
     """Set specific features on objects."""

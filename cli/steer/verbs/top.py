@@ -8,12 +8,13 @@ from api.errors import NotFound
 from api.scalars import Quantity
 from cli.steer.failures import Failure
 from cli.steer.output.table import Table
-from cli.steer.session import Object, Session, with_session
+from cli.steer.session import Object, Session, with_common, with_session
 
 _ROOT = "/apis/metrics.k8s.io/v1beta1"
 
 
 @click.group("top")
+@with_common
 def command() -> None:
     """Display resource (CPU/memory) usage of nodes or pods."""
 
