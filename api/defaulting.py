@@ -139,6 +139,8 @@ def _pod_spec(spec: PodSpec) -> None:
     for volume in spec.volumes:
         if not any(getattr(volume, source) is not None for source in VOLUME_SOURCES):
             volume.empty_dir = EmptyDirVolumeSource()
+        elif volume.image is not None and not volume.image.pull_policy:
+            volume.image.pull_policy = _pull_policy_of(volume.image.reference)
     spec.security_context = spec.security_context or PodSecurityContext()
     # Two names for one thing, of which clients may write either.
     spec.service_account_name = spec.service_account_name or spec.service_account
@@ -150,7 +152,11 @@ VOLUME_SOURCES = tuple(field.attribute for field in fields_of(Volume) if field.a
 
 def _pull_policy(container: Container) -> None:
     if not container.image_pull_policy:
-        container.image_pull_policy = "Always" if _tag(container.image) == "latest" else "IfNotPresent"
+        container.image_pull_policy = _pull_policy_of(container.image)
+
+
+def _pull_policy_of(image: str) -> str:
+    return "Always" if _tag(image) == "latest" else "IfNotPresent"
 
 
 def _tag(image: str) -> str:

@@ -111,6 +111,9 @@ def _is_whole(value: Decimal) -> bool:
     return value == value.to_integral_value()
 
 
+Resources = dict[str, Quantity]
+
+
 class MicroTime(datetime):
     """A point of time that is written with exactly six digits of fraction, as client-go demands of
     ``metav1.MicroTime``."""

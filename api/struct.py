@@ -21,6 +21,7 @@ _ACRONYMS = {
     "cidrs": "CIDRs",
     "fqdn": "FQDN",
     "id": "ID",
+    "io": "IO",
     "ip": "IP",
     "ipc": "IPC",
     "ips": "IPs",
@@ -28,6 +29,7 @@ _ACRONYMS = {
     "uri": "URI",
     "urls": "URLs",
     "uuid": "UUID",
+    "wwns": "WWNs",
 }
 
 

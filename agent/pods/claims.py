@@ -7,8 +7,9 @@ volume that was given to another claim of the same name before, is refused with 
 from dataclasses import dataclass
 
 from agent.pods.problems import ConfigError
-from api.core import PersistentVolume, PersistentVolumeClaim
+from api.core import PersistentVolume, PersistentVolumeClaim, PersistentVolumeSpec
 from api.core.volume import HostPathVolumeSource, NFSVolumeSource
+from api.schema import fields_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,10 @@ def claimed(claim: PersistentVolumeClaim, volume: PersistentVolume) -> Claimed:
         raise ConfigError(f'persistentvolume "{name}" is bound to an earlier claim {ours[0]}/{ours[1]}')
     if spec.volume_mode == "Block":
         raise ConfigError(f'persistentvolume "{name}": volumeMode Block is not supported by this agent')
+    if not (spec.nfs or spec.host_path or spec.local):
+        raise ConfigError(
+            f'persistentvolume "{name}" is of a kind that is not supported by this agent{_kind_told(spec)}'
+        )
     options = tuple(spec.mount_options)
     if spec.nfs is not None:
         return Claimed(volume=name, kind="nfs", nfs=spec.nfs, mount_options=options)
@@ -53,9 +58,14 @@ def claimed(claim: PersistentVolumeClaim, volume: PersistentVolume) -> Claimed:
         raise ConfigError(f'persistentvolume "{name}": mountOptions are supported for nfs only')
     if spec.host_path is not None:
         return Claimed(volume=name, host_path=spec.host_path)
-    if spec.local is not None:
-        if spec.local.fs_type:
-            raise ConfigError(f'persistentvolume "{name}": local.fsType is not supported by this agent')
-        path = HostPathVolumeSource(path=spec.local.path, type="Directory")
-        return Claimed(volume=name, kind="local-volume", host_path=path)
-    raise ConfigError(f'persistentvolume "{name}" is of a kind that is not supported by this agent')
+    assert spec.local is not None
+    if spec.local.fs_type:
+        raise ConfigError(f'persistentvolume "{name}": local.fsType is not supported by this agent')
+    path = HostPathVolumeSource(path=spec.local.path, type="Directory")
+    return Claimed(volume=name, kind="local-volume", host_path=path)
+
+
+def _kind_told(spec: PersistentVolumeSpec) -> str:
+    """As ``: iscsi``; empty for a kind that is not known here either."""
+    sources = (one for one in fields_of(PersistentVolumeSpec) if isinstance(one.spec.number, tuple))
+    return next((f": {one.wire}" for one in sources if getattr(spec, one.attribute) is not None), "")

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 
 from agent.pods.claims import Claimed
 from api.core import Volume
+from api.defaulting import VOLUME_SOURCES
+from api.struct import wire_name
 
+# The sources that this agent can make.
+_SUPPORTED = frozenset(
+    ["host_path", "empty_dir", "secret", "nfs", "persistent_volume_claim", "downward_api", "config_map", "projected"]
+)
 PREFIX = "kubernetes.io"
 _OF_CLAIM = "persistent-volume-claim"
 
@@ -23,6 +29,17 @@ def kind_of(volume: Volume) -> str:
         if source is not None:
             return kind
     return "empty-dir"
+
+
+def unsupported(volume: Volume) -> str | None:
+    """The kind of a volume that this agent cannot make, as ``iscsi``; "" when it has no source that is known here.
+
+    API servers say emptyDir where that is meant: a volume without a source is of a kind that is newer than this.
+    """
+    given = [source for source in VOLUME_SOURCES if getattr(volume, source) is not None]
+    if not given:
+        return ""
+    return next((wire_name(source) for source in given if source not in _SUPPORTED), None)
 
 
 def plugin_of(volume: Volume, claims: Mapping[str, Claimed]) -> str:

@@ -16,12 +16,11 @@ from pathlib import Path
 from agent.pods.problems import ConfigError
 from agent.pods.sources import Sources
 from agent.volumes.files import Files, files_of
-from agent.volumes.kinds import PREFIX, kind_of, plugin_of
+from agent.volumes.kinds import PREFIX, kind_of, plugin_of, unsupported
 from agent.volumes.mounting import MountError, mount_nfs, mount_tmpfs
 from agent.volumes.payload import is_written, write_payload
 from api.core import Container, Pod, Volume
 from api.core.volume import HostPathVolumeSource, NFSVolumeSource
-from api.defaulting import VOLUME_SOURCES
 
 _HOST_PATH_CHECKS: dict[str, tuple[str, Callable[[int], bool]]] = {
     "Directory": ("a directory", stat.S_ISDIR),
@@ -99,7 +98,7 @@ Made = Callable[[str, float, bool], None]  # the plugin's name, seconds, whether
 
 def prepare_volumes(pod: Pod, directory: Path, sources: Sources, made: Made = lambda *_: None) -> dict[str, Prepared]:
     """Makes all volumes, by name; ``made`` hears of each. Raises VolumeError."""
-    if unmatched := [volume.name for volume in pod.spec.volumes if not _has_source(volume)]:
+    if unmatched := {one.name: kind for one in pod.spec.volumes if (kind := unsupported(one)) is not None}:
         raise VolumeError(_no_plugin(unmatched))
     found = {}
     for volume in pod.spec.volumes:
@@ -112,18 +111,14 @@ def prepare_volumes(pod: Pod, directory: Path, sources: Sources, made: Made = la
     return found
 
 
-def _has_source(volume: Volume) -> bool:
-    """A volume of a kind that is not known here comes without any: API servers say emptyDir where that is meant."""
-    return any(getattr(volume, source) is not None for source in VOLUME_SOURCES)
-
-
-def _no_plugin(names: list[str]) -> str:
-    """As the kubelet says it."""
-    names_told = " ".join(names)
-    why = f'failed to get Plugin from volumeSpec for volume "{names[0]}" err=no volume plugin matched'
+def _no_plugin(kinds: dict[str, str]) -> str:
+    """As the kubelet says it, and of which kind the first is; kinds: by the volume's name."""
+    told = " ".join(kinds)
+    name, kind = next(iter(kinds.items()))
+    why = f'failed to get Plugin from volumeSpec for volume "{name}" err=no volume plugin matched'
     return (
-        f"Unable to attach or mount volumes: unmounted volumes=[{names_told}], unattached volumes=[], "
-        f"failed to process volumes=[{names_told}]: {why}"
+        f"Unable to attach or mount volumes: unmounted volumes=[{told}], unattached volumes=[], "
+        f"failed to process volumes=[{told}]: {why}{f': {kind} is not supported by this agent' if kind else ''}"
     )
 
 

@@ -26,6 +26,7 @@ from api.core.affinity import (
     TopologySpreadConstraint,
     WeightedPodAffinityTerm,
 )
+from api.core.claim import PersistentVolumeClaimSpec
 from api.core.componentstatus import ComponentCondition, ComponentStatus
 from api.core.config import ConfigMap, Secret, ServiceAccount
 from api.core.container import (
@@ -41,7 +42,6 @@ from api.core.container import (
     EnvVarSource,
     EphemeralContainer,
     ResourceRequirements,
-    Resources,
 )
 from api.core.event import Binding, Event, EventSeries, EventSource
 from api.core.namespace import Namespace, NamespaceCondition, NamespaceSpec, NamespaceStatus
@@ -84,7 +84,7 @@ from api.core.service import (
     ServiceStatus,
     SessionAffinityConfig,
 )
-from api.core.storage import PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeSpec
+from api.core.storage import PersistentVolume, PersistentVolumeClaim, PersistentVolumeSpec
 from api.core.volume import (
     DownwardAPIVolumeFile,
     EmptyDirVolumeSource,
@@ -102,6 +102,7 @@ from api.core.workload import (
     ReplicationControllerSpec,
     ReplicationControllerStatus,
 )
+from api.scalars import Resources
 
 __all__ = [
     "Affinity",

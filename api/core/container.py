@@ -5,11 +5,10 @@ from typing import Annotated, ClassVar
 from api.core.actions import Lifecycle, Probe
 from api.core.security import SecurityContext
 from api.core.volume import ObjectFieldSelector, ResourceFieldSelector, VolumeDevice, VolumeMount
-from api.scalars import Int32, Quantity, Time
+from api.scalars import Int32, Resources, Time
 from api.struct import F, Struct, always
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
-Resources = dict[str, Quantity]
 
 
 class ContainerPort(Struct):

@@ -5,9 +5,8 @@ from typing import Annotated
 import msgspec
 
 from api.core.affinity import TAINT_EFFECTS
-from api.core.container import Resources
 from api.meta import Object
-from api.scalars import Int32, Int64, Time
+from api.scalars import Int32, Int64, Resources, Time
 from api.struct import F, Struct, always
 
 

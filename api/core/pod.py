@@ -5,12 +5,12 @@ from typing import Annotated
 import msgspec
 
 from api.core.affinity import Affinity, Toleration, TopologySpreadConstraint
-from api.core.container import Container, ContainerStatus, EphemeralContainer, ResourceRequirements, Resources
+from api.core.container import Container, ContainerStatus, EphemeralContainer, ResourceRequirements
 from api.core.references import LocalObjectReference
 from api.core.security import PodSecurityContext
 from api.core.volume import Volume
 from api.meta import Object, ObjectMeta
-from api.scalars import Int32, Int64, Time
+from api.scalars import Int32, Int64, Resources, Time
 from api.struct import F, Struct
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")

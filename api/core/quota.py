@@ -4,8 +4,8 @@ from typing import Annotated
 
 import msgspec
 
-from api.core.container import Resources
 from api.meta import Object
+from api.scalars import Resources
 from api.struct import F, Struct
 
 _SCOPES = (

@@ -22,6 +22,15 @@ class SELinuxOptions(Struct):
     level: Annotated[str, F(4, "SELinux level.")] = ""
 
 
+class WindowsSecurityContextOptions(Struct):
+    """What Windows alone asks of a container."""
+
+    gmsa_credential_spec_name: Annotated[str | None, F(1, "Name of the GMSA credential spec.")] = None
+    gmsa_credential_spec: Annotated[str | None, F(2, "The GMSA credential spec itself.")] = None
+    run_as_user_name: Annotated[str | None, F(3, "User that runs the process.")] = None
+    host_process: Annotated[bool | None, F(4, "Run as a HostProcess container.")] = None
+
+
 _PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
 
 
@@ -55,6 +64,7 @@ class SecurityContext(Struct):
     proc_mount: Annotated[str | None, F(9, "How /proc is shown.", enum=("Default", "Unmasked"))] = None
     seccomp_profile: Annotated[SeccompProfile | None, F(11, "Filter of system calls.")] = None
     app_armor_profile: Annotated[AppArmorProfile | None, F(12, "AppArmor profile.")] = None
+    windows_options: Annotated[WindowsSecurityContextOptions | None, F(10, "What Windows alone asks.")] = None
 
 
 class Sysctl(Struct):
@@ -82,3 +92,4 @@ class PodSecurityContext(Struct):
     sysctls: Annotated[list[Sysctl], F(7, "Kernel parameters of the pod.")] = []
     seccomp_profile: Annotated[SeccompProfile | None, F(10, "Filter of system calls.")] = None
     app_armor_profile: Annotated[AppArmorProfile | None, F(11, "AppArmor profile.")] = None
+    windows_options: Annotated[WindowsSecurityContextOptions | None, F(8, "What Windows alone asks.")] = None

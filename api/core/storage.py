@@ -5,15 +5,37 @@ from typing import Annotated
 import msgspec
 
 from api.core.affinity import NodeSelector
-from api.core.container import Resources
-from api.core.references import ObjectReference, TypedLocalObjectReference
+from api.core.claim import VOLUME_MODES, PersistentVolumeClaimSpec
+from api.core.foreign_persistent import (
+    AzureFilePersistentVolumeSource,
+    CephFSPersistentVolumeSource,
+    CinderPersistentVolumeSource,
+    CSIPersistentVolumeSource,
+    FlexPersistentVolumeSource,
+    GlusterfsPersistentVolumeSource,
+    ISCSIPersistentVolumeSource,
+    RBDPersistentVolumeSource,
+    ScaleIOPersistentVolumeSource,
+    StorageOSPersistentVolumeSource,
+)
+from api.core.foreign_volumes import (
+    AWSElasticBlockStoreVolumeSource,
+    AzureDiskVolumeSource,
+    FCVolumeSource,
+    FlockerVolumeSource,
+    GCEPersistentDiskVolumeSource,
+    PhotonPersistentDiskVolumeSource,
+    PortworxVolumeSource,
+    QuobyteVolumeSource,
+    VsphereVirtualDiskVolumeSource,
+)
+from api.core.references import ObjectReference
 from api.core.volume import HostPathVolumeSource, NFSVolumeSource
-from api.meta import LabelSelector, Object
-from api.scalars import Time
+from api.meta import Object
+from api.scalars import Resources, Time
 from api.struct import F, Struct
 
 ACCESS_MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
-_VOLUME_MODES = ("Block", "Filesystem")
 
 
 class LocalVolumeSource(Struct):
@@ -36,6 +58,29 @@ class PersistentVolumeSpec(Struct):
     host_path: Annotated[HostPathVolumeSource | None, F((2, 3), "A path of the node.")] = None
     nfs: Annotated[NFSVolumeSource | None, F((2, 5), "A directory of an NFS server.")] = None
     local: Annotated[LocalVolumeSource | None, F((2, 20), "A directory or device of one node.")] = None
+    gce_persistent_disk: Annotated[
+        GCEPersistentDiskVolumeSource | None, F((2, 1), "A persistent disk of Google Compute Engine.")
+    ] = None
+    aws_elastic_block_store: Annotated[AWSElasticBlockStoreVolumeSource | None, F((2, 2), "A disk of AWS EBS.")] = None
+    glusterfs: Annotated[GlusterfsPersistentVolumeSource | None, F((2, 4), "A volume of GlusterFS.")] = None
+    rbd: Annotated[RBDPersistentVolumeSource | None, F((2, 6), "A RADOS block device of Ceph.")] = None
+    iscsi: Annotated[ISCSIPersistentVolumeSource | None, F((2, 7), "An iSCSI disk.")] = None
+    cinder: Annotated[CinderPersistentVolumeSource | None, F((2, 8), "A disk of OpenStack Cinder.")] = None
+    cephfs: Annotated[CephFSPersistentVolumeSource | None, F((2, 9), "A Ceph file system.")] = None
+    fc: Annotated[FCVolumeSource | None, F((2, 10), "A disk behind Fibre Channel.")] = None
+    flocker: Annotated[FlockerVolumeSource | None, F((2, 11), "A dataset of Flocker.")] = None
+    flex_volume: Annotated[FlexPersistentVolumeSource | None, F((2, 12), "A volume of an exec based plugin.")] = None
+    azure_file: Annotated[AzureFilePersistentVolumeSource | None, F((2, 13), "A share of Azure Files.")] = None
+    vsphere_volume: Annotated[VsphereVirtualDiskVolumeSource | None, F((2, 14), "A disk of vSphere.")] = None
+    quobyte: Annotated[QuobyteVolumeSource | None, F((2, 15), "A volume of Quobyte.")] = None
+    azure_disk: Annotated[AzureDiskVolumeSource | None, F((2, 16), "A data disk of Azure.")] = None
+    photon_persistent_disk: Annotated[
+        PhotonPersistentDiskVolumeSource | None, F((2, 17), "A disk of Photon Controller.")
+    ] = None
+    portworx_volume: Annotated[PortworxVolumeSource | None, F((2, 18), "A volume of Portworx.")] = None
+    scale_io: Annotated[ScaleIOPersistentVolumeSource | None, F((2, 19), "A volume of ScaleIO.")] = None
+    storageos: Annotated[StorageOSPersistentVolumeSource | None, F((2, 21), "A volume of StorageOS.")] = None
+    csi: Annotated[CSIPersistentVolumeSource | None, F((2, 22), "A volume of a CSI driver.")] = None
     access_modes: Annotated[list[str], F(3, "How it can be mounted.", required=True)] = []
     claim_ref: Annotated[ObjectReference | None, F(4, "The claim that has it.")] = None
     persistent_volume_reclaim_policy: Annotated[
@@ -44,7 +89,7 @@ class PersistentVolumeSpec(Struct):
     ] = ""
     storage_class_name: Annotated[str, F(6, "Name of its class.")] = ""
     mount_options: Annotated[list[str], F(7, "Options of mount(8).")] = []
-    volume_mode: Annotated[str | None, F(8, "Directory or device.", default="Filesystem", enum=_VOLUME_MODES)] = None
+    volume_mode: Annotated[str | None, F(8, "Directory or device.", default="Filesystem", enum=VOLUME_MODES)] = None
     node_affinity: Annotated[VolumeNodeAffinity | None, F(9, "From which nodes it can be reached.")] = None
 
 
@@ -64,35 +109,6 @@ class PersistentVolume(Object):
     status: Annotated[PersistentVolumeStatus, F(3, "Its state.")] = msgspec.field(
         default_factory=PersistentVolumeStatus
     )
-
-
-class VolumeResourceRequirements(Struct):
-    """How much storage is wanted."""
-
-    limits: Annotated[Resources, F(1, "Most.")] = {}
-    requests: Annotated[Resources, F(2, "Least, under storage.")] = {}
-
-
-class TypedObjectReference(Struct):
-    """Names an object of any kind, also in another namespace."""
-
-    api_group: Annotated[str | None, F(1, "Group of the object.")] = None
-    kind: Annotated[str, F(2, "Kind of the object.", required=True)] = ""
-    name: Annotated[str, F(3, "Name of the object.", required=True)] = ""
-    namespace: Annotated[str | None, F(4, "Namespace of the object.")] = None
-
-
-class PersistentVolumeClaimSpec(Struct):
-    """What storage is wanted."""
-
-    access_modes: Annotated[list[str], F(1, "How it must be mountable.", required=True)] = []
-    selector: Annotated[LabelSelector | None, F(4, "Labels of the volume.")] = None
-    resources: Annotated[VolumeResourceRequirements | None, F(2, "How much.", required=True)] = None
-    volume_name: Annotated[str, F(3, "The volume; set when it is bound.")] = ""
-    storage_class_name: Annotated[str | None, F(5, "Name of the class.")] = None
-    volume_mode: Annotated[str | None, F(6, "Directory or device.", default="Filesystem", enum=_VOLUME_MODES)] = None
-    data_source: Annotated[TypedLocalObjectReference | None, F(7, "What it is filled from.")] = None
-    data_source_ref: Annotated[TypedObjectReference | None, F(8, "What it is filled from, in any namespace.")] = None
 
 
 class PersistentVolumeClaimCondition(Struct):

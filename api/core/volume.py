@@ -2,6 +2,30 @@
 
 from typing import Annotated
 
+from api.core.foreign_volumes import (
+    AWSElasticBlockStoreVolumeSource,
+    AzureDiskVolumeSource,
+    AzureFileVolumeSource,
+    CephFSVolumeSource,
+    CinderVolumeSource,
+    CSIVolumeSource,
+    EphemeralVolumeSource,
+    FCVolumeSource,
+    FlexVolumeSource,
+    FlockerVolumeSource,
+    GCEPersistentDiskVolumeSource,
+    GitRepoVolumeSource,
+    GlusterfsVolumeSource,
+    ImageVolumeSource,
+    ISCSIVolumeSource,
+    PhotonPersistentDiskVolumeSource,
+    PortworxVolumeSource,
+    QuobyteVolumeSource,
+    RBDVolumeSource,
+    ScaleIOVolumeSource,
+    StorageOSVolumeSource,
+    VsphereVirtualDiskVolumeSource,
+)
 from api.scalars import Int32, Int64, Quantity
 from api.struct import F, Struct
 
@@ -166,6 +190,32 @@ class Volume(Struct):
     downward_api: Annotated[DownwardAPIVolumeSource | None, F((2, 16), "Fields of the pod as files.")] = None
     config_map: Annotated[ConfigMapVolumeSource | None, F((2, 19), "Keys of a ConfigMap as files.")] = None
     projected: Annotated[ProjectedVolumeSource | None, F((2, 26), "Several sources in one directory.")] = None
+    gce_persistent_disk: Annotated[
+        GCEPersistentDiskVolumeSource | None, F((2, 3), "A persistent disk of Google Compute Engine.")
+    ] = None
+    aws_elastic_block_store: Annotated[AWSElasticBlockStoreVolumeSource | None, F((2, 4), "A disk of AWS EBS.")] = None
+    git_repo: Annotated[GitRepoVolumeSource | None, F((2, 5), "A revision of a git repository.")] = None
+    iscsi: Annotated[ISCSIVolumeSource | None, F((2, 8), "An iSCSI disk.")] = None
+    glusterfs: Annotated[GlusterfsVolumeSource | None, F((2, 9), "A volume of GlusterFS.")] = None
+    rbd: Annotated[RBDVolumeSource | None, F((2, 11), "A RADOS block device of Ceph.")] = None
+    flex_volume: Annotated[FlexVolumeSource | None, F((2, 12), "A volume of an exec based plugin.")] = None
+    cinder: Annotated[CinderVolumeSource | None, F((2, 13), "A disk of OpenStack Cinder.")] = None
+    cephfs: Annotated[CephFSVolumeSource | None, F((2, 14), "A Ceph file system.")] = None
+    flocker: Annotated[FlockerVolumeSource | None, F((2, 15), "A dataset of Flocker.")] = None
+    fc: Annotated[FCVolumeSource | None, F((2, 17), "A disk behind Fibre Channel.")] = None
+    azure_file: Annotated[AzureFileVolumeSource | None, F((2, 18), "A share of Azure Files.")] = None
+    vsphere_volume: Annotated[VsphereVirtualDiskVolumeSource | None, F((2, 20), "A disk of vSphere.")] = None
+    quobyte: Annotated[QuobyteVolumeSource | None, F((2, 21), "A volume of Quobyte.")] = None
+    azure_disk: Annotated[AzureDiskVolumeSource | None, F((2, 22), "A data disk of Azure.")] = None
+    photon_persistent_disk: Annotated[
+        PhotonPersistentDiskVolumeSource | None, F((2, 23), "A disk of Photon Controller.")
+    ] = None
+    portworx_volume: Annotated[PortworxVolumeSource | None, F((2, 24), "A volume of Portworx.")] = None
+    scale_io: Annotated[ScaleIOVolumeSource | None, F((2, 25), "A volume of ScaleIO.")] = None
+    storageos: Annotated[StorageOSVolumeSource | None, F((2, 27), "A volume of StorageOS.")] = None
+    csi: Annotated[CSIVolumeSource | None, F((2, 28), "A volume of a CSI driver.")] = None
+    ephemeral: Annotated[EphemeralVolumeSource | None, F((2, 29), "A claim that lives as long as the pod.")] = None
+    image: Annotated[ImageVolumeSource | None, F((2, 30), "The files of an image.")] = None
 
 
 class VolumeMount(Struct):

@@ -19,6 +19,7 @@ from api.defaulting import VOLUME_SOURCES
 from api.errors import FieldError, duplicate, forbidden, invalid, required
 from api.schema import by_wire
 from api.struct import wire_name
+from api.validation.foreign_volumes import foreign_errors
 from api.validation.pod_details import (
     detail_errors,
     env_from_errors,
@@ -29,6 +30,7 @@ from api.validation.pod_details import (
     resource_name_errors,
     source_errors,
 )
+from api.validation.storage import claim_spec_errors
 
 _HANDLERS = ("exec", "http_get", "tcp_socket", "grpc", "sleep")
 _IMMUTABLE = (
@@ -129,6 +131,10 @@ def _volume_errors(volume: Volume, path: str) -> Iterator[FieldError]:
     given = [source for source in VOLUME_SOURCES if getattr(volume, source) is not None]
     for extra in given[1:]:
         yield forbidden(f"{path}.{wire_name(extra)}", "may not specify more than 1 volume type")
+    yield from foreign_errors(volume, path)
+    template = volume.ephemeral.volume_claim_template if volume.ephemeral is not None else None
+    if template is not None and template.spec is not None:
+        yield from claim_spec_errors(template.spec, f"{path}.ephemeral.volumeClaimTemplate.spec")
     yield from source_errors(volume, path)
     if volume.host_path is not None and ".." in volume.host_path.path.split("/"):
         yield invalid(f"{path}.hostPath.path", volume.host_path.path, "must not contain '..'")

@@ -4,20 +4,18 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from api.codec import plain
-from api.core.storage import (
-    ACCESS_MODES,
-    PersistentVolume,
-    PersistentVolumeClaim,
-    PersistentVolumeClaimSpec,
-    PersistentVolumeSpec,
-)
+from api.core.claim import PersistentVolumeClaimSpec
+from api.core.storage import ACCESS_MODES, PersistentVolume, PersistentVolumeClaim, PersistentVolumeSpec
 from api.errors import FieldError, forbidden, invalid, not_supported, required
 from api.formats import dns_subdomain, qualified_name
+from api.schema import fields_of
 from api.storage import StorageClass
 from api.validation.affinity import node_selector_errors
+from api.validation.foreign_volumes import foreign_errors
 from api.validation.selectors import selector_errors
 
-_SOURCES = {"host_path": "hostPath", "nfs": "nfs", "local": "local"}
+# Those that Kubernetes inlines into the spec.
+_SOURCES = {one.attribute: one.wire for one in fields_of(PersistentVolumeSpec) if isinstance(one.spec.number, tuple)}
 _CLAIM_FROZEN = (
     "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
 )
@@ -37,18 +35,18 @@ def volume_errors(volume: PersistentVolume) -> list[FieldError]:
     return errors
 
 
-def _class_name_errors(name: str | None) -> Iterator[FieldError]:
+def _class_name_errors(name: str | None, path: str = "spec") -> Iterator[FieldError]:
     if name and (wrong := dns_subdomain(name)):
-        yield invalid("spec.storageClassName", name, wrong)
+        yield invalid(f"{path}.storageClassName", name, wrong)
 
 
-def _mode_errors(modes: Iterable[str]) -> Iterator[FieldError]:
+def _mode_errors(modes: Iterable[str], path: str = "spec") -> Iterator[FieldError]:
     given = list(modes)
     for mode in given:
         if mode not in ACCESS_MODES:
-            yield not_supported("spec.accessModes", mode, ACCESS_MODES)
+            yield not_supported(f"{path}.accessModes", mode, ACCESS_MODES)
     if "ReadWriteOncePod" in given and len(given) > 1:
-        yield forbidden("spec.accessModes", _MODES_ALONE)
+        yield forbidden(f"{path}.accessModes", _MODES_ALONE)
 
 
 def _capacity_errors(spec: PersistentVolumeSpec) -> Iterator[FieldError]:
@@ -67,6 +65,7 @@ def _source_errors(spec: PersistentVolumeSpec) -> Iterator[FieldError]:
         yield forbidden(f"spec.{_SOURCES[extra]}", "may not specify more than 1 volume type")
     if spec.host_path is not None and ".." in spec.host_path.path.split("/"):
         yield invalid("spec.hostPath.path", spec.host_path.path, "must not contain '..'")
+    yield from foreign_errors(spec, "spec")
     if spec.local is not None and (spec.node_affinity is None or spec.node_affinity.required is None):
         yield required("spec.nodeAffinity", "Local volume requires node affinity")
 
@@ -85,14 +84,17 @@ def volume_update_errors(new: PersistentVolume, old: PersistentVolume) -> list[F
 
 
 def claim_errors(claim: PersistentVolumeClaim) -> list[FieldError]:
-    spec = claim.spec
-    errors = [*_mode_errors(spec.access_modes), *selector_errors(spec.selector, "spec.selector")]
+    return claim_spec_errors(claim.spec, "spec")
+
+
+def claim_spec_errors(spec: PersistentVolumeClaimSpec, path: str) -> list[FieldError]:
+    errors = [*_mode_errors(spec.access_modes, path), *selector_errors(spec.selector, f"{path}.selector")]
     amount = spec.resources.requests.get("storage") if spec.resources is not None else None
     if spec.resources is not None and amount is None:
-        errors.append(required("spec.resources[storage]"))
+        errors.append(required(f"{path}.resources[storage]"))
     elif amount is not None and amount.value <= 0:
-        errors.append(invalid("spec.resources[storage]", amount, "must be greater than zero"))
-    return [*errors, *_class_name_errors(spec.storage_class_name)]
+        errors.append(invalid(f"{path}.resources[storage]", amount, "must be greater than zero"))
+    return [*errors, *_class_name_errors(spec.storage_class_name, path)]
 
 
 def claim_update_errors(new: PersistentVolumeClaim, old: PersistentVolumeClaim) -> list[FieldError]:

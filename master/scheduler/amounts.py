@@ -3,8 +3,7 @@
 from functools import lru_cache
 
 from api.core import Container, PodSpec
-from api.core.container import Resources
-from api.scalars import Quantity
+from api.scalars import Quantity, Resources
 
 Amounts = dict[str, int]
 # What the scores assume of a container that asks for nothing, as Kubernetes does.

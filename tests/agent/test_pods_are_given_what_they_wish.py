@@ -173,6 +173,7 @@ def test_a_volume_of_a_kind_that_is_not_known_stops_its_pod_alone(shared: Cluste
     assert shared.events("FailedMount")[0] == (
         "Unable to attach or mount volumes: unmounted volumes=[disk], unattached volumes=[], failed to process "
         'volumes=[disk]: failed to get Plugin from volumeSpec for volume "disk" err=no volume plugin matched'
+        ": iscsi is not supported by this agent"
     )
     assert _why(shared.wait_pod("wants", lambda found: bool(_by_name(found))), "main")[0] == "ContainerCreating"
     shared.delete("wants")

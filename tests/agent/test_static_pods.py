@@ -29,8 +29,8 @@ def test_a_static_pod_has_the_nodes_name_and_a_uid_of_its_content() -> None:
         (b"kind: Service\nmetadata: {name: x}", "kind"),
         (b"kind: Pod\nmetadata: {name: x}", "containers"),
         (
-            b"kind: Pod\nmetadata: {name: x}\nspec: {containers: [{name: c, image: i}], volumes: [{name: v, rbd: {}}]}",
-            r"spec.volumes\[0\].rbd: no volume plugin matched",
+            b"kind: Pod\nmetadata: {name: x}\nspec: {containers: [{name: c, image: i}], volumes: [{name: v, new: {}}]}",
+            r"spec.volumes\[0\].new: no volume plugin matched",
         ),
     ],
 )

@@ -89,7 +89,13 @@ def _volume(claim: str = "data", uid: str = "u1", **spec: Any) -> PersistentVolu
         (_claim(), _volume(claim="other"), "not bound to claim ns/data"),
         (_claim(), _volume(uid="u0"), "bound to an earlier claim"),
         (_claim(), _volume(volumeMode="Block"), "volumeMode Block"),
-        (_claim(), _volume(), "of a kind that is not supported"),
+        (_claim(), _volume(), "of a kind that is not supported by this agent$"),
+        (
+            _claim(),
+            _volume(csi={"driver": "d.example", "volumeHandle": "h"}),
+            "is not supported by this agent: csi$",
+        ),
+        (_claim(), _volume(gcePersistentDisk={"pdName": "d"}, mountOptions=["ro"]), ": gcePersistentDisk$"),
         (_claim(), _volume(hostPath={"path": "/x"}, mountOptions=["ro"]), "mountOptions"),
     ],
 )

@@ -14,7 +14,7 @@ from api.core import (
     Pod,
     Volume,
 )
-from api.core.storage import VolumeResourceRequirements
+from api.core.claim import VolumeResourceRequirements
 from api.core.volume import HostPathVolumeSource, PersistentVolumeClaimVolumeSource
 from api.meta import ObjectMeta
 from api.scalars import Quantity

@@ -104,7 +104,7 @@ def test_a_pod_has_its_settings_and_a_token_that_the_server_takes(
     their_kubectl("delete", "pod", "told", "--wait=false")
 
 
-def test_a_volume_of_a_kind_that_only_they_know_is_no_empty_directory(
+def test_a_volume_of_a_kind_that_we_do_not_mount_is_no_empty_directory(
     their_api: Api, their_kubectl: Kubectl, node: str
 ) -> None:
     disk = {"name": "disk", "iscsi": {"targetPortal": "192.0.2.1:3260", "iqn": "iqn.2001-04.com.example:d", "lun": 0}}
@@ -112,7 +112,8 @@ def test_a_volume_of_a_kind_that_only_they_know_is_no_empty_directory(
     their_kubectl.create(pod("disk", *shell("exec sleep 3600"), volumes=[disk], volumeMounts=[mount]))
     until(lambda: _told(their_api, "disk", "FailedMount"), limit_s=LIMIT_S)
     assert _told(their_api, "disk", "FailedMount")[0].endswith(
-        'failed to get Plugin from volumeSpec for volume "disk" err=no volume plugin matched'
+        'failed to get Plugin from volumeSpec for volume "disk" err=no volume plugin matched: '
+        "iscsi is not supported by this agent"
     )
     status = their_api.pod("disk")["status"]["containerStatuses"][0]
     assert status["state"]["waiting"]["reason"] == "ContainerCreating"

@@ -6,7 +6,7 @@ import pytest
 
 from api.codec import convert
 from api.core import PersistentVolume, PersistentVolumeClaim, Pod
-from api.core.storage import VolumeResourceRequirements
+from api.core.claim import VolumeResourceRequirements
 from api.scalars import Quantity, now
 from api.storage import StorageClass
 from master.scheduler.decision import Chooser
