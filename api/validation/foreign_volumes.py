@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from api.core import PersistentVolumeSpec, Volume
-from api.core.foreign_volumes import AzureDiskVolumeSource, FCVolumeSource, FlockerVolumeSource
+from api.core.foreign_persistent import CSIPersistentVolumeSource, SecretReference
+from api.core.foreign_volumes import AzureDiskVolumeSource, CSIVolumeSource, FCVolumeSource, FlockerVolumeSource
+from api.core.references import LocalObjectReference, ObjectReference
 from api.errors import FieldError, invalid, not_supported, required
-from api.formats import dns_subdomain
+from api.formats import dns_label, dns_subdomain
 
 _INITIATORS: Final = {
     "iqn": re.compile(r"iqn\.\d{4}-\d{2}\.([a-z0-9-.]+)(:[^,;*&$|\s]+)$"),
@@ -31,15 +33,25 @@ def foreign_errors(holder: Volume | PersistentVolumeSpec, path: str) -> Iterator
     if holder.azure_disk is not None:
         yield from _azure_errors(holder.azure_disk, f"{path}.azureDisk")
     if holder.csi is not None:
-        yield from _driver_errors(holder.csi.driver, f"{path}.csi.driver")
+        yield from _csi_errors(holder.csi, f"{path}.csi")
     if holder.flex_volume is not None:
         for key in holder.flex_volume.options:
             if f".{key.partition('/')[0].lower()}".endswith(_RESERVED):
                 why = "kubernetes.io and k8s.io namespaces are reserved"
                 yield invalid(f"{path}.flexVolume.options[{key}]", key, why)
-    for name, source in (("cinder", holder.cinder), ("storageos", holder.storageos)):
-        if source is not None and source.secret_ref is not None and not source.secret_ref.name:
-            yield required(f"{path}.{name}.secretRef.name")
+    for name, named in (("cinder", holder.cinder), ("storageos", holder.storageos), ("iscsi", holder.iscsi)):
+        if named is not None and named.secret_ref is not None:
+            yield from _reference_errors(name, named.secret_ref, f"{path}.{name}.secretRef")
+
+
+def _reference_errors(
+    name: str, secret: LocalObjectReference | ObjectReference | SecretReference, path: str
+) -> Iterator[FieldError]:
+    """A pod may leave out the Secret of an iSCSI disk; PersistentVolumes say its namespace, but for that."""
+    if not secret.name and not (name == "iscsi" and isinstance(secret, LocalObjectReference)):
+        yield required(f"{path}.name")
+    if not isinstance(secret, LocalObjectReference) and name != "iscsi" and not secret.namespace:
+        yield required(f"{path}.namespace")
 
 
 def _iscsi_errors(source: Any, path: str) -> Iterator[FieldError]:
@@ -87,8 +99,30 @@ def _azure_errors(source: AzureDiskVolumeSource, path: str) -> Iterator[FieldErr
         yield not_supported(f"{path}.diskURI", source.disk_uri, (_MANAGED_URI if managed else _BLOB_URI,))
 
 
-def _driver_errors(driver: str, path: str) -> Iterator[FieldError]:
-    if len(driver) > 63:
-        yield FieldError(path, "FieldValueTooLong", "Too long: may not be more than 63 bytes")
-    if driver and (wrong := dns_subdomain(driver.lower())):
-        yield invalid(path, driver, wrong)
+def _csi_errors(source: CSIVolumeSource | CSIPersistentVolumeSource, path: str) -> Iterator[FieldError]:
+    if len(source.driver) > 63:
+        yield FieldError(f"{path}.driver", "FieldValueTooLong", "Too long: may not be more than 63 bytes")
+    if source.driver and (wrong := dns_subdomain(source.driver.lower())):
+        yield invalid(f"{path}.driver", source.driver, wrong)
+    if isinstance(source, CSIVolumeSource):
+        secret = source.node_publish_secret_ref
+        if secret is not None and not secret.name:
+            yield required(f"{path}.nodePublishSecretRef.name")
+        elif secret is not None and (wrong := dns_subdomain(secret.name)):
+            yield invalid(f"{path}.name", secret.name, wrong)
+        return
+    for name, one in (
+        ("controllerPublishSecretRef", source.controller_publish_secret_ref),
+        ("controllerExpandSecretRef", source.controller_expand_secret_ref),
+        ("nodePublishSecretRef", source.node_publish_secret_ref),
+    ):
+        if one is not None:
+            yield from _secret_errors(one, f"{path}.{name}")
+
+
+def _secret_errors(secret: SecretReference, path: str) -> Iterator[FieldError]:
+    for name, value, rule in (("name", secret.name, dns_subdomain), ("namespace", secret.namespace, dns_label)):
+        if not value:
+            yield required(f"{path}.{name}")
+        elif wrong := rule(value):
+            yield invalid(f"{path}.{name}", value, wrong)

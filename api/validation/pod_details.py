@@ -215,6 +215,12 @@ def env_prefix_errors(source: EnvFromSource, path: str) -> Iterator[FieldError]:
 
 def source_errors(volume: Volume, path: str) -> Iterator[FieldError]:
     """What a source must name."""
+    if (
+        volume.empty_dir is not None
+        and volume.empty_dir.size_limit is not None
+        and volume.empty_dir.size_limit.value < 0
+    ):
+        yield forbidden(f"{path}.emptyDir.sizeLimit", "SizeLimit field must be a valid resource quantity")
     if volume.secret is not None and not volume.secret.secret_name:
         yield required(f"{path}.secret.secretName")
     if volume.config_map is not None and not volume.config_map.name:

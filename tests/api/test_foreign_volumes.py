@@ -108,6 +108,8 @@ def test_a_source_of_a_pod_is_kept_and_completed(kind: str, given: dict[str, Any
 def test_so_is_one_of_a_persistent_volume(kind: str, given: dict[str, Any], added: dict[str, Any]) -> None:
     if kind == "csi":
         given = {"driver": "d.example", "volumeHandle": "h", "nodeStageSecretRef": {"name": "s", "namespace": "n"}}
+    elif kind == "cinder":
+        given = {**given, "secretRef": {"name": "s", "namespace": "n"}}
     document = _persistent(**{kind: given})
     assert unknown_fields(document, PersistentVolume) == []
     volume = convert(document, PersistentVolume)
@@ -127,6 +129,7 @@ def test_every_source_is_tried() -> None:
     ("source", "told"),
     [
         ({"csi": {}}, "csi.driver: Required value"),
+        ({"csi": {"driver": "d", "nodePublishSecretRef": {}}}, "csi.nodePublishSecretRef.name: Required value"),
         ({"iscsi": {"iqn": _IQN}}, "iscsi.targetPortal: Required value"),
         ({"iscsi": {"targetPortal": "t"}}, "iscsi.iqn: Required value"),
         (
@@ -152,6 +155,23 @@ def test_every_source_is_tried() -> None:
 def test_faults_are_told_in_kubernetes_words(source: dict[str, Any], told: str) -> None:
     assert f"spec.volumes[0].{told}" in _causes(convert(_pod({"name": "v", **source}), Pod))
     assert f"spec.{told}" in _causes(convert(_persistent(**source), PersistentVolume))
+
+
+def test_a_persistent_volume_names_its_secret_whole() -> None:
+    """A pod's Secret is in its own namespace; a PersistentVolume has none."""
+    csi = {"driver": "d", "volumeHandle": "h", "nodePublishSecretRef": {}}
+    for source, field in (
+        ({"csi": csi}, "csi.nodePublishSecretRef"),
+        ({"cinder": {"volumeID": "v", "secretRef": {}}}, "cinder.secretRef"),
+    ):
+        told = _causes(convert(_persistent(**source), PersistentVolume))
+        assert told == [f"spec.{field}.name: Required value", f"spec.{field}.namespace: Required value"]
+
+
+def test_an_empty_directory_has_no_negative_limit() -> None:
+    told = _causes(convert(_pod({"name": "v", "emptyDir": {"sizeLimit": "-1"}}), Pod))
+    why = "Forbidden: SizeLimit field must be a valid resource quantity"
+    assert told == [f"spec.volumes[0].emptyDir.sizeLimit: {why}"]
 
 
 def test_there_is_one_source_at_most() -> None:
