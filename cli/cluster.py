@@ -30,16 +30,6 @@ IFNAME_MAX = 15
 CHAIN_PREFIX = re.compile(r"[A-Z][A-Z0-9-]{0,11}")  # an iptables chain has at most 28 characters in all
 API_SERVER = re.compile(r"https://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?/?")
 DEFAULT_NAME = "steersman"
-PORT_FIELDS = (
-    "apiserver_port",
-    "agent_port",
-    "cadvisor_port",
-    "netproxy_health_port",
-    "controllers_health_port",
-    "scheduler_health_port",
-    "dns_metrics_port",
-    "dns_port",
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,6 +141,9 @@ class Settings:
     def check(self) -> list[str]:
         """Problems as `field: what is wrong`."""
         return [*_check_names(self), *_check_addresses(self), *_check_ports(self), *_check_etcd(self)]
+
+
+PORT_FIELDS = tuple(one.name for one in fields(Settings) if one.name.endswith("_port"))
 
 
 def _bracketed(address: str) -> str:

@@ -1,10 +1,12 @@
 """Each check by recorded facts: what is well, what is not, and that there is always something to do next."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from cli.cluster import PORT_FIELDS, Settings
+from cli.cluster import PORT_FIELDS, Settings, complete
+from cli.components import COMPONENTS
 from cli.doctor import (
     certificates,
     cgroups,
@@ -32,6 +34,7 @@ from cli.doctor.master import ApiServer
 from cli.doctor.ports import Listener, Listeners
 from cli.doctor.ranges import Route
 from cli.doctor.storage import Disk
+from cli.settings import settings_of
 
 S = Settings()
 
@@ -190,7 +193,7 @@ def test_ranges_overlap_strange_routes_and_not_our_own() -> None:
 
 def test_a_port_is_told_with_its_holder_and_only_where_it_harms() -> None:
     def found(*held: Listener) -> str:
-        return told(ports.judge(S, Listeners(held, frozenset({7}))))
+        return told(ports.judge(S, Listeners(held, frozenset({7}), ports.wanted(complete(S)))))
 
     assert found(Listener("tcp", "0.0.0.0", 6443, 7, "steersman")).startswith("ok")
     assert found(Listener("tcp", "::", 6443, 9, "nginx")).endswith("0.0.0.0:6443 is taken: nginx (pid 9)")
@@ -203,9 +206,28 @@ def test_a_port_is_told_with_its_holder_and_only_where_it_harms() -> None:
 def test_every_port_of_the_cluster_is_looked_at() -> None:
     for name in PORT_FIELDS:
         held = Listener("tcp", "0.0.0.0", getattr(S, name), 9, "other")
-        (finding,) = ports.judge(S, Listeners((held,)))
+        (finding,) = ports.judge(S, Listeners((held,), wanted=ports.wanted(complete(S))))
         assert finding.level is Level.FAIL
         assert f"--{name.replace('_', '-')}" in finding.advice
+
+
+def test_ports_that_only_a_component_s_own_file_sets_are_looked_at_too(tmp_path: Path) -> None:
+    (tmp_path / "dns.yaml").write_text("health-port: 8088\n")
+    settings = complete(Settings(config_dir=tmp_path))
+    held = tuple(Listener("tcp", "0.0.0.0", port, 9, "other") for port in (8080, 8088, 8181))
+    found = [one.message for one in ports.judge(settings, Listeners(held, wanted=ports.wanted(settings)))]
+    assert found == [
+        "the name server's health port 169.254.20.10:8088 is taken: other (pid 9)",
+        "the name server's readiness port 169.254.20.10:8181 is taken: other (pid 9)",
+    ]
+
+
+def test_every_port_that_a_component_can_listen_on_is_declared() -> None:
+    declared = {(one.component, one.port) for one in ports.PORTS}
+    for one in COMPONENTS:
+        fields = {setting.name for setting in settings_of(one.config_class()) if setting.hint is int}
+        listening = {name for name in fields if name == "port" or name.endswith("_port")} - {"vxlan_port"}
+        assert listening == {port for name, port in declared if name == one.name}
 
 
 def test_a_resolver_that_is_our_own_name_server_is_a_ring() -> None:

@@ -12,7 +12,7 @@ from cli.cluster import Settings
 from cli.components import COMPONENTS, component
 from cli.derive import config_of
 from cli.doctor.cgroups import NEEDED, WANTED, Cgroups
-from cli.doctor.ports import Listener, Listeners
+from cli.doctor.ports import Listener, Listeners, wanted
 from cli.doctor.storage import Disk
 from clusterdns.upstreams import parse_resolv_conf, parse_server
 
@@ -61,7 +61,8 @@ def listeners(settings: Settings) -> Listeners:
     written = board.read(settings.run)
     ours = {process.pid for process in written.processes} if written is not None else set()
     found = tuple(_sockets())
-    return Listeners(found, frozenset(ours | {one.pid for one in found if _is_component(one.pid)}))
+    ours |= {one.pid for one in found if _is_component(one.pid)}
+    return Listeners(found, frozenset(ours), wanted(settings))
 
 
 def _sockets() -> Iterator[Listener]:
