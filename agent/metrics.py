@@ -34,6 +34,7 @@ _WITHOUT_ENDING = (
 )
 _UNTYPED = re.compile(rf"(?m)^# TYPE ({'|'.join(_WITHOUT_ENDING)}) untyped$".encode())
 _STATES = {State.CREATED: "created", State.RUNNING: "running", State.EXITED: "exited", State.FAILED: "exited"}
+_SIGNALS = {"memory": "memory.available", "ephemeral-storage": "nodefs.available", "pids": "pid.available"}
 
 
 def exposition(registry: CollectorRegistry) -> bytes:
@@ -77,7 +78,7 @@ class AgentCollector(Collector):
         yield GaugeMetricFamily("steersman_agent_hung_pods", "Pods whose work waits for something.", value=hung)
         text = "Cumulative number of pod evictions by eviction signal"
         evictions = UnknownMetricFamily("kubelet_evictions", text, labels=["eviction_signal"])
-        for resource, signal in (("memory", "memory.available"), ("ephemeral-storage", "nodefs.available")):
+        for resource, signal in _SIGNALS.items():
             evictions.add_metric([signal], self._evictor.evictions.get(resource, 0))
         yield evictions
         name = GaugeMetricFamily("kubelet_node_name", "The node's name. The count is always 1.", labels=["node"])

@@ -67,7 +67,8 @@ def read_pressure(data_dir: Path) -> Pressure:
     path = _existing(data_dir)
     disk = shutil.disk_usage(path)
     inodes = _inodes_percent(path)
-    limit = int(_text(Path("/proc/sys/kernel/pid_max")) or 32768)
+    # Each task has an id, and the kernel makes no more tasks than either allows.
+    limit = min(int(_text(Path("/proc/sys/kernel", name)) or 32768) for name in ("pid_max", "threads-max"))
     # /proc/loadavg: "0.20 0.18 0.12 1/80 11206"; the number behind the slash counts all tasks.
     tasks = int(_text(Path("/proc/loadavg")).split()[3].partition("/")[2])
     return Pressure(

@@ -1,7 +1,8 @@
 """Which pod has to go when the node runs short, and what is said of it. Pure.
 
 The order is the kubelet's: pods that use more than they asked for first, then by priority, then by how much more they
-use. Pods of the system (static ones, and those of a critical priority) are never chosen.
+use; of process ids, which nobody asks for, by priority and number. Pods of the system (static ones, and those of a
+critical priority) are never chosen.
 https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/
 """
 
@@ -16,6 +17,7 @@ from api.core import Pod
 
 CRITICAL_PRIORITY = 2_000_000_000
 INODES_LEAST_PERCENT = 5.0
+PIDS = "pids"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +54,14 @@ def shortages(config: Config, pressure: Pressure) -> list[Shortage]:
     ):
         if percent < least:
             found.append(Shortage(resource="ephemeral-storage", threshold=f"{least:g}%", available=f"{percent:.1f}%"))
+    percent, least = pressure.pid_available_percent, config.pid_available_percent
+    if percent < least:
+        found.append(Shortage(resource=PIDS, threshold=f"{least:g}%", available=f"{percent:.1f}%"))
     return found
 
 
 def choose(pods: Iterable[Pod], usage: Mapping[str, Mapping[str, int]], shortage: Shortage) -> Eviction | None:
-    """The one pod that goes now; None when none may. usage: uid to container name to bytes of the resource."""
+    """The one pod that goes now; None when none may. usage: uid to container name to bytes, or number, of it."""
     ranked = sorted(
         (pod for pod in pods if _may_go(pod)), key=lambda pod: _rank(pod, usage.get(pod.metadata.uid, {}), shortage)
     )
@@ -80,7 +85,8 @@ def _rank(pod: Pod, used: Mapping[str, int], shortage: Shortage) -> tuple[bool, 
     """Smallest goes first; the uid settles a tie, so that two looks choose the same."""
     total = sum(used.values())
     asked = sum(_request(pod, name, shortage) for name in {c.name for c in pod.spec.containers})
-    return total <= asked, pod.spec.priority or 0, asked - total, pod.metadata.uid
+    within = shortage.resource != PIDS and total <= asked
+    return within, pod.spec.priority or 0, asked - total, pod.metadata.uid
 
 
 def _request(pod: Pod, name: str, shortage: Shortage) -> int:
@@ -95,7 +101,7 @@ def _message(pod: Pod, used: Mapping[str, int], shortage: Shortage) -> str:
         f"The node was low on resource: {shortage.resource}. "
         f"Threshold quantity: {shortage.threshold}, available: {shortage.available}. "
     ]
-    for name, used_bytes in sorted(used.items()):
+    for name, used_bytes in sorted(used.items()) if shortage.resource != PIDS else ():
         asked = _request(pod, name, shortage)
         if used_bytes > asked:
             parts.append(

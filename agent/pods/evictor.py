@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from agent.config import Config
 from agent.node.facts import Pressure
-from agent.pods.eviction import Eviction, Shortage, choose, shortages
+from agent.pods.eviction import PIDS, Eviction, Shortage, choose, shortages
 from agent.pods.store import PodStore
 from agent.runtime.cache import ContainerCache
 from agent.runtime.failures import RuntimeFailure
@@ -20,16 +20,17 @@ from api.core import Pod, PodStatus
 log = logging.getLogger(__name__)
 
 _IMAGES_EVERY = 30  # looks
-Usage = Mapping[str, Mapping[str, int]]  # uid, container name, bytes
+Usage = Mapping[str, Mapping[str, int]]  # uid, container name, bytes or number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Senses:
-    """Where the evictor looks. memory and disk: usage of all pods now; status: the newest of a pod."""
+    """Where the evictor looks. memory, disk and pids: usage of all pods now; status: the newest of a pod."""
 
     pressure: Callable[[], Pressure]
     memory: Callable[[], Usage]
     disk: Callable[[], Usage]
+    pids: Callable[[], Usage]
     status: Callable[[str], PodStatus | None]
 
 
@@ -87,7 +88,7 @@ class Evictor:
         self._tell(found)
         if not found or self._is_leaving():
             return None
-        if found[0].resource != "memory":
+        if found[0].resource == "ephemeral-storage":
             self._collect_images(force=True)
             found = shortages(self._config, self._senses.pressure())
         return self._evict_for(found[0]) if found else None
@@ -116,7 +117,7 @@ class Evictor:
             self._tell_node("Warning", "FreeDiskSpaceFailed", told)
 
     def _evict_for(self, shortage: Shortage) -> Eviction | None:
-        usage = self._senses.memory() if shortage.resource == "memory" else self._senses.disk()
+        usage = {"memory": self._senses.memory, PIDS: self._senses.pids}.get(shortage.resource, self._senses.disk)()
         running = {record.uid for record in self._cache.all() if record.running and not record.is_sandbox}
         pods = [self._newest(pod) for pod in self._store.all() if pod.metadata.uid in running]
         chosen = choose(pods, usage, shortage)

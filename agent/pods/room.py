@@ -41,7 +41,9 @@ class Room:
         self.disk = DiskWatch(config, store, cache, meter, evict=worker.evict)
         self.evictor = Evictor(
             config, store, cache, collector,
-            senses=Senses(pressure=pressure, memory=usage.memory, disk=usage.disk, status=worker.status),
+            senses=Senses(
+                pressure=pressure, memory=usage.memory, disk=usage.disk, pids=usage.pids, status=worker.status
+            ),
             evict=worker.evict, tell_node=tell_node,
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What pods use of memory and disk, for the choice of the one to evict. Read only when there is too little."""
+"""What pods use of memory, disk and process ids, to choose the one to evict. Read only when there is too little."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -31,6 +31,16 @@ class PodUsage:
             sample = samples.get(record.id)
             if sample is not None and sample.memory is not None and not record.is_sandbox:
                 found[record.uid][record.container] = sample.memory.working_set_bytes
+        return found
+
+    def pids(self) -> dict[str, dict[str, int]]:
+        """Number of processes, by uid and container."""
+        samples = self._samples()
+        found: dict[str, dict[str, int]] = defaultdict(dict)
+        for record in self._cache.all():
+            sample = samples.get(record.id)
+            if sample is not None and sample.process_count is not None and not record.is_sandbox:
+                found[record.uid][record.container] = sample.process_count
         return found
 
     def disk(self) -> dict[str, dict[str, int]]:

@@ -80,6 +80,21 @@ def test_the_sentence_is_the_kubelets() -> None:
     )
 
 
+def test_pods_go_by_priority_and_number_when_process_ids_run_out() -> None:
+    low = dataclasses.replace(_PLENTY, pid_available_percent=5.0)
+    (shortage,) = shortages(Config(), low)
+    few, many, high = _pod("few"), _pod("many"), _pod("high", priority=9)
+    usage = {"few": {"c": 2}, "many": {"c": 300}, "high": {"c": 9000}}
+    chosen = choose([few, high, many], usage, shortage)
+    assert chosen is not None
+    assert chosen.uid == "many"
+    assert chosen.message == "The node was low on resource: pids. Threshold quantity: 10%, available: 5.0%. "
+    # Priority counts even when nothing was measured of a pod.
+    unmeasured = choose([few, high], {"high": {"c": 9000}}, shortage)
+    assert unmeasured is not None
+    assert unmeasured.uid == "few"
+
+
 def test_images_in_use_wanted_or_new_stay() -> None:
     images = [ImageFacts(str(n), names=(f"img:{n}",)) for n in range(5)] + [ImageFacts("5", names=("redis:latest",))]
     last = {"0": 0.0, "1": 50.0, "2": 0.0, "3": 0.0, "4": 990.0, "5": 0.0}
@@ -201,6 +216,23 @@ def test_a_pod_is_evicted_when_memory_runs_out_and_the_others_stay(cluster: Clus
     assert ready(cluster.wait_pod("modest", ready))
     assert cluster.events("EvictionThresholdMet") == ["Attempting to reclaim memory"]
     assert agent.room.evictor.evictions == {"memory": 1}
+
+
+@pytest.mark.docker
+def test_the_pod_with_most_processes_is_evicted_when_process_ids_run_out(cluster: Cluster) -> None:
+    agent = cluster.start_agent(pressure_look_s=0.1)
+    cluster.create("modest", "exec sleep 1000")
+    cluster.create("forking", "for n in 1 2 3 4 5 6 7 8; do sleep 1000 & done; wait", terminationGracePeriodSeconds=1)
+    for name in ("modest", "forking"):
+        cluster.wait_pod(name, ready)
+    low = dataclasses.replace(_PLENTY, pid_available_percent=5.0)
+    agent.pressure = lambda: low if len(cluster.containers(all=False)) > 3 else _PLENTY
+    pod = cluster.wait_pod("forking", phase("Failed"))
+    assert pod.status.reason == "Evicted"
+    assert pod.status.message == "The node was low on resource: pids. Threshold quantity: 10%, available: 5.0%. "
+    assert ready(cluster.wait_pod("modest", ready))
+    assert cluster.events("EvictionThresholdMet") == ["Attempting to reclaim pids"]
+    assert agent.room.evictor.evictions == {"pids": 1}
 
 
 _MIB = 2**20
