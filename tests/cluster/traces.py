@@ -16,8 +16,9 @@ SIGHTS = {
     "runtime files": "find /run /tmp /dev/shm -maxdepth 1 -name '*steer*'",
     "contents of /etc": r"find /etc -type f ! -name '*.lock' -exec sha256sum {} +",
     "units": "systemctl list-unit-files --no-legend --no-pager | grep -v '^session-' | awk '{print $1, $2}'",
+    # That of SELinux runs at a host's first start only, and some hosts are started anew in between.
     "running services": "systemctl list-units --type=service,socket --state=active --plain --no-legend --no-pager"
-    " | awk '{print $1}' | grep -vE '^(user|session|systemd-|getty|polkit)'",
+    " | awk '{print $1}' | grep -vE '^(user|session|systemd-|getty|polkit|selinux-)'",
     "failed units": "systemctl --failed --plain --no-legend --no-pager",
     "users": "cut -d: -f1,3 /etc/passwd /etc/group",
     # A built-in table without a rule is the furniture of iptables: it stays when it was looked into once.
