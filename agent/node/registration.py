@@ -27,6 +27,14 @@ LEASE_NAMESPACE = "kube-node-lease"
 _LOOK_S = 10.0
 _RETRY_S = 1.0
 
+# The kubelet's words for a condition that is well, and for one that is not.
+_CHANGES = {
+    "Ready": ("NodeReady", "NodeNotReady"),
+    "MemoryPressure": ("NodeHasSufficientMemory", "NodeHasInsufficientMemory"),
+    "DiskPressure": ("NodeHasNoDiskPressure", "NodeHasDiskPressure"),
+    "PIDPressure": ("NodeHasSufficientPID", "NodeHasInsufficientPID"),
+}
+
 
 class NodeKeeper:
     """Two threads: status and lease. ``observe`` reads the node; ``on_node`` is told the Node as the API has it."""
@@ -107,7 +115,7 @@ class NodeKeeper:
         self._on_node(node)
         self._uid = node.metadata.uid
         status = node_status(self._config, observed, node.status, now)
-        self._tell_ready(node.status, status)
+        self._tell_changes(node.status, status)
         missing = self._missing_labels(node, observed)
         if missing:
             self._client.patch(Node, self._config.node, "", {"metadata": {"labels": missing}}, form="merge")
@@ -143,15 +151,20 @@ class NodeKeeper:
         except AlreadyExists:
             return self._client.get(Node, self._config.node)
         log.info("node registered name=%s uid=%s", self._config.node, node.metadata.uid)
+        node.status = NodeStatus()  # of a new node every condition is news
         return node
 
-    def _tell_ready(self, before: NodeStatus, after: NodeStatus) -> None:
-        def ready(status: NodeStatus) -> str:
-            return next((c.status for c in status.conditions if c.type == "Ready"), "")
-
-        if (self._reported is not None and ready(before) != ready(after)) or not ready(before):
-            word = "NodeReady" if ready(after) == "True" else "NodeNotReady"
-            self.event("Normal", word, f"Node {self._config.node} status is now: {word}")
+    def _tell_changes(self, before: NodeStatus, after: NodeStatus) -> None:
+        old = {condition.type: condition.status for condition in before.conditions}
+        for condition in after.conditions:
+            was = old.get(condition.type, "Unknown")
+            # At the first look after a start not all is up yet: that is no change of the node.
+            if was == condition.status or (was != "Unknown" and self._reported is None):
+                continue
+            good, bad = _CHANGES.get(condition.type, ("", ""))
+            word = good if (condition.status == "True") == (condition.type == "Ready") else bad
+            if word:
+                self.event("Normal", word, f"Node {self._config.node} status is now: {word}")
 
     # Lease.
 

@@ -13,7 +13,7 @@ from agent.node.facts import MachineFacts, Pressure, node_address, read_machine,
 from agent.node.status import NodeObserved, new_node, node_status, same_but_heartbeat
 from agent.runtime.failures import RuntimeUnreachable
 from api.coordination import Lease
-from api.core import Node, NodeStatus
+from api.core import Event, Node, NodeStatus
 from tests.agent.cluster import NODE, Cluster, ready, wait_until
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -102,6 +102,24 @@ def test_the_node_registers_with_a_lease_and_comes_back_when_deleted(cluster: Cl
     wait_until(lambda: any(_is_ready(item) for item in cluster.api.items(Node)))
     assert cluster.api.items(Node)[0].metadata.uid != node.metadata.uid
     wait_until(lambda: f"Node {NODE} status is now: NodeReady" in cluster.events("NodeReady"))
+
+
+@pytest.mark.docker
+def test_pressure_that_comes_and_goes_is_told_by_events(cluster: Cluster) -> None:
+    agent = cluster.start_agent(pressure_look_s=0.1)
+    wait_until(lambda: bool(cluster.events("NodeHasSufficientPID")), timeout_s=60)
+    agent.pressure = lambda: replace(_PLENTY, pid_available_percent=5.0)
+    told = [f"Node {NODE} status is now: NodeHasInsufficientPID"]
+    wait_until(lambda: cluster.events("NodeHasInsufficientPID") == told, timeout_s=60)
+    agent.pressure = lambda: _PLENTY
+
+    def told_again() -> bool:
+        return [one.count for one in cluster.api.items(Event) if one.reason == "NodeHasSufficientPID"] == [2]
+
+    wait_until(told_again, timeout_s=60)
+    assert [cluster.events(word) for word in ("NodeHasNoDiskPressure", "NodeHasDiskPressure")] == [
+        [f"Node {NODE} status is now: NodeHasNoDiskPressure"], [],
+    ]  # fmt: skip
 
 
 def _is_ready(node: Node) -> bool:
