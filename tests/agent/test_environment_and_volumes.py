@@ -228,6 +228,29 @@ def test_resources_and_rights_reach_docker(shared: Cluster) -> None:
     assert json.dumps(document["HostConfig"]["NetworkMode"]) == f'"container:{record.sandbox_id}"'
 
 
+def test_a_privileged_container_is_asked_for_and_its_refusal_told(shared: Cluster) -> None:
+    """Where Docker may not give all capabilities away the container stays created, and the event has runc's words."""
+    shared.start_agent()
+    container = shared.container("main", "exec sleep 1000", securityContext={"privileged": True})
+    shared.create("mighty", containers=[container])
+
+    def made() -> list[dict[str, Any]]:
+        labels = [f"io.kubernetes.pod.namespace={shared.namespace}", "io.kubernetes.pod.name=mighty"]
+        found = shared.docker.containers(all=True, filters={"label": labels})
+        every = [shared.docker.inspect_container(one["Id"]) for one in found]
+        return [one for one in every if one["Config"]["Labels"].get("io.kubernetes.container.name") == "main"]
+
+    wait_until(lambda: bool(made()), timeout_s=60)
+    assert all(one["HostConfig"]["Privileged"] for one in made())
+
+    def settled() -> bool:
+        pod = shared.get("mighty")
+        refused = any("operation not permitted" in message for message in shared.events("Failed"))
+        return refused or (pod is not None and ready(pod))
+
+    wait_until(settled, timeout_s=60)
+
+
 def test_a_container_that_takes_too_much_memory_is_told_as_oom_killed(shared: Cluster) -> None:
     shared.start_agent()
     command = "x=aaaaaaaaaaaaaaaa; while true; do x=$x$x; done"
