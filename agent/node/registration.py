@@ -151,13 +151,14 @@ class NodeKeeper:
         except AlreadyExists:
             return self._client.get(Node, self._config.node)
         log.info("node registered name=%s uid=%s", self._config.node, node.metadata.uid)
-        node.status = NodeStatus()  # of a new node every condition is news
+        node.status = NodeStatus()  # what it was made with is news to everyone
         return node
 
     def _tell_changes(self, before: NodeStatus, after: NodeStatus) -> None:
         old = {condition.type: condition.status for condition in before.conditions}
         for condition in after.conditions:
-            was = old.get(condition.type, "Unknown")
+            # That a new node is not ready yet is no news; that it is under no pressure is.
+            was = old.get(condition.type, condition.status if condition.type == "Ready" else "Unknown")
             # At the first look after a start not all is up yet: that is no change of the node.
             if was == condition.status or (was != "Unknown" and self._reported is None):
                 continue

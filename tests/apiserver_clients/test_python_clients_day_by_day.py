@@ -273,6 +273,9 @@ def test_lightkube_pages_patches_in_each_form_and_deletes_many(light: lightkube.
     generic = create_namespaced_resource("", "v1", "ConfigMap", "configmaps")
     assert light.get(generic, "m2")["data"] == {"a": "b"}
     light.delete(ConfigMap, "m0", cascade=CascadeType.FOREGROUND, grace_period=0)
+    # The garbage collector takes the finalizer away; here is none.
+    assert light.get(ConfigMap, "m0").metadata.finalizers == ["foregroundDeletion"]
+    light.patch(ConfigMap, "m0", {"metadata": {"finalizers": None}}, patch_type=PatchType.MERGE)
     light.deletecollection(ConfigMap)
     assert list(light.list(ConfigMap, labels={"tier": operators.exists()})) == []
     assert namespace not in {one.metadata.namespace for one in light.list(Event, namespace="*")}

@@ -118,9 +118,12 @@ def test_it_sleeps_while_nobody_asks(port: int) -> None:
         assert found is not None
         return int(found[1])
 
-    before = waits()
-    time.sleep(1.6)  # three looks, if it looked twice a second
-    assert waits() <= before + 1
+    for _ in range(20):  # the answer before may still be ending
+        before = waits()
+        time.sleep(1.6)  # three looks, if it looked twice a second
+        if waits() == before:
+            return
+    pytest.fail("it wakes again and again")
 
 
 def test_who_says_too_little_for_too_long_is_cut(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ class PrivateDocker:
         log = (self.folder / "dockerd.log").open("ab")
         self._daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         log.close()
-        until(self.answers, limit_s=30, what=f"dockerd; see {self.folder}/dockerd.log")
+        until(self.answers, limit_s=90, what=f"dockerd; see {self.folder}/dockerd.log")
 
     def answers(self) -> bool:
         done = subprocess.run(["docker", "-H", self.host, "info"], capture_output=True, timeout=20, check=False)
