@@ -98,18 +98,13 @@ def _measure_sqlite(folder: Path, seconds: float) -> None:
 
 
 def _measure_etcd(folder: Path, seconds: float) -> None:
-    members = Members(folder / "etcd")
-    members.folder.mkdir()
-    try:
-        members.start()
+    with Members(folder / "etcd") as members:
         for writers in WRITERS:
             options = EtcdOptions(endpoints=members.endpoints, prefix=f"/bench-{writers}")
             bare = asyncio.run(_bare_puts_per_s(options, writers, seconds))
             print(f"etcd,   {writers:2} writers: bare puts {bare:.0f}/s")
             print(f"etcd,   {writers:2} writers: {asyncio.run(_measure(EtcdStore(options), writers, seconds))}")
         _measure_snapshots(folder / f"{WRITERS[-1]}.db", options, folder)
-    finally:
-        members.stop()
 
 
 def _measure_snapshots(sqlite_path: Path, etcd: EtcdOptions, folder: Path) -> None:

@@ -2,13 +2,13 @@
 
 import json
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
+from played_agent import agent_that, node_at
 from tests_apiserver import Api, pod, wait_for
 
 from master import pki
@@ -111,37 +111,18 @@ class _Agent(BaseHTTPRequestHandler):
 @pytest.fixture
 def agent(certificates: pki.Pki) -> Iterator[int]:
     """The port of an agent that wants a client certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.certificate("agent"), certificates.key("agent"))
-    context.load_verify_locations(certificates.ca_certificate)
-    context.verify_mode = ssl.CERT_REQUIRED
     _Agent.go_on.clear()
     _Agent.asked.clear()
     _Agent.certificates.clear()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Agent)
-    server.daemon_threads = True
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="agent of the test")
-    thread.start()
-    yield server.server_address[1]
-    _Agent.go_on.set()
-    server.shutdown()
-    thread.join(10)
-    server.server_close()
-
-
-def _node(admin: Api, name: str, port: int) -> None:
-    status = {
-        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
-        "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
-    }
-    assert admin.post("/api/v1/nodes", {"metadata": {"name": name}, "status": status}).status == 201
+    with agent_that(_Agent, certificates) as port:
+        yield port
+        _Agent.go_on.set()
 
 
 @pytest.fixture
 def logged(admin: Api, namespace: str, agent: int) -> str:
     """The path of a pod on a node that answers."""
-    _node(admin, f"n-{namespace}", agent)
+    assert admin.post("/api/v1/nodes", node_at(agent, f"n-{namespace}")).status == 201
     path = f"/api/v1/namespaces/{namespace}/pods"
     admin.post(path, pod("web", nodeName=f"n-{namespace}"))
     return f"{path}/web"
@@ -174,7 +155,7 @@ def test_a_follower_that_leaves_lets_go_of_the_agent(admin: Api, logged: str) ->
 
 
 def test_the_words_of_the_agent_reach_the_client(admin: Api, namespace: str, agent: int) -> None:
-    _node(admin, f"n-{namespace}", agent)
+    assert admin.post("/api/v1/nodes", node_at(agent, f"n-{namespace}")).status == 201
     path = f"/api/v1/namespaces/{namespace}/pods"
     containers = [{"name": "waiting", "image": "x:1"}, {"name": "b", "image": "x:1"}]
     admin.post(path, pod("web", nodeName=f"n-{namespace}", containers=containers))
@@ -195,7 +176,8 @@ def test_a_pod_without_a_node_and_a_node_that_is_gone(admin: Api, namespace: str
     assert admin.get(f"{path}/lost/log").status == 404
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        _node(admin, f"dead-{namespace}", unused.getsockname()[1])
+        node = node_at(unused.getsockname()[1], f"dead-{namespace}")
+        assert admin.post("/api/v1/nodes", node).status == 201
         admin.post(path, pod("dead", nodeName=f"dead-{namespace}"))
         refused = admin.get(f"{path}/dead/log")
     assert refused.status == 503
@@ -205,7 +187,7 @@ def test_a_pod_without_a_node_and_a_node_that_is_gone(admin: Api, namespace: str
 
 
 def test_a_node_shows_its_metrics_through_the_server(admin: Api, namespace: str, agent: int) -> None:
-    _node(admin, f"n-{namespace}", agent)
+    assert admin.post("/api/v1/nodes", node_at(agent, f"n-{namespace}")).status == 201
     answer = admin.get(f"/api/v1/nodes/n-{namespace}/proxy/metrics/cadvisor?a=b")
     assert (answer.status, answer.data) == (200, b"up 1\n")
     named = admin.get(f"/api/v1/nodes/n-{namespace}:{agent}/proxy/metrics")
@@ -214,7 +196,7 @@ def test_a_node_shows_its_metrics_through_the_server(admin: Api, namespace: str,
 
 
 def test_through_a_node_leads_no_way_that_is_not_meant(admin: Api, namespace: str, agent: int) -> None:
-    _node(admin, f"n-{namespace}", agent)
+    assert admin.post("/api/v1/nodes", node_at(agent, f"n-{namespace}")).status == 201
     path = f"/api/v1/nodes/n-{namespace}"
     upgrade = admin.call("GET", f"{path}/proxy/exec/a/b/c", Connection="Upgrade", Upgrade="websocket")
     assert (upgrade.status, upgrade.json["message"]) == (400, "upgrades are not passed on to nodes")

@@ -1,13 +1,12 @@
 """``kubectl logs``, of a node whose agent is played by the test."""
 
-import ssl
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
 import pytest
 from kubectls import Kubectl
+from played_agent import agent_that, node_at
 from tests_apiserver import Api, pod
 
 from master import pki
@@ -31,26 +30,14 @@ class _Agent(BaseHTTPRequestHandler):
 @pytest.fixture(scope="session")
 def agent(certificates: pki.Pki) -> Iterator[int]:
     """The port of an agent with the certificate of node n1."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Agent)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.certificate("agent"), certificates.key("agent"))
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, name="agent of the test")
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    thread.join(10)
-    server.server_close()
+    with agent_that(_Agent, certificates) as port:
+        yield port
 
 
 def test_logs_are_asked_of_the_node(kubectl: Kubectl, admin: Api, agent: int, request: pytest.FixtureRequest) -> None:
     node = f"node-{kubectl.namespace}"
     request.addfinalizer(lambda: admin.delete(f"/api/v1/nodes/{node}"))
-    status = {
-        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
-        "daemonEndpoints": {"kubeletEndpoint": {"Port": agent}},
-    }
-    assert admin.post("/api/v1/nodes", {"metadata": {"name": node}, "status": status}).status == 201
+    assert admin.post("/api/v1/nodes", node_at(agent, node)).status == 201
     admin.post(f"/api/v1/namespaces/{kubectl.namespace}/pods", pod("web", nodeName=node))
     first, second = kubectl("logs", "web", "--tail=5", "--timestamps").splitlines()
     assert first.startswith(f"/containerLogs/{kubectl.namespace}/web/c?")

@@ -4,15 +4,14 @@ The agent's counters rise by a known rate: half a core for one container and a t
 """
 
 import re
-import ssl
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 
 import pytest
 from kubectls import Kubectl
+from played_agent import agent_that, node_at
 from tests_apiserver import Api, pod
 
 from master import pki
@@ -47,26 +46,15 @@ class _Agent(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def agent(certificates: pki.Pki) -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Agent)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.certificate("agent"), certificates.key("agent"))
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, name="agent of the test")
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    thread.join(10)
-    server.server_close()
+    with agent_that(_Agent, certificates) as port:
+        yield port
 
 
 def node_with(name: str, port: int) -> dict[str, Any]:
-    status = {
-        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
-        "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
-        "allocatable": {"cpu": "2", "memory": "4Gi"},
-        "capacity": {"cpu": "2", "memory": "4Gi"},
-    }
-    return {"metadata": {"name": name, "labels": {"tier": name}}, "status": status}
+    holds = {"cpu": "2", "memory": "4Gi"}
+    node = node_at(port, name, allocatable=holds, capacity=holds)
+    node["metadata"]["labels"] = {"tier": name}
+    return node
 
 
 @pytest.fixture

@@ -35,23 +35,15 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> pki.Pki:
 @pytest.fixture(scope="session")
 def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Members]:
     """One member for all tests; each cluster has a prefix of its own."""
-    members = Members(tmp_path_factory.mktemp("etcd"))
-    try:
-        members.start()
+    with Members(tmp_path_factory.mktemp("etcd")) as members:
         yield members
-    finally:
-        members.stop()
 
 
 @pytest.fixture(scope="session")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Members]:
     """Three members, one of which may be killed."""
-    members = Members(tmp_path_factory.mktemp("etcd3"), 3)
-    try:
-        members.start()
+    with Members(tmp_path_factory.mktemp("etcd3"), 3) as members:
         yield members
-    finally:
-        members.stop()
 
 
 @pytest.fixture

@@ -145,10 +145,7 @@ def test_a_cluster_on_etcd_is_restored_from_one_on_sqlite_and_saved_again(
     file, again = tmp_path / "backup", tmp_path / "again"
     with running_store(state_of(settings)):
         assert steersman("snapshot", "save", file, "--root", settings.root).returncode == 0
-    members = Members(tmp_path / "etcd")
-    members.folder.mkdir()
-    try:
-        members.start()
+    with Members(tmp_path / "etcd") as members:
         moved = Settings(root=tmp_path / "moved", name="test-moved", etcd_servers=members.endpoints)
         save(moved)
         restored = steersman("snapshot", "restore", file, "--root", moved.root)
@@ -157,8 +154,6 @@ def test_a_cluster_on_etcd_is_restored_from_one_on_sqlite_and_saved_again(
         assert (twice.returncode, "is in use" in twice.stderr) == (1, True)
         saved = steersman("snapshot", "save", again, "--root", moved.root)
         assert saved.returncode == 0, saved.stderr
-    finally:
-        members.stop()
     assert steersman("snapshot", "inspect", again).stdout.splitlines()[1].split()[1] == "etcd"
 
 

@@ -13,9 +13,11 @@ from tests.e2e import guestbook as book
 from tests.e2e.clusters import Cluster, free_slot
 from tests.e2e.doors import Api, Kubectl, Object, is_ready
 from tests.e2e.guestbook import Visitor
+from tests.e2e.sessions import api, kubectl
 from tests.e2e.traces import Traces, left_behind
 from tests.e2e.waiting import seconds_until, until
 
+__all__ = ["api", "kubectl"]
 FIGURES = pytest.StashKey[dict[str, str]]()
 CLUSTERS = pytest.StashKey[list[Cluster]]()
 
@@ -72,18 +74,6 @@ def cluster(
         figures["steersman uninstall"] = f"{seconds_until(lambda: made.remove() or True, limit_s=120):.1f} s"
         watched[:] = [one for one in watched if one is not made]
     until(lambda: not left_behind(made, before), limit_s=5, what=f"nothing left: {left_behind(made, before)}")
-
-
-@pytest.fixture(scope="session")
-def kubectl(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
-    return Kubectl(cluster, tmp_path_factory.mktemp("home"))
-
-
-@pytest.fixture(scope="session")
-def api(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    made = Api(cluster, tmp_path_factory.mktemp("api"))
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="session")

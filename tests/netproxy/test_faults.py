@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import socket
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 
-import psutil
 import pytest
 
 from netproxy.dataplane.plane import DataPlane
@@ -23,6 +21,7 @@ from netproxy.services import Endpoint, PortName, Protocol, ServicePort
 from tests.netproxy.clusters import NODE_PORT, Cluster, connected, echo, program, started
 from tests.netproxy.networks import NODE_IP, POD_IP, Namespace, Site, site
 from tests.netproxy.nodes import IPTABLES, KERNEL, Node, ask_from
+from tests.netproxy.planes import plane_of_its_own
 from tests.netproxy.servers import LIMIT_S, Server, ask, naming, port, read_all, wait_until
 
 OUTSIDE = ("203.0.113.7",)
@@ -63,39 +62,6 @@ def test_an_endpoint_that_never_answers_stalls_nobody_and_is_left_with_its_clien
     wait_until(lambda: counters.active == 0)
 
 
-DATA_PLANE = """
-import sys
-from netproxy.dataplane.plane import DataPlane
-from netproxy.dataplane.udp import UdpTimers
-from netproxy.services import PortName, Protocol, ServicePort
-plane = DataPlane(UdpTimers(unanswered_s=1, idle_s=1))
-plane.start()
-name = PortName("default", "web", "")
-endpoint = ("127.0.0.1", int(sys.argv[1]))
-port = ServicePort(name=name, protocol=Protocol.TCP, cluster_ip="", port=80, endpoints=(endpoint,))
-print(plane.apply({name: port}).proxy_ports[name], flush=True)
-sys.stdin.read()
-plane.stop()
-"""
-
-
-@contextlib.contextmanager
-def data_plane(endpoint: Endpoint) -> Iterator[tuple[Endpoint, psutil.Process]]:
-    """A data plane in a process of its own, for one endpoint: where it listens, and the process."""
-    with subprocess.Popen(
-        [sys.executable, "-c", DATA_PLANE, str(endpoint[1])],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        yield ("127.0.0.1", int(process.stdout.readline())), psutil.Process(process.pid)
-        process.stdin.close()
-        assert process.wait(LIMIT_S) == 0
-
-
 def test_clients_that_never_read_cost_a_buffer_each(serve: Callable[..., Server]) -> None:
     sent: dict[int, int] = {}
 
@@ -103,15 +69,15 @@ def test_clients_that_never_read_cost_a_buffer_each(serve: Callable[..., Server]
         while True:
             sent[connection.fileno()] = sent.get(connection.fileno(), 0) + connection.send(b"z" * 65536)
 
-    with data_plane(serve(flood).endpoint) as (address, process), contextlib.ExitStack() as open_ones:
-        assert len(ask_some(address)) > 0
-        before = process.memory_info().rss
+    with plane_of_its_own(serve(flood).endpoint) as plane, contextlib.ExitStack() as open_ones:
+        assert len(ask_some(plane.address)) > 0
+        before = plane.process.memory_info().rss
         for _ in range(40):
-            open_ones.enter_context(socket.create_connection(address, timeout=LIMIT_S))
+            open_ones.enter_context(socket.create_connection(plane.address, timeout=LIMIT_S))
         wait_until(lambda: len(sent) >= 40, limit_s=60)
         _wait_until_still(sent)
         # Each may hold one buffer of 64 KiB; the rest waits in the kernel, which bounds it itself.
-        assert process.memory_info().rss - before < 40 * 2 * 65536 + (4 << 20)
+        assert plane.process.memory_info().rss - before < 40 * 2 * 65536 + (4 << 20)
 
 
 def ask_some(address: Endpoint) -> bytes:

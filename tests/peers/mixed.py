@@ -90,9 +90,7 @@ class Mixed:
     def etcd(self) -> Members:
         """An etcd of this cluster's own, started when it is first asked for."""
         if self._etcd is None:
-            place = self.cluster.folder / "etcd"
-            place.mkdir()
-            self._etcd = Members(place)
+            self._etcd = Members(self.cluster.folder / "etcd")
             self._etcd.start()
         return self._etcd
 

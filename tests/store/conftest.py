@@ -88,12 +88,8 @@ async def _opened(store: Store) -> AsyncIterator[Store]:
 @pytest.fixture(scope="session")
 def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Members]:
     """One etcd for all tests of this process; each test has a prefix of its own."""
-    members = Members(tmp_path_factory.mktemp("etcd"))
-    try:
-        members.start()
+    with Members(tmp_path_factory.mktemp("etcd")) as members:
         yield members
-    finally:
-        members.stop()
 
 
 def new_prefix() -> str:

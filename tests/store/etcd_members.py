@@ -11,7 +11,7 @@ import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 START_LIMIT_S = 30
 
@@ -100,7 +100,7 @@ class Member:
 
 
 class Members:
-    """A cluster of some members; `stop` removes processes and data."""
+    """A cluster of some members, for a `with`; `stop` removes processes and data."""
 
     def __init__(self, folder: Path, count: int = 1, tls: dict[str, Path] | None = None) -> None:
         self.folder = folder
@@ -110,7 +110,19 @@ class Members:
         ]
         self.endpoints = tuple(member.url for member in self.members)
 
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def start(self) -> None:
+        self.folder.mkdir(exist_ok=True)
         cluster = ",".join(f"{member.name}={member.peer_url}" for member in self.members)
         for member in self.members:
             member.cluster = cluster

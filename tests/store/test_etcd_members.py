@@ -24,13 +24,8 @@ SETTINGS = {"request_timeout_s": 1.0, "probe_s": 1.0}
 
 @pytest.fixture
 def three(tmp_path):
-    members = Members(tmp_path / "etcd", 3)
-    members.folder.mkdir()
-    try:
-        members.start()
+    with Members(tmp_path / "etcd", 3) as members:
         yield members
-    finally:
-        members.stop()
 
 
 def leader_of(members):
@@ -156,11 +151,8 @@ async def test_without_a_quorum_writes_wait_for_it(three):
 
 @pytest.mark.parametrize("noticed_by", ["write", "probe"])
 async def test_an_etcd_that_lost_its_data_gets_no_more_writes(tmp_path, noticed_by):
-    members = Members(tmp_path / "etcd")
-    members.folder.mkdir()
-    [member] = members.members
-    try:
-        members.start()
+    with Members(tmp_path / "etcd") as members:
+        [member] = members.members
         probe_s = 0.2 if noticed_by == "probe" else 60.0
         store = EtcdStore(EtcdOptions(endpoints=members.endpoints, probe_s=probe_s, request_timeout_s=1.0))
         await store.open()
@@ -177,8 +169,6 @@ async def test_an_etcd_that_lost_its_data_gets_no_more_writes(tmp_path, noticed_
             with pytest.raises(StoreBroken, match="went back from revision"):
                 await store.create("/pods/new", b"")
         await store.close()
-    finally:
-        members.stop()
 
 
 def certificate(folder, name, issuer=None):
@@ -221,11 +211,8 @@ async def test_masters_and_members_show_certificates(tmp_path):
         "key-file": tmp_path / "member.key",
         "trusted-ca-file": tmp_path / "ca.pem",
     }
-    members = Members(tmp_path / "etcd", tls=tls)
-    members.folder.mkdir()
-    given = {"endpoints": members.endpoints, "ca_file": tmp_path / "ca.pem", "open_timeout_s": 0.5}
-    try:
-        members.start()
+    with Members(tmp_path / "etcd", tls=tls) as members:
+        given = {"endpoints": members.endpoints, "ca_file": tmp_path / "ca.pem", "open_timeout_s": 0.5}
         shown = EtcdOptions(**given, cert_file=tmp_path / "master.pem", key_file=tmp_path / "master.key")
         store = EtcdStore(shown)
         await store.open()
@@ -240,5 +227,3 @@ async def test_masters_and_members_show_certificates(tmp_path):
                 await EtcdStore(wrong).open()
         with pytest.raises(StoreUnusable, match="certificate files"):
             await EtcdStore(EtcdOptions(**{**given, "ca_file": tmp_path / "none.pem"})).open()
-    finally:
-        members.stop()

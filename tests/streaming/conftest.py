@@ -12,9 +12,10 @@ from tests.e2e import guestbook as book
 from tests.e2e.clusters import Cluster, free_slot
 from tests.e2e.doors import Api, Kubectl, Object, is_ready
 from tests.e2e.pods import pod, shell
+from tests.e2e.sessions import api, kubectl
 from tests.e2e.waiting import until
 
-__all__ = ["client_files"]
+__all__ = ["api", "client_files", "kubectl"]
 PAGE = "hello from loopback"
 
 
@@ -27,18 +28,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield made
     finally:
         made.remove()
-
-
-@pytest.fixture(scope="session")
-def kubectl(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
-    return Kubectl(cluster, tmp_path_factory.mktemp("home"))
-
-
-@pytest.fixture(scope="session")
-def api(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    made = Api(cluster, tmp_path_factory.mktemp("api"))
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="session")
