@@ -9,8 +9,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "apiserver"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from both import Both
 from kubectls import GENERATIONS, Kubectl, binary
 from served import admin, certificates, kubeconfig, namespace, server
+from tests_apiserver import Api
 
 from tests.client_files import client_files
 
@@ -22,3 +24,22 @@ def kubectl(request: pytest.FixtureRequest, kubeconfig: Path, namespace: str, tm
     """Each generation of kubectl in turn, in the test's namespace."""
     generation: str = request.param
     return Kubectl(generation, binary(generation), kubeconfig, namespace, tmp_path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the files of a test's calls lie; it works there."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def both(admin: Api, kubeconfig: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> Both:
+    """kubectl and steer, whose answers must be the same to the letter."""
+    return Both(admin, kubeconfig, folder, capsys)
+
+
+@pytest.fixture
+def loosely(admin: Api, kubeconfig: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> Both:
+    """kubectl and steer, whose answers may differ in ages and in the width of columns."""
+    return Both(admin, kubeconfig, folder, capsys, loose=True)

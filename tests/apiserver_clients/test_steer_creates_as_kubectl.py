@@ -1,20 +1,17 @@
 """`create KIND NAME`: the same words in a namespace each, the same output and exit code as kubectl's."""
 
-import difflib
 import re
 import shlex
 from pathlib import Path
 
 import pytest
+from both import Both
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from kubectls import NEW, Kubectl, binary
-from tests_apiserver import Api
 
 from api.scalars import now
-from cli.steer.main import main
 
 # Each is tried with --dry-run=client and printed as YAML and as JSON.
 SHOWN = """
@@ -134,54 +131,22 @@ token default --bound-object-kind=Pod --bound-object-name=nosuch
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The files of the calls; the tests work there."""
-    (tmp_path / "file1").write_text("hello\nworld\n")
-    (tmp_path / "bin1").write_bytes(b"\xff\xfe")
-    (tmp_path / "env1").write_text("A=1\n# not this\n\n  C\nD=x=y\n")
-    (tmp_path / "env2").write_text("B =1\n")
-    (tmp_path / "folder/inner").mkdir(parents=True)
-    (tmp_path / "folder/one").write_text("1\n")
-    (tmp_path / "folder/two").write_text("2\n")
+def files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the calls, where the tests work."""
+    (folder / "file1").write_text("hello\nworld\n")
+    (folder / "bin1").write_bytes(b"\xff\xfe")
+    (folder / "env1").write_text("A=1\n# not this\n\n  C\nD=x=y\n")
+    (folder / "env2").write_text("B =1\n")
+    (folder / "folder/inner").mkdir(parents=True)
+    (folder / "folder/one").write_text("1\n")
+    (folder / "folder/two").write_text("2\n")
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
     made = x509.CertificateBuilder(name, name, key.public_key(), 1, now(), now().replace(year=2099))
-    (tmp_path / "t.crt").write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    (folder / "t.crt").write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
     for file, one in (("t.key", key), ("other.key", ec.generate_private_key(ec.SECP256R1()))):
         form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        (tmp_path / file).write_bytes(one.private_bytes(*form))
-    monkeypatch.chdir(tmp_path)
+        (folder / file).write_bytes(one.private_bytes(*form))
     monkeypatch.setenv("C", "from here")
-    return tmp_path
-
-
-def alike(text: str, space: str) -> str:
-    return (
-        text.replace("kubectl", "steer").replace("steer.kubernetes", "kubectl.kubernetes").replace(space, "NAMESPACE")
-    )
-
-
-class Both:
-    """Calls both with the same words."""
-
-    def __init__(self, admin: Api, kubeconfig: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        made = [admin.post("/api/v1/namespaces", {"metadata": {"generateName": "t-"}}) for _ in "ab"]
-        self.spaces: list[str] = [one.json["metadata"]["name"] for one in made]
-        self._kubectl = Kubectl(NEW, binary(NEW), kubeconfig, self.spaces[0], folder)
-        self._kubeconfig, self._capsys = kubeconfig, capsys
-
-    def kubectl(self, *words: str) -> tuple[str, str, int]:
-        done = self._kubectl.done(*words)
-        return alike(done.stdout, self.spaces[0]), alike(done.stderr, self.spaces[0]), done.returncode
-
-    def steer(self, *words: str) -> tuple[str, str, int]:
-        code = main([f"--kubeconfig={self._kubeconfig}", "-n", self.spaces[1], *words])
-        out, err = self._capsys.readouterr()
-        return alike(out, self.spaces[1]), alike(err, self.spaces[1]), code
-
-
-@pytest.fixture
-def both(admin: Api, kubeconfig: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> Both:
-    return Both(admin, kubeconfig, folder, capsys)
 
 
 def flagged(line: str, *flags: str) -> list[str]:
@@ -191,35 +156,19 @@ def flagged(line: str, *flags: str) -> list[str]:
     return ["create", *words[:at], *flags, *words[at:]]
 
 
-def told(line: str, theirs: tuple[str, str, int], ours: tuple[str, str, int]) -> str:
-    lines = [[*out.splitlines(), *err.splitlines(), f"exit {code}"] for out, err, code in (theirs, ours)]
-    return "\n".join([f"== {line}", *difflib.unified_diff(*lines, "kubectl", "steer", lineterm="", n=1)])
-
-
 LINES = SHOWN.strip().splitlines()
 FIRST = list({line.split(" --")[0]: line for line in reversed(LINES)}.values())
 
 
+@pytest.mark.usefixtures("files")
 @pytest.mark.parametrize(("form", "lines"), [("yaml", LINES), ("json", FIRST)])
 def test_what_would_be_made_is_the_same(both: Both, form: str, lines: list[str]) -> None:
-    differing: list[str] = []
-    for line in lines:
-        words = flagged(line, "--dry-run=client", "-o", form)
-        theirs, ours = both.kubectl(*words), both.steer(*words)
-        if ours != theirs:
-            differing.append(told(line, theirs, ours))
+    differing = [found for line in lines if (found := both.differ(line, flagged(line, "--dry-run=client", "-o", form)))]
     assert not differing, "\n".join(differing)
 
 
 def test_what_is_made_and_refused_is_told_alike(both: Both) -> None:
-    differing: list[str] = []
-    for line in MADE.strip().splitlines():
-        for _ in range(2):
-            words = ["create", *shlex.split(line)]
-            theirs, ours = both.kubectl(*words), both.steer(*words)
-            if ours != theirs:
-                differing.append(told(line, theirs, ours))
-    assert not differing, "\n".join(differing)
+    both.same(f"create {line}" for line in MADE.strip().splitlines() for _ in range(2))
 
 
 def test_a_token_is_printed(both: Both) -> None:

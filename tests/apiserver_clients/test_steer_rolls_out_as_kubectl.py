@@ -1,15 +1,8 @@
 """`steer rollout` of all kinds: the same output and exit code as kubectl's, also for what has no rollout."""
 
 import json
-import shlex
-from pathlib import Path
 
-import pytest
-from kubectls import NEW, Kubectl, binary
-from test_steer_answers_as_kubectl import alike
-from tests_apiserver import Api
-
-from cli.steer.main import main
+from both import Both
 
 _TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "x", "image": "x:1"}]}}
 _SELECTOR = {"matchLabels": {"a": "b"}}
@@ -69,23 +62,6 @@ _LINES = [
 ]
 
 
-def test_rollouts_of_all_kinds_are_told_as_kubectl_tells_them(
-    admin: Api, kubeconfig: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    made = [admin.post("/api/v1/namespaces", {"metadata": {"generateName": "t-"}}) for _ in "ab"]
-    theirs_in, ours_in = (str(one.json["metadata"]["name"]) for one in made)
-    kubectl = Kubectl(NEW, binary(NEW), kubeconfig, theirs_in, tmp_path)
-    items = json.dumps({"apiVersion": "v1", "kind": "List", "items": _ITEMS})
-    for space in (theirs_in, ours_in):
-        kubectl("create", "-f", "-", f"--namespace={space}", stdin=items)
-    differing = []
-    for line in _LINES:
-        words = shlex.split(line)
-        done = kubectl.done(*words)
-        theirs = alike(done.stdout, theirs_in), alike(done.stderr, theirs_in), done.returncode
-        code = main([f"--kubeconfig={kubeconfig}", "-n", ours_in, *words])
-        out, err = capsys.readouterr()
-        ours = alike(out, ours_in), alike(err, ours_in), code
-        if ours != theirs:
-            differing.append((line, theirs, ours))
-    assert differing == []
+def test_rollouts_of_all_kinds_are_told_as_kubectl_tells_them(loosely: Both) -> None:
+    loosely.create(json.dumps({"apiVersion": "v1", "kind": "List", "items": _ITEMS}))
+    loosely.same(_LINES)

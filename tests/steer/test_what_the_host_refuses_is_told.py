@@ -13,15 +13,6 @@ from cli.steer.main import main
 from cli.steer.manifests import manifests
 from cli.steer.session import Session
 
-KUBECONFIG = """
-apiVersion: v1
-kind: Config
-current-context: c
-clusters: [{name: c, cluster: {server: "http://127.0.0.1:1"}}]
-contexts: [{name: c, context: {cluster: c, user: u}}]
-users: [{name: u, user: {token: t}}]
-"""
-
 
 def test_output_that_cannot_be_written() -> None:
     command: Any = (sys.executable, "-m", "cli.steer.main", "completion", "bash")
@@ -38,10 +29,8 @@ def test_a_file_of_a_folder_that_is_no_text(tmp_path: Path) -> None:
         list(manifests(cast(Session, None), [str(tmp_path)]))
 
 
-def test_the_port_of_a_proxy_that_another_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "kubeconfig"
-    file.write_text(KUBECONFIG)
+def test_the_port_of_a_proxy_that_another_has(kubeconfig: str, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert main(["--kubeconfig", str(file), "proxy", f"--port={port}"]) == 1
+        assert main(["--kubeconfig", kubeconfig, "proxy", f"--port={port}"]) == 1
     assert capsys.readouterr().err == f"error: listen tcp 127.0.0.1:{port}: address already in use\n"

@@ -1,29 +1,12 @@
 """Verbs that are not, flags that all share at every place of the line, and input without an object."""
 
 import io
-from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
 from cli.steer.failures import Failure
 from cli.steer.main import main
-
-KUBECONFIG = """
-apiVersion: v1
-kind: Config
-current-context: c
-clusters: [{name: c, cluster: {server: "http://127.0.0.1:1"}}]
-contexts: [{name: c, context: {cluster: c, user: u}}]
-users: [{name: u, user: {token: t}}]
-"""
-
-
-@pytest.fixture
-def kubeconfig(tmp_path: Path) -> str:
-    file = tmp_path / "kubeconfig"
-    file.write_text(KUBECONFIG)
-    return str(file)
 
 
 @pytest.mark.parametrize(
