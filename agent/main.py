@@ -137,10 +137,14 @@ class Agent:
             pressure=lambda: self.pressure(), tell_node=self.keeper.event,
         )  # fmt: skip
         self.server = make_server(
-            self.around, self.store, self.worker, registry=registry, others=others(self), room=self.room,
-            daemon=self.daemon, cadvisor=self.cadvisor,
+            self.around, self.store, self.worker, registry=registry, room=self.room, daemon=self.daemon,
+            cadvisor=self.cadvisor, others=others(self.cache, self.cadvisor, self.prober),
         )  # fmt: skip
-        for collector in own(self):
+        shown = own(
+            self.around, self.store, self.queue, self.worker, self.room.evictor, self.server,
+            misconfigured=lambda: self.manifests is not None and self.manifests.refused,
+        )  # fmt: skip
+        for collector in shown:
             registry.register(collector)
         self._settler = threading.Thread(target=self._settle, name="agent-settle", daemon=True)
         self._stopping = threading.Event()
