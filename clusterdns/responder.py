@@ -6,7 +6,7 @@ The rule: `answer` never raises for anything that a packet contains, and never b
 import time
 
 from clusterdns.answers import Answer
-from clusterdns.counts import OTHER, Counts, Traffic, type_name
+from clusterdns.counts import OTHER, Counts, Traffic, place, type_name
 from clusterdns.forwarder import Forwarder, Job, Reply, follow
 from clusterdns.wire import Query, Refused, parse_query, servfail
 from clusterdns.zone import Zone
@@ -35,9 +35,10 @@ class Responder:
         found = self.zone.lookup(query)
         if isinstance(found, Answer):
             message = found.render(query)
+            kind, code = type_name(query.kind), message[3] & 0x0F
             if not (tcp or found.rotates) and len(data) <= MAX_REMEMBERED_BYTES:
-                self.zone.remember(recent, data[2:], message[2:])
-            traffic.answered(type_name(query.kind), message[3] & 0x0F, "kubernetes", time.perf_counter() - began)
+                self.zone.remember(recent, data[2:], bytes((place(kind, code),)) + message[2:])
+            traffic.answered(kind, code, "kubernetes", time.perf_counter() - began)
             return message
         later = _counted(traffic, query, reply, began)
         if found is None:

@@ -140,14 +140,14 @@ class Zone:
         with self._lock:
             return list(self._services.values())
 
-    def remember(self, recent: dict[bytes, bytes], question: bytes, reply: bytes) -> None:
-        """Keep a ready message; `recent` is the table as it was before the answer was looked up.
+    def remember(self, recent: dict[bytes, bytes], question: bytes, ready: bytes) -> None:
+        """Keep a ready message as `Batch.answer` takes it; `recent` is the table as it was before the lookup.
 
         When the zone has changed since then, that table is no longer read, and nor is the old answer.
         """
         if len(recent) >= MAX_RECENT:
             recent.clear()
-        recent[question] = reply
+        recent[question] = ready
 
     def mark_synced(self) -> None:
         """From now on a name that is not in the table does not exist."""

@@ -59,11 +59,13 @@ def test_clients_are_known_in_both_families(family: socket.AddressFamily, addres
             seen.append((data, batch.client(slot)))
             return {b"02later": b"02 is late", b"03long": b"03" * 400}.get(data)
 
+        given = [0, 0]
         while len(seen) < 3:
-            batch.answer(batch.receive(), {b"ready": b" is here"}, otherwise, {})
+            batch.answer(batch.receive(), {b"ready": b"\1 is here"}, otherwise, given)
         assert [data for data, _client in seen] == [b"02later", b"03long", b"04never"]
         assert {peer for _data, peer in seen} == {client.getsockname()[:2]}
         assert [client.recv(512), client.recv(512)] == [b"01 is here", b"02 is late"]
+        assert given == [0, 1]
 
 
 def test_a_client_that_cannot_be_reached_costs_no_other_its_answer() -> None:
@@ -77,5 +79,5 @@ def test_a_client_that_cannot_be_reached_costs_no_other_its_answer() -> None:
             client.send(b"02a")
             assert batch.receive() >= 1
             batch._names[2:4] = b"\0\0"  # port 0: the kernel refuses to send there
-            batch.answer(2, {b"a": b"b"}, lambda _data, _slot: None, {})
+            batch.answer(2, {b"a": b"\0b"}, lambda _data, _slot: None, [0])
             assert client.recv(512) == b"02b"

@@ -1,22 +1,26 @@
 """What is told of questions and answers, compared with what was asked; and the ports it is told on."""
 
 import socket
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http import HTTPStatus
+from types import FrameType
 
 import pytest
 from dnslib import DNSRecord
 from prometheus_client import CollectorRegistry
 
-from clusterdns import counts
+from clusterdns.batches import Batch
 from clusterdns.config import Config
-from clusterdns.counts import Counts, Traffic
+from clusterdns.counts import OTHER, Counts, Traffic, place
 from clusterdns.main import _doors
 from clusterdns.metrics import DnsCollector
+from clusterdns.records import ServiceNames
 from clusterdns.service import DnsService
+from clusterdns.wire import QTYPES, RCODES
 from tests.clusterdns.conftest import SERVICES, Upstream
 
 FRONTEND = "frontend.default.svc.cluster.local"
@@ -98,21 +102,58 @@ def test_what_makes_no_sense_and_what_nobody_answers_is_counted(dns: DnsService,
     assert value("coredns_cache_hits_total", type="denial") == 1
 
 
-def test_counting_many_different_answers_takes_bounded_memory_and_loses_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counts, "MOST_SEEN", 10)
-    traffic, before = Traffic(), 0.0
-    for number in range(100):
-        reply = bytes((0x84, 0, 0, 1, 0, 1, 0, 0, 0, 0, 2, number // 10 + 97, number % 10 + 97, 0, 0, 1, 0, 1))
-        traffic.seen[reply] = traffic.seen.get(reply, 0) + 1
-        traffic.gave_ready(1, 0.001)
-        assert len(traffic.seen) <= 10
-        now = traffic.totals().questions["A"]
-        assert now == before + 1
-        before = now
-    totals = traffic.totals()
-    assert totals.answers == {(0, "kubernetes"): 100}
-    assert sum(totals.times.counts) == 100
-    assert totals.times.sum_s == pytest.approx(0.1)
+def test_ready_answers_are_counted_by_type_and_code_and_none_is_lost(dns: DnsService) -> None:
+    value, names = told(dns), [f"nobody-{number}.default.svc.cluster.local" for number in range(50)]
+    for name in (*names, *names):  # the second time from the table of ready messages
+        ask(dns.port, name)
+        ask(dns.port, FRONTEND, "HTTPS")  # a type without records of its own
+    assert value("coredns_dns_requests_total", proto="udp", type="A") == 100
+    assert value("coredns_dns_requests_total", proto="udp", type="HTTPS") == 100
+    assert value("coredns_dns_responses_total", rcode="NXDOMAIN", plugin="kubernetes") == 100
+    assert value("coredns_dns_responses_total", rcode="NOERROR", plugin="kubernetes") == 100
+    assert value("coredns_dns_request_duration_seconds_count") == 200
+
+
+def test_each_type_and_code_has_a_place_of_its_own_that_one_byte_names() -> None:
+    places = [place(kind, code) for kind in (*QTYPES.values(), OTHER) for code in RCODES]
+    assert sorted(places) == list(range(len(Traffic().given)))
+    assert max(places) < 256
+
+
+def test_no_question_waits_for_the_counting_of_others(config: Config) -> None:
+    """Work is counted in calls, by the thread that answers; so many different answers it was once summed up of."""
+    services = 9000
+    most = calls = 0
+
+    def profile(frame: FrameType, event: str, _arg: object) -> None:
+        nonlocal most, calls
+        if threading.current_thread().name != "dns-udp":
+            return
+        if event == "call" and frame.f_code is Batch.receive.__code__:
+            most, calls = max(most, calls), 0
+        calls += event in ("call", "c_call")
+
+    service = DnsService(config)
+    for number in range(services):
+        address = f"10.96.{number // 250}.{number % 250 + 1}"
+        service.zone.put(ServiceNames("default", f"svc-{number}", addresses=(address,)))
+    service.zone.mark_synced()
+    threading.setprofile(profile)
+    try:
+        service.start()
+    finally:
+        threading.setprofile(None)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(10)
+            sock.connect(("127.0.0.1", service.port))
+            for number in (*range(services), *range(services)):
+                sock.send(DNSRecord.question(f"svc-{number}.default.svc.cluster.local").pack())
+                sock.recv(512)
+    finally:
+        service.stop()
+    assert service.counts.udp.totals().questions["A"] == 2 * services
+    assert 0 < most < 500
 
 
 def get(port: int, path: str) -> tuple[int, str]:
