@@ -39,6 +39,17 @@ class Credentials:
     namespace: str = ""  # what the context names; for people's commands
     path: Path | None = None  # the file they were read from, and its context: both are read again when it is replaced
     context: str = ""
+    acting_as: tuple[tuple[str, str], ...] = ()  # headers that ask the server to take us for somebody else
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """Those of each request. Raises ValueError for what cannot be sent."""
+        own = [("Authorization", f"Bearer {self.token}")] if self.token else []
+        for name, value in (*own, *self.acting_as):
+            if not (value.isascii() and value.isprintable()):
+                what = "the token" if name == "Authorization" else name
+                raise ValueError(f"{what} has characters that cannot be sent")
+        return [*own, *self.acting_as]
 
     @property
     def servers(self) -> tuple[str, ...]:
@@ -70,8 +81,9 @@ def _memory_file() -> BinaryIO:
         return cast(BinaryIO, tempfile.TemporaryFile(dir="/dev/shm"))
 
 
-def load_kubeconfig(path: Path, *, context: str = "") -> Credentials:
-    """A context of a kubeconfig file, by default the current one. Raises KubeconfigError."""
+def load_kubeconfig(path: Path, *, context: str = "", cluster: str = "", user: str = "") -> Credentials:
+    """A context of a kubeconfig file, by default the current one; ``cluster`` and ``user``: with these entries in the
+    place of its own. Raises KubeconfigError."""
     try:
         document = yaml.safe_load(path.read_text())
     except FileNotFoundError as error:
@@ -84,22 +96,22 @@ def load_kubeconfig(path: Path, *, context: str = "") -> Credentials:
     if not chosen:
         raise KubeconfigError(f"{path}: current-context is missing")
     names = _named(document, "contexts", "context", str(chosen), path)
-    cluster = _named(document, "clusters", "cluster", str(names.get("cluster", "")), path)
-    user = _named(document, "users", "user", str(names.get("user", "")), path)
+    of_cluster = _named(document, "clusters", "cluster", cluster or str(names.get("cluster", "")), path)
+    of_user = _named(document, "users", "user", user or str(names.get("user", "")), path)
     for unsupported in _UNSUPPORTED_USER:
-        if user.get(unsupported):
+        if of_user.get(unsupported):
             raise KubeconfigError(f"{path}: users[].user.{unsupported} is not supported; use a certificate or a token")
     for unsupported in _UNSUPPORTED_CLUSTER:
-        if cluster.get(unsupported):
+        if of_cluster.get(unsupported):
             raise KubeconfigError(f"{path}: clusters[].cluster.{unsupported} is not supported")
-    server, *others = _servers(cluster, path)
+    server, *others = _servers(of_cluster, path)
     credentials = Credentials(
         server=server,
         others=tuple(others),
-        ca=_pem(cluster, "certificate-authority", path),
-        certificate=_pem(user, "client-certificate", path),
-        key=_pem(user, "client-key", path),
-        token=str(user.get("token") or ""),
+        ca=_pem(of_cluster, "certificate-authority", path),
+        certificate=_pem(of_user, "client-certificate", path),
+        key=_pem(of_user, "client-key", path),
+        token=str(of_user.get("token") or ""),
         namespace=str(names.get("namespace") or ""),
         path=path,
         context=context,

@@ -46,7 +46,7 @@ class Pool:
         if any(server.secure for server in self._servers):
             self._context = credentials.ssl_context()
         self._kept: tuple[deque[Line], ...] = tuple(deque() for _ in self._servers)
-        self._heads = [_head(server, user_agent, credentials.token) for server in self._servers]
+        self._heads = [_head(server, user_agent, credentials.headers) for server in self._servers]
         self._first = 0
         self._closed = threading.Event()
 
@@ -122,8 +122,6 @@ class Pool:
                     break
 
 
-def _head(server: Server, user_agent: str, token: str) -> str:
-    if not (token.isascii() and token.isprintable()):
-        raise ValueError("the token has characters that cannot be sent")
-    authorization = f"Authorization: Bearer {token}\r\n" if token else ""
-    return f"Host: {server.authority}\r\nUser-Agent: {user_agent}\r\n{authorization}"
+def _head(server: Server, user_agent: str, headers: list[tuple[str, str]]) -> str:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return f"Host: {server.authority}\r\nUser-Agent: {user_agent}\r\n{lines}"

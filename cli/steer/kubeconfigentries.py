@@ -12,7 +12,7 @@ import click
 
 from cli.steer.failures import Failure
 from cli.steer.kubeconfigfile import PARTS, Map, find, names, put, read, take, write
-from cli.steer.session import kubeconfig_path
+from cli.steer.reaching import kubeconfig_path
 
 
 def _or_before(ctx: click.Context, _param: click.Parameter, value: str) -> str:

@@ -10,7 +10,8 @@ import click
 
 from api.errors import ApiError
 from cli.steer.failures import Failure, called_wrongly, told
-from cli.steer.session import with_common
+from cli.steer.plugins import run_plugin
+from cli.steer.reaching import with_all
 from cli.steer.words import plain_flags
 from client import Unreachable
 
@@ -43,6 +44,7 @@ VERBS = (
     Verb("annotate", "Update the annotations on a resource"),
     Verb("rollout", "Manage the rollout of a resource"),
     Verb("wait", "Wait for a specific condition on one or many resources"),
+    Verb("kustomize", "Build a kustomization target from a directory or URL"),
     Verb("diff", "Diff the live version against a would-be applied version"),
     Verb("scale", "Set a new size for a deployment, replica set, or replication controller"),
     Verb("rolling-update", "Replace the pods of a replication controller, one at a time"),
@@ -64,6 +66,8 @@ VERBS = (
     Verb("api-resources", "Print the supported API resources on the server"),
     Verb("api-versions", 'Print the supported API versions on the server, in the form of "group/version"'),
     Verb("config", "Modify kubeconfig files"),
+    Verb("plugin", "Provides utilities for interacting with plugins"),
+    Verb("options", "Print the list of flags inherited by all commands"),
     Verb("version", "Print the client and server version information"),
     Verb("completion", "Output shell completion code for the specified shell (bash, zsh or fish)"),
 )
@@ -87,7 +91,7 @@ class Verbs(click.Group):
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-@with_common
+@with_all
 def steer() -> None:
     """steer drives a Steersman or Kubernetes cluster: kubectl's everyday verbs, with its flags and its output."""
 
@@ -107,8 +111,11 @@ def help_(ctx: click.Context, verb: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb; the exit code is kubectl's: 0 done, 1 failed or called wrongly, a command's own for exec."""
-    words = plain_flags(steer, list(sys.argv[1:] if arguments is None else arguments))
+    said = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        if said and said[0] != "help" and all(verb.name != said[0] for verb in VERBS):
+            run_plugin(said)
+        words = plain_flags(steer, said)
         return int(steer.main(words, prog_name="steer", standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as shown:
         print(shown.format_message())

@@ -11,8 +11,11 @@ import yaml
 
 from cli.steer.discovery import Kind
 from cli.steer.failures import Failure
+from cli.steer.kustomizing import Kustomization, built
 from cli.steer.session import Session
 
+# What -f and -k name.
+Source = str | Kustomization
 _ENDINGS = (".json", ".yaml", ".yml")
 
 
@@ -45,7 +48,7 @@ class Manifest:
         return own or session.namespace
 
 
-def manifests(session: Session, names: Sequence[str], *, recursive: bool = False) -> Iterator[Manifest]:
+def manifests(session: Session, names: Sequence[Source], *, recursive: bool = False) -> Iterator[Manifest]:
     """All objects of all files, lists taken apart. Raises Failure."""
     if not names:
         raise Failure("must specify one of -f and -k")
@@ -55,7 +58,10 @@ def manifests(session: Session, names: Sequence[str], *, recursive: bool = False
                 yield Manifest(document, _kind(session, document, source), source)
 
 
-def _texts(name: str, *, recursive: bool) -> Iterator[tuple[str, str]]:
+def _texts(name: Source, *, recursive: bool) -> Iterator[tuple[str, str]]:
+    if isinstance(name, Kustomization):
+        yield name.place, built(name.place)
+        return
     if name == "-":
         yield "STDIN", sys.stdin.read()
         return

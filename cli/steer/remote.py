@@ -64,7 +64,7 @@ def connect(session: Session, pod: str, subresource: str, query: str, protocols:
     credentials = session.credentials
     scheme, _, address = credentials.server.rstrip("/").partition("://")
     path = session.discovery.find("pods").path(session.namespace, pod, subresource)
-    headers = [f"Authorization: Bearer {credentials.token}"] if credentials.token else []
+    headers = [f"{name}: {value}" for name, value in credentials.headers]
     secure = {"context": credentials.ssl_context()} if scheme == "https" else None
     connection: Any = websocket.WebSocket(sslopt=secure, enable_multithread=True)
     try:

@@ -6,13 +6,13 @@ from typing import Any
 import click
 
 from cli.steer.failures import Failure
+from cli.steer.files import FILES
 from cli.steer.manifests import Manifest, manifests
 from cli.steer.selection import chosen
 from cli.steer.session import Session
 
 WHICH = (
-    click.option("-f", "--filename", multiple=True, help="File, folder, URL or -."),
-    click.option("-R", "--recursive", is_flag=True, help="Process the folder of -f recursively."),
+    *FILES,
     click.option("-l", "--selector", default="", help="Label selector."),
     click.option("--field-selector", default="", help="Field selector."),
     click.option("--all", "everything", is_flag=True, help="All resources of the types in the namespace."),

@@ -8,20 +8,22 @@ import click
 from api.errors import ApiError
 from cli.steer.failures import Failure, told
 from cli.steer.manifests import Manifest
+from cli.steer.output.flags import OUTPUT
 from cli.steer.output.printing import object_name, printer
+from cli.steer.reaching import remember
 from cli.steer.session import Object
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-OPTIONS = (
-    click.option("-f", "--filename", multiple=True, help="File, folder, URL or -."),
-    click.option("-R", "--recursive", is_flag=True, help="Process the folder of -f recursively."),
-)
-DRY_RUN = (
+ONLY_DRY = (
     click.option("--dry-run", default="none", type=click.Choice(["none", "client", "server"]), is_flag=False,
                  flag_value="client", help="Only show what would be done: here, or by the server."),
-    click.option("-o", "--output", default="", help="Output format: json|yaml|name|jsonpath=…|custom-columns=…"),
 )  # fmt: skip
+MANAGER = (
+    click.option("--field-manager", expose_value=False, callback=remember, default="",
+                 help="The name under which the fields that are set are noted."),
+)  # fmt: skip
+DRY_RUN = (*ONLY_DRY, *MANAGER, *OUTPUT)
 _CHECKS = {"strict": "Strict", "true": "Strict", "warn": "Warn", "ignore": "Ignore", "false": "Ignore"}
 
 

@@ -11,7 +11,8 @@ import click
 from cli.steer.creating.making import Build, Made, maker, meta
 from cli.steer.creating.sources import FLAGS, data, read
 from cli.steer.failures import Failure
-from cli.steer.session import Object, Session, with_common
+from cli.steer.reaching import with_common
+from cli.steer.session import Object, Session
 
 # Of the ten digits those that could spell words are others, as in kustomize.
 _DIGITS = str.maketrans("013ae", "ghkmt")

@@ -8,7 +8,8 @@ import click
 
 from cli.steer.creating.making import Build, Made, maker, meta
 from cli.steer.failures import Failure
-from cli.steer.session import Object, Session, with_common
+from cli.steer.reaching import with_common
+from cli.steer.session import Object, Session
 
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _TCP = click.option("--tcp", multiple=True, help="A port, or port and target port as 80:8080; again for more.")

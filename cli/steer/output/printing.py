@@ -22,6 +22,17 @@ FORMS = (
 )
 
 
+class Form(str):
+    """What -o says; ``managed_fields``: these are printed too, of which people see nothing otherwise."""
+
+    managed_fields: bool
+
+    def __new__(cls, text: str, *, managed_fields: bool = False) -> "Form":
+        form = super().__new__(cls, text)
+        form.managed_fields = managed_fields
+        return form
+
+
 def printer(
     form: str, *, name_of: Callable[[Object], str], as_one: bool, headers: bool = True, in_order: bool = False
 ) -> Printer:
@@ -33,7 +44,15 @@ def printer(
     match kind:
         case "json" | "yaml":
             encode = partial(as_json, in_order=in_order) if kind == "json" else as_yaml
-            return lambda items: _write(encode(items[0] if as_one and items else as_list(list(items))))
+            clean: Callable[[Object], Object] = _unmanaged
+            if isinstance(form, Form) and form.managed_fields:
+                clean = dict
+
+            def write(items: Sequence[Object]) -> None:
+                shown = [clean(item) for item in items]
+                _write(encode(shown[0] if as_one and shown else as_list(shown)))
+
+            return write
         case "name":
             return lambda items: _write("".join(f"{name_of(item)}\n" for item in items))
         case "jsonpath":
@@ -47,6 +66,13 @@ def printer(
         "custom-columns,custom-columns-file,go-template,go-template-file,json,jsonpath,jsonpath-file,name,template,"
         "templatefile,wide,yaml"
     )
+
+
+def _unmanaged(item: Object) -> Object:
+    meta = item.get("metadata")
+    if not isinstance(meta, dict) or "managedFields" not in meta:
+        return item
+    return {**item, "metadata": {key: value for key, value in meta.items() if key != "managedFields"}}
 
 
 def _read(name: str) -> str:

@@ -8,10 +8,11 @@ import click
 
 from api.errors import ApiError, Conflict, NotFound
 from cli.steer.failures import Failure
-from cli.steer.manifests import Manifest, manifests
+from cli.steer.files import FILES
+from cli.steer.manifests import Manifest, Source, manifests
 from cli.steer.session import Object, Session, with_session
 from cli.steer.three_way import three_way
-from cli.steer.writing import DRY_RUN, OPTIONS, VALIDATE, each, failed, options, outcome
+from cli.steer.writing import DRY_RUN, VALIDATE, each, failed, options, outcome
 
 _LAST = "kubectl.kubernetes.io/last-applied-configuration"
 _UNNOTED = (
@@ -23,10 +24,10 @@ _TRIES = 5
 
 
 @click.command("apply")
-@options(OPTIONS, VALIDATE, DRY_RUN)
+@options(FILES, VALIDATE, DRY_RUN)
 @with_session
 def command(
-    session: Session, filename: tuple[str, ...], recursive: bool, validate: str, dry_run: str, output: str
+    session: Session, filename: tuple[Source, ...], recursive: bool, validate: str, dry_run: str, output: str
 ) -> None:
     """Apply a configuration to a resource by file name or stdin. It is created if it does not exist yet."""
 

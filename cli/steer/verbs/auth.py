@@ -6,9 +6,12 @@ from typing import Any
 import click
 
 from cli.steer.failures import Failure
+from cli.steer.output.flags import OUTPUT
 from cli.steer.output.printing import printer
 from cli.steer.output.table import Table
-from cli.steer.session import Object, Session, with_common, with_session
+from cli.steer.reaching import with_common
+from cli.steer.session import Object, Session, with_session
+from cli.steer.writing import options
 
 _ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _RULES = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
@@ -108,7 +111,7 @@ def _listed(values: list[str] | None) -> str:
 
 
 @command.command("whoami")
-@click.option("-o", "--output", default="", help="Output format: json|yaml|jsonpath=…")
+@options(OUTPUT)
 @with_session
 def whoami(session: Session, output: str) -> None:
     """Check self subject attributes."""

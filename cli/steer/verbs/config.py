@@ -9,7 +9,7 @@ from cli.steer.kubeconfigentries import ENTRIES, PATH
 from cli.steer.kubeconfigfile import Map, find, put, read, write
 from cli.steer.output.documents import as_json, as_yaml
 from cli.steer.output.table import Table
-from cli.steer.session import KUBECONFIG, kubeconfig_path
+from cli.steer.reaching import KUBECONFIG, kubeconfig_path
 
 _SECRET = ("client-key-data", "token", "password")
 _DATA = ("certificate-authority-data", "client-certificate-data")

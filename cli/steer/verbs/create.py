@@ -8,9 +8,10 @@ import click
 
 from api.errors import ApiError
 from cli.steer.failures import Failure
-from cli.steer.manifests import Manifest, manifests
+from cli.steer.files import FILES
+from cli.steer.manifests import Manifest, Source, manifests
 from cli.steer.session import Session, with_session
-from cli.steer.writing import DRY_RUN, OPTIONS, VALIDATE, each, failed, options, outcome
+from cli.steer.writing import DRY_RUN, VALIDATE, each, failed, options, outcome
 
 # Each with its module; those in the second column are other names for the first.
 _KINDS = (
@@ -53,10 +54,10 @@ class _Kinds(click.Group):
 
 
 @click.group("create", cls=_Kinds, invoke_without_command=True)
-@options(OPTIONS, VALIDATE, DRY_RUN)
+@options(FILES, VALIDATE, DRY_RUN)
 @with_session
 def command(
-    session: Session, filename: tuple[str, ...], recursive: bool, validate: str, dry_run: str, output: str
+    session: Session, filename: tuple[Source, ...], recursive: bool, validate: str, dry_run: str, output: str
 ) -> None:
     """Create a resource from a file or from stdin, or of flags."""
     if click.get_current_context().invoked_subcommand is not None:

@@ -10,12 +10,13 @@ from api.errors import ApiError, NotFound
 from cli.steer.discovery import Kind
 from cli.steer.durations import DURATION
 from cli.steer.failures import Failure, Several, told
+from cli.steer.files import FILES
 from cli.steer.manifests import manifests
 from cli.steer.selection import chosen
 from cli.steer.session import Session, with_session
 from cli.steer.targets import NOTHING_SAID
 from cli.steer.watching import deadline, until_gone
-from cli.steer.writing import OPTIONS, options
+from cli.steer.writing import options
 
 _CASCADES = {
     "background": "Background",
@@ -36,11 +37,17 @@ class _Target:
     kind: Kind
     namespace: str
     name: str
+    source: str = ""
+
+    @property
+    def doing(self) -> str:
+        """What a failure is told with."""
+        return f'error when deleting "{self.source}"' if self.source else ""
 
 
 @click.command("delete")
 @click.argument("words", nargs=-1, metavar="TYPE NAME… | TYPE/NAME…")
-@options(OPTIONS)
+@options(FILES)
 @click.option("-l", "--selector", default="", help="Label selector.")
 @click.option("--field-selector", default="", help="Field selector.")
 @click.option("--all", "everything", is_flag=True, help="Delete all resources of the types in the namespace.")
@@ -70,11 +77,11 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
         except NotFound as error:
             bad |= not flags["ignore_not_found"]
             if not flags["ignore_not_found"]:
-                print(told(error), file=sys.stderr)
+                print(told(error, doing=target.doing), file=sys.stderr)
             continue
         except ApiError as error:
             bad = True
-            print(told(error), file=sys.stderr)
+            print(told(error, doing=target.doing), file=sys.stderr)
             continue
         about = (answer.get("details") if answer.get("kind") == "Status" else answer.get("metadata")) or {}
         gone.append((target, about.get("uid", "")))
@@ -104,7 +111,7 @@ def _options(flags: dict[str, Any]) -> dict[str, Any]:
 def _targets(session: Session, words: tuple[str, ...], flags: dict[str, Any]) -> list[_Target]:
     if flags["filename"]:
         items = manifests(session, flags["filename"], recursive=flags["recursive"])
-        return [_Target(item.kind, item.namespace(session), item.name) for item in items]
+        return [_Target(item.kind, item.namespace(session), item.name, item.source) for item in items]
     if not words:
         raise Failure(NOTHING_SAID)
     found: list[_Target] = []

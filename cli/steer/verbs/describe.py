@@ -10,10 +10,11 @@ from cli.steer.describing import nodes, others, pods, policies, rights, services
 from cli.steer.describing.page import Page
 from cli.steer.discovery import Kind
 from cli.steer.failures import Failure, Several, told
-from cli.steer.manifests import manifests
+from cli.steer.files import FILES
+from cli.steer.manifests import Source, manifests
 from cli.steer.selection import Chosen, chosen, label_text
 from cli.steer.session import Object, Session, with_session
-from cli.steer.writing import OPTIONS, options
+from cli.steer.writing import options
 
 _NOTHING_SAID = (
     'You must specify the type of resource to describe. Use "steer api-resources" for a complete list of supported '
@@ -24,13 +25,13 @@ Describe = Callable[[Session, Page, Object, list[Object] | None], None]
 
 @click.command("describe")
 @click.argument("words", nargs=-1, metavar="TYPE [NAME-PREFIX…] | TYPE/NAME…")
-@options(OPTIONS)
+@options(FILES)
 @click.option("-l", "--selector", default="", help="Label selector.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="In all namespaces.")
 @click.option("--show-events/--no-show-events", default=True, help="With the object's events.")
 @with_session
 def command(
-    session: Session, words: tuple[str, ...], filename: tuple[str, ...], recursive: bool, selector: str,
+    session: Session, words: tuple[str, ...], filename: tuple[Source, ...], recursive: bool, selector: str,
     all_namespaces: bool, show_events: bool,
 ) -> None:  # fmt: skip
     """Show details of a specific resource or group of resources."""

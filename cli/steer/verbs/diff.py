@@ -12,19 +12,20 @@ import click
 
 from api.errors import ApiError, NotFound
 from cli.steer.failures import Failure
-from cli.steer.manifests import Manifest, manifests
+from cli.steer.files import FILES
+from cli.steer.manifests import Manifest, Source, manifests
 from cli.steer.output.documents import as_yaml
 from cli.steer.session import Object, Session, with_session
 from cli.steer.verbs.apply import applied_by_server
-from cli.steer.writing import OPTIONS, failed, options
+from cli.steer.writing import failed, options
 
 _HIDDEN = "***"
 
 
 @click.command("diff")
-@options(OPTIONS)
+@options(FILES)
 @with_session
-def command(session: Session, filename: tuple[str, ...], recursive: bool) -> int:
+def command(session: Session, filename: tuple[Source, ...], recursive: bool) -> int:
     """Diff the live version against a would-be applied version; the exit code is 1 when they differ."""
     with tempfile.TemporaryDirectory(prefix="LIVE-") as live, tempfile.TemporaryDirectory(prefix="MERGED-") as merged:
         for item, there, then in _pairs(session, manifests(session, filename, recursive=recursive)):

@@ -8,15 +8,17 @@ import msgspec
 
 from cli.steer.describing.page import age, last_seen
 from cli.steer.failures import Failure
+from cli.steer.output.flags import OUTPUT
 from cli.steer.output.printing import object_name, printer
 from cli.steer.output.table import Table
 from cli.steer.session import Object, Session, with_session
+from cli.steer.writing import options
 
 _TYPES = ("Normal", "Warning")
 
 
 @click.command("events")
-@click.option("-o", "--output", default="", help="Output format: json|yaml|name|jsonpath=…|go-template=…")
+@options(OUTPUT)
 @click.option("-A", "--all-namespaces", is_flag=True, help="In all namespaces.")
 @click.option("--for", "about", default="", help="Only of one object, as TYPE/NAME.")
 @click.option("--types", default="", help="Only Normal, or only Warning.")

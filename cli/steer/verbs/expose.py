@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from cli.steer.failures import Failure
+from cli.steer.files import FILES
 from cli.steer.manifests import Manifest
 from cli.steer.session import Object, Session, with_session
 from cli.steer.targets import query, targets
@@ -15,7 +16,7 @@ _KINDS = ("deployments", "pods", "replicasets", "replicationcontrollers", "servi
 
 @click.command("expose")
 @click.argument("words", nargs=-1, metavar="TYPE NAME | TYPE/NAME")
-@click.option("-f", "--filename", multiple=True, help="File, folder, URL or -.")
+@options(FILES)
 @click.option("--port", type=int, default=0, help="The service's port; the container's when not said.")
 @click.option("--target-port", default="", help="Number or name of the pods' port.")
 @click.option("--protocol", default="", help="TCP, UDP or SCTP.")

@@ -11,12 +11,15 @@ import msgspec
 from api.errors import ApiError, NotFound, from_status
 from api.meta import Status
 from cli.steer.failures import Failure, Several, told
+from cli.steer.files import FILES
 from cli.steer.manifests import manifests
+from cli.steer.output.flags import OUTPUT
 from cli.steer.output.jsonpath import PathError, path
-from cli.steer.output.printing import FORMS, object_name, printer
+from cli.steer.output.printing import Form, object_name, printer
 from cli.steer.output.table import Table, cell
 from cli.steer.selection import Chosen, chosen
 from cli.steer.session import Object, Session, with_session
+from cli.steer.writing import options
 
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
@@ -35,7 +38,7 @@ class Wanted:
     labels: str
     fields: str
     everywhere: bool
-    form: str
+    form: Form
     headers: bool
     show_labels: bool
     label_columns: tuple[str, ...]
@@ -46,13 +49,10 @@ class Wanted:
 
 @click.command("get")
 @click.argument("words", nargs=-1, metavar="TYPE[,TYPE…] [NAME…] | TYPE/NAME…")
-@click.option("-o", "--output", default="", help=f"Output format: {FORMS}.")
-@click.option("--template", default="", help="The template, or its file, where -o does not say it.")
+@options(OUTPUT, FILES)
 @click.option("-A", "--all-namespaces", is_flag=True, help="List across all namespaces.")
 @click.option("-l", "--selector", default="", help="Label selector, as 'a=b,c in (d,e),!f'.")
 @click.option("--field-selector", default="", help="Field selector, as 'status.phase=Running'.")
-@click.option("-f", "--filename", multiple=True, help="File, folder, URL or - that names the objects.")
-@click.option("-R", "--recursive", is_flag=True, help="Process the folder of -f recursively.")
 @click.option("-w", "--watch", is_flag=True, help="After listing, watch for changes.")
 @click.option("--watch-only", is_flag=True, help="Watch for changes, without listing first.")
 @click.option("--no-headers", is_flag=True, help="Print no headers.")
@@ -77,7 +77,7 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
         raise Failure(_NOTHING_SAID, prefix="")
     wanted = Wanted(
         labels=flags["selector"], fields=flags["field_selector"], everywhere=flags["all_namespaces"],
-        form=_form(flags["output"], flags["template"]), headers=not flags["no_headers"],
+        form=flags["output"], headers=not flags["no_headers"],
         show_labels=flags["show_labels"],
         label_columns=tuple(label for one in flags["label_columns"] for label in one.split(",")),
         show_kind=flags["show_kind"], sort_by=flags["sort_by"], ignore_missing=flags["ignore_not_found"],
@@ -95,10 +95,6 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
         _tables(session, what, wanted)
     else:
         _objects(session, what, wanted)
-
-
-def _form(output: str, template: str) -> str:
-    return f"{output or 'go-template'}={template}" if template and "=" not in output else output
 
 
 # Whole objects.

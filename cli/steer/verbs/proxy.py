@@ -8,6 +8,7 @@ import http.client
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -118,11 +119,16 @@ def server(credentials: Credentials, address: str, port: int, gate: Gate, *, pre
 
         def _ask(self, connection: http.client.HTTPSConnection) -> None:
             length = int(self.headers.get("Content-Length") or 0)
-            headers = {key: value for key, value in self.headers.items() if key.lower() not in _OF_ONE_HOP}
-            if credentials.token:
-                headers["Authorization"] = f"Bearer {credentials.token}"
+            headers = Message()
+            for key, value in self.headers.items():
+                # Who acts as somebody else by a flag is not made yet another one by what comes in.
+                kept_out = bool(credentials.acting_as) and key.lower().startswith("impersonate-")
+                if key.lower() not in _OF_ONE_HOP and not kept_out:
+                    headers[key] = value
+            for key, value in credentials.headers:
+                headers[key] = value
             body = self.rfile.read(length) if length else None
-            connection.request(self.command, self.path.removeprefix(prefix), body=body, headers=headers)
+            connection.request(self.command, self.path.removeprefix(prefix), body=body, headers=headers)  # type: ignore[arg-type]
             answer = connection.getresponse()
             self._begun = True
             self.send_response_only(answer.status, answer.reason)

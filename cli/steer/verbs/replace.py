@@ -6,21 +6,22 @@ import click
 
 from api.errors import ApiError, NotFound
 from cli.steer.failures import Failure
-from cli.steer.manifests import Manifest, manifests
+from cli.steer.files import FILES
+from cli.steer.manifests import Manifest, Source, manifests
 from cli.steer.session import Object, Session, with_session
-from cli.steer.writing import DRY_RUN, OPTIONS, VALIDATE, each, failed, options, outcome
+from cli.steer.writing import DRY_RUN, VALIDATE, each, failed, options, outcome
 
 _GONE_LIMIT_S = 300.0
 
 
 @click.command("replace")
-@options(OPTIONS, VALIDATE, DRY_RUN)
+@options(FILES, VALIDATE, DRY_RUN)
 @click.option("--force", is_flag=True, help="Delete the resource first, then create it again.")
 @click.option("--grace-period", type=int, default=-1, help="With --force: seconds to end gracefully; -1: its own.")
 @with_session
 def command(
     session: Session,
-    filename: tuple[str, ...],
+    filename: tuple[Source, ...],
     recursive: bool,
     validate: str,
     dry_run: str,

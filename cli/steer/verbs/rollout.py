@@ -16,7 +16,8 @@ from cli.steer.durations import DURATION
 from cli.steer.failures import Failure
 from cli.steer.manifests import Manifest
 from cli.steer.output.table import Table
-from cli.steer.session import Object, Session, with_common, with_session
+from cli.steer.reaching import with_common
+from cli.steer.session import Object, Session, with_session
 from cli.steer.targets import WHICH, query, targets
 from cli.steer.watching import deadline, states
 from cli.steer.writing import each, options

@@ -6,25 +6,27 @@ from api.errors import Conflict
 from cli.steer.discovery import Kind
 from cli.steer.durations import DURATION
 from cli.steer.failures import Failure
-from cli.steer.manifests import Manifest, manifests
+from cli.steer.files import FILES
+from cli.steer.manifests import Manifest, Source, manifests
+from cli.steer.output.flags import OUTPUT
 from cli.steer.selection import chosen
 from cli.steer.session import Object, Session, with_session
 from cli.steer.watching import deadline, until
-from cli.steer.writing import OPTIONS, options, outcome
+from cli.steer.writing import options, outcome
 
 _TRIES = 5
 
 
 @click.command("scale")
 @click.argument("words", nargs=-1, metavar="TYPE NAME… | TYPE/NAME…")
-@options(OPTIONS)
+@options(FILES)
 @click.option("--replicas", type=int, required=True, help="The new number of replicas.")
 @click.option("--current-replicas", type=int, default=-1, help="Only if this is the present number.")
 @click.option("--timeout", type=DURATION, default="0s", help="How long to wait for the replicas to be there; 0: not.")
-@click.option("-o", "--output", default="", help="Output format: json|yaml|name.")
+@options(OUTPUT)
 @with_session
 def command(
-    session: Session, words: tuple[str, ...], filename: tuple[str, ...], recursive: bool, replicas: int,
+    session: Session, words: tuple[str, ...], filename: tuple[Source, ...], recursive: bool, replicas: int,
     current_replicas: int, timeout: float, output: str,
 ) -> None:  # fmt: skip
     """Set a new size for a deployment, replica set, or replication controller."""

@@ -5,7 +5,7 @@ from typing import cast
 
 import click
 
-from cli.steer.session import with_common
+from cli.steer.reaching import with_common
 
 _MODULES = {
     "env": "variables",

@@ -8,7 +8,8 @@ from api.errors import NotFound
 from api.scalars import Quantity
 from cli.steer.failures import Failure
 from cli.steer.output.table import Table
-from cli.steer.session import Object, Session, with_common, with_session
+from cli.steer.reaching import with_common
+from cli.steer.session import Object, Session, with_session
 
 _ROOT = "/apis/metrics.k8s.io/v1beta1"
 
