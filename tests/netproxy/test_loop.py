@@ -10,9 +10,31 @@ from collections.abc import Iterator
 
 import pytest
 
-from netproxy.dataplane.loop import Loop
+from netproxy.dataplane import loop as loops
+from netproxy.dataplane.loop import SOON_S, Loop
 from netproxy.dataplane.plane import NICE, DataPlane
 from tests.netproxy.servers import LIMIT_S, wait_until
+
+
+class Polls:
+    """In place of the kernel's: answers as it is told, each answer after its time, and notes how long it may wait."""
+
+    def __init__(self, *answers: tuple[float, bool]) -> None:
+        self._answers = list(answers)
+        self.now = 0.0
+        self.waits: list[float] = []
+
+    def poll(self, timeout: float, _count: int) -> list[tuple[int, int]]:
+        self.waits.append(timeout)
+        if not timeout:
+            self.now += SOON_S / 2
+            return []
+        takes, ready = self._answers.pop(0)
+        self.now += takes
+        return [(0, 0)] if ready else []
+
+    def close(self) -> None:
+        pass
 
 
 class Clumsy:
@@ -106,3 +128,17 @@ def test_a_socket_closed_in_a_batch_keeps_its_number_until_the_batch_is_over(loo
         other.send(b"x")
         loop.submit(lambda: loop.add(Closer()))
         assert numbers.get(timeout=LIMIT_S)
+
+
+def test_after_a_short_wait_the_loop_stays_awake_for_a_moment_and_after_a_long_one_it_sleeps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    polls = Polls((SOON_S / 4, True), (1.0, True), (1.0, True))
+    loop = Loop()
+    loop._epoll.close()
+    monkeypatch.setattr(loop, "_epoll", polls)
+    monkeypatch.setattr(loops.time, "monotonic", lambda: polls.now)
+    for _ in range(3):
+        assert loop._events()
+    assert polls.waits == [-1.0, 0, 0, -1.0, -1.0]
+    loop.release()
