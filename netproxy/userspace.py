@@ -18,6 +18,7 @@ from netproxy.portals.commands import PortalError
 from netproxy.portals.iptables import Portals
 from netproxy.portals.portal import portals
 from netproxy.portals.rules import Layout, build
+from netproxy.reserved import parse
 from netproxy.services import Desired, PortName, Protocol, Wanted
 from netproxy.state import State
 
@@ -33,11 +34,16 @@ class Userspace:
         self._split: Split | None = None
         self._transparent = config.transparent and possible()
         self._handover = handover if handover is not None else Handover()
+        node_ports = parse(config.node_port_range)  # not for us: the range may have been another one last time
+
+        def kept(port: int) -> int:
+            return 0 if port in node_ports else port
+
         self._plane = DataPlane(
             UdpTimers(unanswered_s=config.udp_unanswered_s, idle_s=config.udp_idle_s),
-            preferred_ports=last.proxy_ports,
-            preferred_refuse_port=last.refuse_port,
-            preferred_cluster_port=last.cluster_port,
+            preferred_ports={name: kept(port) for name, port in last.proxy_ports.items()},
+            preferred_refuse_port=kept(last.refuse_port),
+            preferred_cluster_port=kept(last.cluster_port),
             handover=self._handover,
         )
 

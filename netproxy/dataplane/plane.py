@@ -103,12 +103,6 @@ class DataPlane:
     def __post_init__(self) -> None:
         self._gate = Gate(self._loop)
         self._waits = Waits(self._loop)
-        self._refuse = RefusePort(self.preferred_refuse_port)
-        sock = self.handover.open(Protocol.TCP, self.preferred_cluster_port, exactly=False)
-        nobody = self._backends()
-        self._cluster = ClusterListener(sock, nobody)
-        self._loop.add(self._cluster)
-        self.cluster_port = sock.getsockname()[1]
         self._thread = threading.Thread(target=self._run, name="netproxy-dataplane", daemon=True)
 
     @property
@@ -132,7 +126,15 @@ class DataPlane:
         return self._gate.pauses
 
     def start(self) -> None:
-        """Start the thread."""
+        """Open what all services share and start the thread. Raises OSError.
+
+        Not before: node ports are reserved by now, so that the kernel chooses none of them.
+        """
+        self._refuse = RefusePort(self.preferred_refuse_port)
+        sock = self.handover.open(Protocol.TCP, self.preferred_cluster_port, exactly=False)
+        self._cluster = ClusterListener(sock, self._backends())
+        self._loop.add(self._cluster)
+        self.cluster_port = sock.getsockname()[1]
         self._thread.start()
 
     def stop(self) -> None:
@@ -144,11 +146,12 @@ class DataPlane:
             self._loop.stop()
             self._thread.join(COMMAND_TIMEOUT_S)
         self._served.clear()
-        self._cluster.sock.close()
+        if self._thread.ident is not None:
+            self._cluster.sock.close()
+            self._refuse.close()
         self._gate.close()
         self._pipes.release_idle()
         self._loop.release()
-        self._refuse.close()
 
     def counters(self) -> dict[PortName, Counters]:
         """The live counters of each service port, to be read only."""
