@@ -8,11 +8,14 @@ import logging
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from agent.network.peers import Peer
 
 log = logging.getLogger(__name__)
 
+PARENTS = ("FORWARD", "POSTROUTING")
+"""The built-in chains that ours hang on."""
 # Podman's network plugin keeps the bridges of its networks apart, and leaves these rules when a network is removed.
 _PODMANS = ("CNI-ISOLATION-STAGE-1", "CNI-ISOLATION-STAGE-2")
 _LIMIT_S = 20.0
@@ -46,9 +49,18 @@ def chains(name: str, bridge: str, own_cidr: str, peers: Sequence[Peer]) -> list
     ordered = sorted(peers, key=lambda peer: peer.cidr)
     sources = [source for peer in ordered for source in (peer.cidr, f"{peer.address}/32")]
     return [
-        Chain("filter", name, "FORWARD", f"-o {bridge}", tuple(f"-s {one} -o {bridge} -j ACCEPT" for one in sources)),
-        Chain("nat", name, "POSTROUTING", f"-s {own_cidr}", tuple(f"-d {one.cidr} -j ACCEPT" for one in ordered)),
+        Chain("filter", name, PARENTS[0], f"-o {bridge}", tuple(f"-s {one} -o {bridge} -j ACCEPT" for one in sources)),
+        Chain("nat", name, PARENTS[1], f"-s {own_cidr}", tuple(f"-d {one.cidr} -j ACCEPT" for one in ordered)),
     ]
+
+
+@cache
+def over_nftables() -> bool:
+    """Whether this host's iptables writes nf_tables, whose changes the kernel tells of."""
+    try:
+        return "nf_tables" in _run("iptables", "--version")
+    except FirewallError:
+        return False
 
 
 def put(chain: Chain) -> bool:

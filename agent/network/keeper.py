@@ -62,7 +62,7 @@ class RouteKeeper:
         self._told: set[Problem] = set()
         self._rules = False  # whether there may be rules of ours
         self._links: set[int] = set()
-        self._monitor = Monitor(ROUTE_PROTOCOL)
+        self._monitor = Monitor(ROUTE_PROTOCOL, (chain_name(bridge), *firewall.PARENTS))
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="agent-routes", daemon=True)
 
@@ -99,7 +99,7 @@ class RouteKeeper:
             if not peers and not self._left(first=first):
                 self._complain(problems)
                 return None
-            self._monitor.listen()
+            self._monitor.listen(rules=firewall.over_nftables())
             problems += self._bring(own, peers)
         except Exception:  # one bad look must not end the thread; the next may succeed
             log.exception("routes not looked at retry_s=%.1f", _RETRY_S)

@@ -1,4 +1,5 @@
-"""Hears from the kernel when something of ours may have gone: a route, the tunnel, its entries, or a link they need.
+"""Hears from the kernel when something of ours may have gone: a route, the tunnel, its entries, a link they need, or
+rules (over nf_tables: after `firewall-cmd --reload`, or when somebody flushes a table).
 
 Only the fixed parts of messages are read (rtnetlink(7)); what it means is looked up by the one who waits.
 """
@@ -8,7 +9,9 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+
+from agent.network import rule_news
 
 _GROUPS = 0x1 | 0x4 | 0x40  # RTMGRP_LINK, RTMGRP_NEIGH, RTMGRP_IPV4_ROUTE
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
@@ -38,16 +41,20 @@ def concerns(data: bytes, protocol: int, links: Collection[int]) -> bool:
 class Monitor:
     """``wait`` sleeps until something of ours has changed, ``wake`` was called from any thread, or time is up."""
 
-    def __init__(self, protocol: int) -> None:
+    def __init__(self, protocol: int, chains: Collection[str]) -> None:
         self._protocol = protocol
+        self._chains = frozenset(chain.encode() for chain in chains)
         self._socket: socket.socket | None = None
+        self._rules: socket.socket | None = None
         self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
-    def listen(self) -> None:
-        """From now on; before, only ``wake`` ends a wait."""
+    def listen(self, *, rules: bool) -> None:
+        """From now on; before, only ``wake`` ends a wait. ``rules``: to changes of nf_tables too. Raises OSError."""
         if self._socket is None:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
             self._socket.bind((0, _GROUPS))
+        if rules and self._rules is None:
+            self._rules = rule_news.listen()
 
     def wake(self) -> None:
         try:
@@ -58,8 +65,9 @@ class Monitor:
     def wait(self, timeout_s: float | None, links: Collection[int]) -> None:
         poller = select.poll()
         poller.register(self._read, select.POLLIN)
-        if self._socket is not None:
-            poller.register(self._socket, select.POLLIN)
+        for sock in (self._socket, self._rules):
+            if sock is not None:
+                poller.register(sock, select.POLLIN)
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while ready := poller.poll(None if deadline is None else max((deadline - time.monotonic()) * 1000, 0)):
             if any(fd == self._read for fd, _ in ready):
@@ -69,18 +77,25 @@ class Monitor:
                 return
 
     def _heard(self, links: Collection[int]) -> bool:
-        assert self._socket is not None
-        ours = False
-        while True:
-            try:
-                ours |= concerns(self._socket.recv(_BUFFER_BYTES), self._protocol, links)
-            except BlockingIOError:
-                return ours
-            except OSError:
-                return True  # ENOBUFS: messages were lost
+        ours = _any(self._socket, lambda data: concerns(data, self._protocol, links))
+        return _any(self._rules, lambda data: rule_news.concerns(data, self._chains)) or ours
 
     def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
+        for sock in (self._socket, self._rules):
+            if sock is not None:
+                sock.close()
         os.close(self._read)
         os.close(self._write)
+
+
+def _any(sock: socket.socket | None, judge: Callable[[bytes], bool]) -> bool:
+    """Whether any of the messages that wait is of interest; all are taken."""
+    found = False
+    while sock is not None:
+        try:
+            found |= judge(sock.recv(_BUFFER_BYTES))
+        except BlockingIOError:
+            break
+        except OSError:
+            return True  # ENOBUFS: messages were lost
+    return found

@@ -188,13 +188,19 @@ def _break_rules(host: Host) -> None:
         host("iptables", "-t", table, "-F", f"STEER-PODS-{BRIDGE}")
 
 
+def _break_reload(host: Host) -> None:
+    """As `firewall-cmd --reload`: what the firewall knows of is written anew, whole."""
+    others = [line for line in host("iptables-save").splitlines() if "STEER-PODS" not in line]
+    host("sh", "-c", 'printf %s "$1" | iptables-restore', "-", "\n".join([*others, ""]))
+
+
 def _break_link(host: Host) -> None:
     host("ip", "link", "set", "eth0", "down")
     host("ip", "link", "set", "eth0", "up")
     host("ip", "route", "add", "default", "via", f"{host.address.rpartition('.')[0]}.1")
 
 
-@pytest.mark.parametrize("harm", [_break_route, _break_tunnel, _break_ends, _break_rules, _break_link])
+@pytest.mark.parametrize("harm", [_break_route, _break_tunnel, _break_ends, _break_rules, _break_reload, _break_link])
 def test_what_somebody_deletes_comes_back(joined: Hosts, harm: Callable[[Host], None]) -> None:
     near = joined.near
     before = sorted(near.ours())
