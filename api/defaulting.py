@@ -244,8 +244,16 @@ def _service(service: Service) -> None:
         spec.external_traffic_policy = spec.external_traffic_policy or "Cluster"
     if spec.type == "LoadBalancer" and spec.allocate_load_balancer_node_ports is None:
         spec.allocate_load_balancer_node_ports = True
+    _families(spec)
+
+
+def _families(spec: ServiceSpec) -> None:
+    """A headless service without a selector has endpoints that somebody else writes: of both families."""
+    by_hand = spec.cluster_ip == "None" and not spec.selector
+    spec.ip_family_policy = spec.ip_family_policy or ("RequireDualStack" if by_hand else "SingleStack")
     spec.ip_families = spec.ip_families or ["IPv4"]
-    spec.ip_family_policy = spec.ip_family_policy or "SingleStack"
+    if by_hand and spec.ip_family_policy != "SingleStack" and len(spec.ip_families) == 1:
+        spec.ip_families = [*spec.ip_families, "IPv6" if spec.ip_families == ["IPv4"] else "IPv4"]
 
 
 def _affinity(spec: ServiceSpec) -> None:

@@ -4,10 +4,11 @@ import ipaddress
 from collections.abc import Iterator
 
 from api.core import Service, ServicePort
-from api.errors import FieldError, duplicate, forbidden, invalid, required
+from api.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from api.formats import dns_subdomain, ip
 from api.validation.network import outside_address_errors
 
+IP_FAMILIES = ("IPv4", "IPv6")
 _AGENT_PORT = 10250
 _BALANCERS_ONLY = "may only be used when `type` is 'LoadBalancer'"
 
@@ -15,6 +16,7 @@ _BALANCERS_ONLY = "may only be used when `type` is 'LoadBalancer'"
 def service_errors(service: Service) -> list[FieldError]:
     return [
         *_address_errors(service),
+        *_family_errors(service),
         *_ports_errors(service),
         *_affinity_errors(service),
         *_balancer_errors(service),
@@ -43,6 +45,31 @@ def _address_errors(service: Service) -> Iterator[FieldError]:
             spec.external_traffic_policy,
             "may only be set for externally-accessible services",
         )
+
+
+def _family_errors(service: Service) -> Iterator[FieldError]:
+    """Addresses and families as far as they can be judged alone; which families there are, the API server knows."""
+    spec = service.spec
+    if spec.type == "ExternalName":
+        for field, value in (("ipFamilies", spec.ip_families), ("ipFamilyPolicy", spec.ip_family_policy)):
+            if value:
+                yield forbidden(f"spec.{field}", "may not be set for ExternalName services")
+        return
+    for index, family in enumerate(spec.ip_families):
+        if family not in IP_FAMILIES:
+            yield not_supported(f"spec.ipFamilies[{index}]", family, IP_FAMILIES)
+        elif family in spec.ip_families[:index]:
+            yield duplicate(f"spec.ipFamilies[{index}]", family)
+    if len(spec.ip_families) > 1 and spec.ip_family_policy == "SingleStack":
+        why = "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified"
+        yield invalid("spec.ipFamilyPolicy", spec.ip_family_policy, why)
+    addresses = spec.cluster_ips
+    if addresses and spec.cluster_ip and addresses[0] != spec.cluster_ip:
+        yield invalid("spec.clusterIPs", addresses, "first value must match `clusterIP`")
+    if len(addresses) > 2:
+        yield invalid("spec.clusterIPs", addresses, "may only hold up to 2 values")
+    elif len(addresses) > 1 and "None" in addresses:
+        yield invalid("spec.clusterIPs", addresses, "'None' must be the first and only value")
 
 
 def _ports_errors(service: Service) -> Iterator[FieldError]:

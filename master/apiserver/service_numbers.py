@@ -1,7 +1,7 @@
 """Completes a service with its cluster address and node ports, and follows the cache to know which are in use."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from api.core import Service, ServiceSpec
@@ -11,6 +11,7 @@ from master.apiserver.cache import Event, Item
 
 log = logging.getLogger(__name__)
 
+_FAMILY = "IPv4"
 _WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
 
 
@@ -98,6 +99,8 @@ class ServiceNumbers:
     def complete(self, new: Service, old: Service | None, reservation: Reservation) -> None:
         """Give a service the numbers it needs, before it is stored. Raises Invalid naming the field; then all that
         was reserved is given back."""
+        if errors := list(_family_errors(new)):
+            raise invalid_object("", "Service", new.metadata.name, errors)
         try:
             self._complete_address(new, old, reservation)
             self._complete_ports(new, old, reservation)
@@ -220,6 +223,24 @@ class ServiceNumbers:
             reservation.on_failure(lambda: self.node_ports.give_back(number, owner), settled=True)
 
 
+def _family_errors(service: Service) -> Iterator[FieldError]:
+    """Service addresses are IPv4 alone. Endpoints written by hand, without an address before them, may be of both."""
+    spec = service.spec
+    if spec.type == "ExternalName" or (spec.cluster_ip == "None" and not spec.selector):
+        return
+    if spec.ip_family_policy == "RequireDualStack":
+        why = "this cluster is not configured for dual-stack services"
+        yield invalid("spec.ipFamilyPolicy", spec.ip_family_policy, why)
+    for index, family in enumerate(spec.ip_families):
+        if family != _FAMILY:
+            yield invalid(f"spec.ipFamilies[{index}]", family, "not configured on this cluster")
+    for index, address in enumerate(spec.cluster_ips):
+        if ":" in address and len(spec.ip_families) <= index:
+            yield invalid(f"spec.clusterIPs[{index}]", spec.cluster_ips, "IPv6 is not configured on this cluster")
+        elif index:
+            yield invalid("spec.clusterIPs", spec.cluster_ips, "may specify no more than one IP for each IP family")
+
+
 def keep_numbers(new: Service, old: Service) -> None:
     """What a client left out of an update stays as it was; what the new type has no use for goes."""
     after, before = new.spec, old.spec
@@ -227,6 +248,8 @@ def keep_numbers(new: Service, old: Service) -> None:
         after.cluster_ip, after.cluster_ips = before.cluster_ip, list(before.cluster_ips)
     if after.type == "ExternalName" and after.cluster_ip == before.cluster_ip:
         after.cluster_ip, after.cluster_ips = "", []
+    if after.type == "ExternalName" and after.ip_families == before.ip_families:
+        after.ip_families, after.ip_family_policy = [], None
     known = {(port.protocol or "TCP", port.port): port.node_port for port in before.ports}
     for port in after.ports:
         if after.type in _WITH_NODE_PORTS and before.type in _WITH_NODE_PORTS:

@@ -180,6 +180,23 @@ def test_a_node_port_service_lets_traffic_in_everywhere() -> None:
     assert service({"type": "ExternalName"}).spec.ip_families == []
 
 
+@pytest.mark.parametrize(
+    ("spec", "policy", "families"),
+    [
+        ({"clusterIP": "None"}, "RequireDualStack", ["IPv4", "IPv6"]),
+        ({"clusterIP": "None", "ipFamilies": ["IPv6"]}, "RequireDualStack", ["IPv6", "IPv4"]),
+        ({"clusterIP": "None", "ipFamilyPolicy": "SingleStack"}, "SingleStack", ["IPv4"]),
+        ({"clusterIP": "None", "selector": {"a": "b"}}, "SingleStack", ["IPv4"]),
+        ({"ipFamilyPolicy": "PreferDualStack"}, "PreferDualStack", ["IPv4"]),
+    ],
+)
+def test_a_headless_service_of_endpoints_by_hand_has_both_families(
+    spec: dict[str, Any], policy: str, families: list[str]
+) -> None:
+    found = service(spec).spec
+    assert (found.ip_family_policy, found.ip_families) == (policy, families)
+
+
 @pytest.mark.parametrize("written", [None, {}, {"clientIP": {}}])
 def test_affinity_lasts_three_hours(written: Any) -> None:
     spec = {"sessionAffinity": "ClientIP", **({"sessionAffinityConfig": written} if written is not None else {})}

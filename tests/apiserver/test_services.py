@@ -191,3 +191,55 @@ def test_a_start_puts_the_own_endpoints_right(
     assert second.api.port != port
     endpoints = as_user(second, "admin").get("/api/v1/namespaces/default/endpoints/kubernetes").json
     assert endpoints["subsets"][0]["ports"][0]["port"] == second.api.port
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"ipFamilies": ["IPv6"]}, 'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster'),
+        (
+            {"ipFamilyPolicy": "RequireDualStack"},
+            'Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services',
+        ),
+        (
+            {"ipFamilyPolicy": "PreferDualStack", "ipFamilies": ["IPv4", "IPv6"]},
+            'spec.ipFamilies[1]: Invalid value: "IPv6": not configured on this cluster',
+        ),
+        ({"clusterIP": "None", "selector": {"a": "b"}, "ipFamilies": ["IPv6"]}, "not configured on this cluster"),
+        ({"clusterIP": "fd00::1"}, "failed to allocate IP fd00::1: the provided IP is not in the valid range"),
+        (
+            {"clusterIP": "10.96.0.77", "clusterIPs": ["10.96.0.77", "fd00::1"]},
+            "IPv6 is not configured on this cluster",
+        ),
+        ({"clusterIP": "10.96.0.77", "clusterIPs": ["10.96.0.78"]}, "first value must match `clusterIP`"),
+        (
+            {"clusterIP": "10.96.0.77", "clusterIPs": ["10.96.0.77", "10.96.0.78"]},
+            "may specify no more than one IP for each IP family",
+        ),
+        ({"ipFamilies": ["IPv4", "IPv4"]}, 'spec.ipFamilies[1]: Duplicate value: "IPv4"'),
+        ({"ipFamilies": ["IPv5"]}, 'spec.ipFamilies[0]: Unsupported value: "IPv5": supported values: "IPv4", "IPv6"'),
+        ({"ipFamilies": ["IPv4", "IPv6"]}, "must be 'RequireDualStack' or 'PreferDualStack'"),
+        (
+            {"type": "ExternalName", "externalName": "a.example", "ports": [], "ipFamilies": ["IPv4"]},
+            "spec.ipFamilies: Forbidden: may not be set for ExternalName services",
+        ),
+    ],
+)
+def test_what_needs_another_family_than_ipv4_is_refused(admin: Api, path: str, spec: dict[str, Any], told: str) -> None:
+    refused = admin.post(path, _service("six", **spec))
+    assert refused.status == 422
+    assert told in refused.json["message"]
+
+
+def test_two_families_are_taken_where_one_does_or_where_the_service_has_no_address(admin: Api, path: str) -> None:
+    either = admin.post(path, _service("either", ipFamilyPolicy="PreferDualStack")).json["spec"]
+    assert (either["ipFamilyPolicy"], either["ipFamilies"]) == ("PreferDualStack", ["IPv4"])
+    by_hand = admin.post(path, _service("by-hand", clusterIP="None")).json["spec"]
+    assert (by_hand["ipFamilyPolicy"], by_hand["ipFamilies"]) == ("RequireDualStack", ["IPv4", "IPv6"])
+
+
+def test_a_service_that_becomes_a_name_has_no_families(admin: Api, path: str) -> None:
+    admin.post(path, _service("turns"))
+    turn = {"spec": {"type": "ExternalName", "externalName": "a.example"}}
+    spec = admin.patch(f"{path}/turns", turn).json["spec"]
+    assert not spec.keys() & {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"}
