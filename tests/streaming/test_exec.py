@@ -15,8 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from agent.runtime.cache import ContainerCache
+from agent.runtime.docker import Docker
+from agent.runtime.failures import RuntimeFailure
+from agent.server.streaming.process import AttachedProcess, Streams
 from tests.e2e.clusters import Cluster
-from tests.e2e.doors import Kubectl, Object
+from tests.e2e.doors import Api, Kubectl, Object
+from tests.e2e.pods import pod, shell
 from tests.e2e.waiting import until
 from tests.streaming.kubectls import NEWEST, PROGRAMS, Program
 
@@ -146,6 +151,33 @@ def test_attach_reaches_the_containers_own_process(cluster: Cluster, web: Object
     finally:
         process.kill()
         process.communicate(timeout=10)
+
+
+@each_program
+def test_run_tells_what_a_container_says_that_ends_at_once(cluster: Cluster, program: Program) -> None:
+    image = pod("x")["spec"]["containers"][0]["image"]
+    for n in range(3):
+        name = f"brief-{PROGRAMS.index(program)}-{n}"
+        command = ["run", name, f"--image={image}", "--image-pull-policy=IfNotPresent", "-i", "--rm", "--restart=Never"]
+        told = program.run(cluster.kubeconfig, *command, "--", "echo", "here I am", limit_s=60)
+        assert b"here I am\n" in told.stdout, told.stderr
+        assert told.returncode == 0
+
+
+def test_nobody_is_attached_to_a_container_that_has_ended(cluster: Cluster, kubectl: Kubectl, api: Api) -> None:
+    wanted = pod("over", *shell("true"))
+    wanted["spec"]["restartPolicy"] = "Never"
+    kubectl.create(wanted)
+    until(lambda: api.pod("over")["status"]["phase"] == "Succeeded", limit_s=60, what="the pod to end")
+    docker = Docker("unix:///var/run/docker.sock", cluster=cluster.slot.name, timeout_s=10)
+    streams = Streams(stdin=True, stdout=True, stderr=True, tty=False)
+    over = AttachedProcess(docker, ContainerCache(docker, lambda _: None), cluster.container(api.pod("over")), streams)
+    try:
+        with pytest.raises(RuntimeFailure, match="container not running"):
+            over.open()
+    finally:
+        docker.close()
+        kubectl("delete", "pod", "over", "--now")
 
 
 def test_errors_are_those_of_kubernetes(kubectl: Kubectl, web: Object) -> None:

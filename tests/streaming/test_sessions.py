@@ -35,6 +35,7 @@ class PairedProcess:
     far: socket.socket = field(init=False)
     sizes: list[tuple[int, int]] = field(default_factory=list)
     abandoned: bool = False
+    lost: bool = False
 
     def __post_init__(self) -> None:
         self.near, self.far = socket.socketpair()
@@ -45,6 +46,9 @@ class PairedProcess:
 
     def resize(self, width: int, height: int) -> None:
         self.sizes.append((width, height))
+
+    def is_lost(self) -> bool:
+        return self.lost
 
     def outcome(self) -> Status:
         return success()
@@ -150,6 +154,14 @@ def test_a_client_that_reads_nothing_holds_the_process_back(process: PairedProce
     sent = sent_until_full(process.far, bytes(65536))
     assert sent < 20 * HIGH_WATER_BYTES
     running.leave()
+
+
+def test_streams_of_a_process_that_has_ended_and_that_nobody_closes_are_not_waited_for(process: PairedProcess) -> None:
+    process.lost = True
+    running = start(process, Timing(ping_s=0.05, farewell_s=0.2))
+    assert b"the container has ended" in received(running, websocket.close(1000))
+    running.leave()
+    assert not process.abandoned
 
 
 def test_signs_of_life_go_out_and_idleness_ends(process: PairedProcess) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from agent.runtime.cache import ContainerCache
 from agent.runtime.docker import Docker
 from agent.runtime.failures import RuntimeFailure
 from api.meta import Status, StatusCause, StatusDetails
@@ -42,6 +43,9 @@ class Process(Protocol):
 
     def resize(self, width: int, height: int) -> None: ...
 
+    def is_lost(self) -> bool:
+        """Whether its streams will never end by themselves."""
+
     def outcome(self) -> Status:
         """After its streams have ended: how it ended."""
 
@@ -66,6 +70,10 @@ class ExecProcess:
     def resize(self, width: int, height: int) -> None:
         self._docker.exec_resize(self._id, width=width, height=height)
 
+    def is_lost(self) -> bool:
+        """What it left running may hold its streams, and is waited for."""
+        return False
+
     def outcome(self) -> Status:
         """The streams may end a moment before Docker has noted the exit code."""
         deadline = time.monotonic() + _EXIT_CODE_S
@@ -87,17 +95,37 @@ class ExecProcess:
 
 
 class AttachedProcess:
-    """A container's own process."""
+    """A container's own process.
 
-    def __init__(self, docker: Docker, container_id: str, streams: Streams) -> None:
+    Docker attaches to a container that has ended as well, for its next start, and says nothing more. So the container
+    must run when it is attached; what it wrote before is in its log, to which kubectl turns when this is refused.
+    """
+
+    def __init__(self, docker: Docker, cache: ContainerCache, container_id: str, streams: Streams) -> None:
         self.tty = streams.tty
         self._docker = docker
+        self._cache = cache
         self._id = container_id
         self._streams = streams
 
     def open(self) -> tuple[socket.socket, bytes]:
         wanted = self._streams
-        return self._docker.attach_streams(self._id, stdin=wanted.stdin, stdout=wanted.stdout, stderr=wanted.stderr)
+        connection, early = self._docker.attach_streams(
+            self._id, stdin=wanted.stdin, stdout=wanted.stdout, stderr=wanted.stderr
+        )
+        try:
+            record = self._docker.inspect(self._id)
+            if record is None or not record.running:
+                raise RuntimeFailure(f"container not running ({self._id})")
+        except RuntimeFailure:
+            connection.close()
+            raise
+        return connection, early
+
+    def is_lost(self) -> bool:
+        """Docker says that it has attached before it has: the container may have ended in between."""
+        record = self._cache.get(self._id)
+        return record is None or not record.running
 
     def resize(self, width: int, height: int) -> None:
         self._docker.resize(self._id, width=width, height=height)

@@ -92,7 +92,8 @@ class ProcessSession:
             if streams.ended:
                 return of(self._process.outcome)
             self._left = self._left or self._client.ended or self._client.broken
-            self._keep_up()
+            if not self._keep_up():
+                return failure("the container has ended")
         return None
 
     def _wait_s(self) -> float:
@@ -132,15 +133,19 @@ class ProcessSession:
         for channel, piece in pieces:
             self._client.send(self._caller.output(channel, piece))
 
-    def _keep_up(self) -> None:
-        """What is due by the clock."""
+    def _keep_up(self) -> bool:
+        """What is due by the clock; False when there is nothing more to wait for."""
         if self._size is not None:
             self._resize()
-        if self._clock.ping_is_due() and not self._client.full:
-            self._client.send(self._caller.ping())
+        if self._clock.ping_is_due():
+            if self._process.is_lost():
+                return False
+            if not self._client.full:
+                self._client.send(self._caller.ping())
         if self._clock.is_idle():
             log.info("session ended, nothing was said seconds=%g", self._timing.idle_s)
             self._left = True
+        return True
 
     def _resize(self) -> None:
         size, self._size_tries = self._size, self._size_tries - 1

@@ -71,7 +71,7 @@ class StreamRoutes:
         """/attach/<namespace>/<pod>/<container>?input=1&output=1&error=1. Whether it is a terminal, the pod tells."""
         streams, record, tty = self._target(request)
         streams = Streams(streams.stdin, streams.stdout, streams.stderr, tty)
-        return self._command(request, streams, lambda: AttachedProcess(self._docker, record.id, streams))
+        return self._command(request, streams, lambda: AttachedProcess(self._docker, self._cache, record.id, streams))
 
     def port_forward(self, request: Request) -> Takeover:
         """/portForward/<namespace>/<pod>[/<uid>][?port=80&port=81]. Raises ApiError."""
