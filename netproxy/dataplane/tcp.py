@@ -6,7 +6,8 @@ other goes on. A reset is passed on as a reset, after what came before it. How b
 
 Few system calls a connection are the point: an endpoint is asked when the client has spoken, and what it said is
 written straight after connect(), which on one host has mostly connected by then. A client that says nothing for a
-millisecond is led on too, and the next ones of its service at once: there it is the endpoint that speaks first.
+millisecond is led on too, and the next ones of its service at once: there it is the endpoint that speaks first. Where
+nothing else is to be done meanwhile nobody is waited for: the endpoint is asked while the client begins to speak.
 """
 
 from __future__ import annotations
@@ -75,6 +76,8 @@ class Flow:
             self._refuse()
         elif backends.unasked:
             backends.unasked -= 1
+            self.begin()
+        elif backends.loop.ready == 1:
             self.begin()
         else:
             backends.waits.first_words.join(self, None)

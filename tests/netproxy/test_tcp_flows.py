@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import struct
@@ -25,6 +26,22 @@ def proxied(plane: DataPlane, *endpoints: Endpoint, affinity_s: int | None = Non
     wanted = port(*endpoints, affinity_s=affinity_s, external_ips=OUTSIDE)
     applied = plane.apply({wanted.name: wanted})
     return ("127.0.0.1", applied.proxy_ports[wanted.name])
+
+
+@contextlib.contextmanager
+def busy(plane: DataPlane) -> Iterator[None]:
+    """Keep the loop from its work, and give it something else to do besides what happens meanwhile."""
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        held.set()
+        let_go.wait(LIMIT_S)
+
+    plane._loop.submit(hold)
+    assert held.wait(LIMIT_S)
+    plane._loop.submit(lambda: None)
+    yield
+    let_go.set()
 
 
 @pytest.fixture
@@ -166,6 +183,13 @@ def test_early_data_reach_the_endpoint_that_answers(plane: DataPlane, serve: Ser
         assert read_all(client) == b"early"
 
 
+def test_an_endpoint_is_asked_at_once_where_there_is_nothing_else_to_do(plane: DataPlane, serve: Serve) -> None:
+    address = proxied(plane, serve(naming(b"web")).endpoint)
+    plane._waits.first_words.wait_s = 10 * LIMIT_S
+    with socket.create_connection(address, timeout=LIMIT_S) as client:
+        assert read_all(client) == b"web"
+
+
 def test_an_endpoint_is_asked_when_the_client_has_spoken(plane: DataPlane, serve: Serve) -> None:
     def echo_once(connection: socket.socket) -> None:
         connection.sendall(connection.recv(100))
@@ -173,7 +197,9 @@ def test_an_endpoint_is_asked_when_the_client_has_spoken(plane: DataPlane, serve
     address = proxied(plane, serve(echo_once).endpoint)
     plane._waits.first_words.wait_s = 10 * LIMIT_S
     counters = next(iter(plane.counters().values()))
-    with socket.create_connection(address, timeout=LIMIT_S) as client:
+    with busy(plane):
+        client = socket.create_connection(address, timeout=LIMIT_S)
+    with client:
         wait_until(lambda: counters.accepted == 1)
         plane._call([lambda: None])  # the turn in which it came is over
         assert not counters.picks
@@ -185,9 +211,16 @@ def test_where_clients_wait_for_the_endpoint_to_speak_only_the_first_is_waited_f
     plane: DataPlane, serve: Serve
 ) -> None:
     address = proxied(plane, serve(naming(b"welcome")).endpoint)
-    assert ask(address) == b"welcome"
+    with busy(plane):
+        first = socket.create_connection(address, timeout=LIMIT_S)
+    with first:
+        assert read_all(first) == b"welcome"
     plane._waits.first_words.wait_s = 10 * LIMIT_S
-    assert [ask(address) for _ in range(20)] == [b"welcome"] * 20
+    with busy(plane):
+        clients = [socket.create_connection(address, timeout=LIMIT_S) for _ in range(20)]
+    for client in clients:
+        with client:
+            assert read_all(client) == b"welcome"
 
 
 def test_a_silent_endpoint_is_left_for_the_next(plane: DataPlane, serve: Serve, black_hole: Endpoint) -> None:
