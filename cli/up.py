@@ -155,11 +155,13 @@ def _refuse_other_settings(settings: Settings) -> None:
 
 def _ready_programs(settings: Settings, *, background: bool) -> list[Program]:
     """All that can fail is done before the first fork: certificates, settings, imports."""
-    if not is_installed(settings):
+    new = not is_installed(settings)
+    if new:
         say(f"making cluster {settings.name} in {settings.config}")
     made = prepare(settings)
     if made:
-        say("certificates and kubeconfig files: " + "; ".join(made))
+        # Why each was made says something later only: at first all are missing.
+        say("certificates and kubeconfig files: " + (f"{len(made)} made" if new else "; ".join(made)))
     programs = [_program(one, settings, background=background) for one in COMPONENTS]
     learn(one.type for one in RESOURCES)  # once here, shared by all components
     return programs

@@ -1,6 +1,7 @@
 """`steersman up`, `status` and `down` with components of the tests' own, as processes in the background."""
 
 import os
+import re
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -86,6 +87,16 @@ def test_a_second_up_changes_nothing(cluster: Cluster) -> None:
     assert code == 0, output
     assert "already running" in output
     assert cluster.board.processes == before
+
+
+def test_certificates_are_counted_at_first_and_told_one_by_one_later(cluster: Cluster) -> None:
+    _, output = cluster.up()
+    told = [line for line in output.splitlines() if line.startswith("certificates and kubeconfig files: ")]
+    assert re.fullmatch(r"\S.*: \d+ made", *told)
+    cluster.call("down")
+    (cluster.root / "etc/steersman/admin.kubeconfig").unlink()
+    _, output = cluster.up()
+    assert "certificates and kubeconfig files: made admin.kubeconfig: missing\n" in output
 
 
 def test_other_settings_are_refused_while_it_runs(cluster: Cluster) -> None:
