@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from netproxy.endpoints import Here
-from netproxy.services import Desired, HealthCheck, PortName, ServicePort
+from netproxy.services import Desired, HealthCheck, LeftOut, PortName, ServicePort
 from netproxy.sources import Key, Source
 from netproxy.translate import translate
 
@@ -18,6 +18,7 @@ class Following:
         self._ports: dict[PortName, ServicePort] = {}
         self._names: dict[Key, list[PortName]] = {}
         self._checks: dict[Key, tuple[HealthCheck, ...]] = {}
+        self._left_out: dict[Key, LeftOut] = {}
         self._here: Here | None = None
         """None: nothing is known yet, or the last translation failed."""
 
@@ -30,21 +31,28 @@ class Following:
         if not whole and objects.here != here:
             whole, objects = True, self._source.read()
         if keys is None or whole:
-            self._ports, self._names, self._checks = {}, {}, {}
+            self._ports, self._names, self._checks, self._left_out = {}, {}, {}, {}
             keys = set()
         self._take(keys, translate(objects))
         self._here = objects.here
         checks = tuple(check for key in sorted(self._checks) for check in self._checks[key])
-        return Desired(ports=dict(self._ports), health_checks=checks, pod_cidrs=objects.here.pod_cidrs)
+        return Desired(
+            ports=dict(self._ports),
+            health_checks=checks,
+            pod_cidrs=objects.here.pod_cidrs,
+            left_out=tuple(self._left_out.values()),
+        )
 
     def _take(self, gone: Iterable[Key], fresh: Desired) -> None:
         for key in gone:
             self._checks.pop(key, None)
+            self._left_out.pop(key, None)
             for name in self._names.pop(key, ()):
                 del self._ports[name]
         for name, port in fresh.ports.items():
             self._names.setdefault((name.namespace, name.service), []).append(name)
             self._ports[name] = port
+        self._left_out |= {(one.namespace, one.service): one for one in fresh.left_out}
         for check in fresh.health_checks:
             key = (check.namespace, check.service)
             self._checks[key] = (*self._checks.get(key, ()), check)

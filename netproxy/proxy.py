@@ -20,10 +20,12 @@ from netproxy.state import State, StateFile
 
 log = logging.getLogger(__name__)
 
+_LEFT_OUT = "KubeProxyIncorrectIPVersion"
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Trouble:
-    """A port of a service that cannot be had on this node: an event about it, told once while it lasts."""
+    """What of a service cannot be had on this node: an event about it, told once while it lasts."""
 
     namespace: str
     service: str
@@ -58,7 +60,7 @@ class Proxy:
     @property
     def has_troubles(self) -> bool:
         """Whether a port is held by somebody else: worth another pass."""
-        return bool(self._troubles)
+        return any(trouble.reason != _LEFT_OUT for trouble in self._troubles)
 
     def start(self) -> None:
         """Reserve the node ports and start the mode. Raises OSError."""
@@ -72,7 +74,8 @@ class Proxy:
         touched, self._known = changes.names if self._known else None, False
         done = self._mode.apply(desired, touched)
         self._wanted, self._known = desired.ports, True
-        self._report(self._node_ports(done) | self._health_checks(desired))
+        left_out = {Trouble(one.namespace, one.service, _LEFT_OUT, one.message) for one in desired.left_out}
+        self._report(self._node_ports(done) | self._health_checks(desired) | left_out)
         self._unsaved = (desired, done)
         if not changes and not done.wrote_rules:
             return ""
@@ -138,7 +141,13 @@ class Proxy:
     def _report(self, troubles: set[Trouble]) -> None:
         """Tell of each trouble once, and again when it came back after it was solved."""
         for trouble in sorted(troubles - self._troubles):
-            log.warning("port taken service=%s/%s %s", trouble.namespace, trouble.service, trouble.message)
+            log.warning(
+                "trouble service=%s/%s reason=%s %s",
+                trouble.namespace,
+                trouble.service,
+                trouble.reason,
+                trouble.message,
+            )
             self._on_trouble(trouble)
         for trouble in sorted(self._troubles - troubles):
             log.info("solved service=%s/%s %s", trouble.namespace, trouble.service, trouble.message)

@@ -79,6 +79,15 @@ class HealthCheck:
     local_endpoints: int
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A service part of which no node serves: IPv6. Its owner is told."""
+
+    namespace: str
+    service: str
+    message: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desired:
     """All that this node is to do."""
@@ -87,6 +96,7 @@ class Desired:
     health_checks: tuple[HealthCheck, ...] = ()
     pod_cidrs: tuple[str, ...] = ()
     """Addresses of this node's pods."""
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """From the API's Services, EndpointSlices and Endpoints to what this node is to do. Pure.
 
-Left out: headless services, ExternalName, protocols other than TCP and UDP, addresses that are not IPv4. Endpoints
-belong to the port of the same name. A service whose inside and outside clients are led to different endpoints becomes
-two service ports: one for the cluster address, one (scope EXTERNAL) for node port and external addresses.
+Left out: headless services, ExternalName, protocols other than TCP and UDP, and, which is told, addresses that are not
+IPv4; of a service with two cluster addresses the one of IPv4 is served, whichever comes first. Endpoints belong to the
+port of the same name. A service whose inside and outside clients are led to different endpoints becomes two service
+ports: one for the cluster address, one (scope EXTERNAL) for node port and external addresses.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from netproxy.endpoints import (
     is_ipv4,
     on_this_node,
 )
-from netproxy.services import EXTERNAL, Desired, HealthCheck, PortName, Protocol, ServicePort
+from netproxy.services import EXTERNAL, Desired, HealthCheck, LeftOut, PortName, Protocol, ServicePort
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ def translate(objects: Objects) -> Desired:
     behind = _Behind(objects)
     ports: dict[PortName, ServicePort] = {}
     checks: list[HealthCheck] = []
+    left_out: list[LeftOut] = []
     for service in sorted(objects.services, key=lambda s: (s.metadata.namespace, s.metadata.name)):
         if service.spec.type == "ExternalName" or service.spec.cluster_ip == "None":
             continue
@@ -65,7 +67,9 @@ def translate(objects: Objects) -> Desired:
                 local |= {address for address, _port in on_this_node(candidates, objects.here)}
                 ports |= {one.name: one for one in _halves(service, port, candidates, objects.here)}
         checks += _health_checks(service, len(local))
-    return Desired(ports=ports, health_checks=tuple(checks), pod_cidrs=objects.here.pod_cidrs)
+        left_out += _left_out(service)
+    cidrs = objects.here.pod_cidrs
+    return Desired(ports=ports, health_checks=tuple(checks), pod_cidrs=cidrs, left_out=tuple(left_out))
 
 
 class _Behind:
@@ -112,19 +116,22 @@ def _reached_from_outside(port: ServicePort) -> bool:
 def _whole(service: Service, port: ApiPort) -> ServicePort:
     """The service port with all its addresses, and no endpoints yet."""
     spec = service.spec
-    ingress = [one.ip for one in service.status.load_balancer.ingress if one.ip_mode != "Proxy"]
     return ServicePort(
         name=PortName(service.metadata.namespace, service.metadata.name, port.name),
         protocol=PROTOCOLS[port.protocol],
-        cluster_ip=spec.cluster_ip if is_ipv4(spec.cluster_ip) else "",
+        cluster_ip=next(filter(is_ipv4, (spec.cluster_ip, *spec.cluster_ips)), ""),
         port=port.port,
         node_port=port.node_port if spec.type in _OUTSIDE_TYPES else 0,
-        external_ips=_ipv4_only(service, spec.external_ips),
-        load_balancer_ips=_ipv4_only(service, ingress) if spec.type == "LoadBalancer" else (),
+        external_ips=_ipv4_only(spec.external_ips),
+        load_balancer_ips=_ipv4_only(_ingress(service)) if spec.type == "LoadBalancer" else (),
         source_ranges=_source_ranges(service) if spec.type == "LoadBalancer" else (),
         affinity_s=_affinity_s(service),
         proxy_protocol=_proxy_protocol(service) and PROTOCOLS[port.protocol] is Protocol.TCP,
     )
+
+
+def _ingress(service: Service) -> list[str]:
+    return [one.ip for one in service.status.load_balancer.ingress if one.ip_mode != "Proxy"]
 
 
 def _proxy_protocol(service: Service) -> bool:
@@ -160,26 +167,32 @@ def _health_checks(service: Service, local_endpoints: int) -> list[HealthCheck]:
 
 def _source_ranges(service: Service) -> tuple[str, ...]:
     """The IPv4 ranges. When ranges are asked for and none can be used, nobody is let in: closed, not open."""
-    asked = [text.strip() for text in service.spec.load_balancer_source_ranges]
-    found: dict[str, None] = {}
-    for text in asked:
-        try:
-            found[str(ipaddress.IPv4Network(text, strict=False))] = None
-        except ValueError as error:
-            _left_out(service, text, str(error))
+    asked = service.spec.load_balancer_source_ranges
+    found = dict.fromkeys(str(network) for network in map(_ipv4_range, asked) if network is not None)
     return tuple(found) or (("0.0.0.0/32",) if asked else ())
 
 
-def _ipv4_only(service: Service, addresses: Iterable[str]) -> tuple[str, ...]:
-    good: dict[str, None] = {}
-    for address in addresses:
-        if is_ipv4(address):
-            good[address] = None
-        elif address:
-            _left_out(service, address, "not IPv4")
-    return tuple(good)
+def _ipv4_range(text: str) -> ipaddress.IPv4Network | None:
+    try:
+        return ipaddress.IPv4Network(text.strip(), strict=False)
+    except ValueError:
+        return None
 
 
-def _left_out(service: Service, address: str, why: str) -> None:
-    meta = service.metadata
-    log.warning("address left out service=%s/%s address=%s reason=%s", meta.namespace, meta.name, address, why)
+def _ipv4_only(addresses: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(is_ipv4, addresses)))
+
+
+def _left_out(service: Service) -> Iterator[LeftOut]:
+    """In the words of a kube-proxy of one family."""
+    spec = service.spec
+    parts = {
+        "clusterIPs": [one for one in dict.fromkeys((spec.cluster_ip, *spec.cluster_ips)) if one and not is_ipv4(one)],
+        "externalIPs": [one for one in spec.external_ips if not is_ipv4(one)],
+    }
+    if spec.type == "LoadBalancer":
+        parts["load balancer ingress IPs"] = [one for one in _ingress(service) if one and not is_ipv4(one)]
+        parts["loadBalancerSourceRanges"] = [one for one in spec.load_balancer_source_ranges if not _ipv4_range(one)]
+    told = [f"{','.join(values)} in {field} has incorrect IP version" for field, values in parts.items() if values]
+    if told:
+        yield LeftOut(service.metadata.namespace, service.metadata.name, "; ".join(told))

@@ -33,6 +33,8 @@ SERVICES = (
     ServiceNames("default", "far", external_name="db.example.com"),
     ServiceNames("default", "near", external_name="frontend.default.svc.cluster.local"),
     ServiceNames("default", "ring", external_name="ring.default.svc.cluster.local"),
+    ServiceNames("default", "both", addresses=("10.96.0.20", "fd00:96::20"), ports=(WEB,)),
+    ServiceNames("default", "six", endpoints=(Endpoint("fd00:244::5", "six-0", True, (WEB,)), Endpoint("fd00:244::6"))),
     ServiceNames("default", "many", endpoints=tuple(Endpoint(f"10.244.1.{n}") for n in range(1, 201))),
 )
 
@@ -108,6 +110,7 @@ class Dns:
     """A running service under test."""
 
     service: DnsService
+    address: str = "127.0.0.1"
 
     @property
     def port(self) -> int:
@@ -115,7 +118,7 @@ class Dns:
 
     def dig(self, *words: str) -> str:
         """What a real dig prints for these words."""
-        command = ["dig", "@127.0.0.1", "-p", str(self.port), "+time=10", "+tries=1", *words]
+        command = ["dig", f"@{self.address}", "-p", str(self.port), "+time=10", "+tries=1", *words]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -174,7 +177,7 @@ def start_dns(config: Config) -> Iterator[StartDns]:
         if synced:
             service.zone.mark_synced()
         service.start()
-        return Dns(service)
+        return Dns(service, str(changes.get("listen_address", config.listen_address)))
 
     if shutil.which("dig") is None:
         pytest.fail("dig is missing: install dnsutils")

@@ -1,5 +1,6 @@
 """Cluster names as a real dig sees them."""
 
+import ipaddress
 import re
 
 import pytest
@@ -11,6 +12,10 @@ from clusterdns.zone import pack, unpack
 from tests.clusterdns.conftest import SERVICES
 
 ZONE = "cluster.local"
+
+
+def reverse(address: str) -> str:
+    return ipaddress.ip_address(address).reverse_pointer
 
 
 @pytest.mark.parametrize(
@@ -38,6 +43,14 @@ ZONE = "cluster.local"
         ("near.default.svc.cluster.local A", ["10.96.0.7", "frontend.default.svc.cluster.local."]),
         ("10-1-2-3.default.pod.cluster.local A", ["10.1.2.3"]),
         ("fd00--1-2.default.pod.cluster.local AAAA", ["fd00::1:2"]),
+        ("both.default.svc.cluster.local A", ["10.96.0.20"]),
+        ("both.default.svc.cluster.local AAAA", ["fd00:96::20"]),
+        (f"{reverse('fd00:96::20')} PTR", ["both.default.svc.cluster.local."]),
+        ("six.default.svc.cluster.local AAAA", ["fd00:244::5", "fd00:244::6"]),
+        ("six-0.six.default.svc.cluster.local AAAA", ["fd00:244::5"]),
+        ("fd00-244--6.six.default.svc.cluster.local AAAA", ["fd00:244::6"]),
+        (f"{reverse('fd00:244::5')} PTR", ["six-0.six.default.svc.cluster.local."]),
+        ("_http._tcp.six.default.svc.cluster.local SRV", ["0 100 80 six-0.six.default.svc.cluster.local."]),
         ("dns-version.cluster.local TXT", ['"1.1.0"']),
         ("cluster.local NS", ["ns.dns.cluster.local."]),
         ("frontend.default.svc.cluster.local ANY", ["10.96.0.7"]),
@@ -58,6 +71,7 @@ def test_dig_gets_the_golden_answer(dns, question, answers):
         ("1-2-3.default.pod.cluster.local A", "NXDOMAIN"),
         ("9.9.96.10.in-addr.arpa PTR", "NXDOMAIN"),
         ("frontend.default.svc.cluster.local AAAA", "NOERROR"),
+        ("six.default.svc.cluster.local A", "NOERROR"),
         ("frontend.default.svc.cluster.local TYPE65", "NOERROR"),
         ("_tcp.frontend.default.svc.cluster.local A", "NOERROR"),
         ("default.svc.cluster.local A", "NOERROR"),
@@ -74,6 +88,13 @@ def test_a_no_is_of_the_right_kind_and_carries_the_soa(dns, question, rcode):
     assert re.search(r"\t5\tIN\tSOA\t.* 5$", said, re.MULTILINE)
 
 
+def test_it_answers_over_ipv6_and_both_protocols(start_dns):
+    dns = start_dns(listen_address="::1")
+    for _ in range(2):  # the second time from the table of ready messages
+        assert dns.short("both.default.svc.cluster.local", "AAAA") == ["fd00:96::20"]
+    assert dns.short("+tcp", "both.default.svc.cluster.local", "A") == ["10.96.0.20"]
+
+
 def test_answers_are_authoritative_and_live_five_seconds(dns):
     said = dns.dig("frontend.default.svc.cluster.local")
     assert "flags: qr aa rd ra;" in said
@@ -88,6 +109,8 @@ def test_the_case_of_the_question_comes_back(dns):
 def test_srv_brings_the_addresses_along(dns):
     reply = dns.ask("_http._tcp.redis.default.svc.cluster.local", "SRV")
     assert sorted(str(each.rdata) for each in reply.ar) == ["10.244.0.5", "10.244.0.6"]
+    both = dns.ask("_http._tcp.both.default.svc.cluster.local", "SRV")
+    assert sorted(str(each.rdata) for each in both.ar) == ["10.96.0.20", "fd00:96::20"]
 
 
 def test_headless_addresses_take_turns(dns):

@@ -221,6 +221,18 @@ def test_a_taken_node_port_is_told_and_held_when_it_is_free(running: Cluster, mo
     assert len(running.api.events) == 1
 
 
+def test_a_service_of_a_family_that_is_not_served_is_told_once(running: Cluster) -> None:
+    meta = ObjectMeta(name="six", namespace="default")
+    spec = ServiceSpec(cluster_ip="fd00::9", cluster_ips=["fd00::9"], ports=[ServicePort(name="http", port=80)])
+    running.api.put(Service(metadata=meta, spec=spec))
+    wait_until(lambda: bool(running.api.events))
+    running.service(running.pod(b"a"))
+    running.until(b"a")
+    (event,) = running.api.events
+    assert (event["reason"], event["involvedObject"]["name"]) == ("KubeProxyIncorrectIPVersion", "six")
+    assert event["message"] == "fd00::9 in clusterIPs has incorrect IP version"
+
+
 def test_the_node_port_is_really_held(running: Cluster) -> None:
     running.service(running.pod(b"a"))
     wait_until(lambda: running.ask(running.place.client, NODE_IP, NODE_PORT) == b"a")

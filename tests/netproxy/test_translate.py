@@ -137,6 +137,37 @@ def test_external_and_load_balancer_addresses_are_taken_when_they_are_ipv4() -> 
     assert (one.external_ips, one.load_balancer_ips) == (("203.0.113.7",), ("203.0.113.8",))
 
 
+@pytest.mark.parametrize(
+    ("spec", "served", "told"),
+    [
+        (ServiceSpec(cluster_ip="10.96.0.9", cluster_ips=["10.96.0.9"]), "10.96.0.9", []),
+        (
+            ServiceSpec(cluster_ip="10.96.0.9", cluster_ips=["10.96.0.9", "fd00::9"]),
+            "10.96.0.9",
+            ["fd00::9 in clusterIPs has incorrect IP version"],
+        ),
+        (
+            ServiceSpec(cluster_ip="fd00::9", cluster_ips=["fd00::9", "10.96.0.9"]),
+            "10.96.0.9",
+            ["fd00::9 in clusterIPs has incorrect IP version"],
+        ),
+        (
+            ServiceSpec(cluster_ip="fd00::9", external_ips=["fd00::a"], external_traffic_policy="Local"),
+            "",
+            [
+                "fd00::9 in clusterIPs has incorrect IP version; fd00::a in externalIPs has incorrect IP version",
+            ],
+        ),
+        (ServiceSpec(cluster_ip="None"), "", []),
+    ],
+)
+def test_of_two_families_ipv4_is_served_and_the_other_is_told(spec: ServiceSpec, served: str, told: list[str]) -> None:
+    spec.ports = [ServicePort(port=80)]
+    found = translate_objects(Objects(services=[service(spec)]))
+    assert "".join(one.cluster_ip for one in found.ports.values()) == served
+    assert [one.message for one in found.left_out] == told
+
+
 def test_the_difference_of_two_states_names_each_port() -> None:
     old = port(("10.0.0.1", 80))
     gone, new = port(service="gone"), port(service="new")
