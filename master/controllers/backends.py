@@ -10,7 +10,7 @@ from api.discovery import Endpoint, EndpointConditions, EndpointSlice, SlicePort
 from api.meta import ObjectMeta
 from api.selectors import from_map
 from master.controllers.ownership import reference
-from master.controllers.pods import is_ready
+from master.controllers.pods import has_ended, is_ready
 
 SLICE_SIZE = 100
 # Endpoints are one object, whatever the number of pods: more are not written.
@@ -34,7 +34,7 @@ def backends(service: Service, pods: Iterable[Pod]) -> Groups:
     unready_too = service.spec.publish_not_ready_addresses
     groups: Groups = {}
     for pod in sorted(pods, key=lambda pod: pod.status.pod_ip):
-        if not pod.status.pod_ip or pod.status.phase in ("Succeeded", "Failed"):
+        if not pod.status.pod_ip or has_ended(pod):
             continue
         if selector.matches(pod.metadata.labels):
             ports = tuple(port for port in (_resolved(port, pod) for port in service.spec.ports) if port is not None)

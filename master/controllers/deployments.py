@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 
 from api.apps import Deployment, ReplicaSet, ReplicaSetSpec
+from api.core import Pod
 from api.errors import AlreadyExists, ApiError, NotFound
-from api.meta import LabelSelector, ObjectMeta
+from api.meta import LabelSelector, ObjectMeta, OwnerReference
 from api.rollouts import HASH_LABEL, HISTORY, OWN, REVISION
 from api.scalars import now
 from api.selectors import from_label_selector
@@ -15,10 +16,12 @@ from client import Client, EventRecorder
 from master.controllers.deploymentstatus import status_of, until_deadline
 from master.controllers.informers import BY_NAMESPACE, BY_OWNER, Informers
 from master.controllers.loop import Key, Loop
-from master.controllers.ownership import controller_of, reference
+from master.controllers.ownership import check_may_adopt, controller_of, reference
+from master.controllers.pods import has_ended
 from master.controllers.rollout import (
     current_of,
     is_current,
+    is_recreated,
     next_sizes,
     revision,
     size,
@@ -36,10 +39,12 @@ class DeploymentController:
         self._client = client
         self._deployments = informers.deployments
         self._sets = informers.replica_sets
+        self._pods = informers.pods
         self._recorder = recorder
         self.loop = Loop(self.name, self.reconcile, workers=workers)
         self._deployments.add_listener(self._deployment_changed)
         self._sets.add_listener(self._set_changed)
+        self._pods.add_listener(self._pod_changed)
 
     def _deployment_changed(self, old: Deployment | None, new: Deployment | None) -> None:
         item = new or old
@@ -51,6 +56,19 @@ class DeploymentController:
             owner = controller_of(item) if item is not None else None
             if item is not None and owner is not None and owner.kind == "Deployment":
                 self.loop.queue.add((item.metadata.namespace, owner.name))
+
+    def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
+        """The last old pod of a Recreate has ended: its replica set did not count it any more, and does not change."""
+        if old is None or (new is not None and not has_ended(new)):
+            return
+        owner = controller_of(old)
+        if owner is None or owner.kind != "ReplicaSet":
+            return
+        replica_set = self._sets.get(old.metadata.namespace, owner.name)
+        above = controller_of(replica_set) if replica_set is not None else None
+        deployment = self._deployments.get(old.metadata.namespace, above.name) if above is not None else None
+        if deployment is not None and is_recreated(deployment):
+            self._deployment_changed(None, deployment)
 
     def reconcile(self, key: Key) -> str:
         deployment = self._deployments.get(*key)
@@ -68,24 +86,42 @@ class DeploymentController:
         if new is None:
             return self._begin(deployment, old)
         said = self._mark(deployment, new, old)
-        said = said or self._resize(deployment, next_sizes(deployment, new, old), [new, *old])
+        said = said or self._resize(deployment, self._next_sizes(deployment, new, old), [new, *old])
         self._forget_history(deployment, old)
         self._report(deployment, new, old)
         return said
 
     def _claim(self, deployment: Deployment) -> list[ReplicaSet]:
-        """The deployment's replica sets, oldest first; ones without an owner that match are adopted."""
-        selector = from_label_selector(deployment.spec.selector)
-        mine = [
+        """The deployment's replica sets, oldest first; ones without an owner that match are adopted, ones that match
+        no more are released.
+        """
+        selector, uid = from_label_selector(deployment.spec.selector), deployment.metadata.uid
+        mine: list[ReplicaSet] = []
+        for item in self._sets.indexed(BY_OWNER, uid):
+            if item.metadata.deletion_timestamp is not None:
+                continue
+            if selector.matches(item.metadata.labels):
+                mine.append(item)
+            else:
+                self._patch_owners(item, {"$patch": "delete", "uid": uid})
+        loose = [
             item
-            for item in self._sets.indexed(BY_OWNER, deployment.metadata.uid)
-            if item.metadata.deletion_timestamp is None
+            for item in self._sets.indexed(BY_NAMESPACE, deployment.metadata.namespace)
+            if controller_of(item) is None
+            and item.metadata.deletion_timestamp is None
+            and selector.matches(item.metadata.labels)
         ]
-        for item in self._sets.indexed(BY_NAMESPACE, deployment.metadata.namespace):
-            if controller_of(item) is None and selector.matches(item.metadata.labels):
-                owners = [reference(deployment)]
-                mine.append(self._patch_set(item, {"metadata": {"uid": item.metadata.uid, "ownerReferences": owners}}))
+        if loose:
+            check_may_adopt(self._client, deployment)
+        mine += [self._patch_owners(item, reference(deployment)) for item in loose]
         return sorted(mine, key=lambda item: (revision(item), str(item.metadata.creation_timestamp)))
+
+    def _patch_owners(self, item: ReplicaSet, owner: OwnerReference | dict[str, str]) -> ReplicaSet:
+        return self._patch_set(item, {"metadata": {"uid": item.metadata.uid, "ownerReferences": [owner]}})
+
+    def _next_sizes(self, deployment: Deployment, new: ReplicaSet, old: Sequence[ReplicaSet]) -> dict[str, int]:
+        pods = (pod for item in old for pod in self._pods.indexed(BY_OWNER, item.metadata.uid))
+        return next_sizes(deployment, new, old, old_runs=is_recreated(deployment) and not all(map(has_ended, pods)))
 
     def _patch_set(self, item: ReplicaSet, patch: dict[str, Any]) -> ReplicaSet:
         return self._client.patch(ReplicaSet, item.metadata.name, item.metadata.namespace, patch)
@@ -118,7 +154,7 @@ class DeploymentController:
                 ),
             ),
         )
-        made.spec.replicas = next_sizes(deployment, made, old).get(made.metadata.name, 0)
+        made.spec.replicas = self._next_sizes(deployment, made, old).get(made.metadata.name, 0)
         try:
             self._client.create(made)
         except AlreadyExists:

@@ -42,9 +42,9 @@ class GarbageCollector:
         if new is None or new.metadata.deletion_timestamp is not None:
             self.loop.queue.add((_UID, item.metadata.uid))
         # An owner may have gone before its dependent was made; one that stands by a foreground deletion waits for it
-        # to go.
-        if old is None or new is None or owner_uids(old) != owner_uids(new):
-            for uid in owner_uids(item):
+        # to go, or to be no dependent of its any more.
+        if old is None or new is None or old.metadata.owner_references != new.metadata.owner_references:
+            for uid in {*owner_uids(item), *owner_uids(old or item)}:
                 if not self._stays(uid, item):
                     self.loop.queue.add((_UID, uid))
 
@@ -124,8 +124,11 @@ class GarbageCollector:
         except NotFound:
             return False
 
-    def _delete(self, item: Object, *, propagation: str = "Background") -> None:
+    def _delete(self, item: Object, *, propagation: str = "") -> None:
+        """By default in the way that its finalizers ask for."""
         metadata = item.metadata
+        asked = {ORPHAN: "Orphan", FOREGROUND: "Foreground"}
+        by_finalizer = next((how for mark, how in asked.items() if mark in metadata.finalizers), "Background")
         try:
             self._client.delete(
                 type(item),
@@ -133,7 +136,7 @@ class GarbageCollector:
                 metadata.namespace,
                 uid=metadata.uid,
                 resource_version=metadata.resource_version,
-                propagation=propagation,
+                propagation=propagation or by_finalizer,
             )
         except NotFound:
             return
@@ -149,13 +152,39 @@ class GarbageCollector:
             return
 
     def _foreground(self, owner: Object, dependents: list[Object]) -> str:
-        blocking = [item for item in dependents if _blocks(item, owner.metadata.uid)]
+        uid = owner.metadata.uid
+        blocked = False
         for item in dependents:
-            if item.metadata.deletion_timestamp is None:
-                # What has dependents of its own waits for them too.
-                below = self._dependents(item.metadata.uid)
-                self._delete(item, propagation="Foreground" if below else "Background")
-        return "" if blocking else self._take_finalizer(owner, FOREGROUND)
+            live = item if item.metadata.deletion_timestamp is not None else self._live(item, uid)
+            if live is None:
+                continue
+            if self._has_another(live, uid):
+                self._disown(live, uid)
+                continue
+            blocked |= _blocks(live, uid)
+            if live.metadata.deletion_timestamp is None:
+                self._delete_below(live)
+        return "" if blocked else self._take_finalizer(owner, FOREGROUND)
+
+    def _has_another(self, item: Object, uid: str) -> bool:
+        """Whether an object has another owner, that does not wait for its dependents to go."""
+        others = [owner.uid for owner in item.metadata.owner_references if owner.uid != uid]
+        return any(not _is_waiting(self._known(other)) and self._exists(other, item) for other in others)
+
+    def _delete_below(self, item: Object) -> None:
+        """What has dependents of its own waits for them too."""
+        below = self._dependents(item.metadata.uid)
+        if any(_is_waiting(one) for one in below):
+            # They may own each other in a circle: each would wait for the others for ever.
+            item = self._unblock(item)
+        self._delete(item, propagation="Foreground" if below else "")
+
+    def _unblock(self, item: Object) -> Object:
+        """Its owners need not wait for it any more."""
+        metadata = item.metadata
+        owners = [{"uid": one.uid, "blockOwnerDeletion": False} for one in metadata.owner_references]
+        patch = {"metadata": {"uid": metadata.uid, "ownerReferences": owners}}
+        return self._client.patch(type(item), metadata.name, metadata.namespace, patch)
 
     def _take_finalizer(self, owner: Object, finalizer: str) -> str:
         metadata = owner.metadata
@@ -178,6 +207,13 @@ def _names(item: Object, owner: Object) -> bool:
     meta, kind = owner.metadata, resource_of(type(owner)).kind
     named = (one for one in item.metadata.owner_references if one.uid == meta.uid)
     return meta.namespace in ("", item.metadata.namespace) and all((o.name, o.kind) == (meta.name, kind) for o in named)
+
+
+def _is_waiting(owner: Object | None) -> bool:
+    """Whether it goes when its dependents have gone."""
+    return (
+        owner is not None and owner.metadata.deletion_timestamp is not None and FOREGROUND in owner.metadata.finalizers
+    )
 
 
 def _blocks(item: Object, uid: str) -> bool:

@@ -1,7 +1,9 @@
 """Who owns an object, and how ownership is written down."""
 
+from api.errors import Conflict, NotFound
 from api.meta import Object, OwnerReference
 from api.resources import resource_of
+from client import Client
 
 
 def controller_of(item: Object) -> OwnerReference | None:
@@ -23,3 +25,16 @@ def reference(owner: Object, *, controller: bool = True) -> OwnerReference:
         controller=controller,
         block_owner_deletion=True,
     )
+
+
+def check_may_adopt(client: Client, owner: Object) -> None:
+    """Raises Conflict when the API server itself does not have the owner any more, or is about to remove it: a slow
+    watch must not have it take back what its own deletion has just freed. That would be collected with it.
+    """
+    meta, kind = owner.metadata, resource_of(type(owner)).kind
+    try:
+        live = client.get(type(owner), meta.name, meta.namespace).metadata
+    except NotFound as gone:
+        raise Conflict(f"{kind} {meta.namespace}/{meta.name} has gone: it adopts nothing") from gone
+    if live.uid != meta.uid or live.deletion_timestamp is not None:
+        raise Conflict(f"{kind} {meta.namespace}/{meta.name} has just been deleted: it adopts nothing")

@@ -17,9 +17,14 @@ def is_ready(pod: Pod) -> bool:
     return ready is not None and ready.status == "True"
 
 
+def has_ended(pod: Pod) -> bool:
+    """None of its containers runs, nor will."""
+    return pod.status.phase in ("Succeeded", "Failed")
+
+
 def is_active(pod: Pod) -> bool:
     """Counts as a replica: not ended and not being deleted."""
-    return pod.status.phase not in ("Succeeded", "Failed") and pod.metadata.deletion_timestamp is None
+    return not has_ended(pod) and pod.metadata.deletion_timestamp is None
 
 
 def ready_seconds(pod: Pod, now: datetime) -> float:

@@ -25,7 +25,7 @@ from api.selectors import Selector, from_label_selector, from_map
 from client import Client, EventRecorder, Informer, Unreachable
 from master.controllers.informers import BY_NAMESPACE, BY_OWNER, UNCONTROLLED, Informers
 from master.controllers.loop import Key, Loop
-from master.controllers.ownership import controller_of, reference
+from master.controllers.ownership import check_may_adopt, controller_of, reference
 from master.controllers.pods import is_active, is_ready, ready_seconds
 from master.controllers.replicafailure import is_terminating, with_failure
 from master.controllers.slowstart import slow_start
@@ -37,6 +37,7 @@ Replicated = ReplicationController | ReplicaSet
 _CONFIRM_AFTER_S = 1.0
 _BURST = 500
 _GATHER_S = 0.05
+_PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,34 +69,36 @@ class _Expected:
         return [name for name, at in self.created.items() if at <= moment - _CONFIRM_AFTER_S]
 
 
-def decide(wanted: int, pods: Sequence[Pod], *, coming: int = 0, going: Iterable[str] = ()) -> Decision:
+def decide(
+    wanted: int, pods: Sequence[Pod], *, coming: int = 0, going: Iterable[str] = (), relatives: Iterable[Pod] = ()
+) -> Decision:
     """How many pods to create, or which to delete.
 
     pods: the active pods of the controller. coming: pods created that are not among them yet. going: UIDs of pods
-    among them that were deleted already.
+    among them that were deleted already. relatives: active pods of the other replica sets of the same deployment.
     """
     leaving = set(going)
     staying = [pod for pod in pods if pod.metadata.uid not in leaving]
     difference = wanted - len(staying) - coming
     if difference >= 0:
         return Decision(create=min(difference, _BURST))
-    crowd = Counter(pod.spec.node_name for pod in staying)
+    crowd = Counter(pod.spec.node_name for pod in (*staying, *relatives))
     ranked = sorted(staying, key=lambda pod: usefulness(pod, beside=crowd[pod.spec.node_name]))
     return Decision(delete=tuple(ranked[: min(-difference, len(staying))]))
 
 
-def usefulness(pod: Pod, *, beside: int = 1) -> tuple[bool, bool, bool, int, int, float, int, float]:
-    """Sorts the least useful pod first: not scheduled, not running, not ready, of the lowest
+def usefulness(pod: Pod, *, beside: int = 1) -> tuple[bool, int, bool, int, int, float, int, float]:
+    """Sorts the least useful pod first: not scheduled, pending before unknown before running, not ready, of the lowest
     ``controller.kubernetes.io/pod-deletion-cost``, on the node with the most of its kind (``beside``), ready for the
-    shortest time, most restarted, youngest. (The order of Kubernetes' ``ActivePodsWithRanks``.)
+    shortest time, most restarted in one container, youngest. (The order of Kubernetes' ``ActivePodsWithRanks``.)
     """
     status = pod.status
     moment = now()
     created = pod.metadata.creation_timestamp or moment
-    restarts = sum(container.restart_count for container in status.container_statuses)
+    restarts = max((container.restart_count for container in status.container_statuses), default=0)
     return (
         bool(pod.spec.node_name),
-        status.phase == "Running",
+        _PHASES.get(status.phase, 0),
         is_ready(pod),
         _deletion_cost(pod),
         -beside,
@@ -206,7 +209,9 @@ class ReplicationManager:
         if controller.metadata.deletion_timestamp is not None:
             self._report(controller, pods)
             return ""
-        decision = decide(controller.spec.replicas or 0, pods, coming=len(expected.created), going=expected.deleted)
+        wanted = controller.spec.replicas or 0
+        relatives = self._relatives(controller) if len(pods) > wanted else ()
+        decision = decide(wanted, pods, coming=len(expected.created), going=expected.deleted, relatives=relatives)
         try:
             said = self._act(controller, decision, expected)
         except ApiError as error:
@@ -262,10 +267,23 @@ class ReplicationManager:
                 self._try(self._release, pod, controller)
         if controller.metadata.deletion_timestamp is not None:
             return mine
-        for pod in self._pods.indexed(UNCONTROLLED, controller.metadata.namespace):
-            if selector.matches(pod.metadata.labels) and is_active(pod):
-                mine.extend(self._try(self._adopt, pod, controller))
+        loose = [
+            pod
+            for pod in self._pods.indexed(UNCONTROLLED, controller.metadata.namespace)
+            if selector.matches(pod.metadata.labels) and is_active(pod)
+        ]
+        if loose:
+            check_may_adopt(self._client, controller)
+        for pod in loose:
+            mine.extend(self._try(self._adopt, pod, controller))
         return mine
+
+    def _relatives(self, controller: Replicated) -> list[Pod]:
+        """Active pods of the other controllers that the owner of this one has."""
+        owner = controller_of(controller)
+        siblings = self._controllers.indexed(BY_OWNER, owner.uid) if owner is not None else []
+        uids = (one.metadata.uid for one in siblings if one.metadata.uid != controller.metadata.uid)
+        return [pod for uid in uids for pod in self._pods.indexed(BY_OWNER, uid) if is_active(pod)]
 
     @staticmethod
     def _try(step: Callable[[Pod, Replicated], Pod], pod: Pod, owner: Replicated) -> list[Pod]:

@@ -89,24 +89,32 @@ def size(replica_set: ReplicaSet) -> int:
     return replica_set.spec.replicas or 0
 
 
-def next_sizes(deployment: Deployment, new: ReplicaSet, old: Sequence[ReplicaSet]) -> dict[str, int]:
+def is_recreated(deployment: Deployment) -> bool:
+    """Whether all old pods end before the first new one is made."""
+    strategy = deployment.spec.strategy
+    return strategy is not None and strategy.type == "Recreate"
+
+
+def next_sizes(
+    deployment: Deployment, new: ReplicaSet, old: Sequence[ReplicaSet], *, old_runs: bool = False
+) -> dict[str, int]:
     """The size that each replica set should have next, by name; only those that change.
 
-    old: the other replica sets, oldest first.
+    old: the other replica sets, oldest first. old_runs: whether a pod of theirs has not ended yet; replica sets do not
+    count those on their way out.
     """
     wanted = deployment.spec.replicas or 0
-    strategy = deployment.spec.strategy
-    if strategy is not None and strategy.type == "Recreate":
-        return _recreate(wanted, new, old)
+    if is_recreated(deployment):
+        return _recreate(wanted, new, old, old_runs=old_runs)
     limits = bounds(deployment)
     sizes = _grow(wanted, limits.surge, new, old)
     return sizes or _shrink(wanted, limits.unavailable, new, old)
 
 
-def _recreate(wanted: int, new: ReplicaSet, old: Sequence[ReplicaSet]) -> dict[str, int]:
+def _recreate(wanted: int, new: ReplicaSet, old: Sequence[ReplicaSet], *, old_runs: bool) -> dict[str, int]:
     """Nothing new before everything old is gone."""
     sizes = {item.metadata.name: 0 for item in old if size(item)}
-    if sizes or any(item.status.replicas for item in old):
+    if sizes or old_runs or any(item.status.replicas for item in old):
         return sizes
     return {new.metadata.name: wanted} if size(new) != wanted else {}
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from api.apps import Deployment, ReplicaSet
 from api.rollouts import DESIRED, MOST
-from master.controllers.rollout import bounds, revision, size
+from master.controllers.rollout import bounds, is_recreated, revision, size
 
 
 def size_marks(deployment: Deployment) -> dict[str, str]:
@@ -32,8 +32,7 @@ def shares(deployment: Deployment, new: ReplicaSet | None, old: Sequence[Replica
     if len(active) <= 1:
         only = [*active, *sets[-1:]][:1]
         return {item.metadata.name: wanted for item in only if size(item) != wanted}
-    strategy = deployment.spec.strategy
-    if strategy is not None and strategy.type == "Recreate":
+    if is_recreated(deployment):
         return {}
     if new is not None and size(new) == wanted == new.status.available_replicas == _marked(new, DESIRED):
         return {item.metadata.name: 0 for item in active if item is not new}
@@ -69,8 +68,7 @@ def _rounded(amount: int, by: int) -> int:
 
 
 def _surge(deployment: Deployment) -> int:
-    strategy = deployment.spec.strategy
-    return 0 if strategy is not None and strategy.type == "Recreate" else bounds(deployment).surge
+    return 0 if is_recreated(deployment) else bounds(deployment).surge
 
 
 def _marked(item: ReplicaSet, name: str) -> int | None:

@@ -218,6 +218,41 @@ def test_recreate_has_never_two_versions_at_once(admin: Client, namespace: str) 
 
 
 @pytest.mark.usefixtures("node")
+def test_recreate_waits_for_pods_on_their_way_out(admin: Client, namespace: str) -> None:
+    """Replica sets do not count them any more, but what they hold is not free yet."""
+    make(admin, namespace, replicas=2, strategy={"type": "Recreate"})
+    until(lambda: settled(admin, namespace))
+    for pod in admin.list(Pod, namespace).items:
+        admin.patch(Pod, pod.metadata.name, namespace, {"metadata": {"finalizers": ["test/hold"]}})
+    first, second = (pod.metadata.name for pod in admin.list(Pod, namespace).items)
+    set_image(admin, namespace, "web:2")
+    until(lambda: sizes(admin, namespace) == {"web:1": 0, "web:2": 0})
+    until(lambda: all(pod.metadata.deletion_timestamp for pod in admin.list(Pod, namespace).items))
+    until(lambda: admin.get(Deployment, "web", namespace).status.replicas == 0)
+    free = {"metadata": {"finalizers": None}}
+    admin.patch(Pod, first, namespace, free, form="merge")
+    # A look that could go wrong.
+    admin.patch(Deployment, "web", namespace, {"spec": {"minReadySeconds": 1}}, form="merge")
+    until(lambda: {one.spec.min_ready_seconds for one in admin.list(ReplicaSet, namespace).items} == {0, 1})
+    assert sizes(admin, namespace) == {"web:1": 0, "web:2": 0}
+    admin.patch(Pod, second, namespace, free, form="merge")
+    until(lambda: images(admin, namespace) == {"web:2"})
+
+
+def test_a_replica_set_that_matches_no_more_is_released(admin: Client, namespace: str) -> None:
+    made = make(admin, namespace, replicas=1)
+    (first,) = until(lambda: admin.list(ReplicaSet, namespace).items)
+
+    def owners(name: str) -> list[str]:
+        return [one.uid for one in admin.get(ReplicaSet, name, namespace).metadata.owner_references]
+
+    admin.patch(ReplicaSet, first.metadata.name, namespace, {"metadata": {"labels": {"app": "debug"}}})
+    until(lambda: owners(first.metadata.name) == [])
+    admin.patch(ReplicaSet, first.metadata.name, namespace, {"metadata": {"labels": {"app": "web"}}})
+    until(lambda: owners(first.metadata.name) == [made.metadata.uid])
+
+
+@pytest.mark.usefixtures("node")
 def test_what_a_deployment_made_goes_with_it(admin: Client, namespace: str) -> None:
     make(admin, namespace, replicas=2)
     until(lambda: settled(admin, namespace))

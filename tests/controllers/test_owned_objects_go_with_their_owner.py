@@ -1,6 +1,8 @@
 """The garbage collector and the namespace controller beside a real API server."""
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -231,6 +233,65 @@ def test_in_the_foreground_a_deployment_waits_for_its_last_pod(admin: Client, na
     admin.patch(Pod, held, namespace, {"metadata": {"$deleteFromPrimitiveList/finalizers": ["test/hold"]}})
     until(lambda: not exists(admin, Deployment, "web", namespace))
     assert admin.list(ReplicaSet, namespace).items == []
+
+
+def test_in_the_foreground_what_has_another_owner_stays_with_that_one(admin: Client, namespace: str) -> None:
+    """It is no more waited for either."""
+    one, two = (admin.create(config(name, namespace)) for name in ("one", "two"))
+    admin.create(config("shared", namespace, one, two))
+    admin.create(config("own", namespace, one))
+    admin.delete(ConfigMap, "one", namespace, propagation="Foreground")
+    until(lambda: not exists(admin, ConfigMap, "one", namespace))
+    assert not exists(admin, ConfigMap, "own", namespace)
+    shared = admin.get(ConfigMap, "shared", namespace).metadata
+    assert ([owner.name for owner in shared.owner_references], shared.deletion_timestamp) == (["two"], None)
+    admin.delete(ConfigMap, "two", namespace, propagation="Foreground")
+    until(lambda: not exists(admin, ConfigMap, "two", namespace))
+    assert not exists(admin, ConfigMap, "shared", namespace)
+
+
+def test_in_the_foreground_objects_that_own_each_other_go(admin: Client, namespace: str) -> None:
+    first = admin.create(config("first", namespace))
+    second = admin.create(config("second", namespace, first))
+    owners = {"metadata": {"ownerReferences": [reference(second, controller=False)]}}
+    admin.patch(ConfigMap, "first", namespace, owners)
+    admin.delete(ConfigMap, "first", namespace, propagation="Foreground")
+    until(
+        lambda: not exists(admin, ConfigMap, "first", namespace) and not exists(admin, ConfigMap, "second", namespace)
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda owner: {"$patch": "delete", "uid": owner.metadata.uid}, id="disowned"),
+        pytest.param(lambda owner: {"uid": owner.metadata.uid, "blockOwnerDeletion": False}, id="not waited for"),
+    ],
+)
+def test_in_the_foreground_an_owner_goes_when_its_last_dependent_is_let_off(
+    admin: Client, namespace: str, change: Callable[[Object], dict[str, Any]]
+) -> None:
+    owner = admin.create(config("owner", namespace))
+    held = config("held", namespace, owner)
+    held.metadata.finalizers = ["test/hold"]
+    admin.create(held)
+    admin.delete(ConfigMap, "owner", namespace, propagation="Foreground")
+    until(lambda: admin.get(ConfigMap, "held", namespace).metadata.deletion_timestamp)
+    assert exists(admin, ConfigMap, "owner", namespace)
+    admin.patch(ConfigMap, "held", namespace, {"metadata": {"ownerReferences": [change(owner)]}})
+    until(lambda: not exists(admin, ConfigMap, "owner", namespace))
+    assert exists(admin, ConfigMap, "held", namespace)
+
+
+def test_a_dependent_that_is_to_orphan_its_own_does_so_when_it_is_collected(admin: Client, namespace: str) -> None:
+    owner = admin.create(config("owner", namespace))
+    middle = config("middle", namespace, owner)
+    middle.metadata.finalizers = ["orphan"]
+    made = admin.create(middle)
+    admin.create(config("end", namespace, made))
+    admin.delete(ConfigMap, "owner", namespace, propagation="Background")
+    until(lambda: not exists(admin, ConfigMap, "middle", namespace))
+    assert admin.get(ConfigMap, "end", namespace).metadata.owner_references == []
 
 
 def test_a_services_endpoints_go_with_it(admin: Client, namespace: str) -> None:

@@ -54,7 +54,8 @@ def test_never_more_than_wanted_counting_what_is_coming(wanted: int, there: int,
     ("goes", "stays"),
     [
         (pod("a", nodeName=""), pod("b", nodeName="n", phase="Pending")),
-        (pod("a", nodeName="n", phase="Pending"), pod("b", nodeName="n", ready=False)),
+        (pod("a", nodeName="n", phase="Pending"), pod("b", nodeName="n", phase="Unknown")),
+        (pod("a", nodeName="n", phase="Unknown"), pod("b", nodeName="n", ready=False)),
         (pod("a", nodeName="n", ready=False), pod("b", nodeName="n", ready=True)),
         (pod("a", nodeName="n", ready=True, ready_for_s=1), pod("b", nodeName="n", ready=True, ready_for_s=60)),
         (pod("a", nodeName="n", ready=False, restarts=5), pod("b", nodeName="n", ready=False, restarts=1)),
@@ -82,6 +83,21 @@ def test_a_node_with_many_gives_first() -> None:
         for name, seconds, node in (("alone", 10, "a"), ("first", 900, "b"), ("second", 800, "b"))
     )
     assert decide(2, [alone, first, second]).delete == (second,)
+
+
+def test_pods_of_the_same_deployments_other_replica_sets_crowd_a_node_too() -> None:
+    alone, beside, old = (
+        pod(name, ready=True, ready_for_s=seconds, nodeName=node)
+        for name, seconds, node in (("alone", 10, "a"), ("beside", 900, "b"), ("old", 900, "b"))
+    )
+    assert decide(1, [alone, beside]).delete == (alone,)
+    assert decide(1, [alone, beside], relatives=[old]).delete == (beside,)
+
+
+def test_the_container_that_restarted_most_speaks_for_its_pod() -> None:
+    worst, both = pod("worst", restarts=5), pod("both", restarts=3)
+    both.status.container_statuses *= 2
+    assert decide(1, [both, worst]).delete == (worst,)
 
 
 def test_the_status_counts_ready_available_and_labelled_pods() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from api.core import Event, Namespace, Pod, ReplicationController
 from api.core.quota import ResourceQuota, ResourceQuotaSpec
+from api.errors import Conflict
 from api.meta import ObjectMeta
 from api.scalars import Quantity
 from client import Client, EventRecorder
@@ -199,6 +200,38 @@ def test_a_slow_watch_makes_no_pod_too_many(master: Master, admin: Client, names
         manager.loop.stop()
         writers.shutdown()
         informers.stop()
+        recorder.close()
+        client.close()
+
+
+def test_a_slow_watch_adopts_nothing_for_a_controller_that_has_gone(
+    master: Master, admin: Client, namespace: str
+) -> None:
+    """What was freed by the deletion of its owner would be collected with it."""
+    client = master.client("controller-manager")
+    recorder, informers, writers = EventRecorder(client, "test"), Informers(client), ThreadPoolExecutor(4)
+    manager = ReplicationManager(client, informers, recorder, writers=writers)
+    try:
+        old = admin.create(controller(namespace=namespace, replicas=1))
+        loose = pod("loose")
+        loose.metadata.namespace = namespace
+        admin.create(loose)
+        for informer in (informers.pods, informers.replication_controllers):
+            informer._list()
+        admin.delete(ReplicationController, "web", namespace, propagation="Orphan")
+        for said in ("has just been deleted", "has gone", "has just been deleted"):
+            with pytest.raises(Conflict, match=said):
+                manager.reconcile((namespace, "web"))
+            assert owners(admin, "loose", namespace) == []
+            if said == "has just been deleted":
+                free = {"metadata": {"finalizers": None}}
+                admin.patch(ReplicationController, "web", namespace, free, form="merge")
+            else:
+                # Another one of the same name.
+                assert admin.create(controller(namespace=namespace)).metadata.uid != old.metadata.uid
+        assert [one.metadata.name for one in pods(admin, namespace)] == ["loose"]
+    finally:
+        writers.shutdown()
         recorder.close()
         client.close()
 

@@ -78,6 +78,7 @@ def test_recreate_begins_when_nothing_old_is_left() -> None:
     ending = replica_set("old", 0)
     ending.status.replicas = 1
     assert next_sizes(wanted, replica_set("new", 0), [ending]) == {}
+    assert next_sizes(wanted, replica_set("new", 0), [replica_set("old", 0)], old_runs=True) == {}
     assert next_sizes(wanted, replica_set("new", 0), [replica_set("old", 0)]) == {"new": 3}
 
 
