@@ -4,6 +4,7 @@ import click
 
 from cli.steer.failures import Failure
 from cli.steer.session import Session, with_session
+from cli.steer.writing import ONLY_DRY, options, tried
 
 
 def verb(name: str, *, unschedulable: bool) -> click.Command:
@@ -12,10 +13,11 @@ def verb(name: str, *, unschedulable: bool) -> click.Command:
     @click.command(name, help=f"Mark nodes as {'un' * unschedulable}schedulable.")
     @click.argument("nodes", nargs=-1, metavar="NODE…")
     @click.option("-l", "--selector", default="", help="Label selector of the nodes.")
+    @options(ONLY_DRY)
     @with_session
-    def command(session: Session, nodes: tuple[str, ...], selector: str) -> None:
+    def command(session: Session, nodes: tuple[str, ...], selector: str, dry_run: str) -> None:
         for node in chosen_nodes(session, nodes, selector, verb=name):
-            mark(session, node, unschedulable=unschedulable)
+            mark(session, node, unschedulable=unschedulable, dry_run=dry_run)
 
     return command
 
@@ -30,13 +32,15 @@ def chosen_nodes(session: Session, nodes: tuple[str, ...], selector: str, *, ver
     return [node["metadata"]["name"] for node in session.list(session.discovery.find("nodes"), "", labels=selector)]
 
 
-def mark(session: Session, name: str, *, unschedulable: bool) -> None:
+def mark(session: Session, name: str, *, unschedulable: bool, dry_run: str) -> None:
     """Says what came of it."""
     kind = session.discovery.find("nodes")
     there = bool(session.get(kind, name, "").get("spec", {}).get("unschedulable"))
     word = "cordoned" if unschedulable else "uncordoned"
     if there == unschedulable:
-        print(f"node/{name} already {word}")
+        print(f"node/{name} already {word}{tried(dry_run)}")
         return
-    session.patch(kind, name, "", {"spec": {"unschedulable": unschedulable or None}}, form="merge")
-    print(f"node/{name} {word}", flush=True)
+    if dry_run != "client":
+        asks = {"dryRun": "All" if dry_run == "server" else ""}
+        session.patch(kind, name, "", {"spec": {"unschedulable": unschedulable or None}}, form="merge", query=asks)
+    print(f"node/{name} {word}{tried(dry_run)}", flush=True)

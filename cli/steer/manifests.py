@@ -2,13 +2,14 @@
 
 import sys
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from api.selectors import parse as parse_labels
 from cli.steer.discovery import Kind
 from cli.steer.failures import Failure
 from cli.steer.kustomizing import Kustomization, built
@@ -56,6 +57,15 @@ def manifests(session: Session, names: Sequence[Source], *, recursive: bool = Fa
         for source, text in _texts(name, recursive=recursive):
             for document in _documents(text, source):
                 yield Manifest(document, _kind(session, document, source), source)
+
+
+def labelled(items: Iterable[Manifest], selector: str) -> list[Manifest]:
+    """Those with such labels. Raises Failure."""
+    try:
+        wanted = parse_labels(selector)
+    except ValueError as error:
+        raise Failure(str(error)) from error
+    return [item for item in items if wanted.matches((item.document.get("metadata") or {}).get("labels") or {})]
 
 
 def _texts(name: Source, *, recursive: bool) -> Iterator[tuple[str, str]]:

@@ -67,17 +67,25 @@ def verb(noun: str, *, done: Callable[[Mapping[str, str], Mapping[str, str], boo
 
         def change(item: Manifest) -> None:
             there: dict[str, str] = item.document["metadata"].get(field) or {}
-            if flags["listed"]:
-                for key in sorted(there):
-                    print(f"{key}={there[key]}")
-                return
             if not flags["overwrite"] and (found := clashes(there, wish.values)):
                 raise Failure(clash.format(", ".join(found)))
-            _change(session, item, field, wish.values, there, flags, done)
+            after = {key: value for key, value in {**there, **wish.values}.items() if value is not None}
+            if not flags["listed"]:  # kubectl too only shows then what would come of it
+                _change(session, item, field, wish.values, there, flags, done)
+            else:
+                one = (len(wish.words) == 1 and "/" in wish.words[0]) or len(wish.words) == 2
+                _list(item, field, after, bare=one)
 
         each(targets(session, wish.words, flags), change)
 
     return command
+
+
+def _list(item: Manifest, field: str, values: Mapping[str, str], *, bare: bool) -> None:
+    if not bare:
+        print(f"Listing {field} for {item.kind.kind}.{item.kind.group}/{item.name}:")
+    for key in sorted(values):
+        print(f"{'' if bare else ' '}{key}={values[key]}")
 
 
 def _change(

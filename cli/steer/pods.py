@@ -56,10 +56,10 @@ def _rank(pod: Object, *, most_restarts: bool) -> tuple[Any, ...]:
     )
 
 
-def container_meant(pod: Object, asked: str, *, doing: str = "") -> Object:
+def container_meant(pod: Object, asked: str, *, doing: str = "", quiet: bool = False) -> Object:
     """The container by that name; the pod's default when none is asked for, and then people are told of the choice.
 
-    Raises Failure; ``doing`` begins its words.
+    Raises Failure; ``doing`` begins its words. ``quiet``: people are told nothing.
     """
     named = {one["name"]: one for one in containers(pod)}
     if asked:
@@ -71,7 +71,7 @@ def container_meant(pod: Object, asked: str, *, doing: str = "") -> Object:
     if marked in named:
         return named[marked]
     first: Object = pod["spec"]["containers"][0]
-    if len(named) > 1:
+    if len(named) > 1 and not quiet:
         print(f'Defaulted container "{first["name"]}" out of: {container_names(pod)}', file=sys.stderr)
     return first
 

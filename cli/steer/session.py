@@ -19,6 +19,8 @@ Object = dict[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
 
 _ANSWER_S = 60.0
+# How many objects are asked for at once.
+PAGE = 500
 PATCH_TYPES = {
     "json": "application/json-patch+json",
     "merge": "application/merge-patch+json",
@@ -99,9 +101,11 @@ class Session:
         found: Object = self.call("GET", kind.path(namespace, name))
         return found
 
-    def list(self, kind: Kind, namespace: str, *, labels: str = "", fields: str = "") -> Iterator[Object]:
-        """Each object, with its type, page after page."""
-        query: dict[str, str | int] = {"labelSelector": labels, "fieldSelector": fields, "limit": 500}
+    def list(
+        self, kind: Kind, namespace: str, *, labels: str = "", fields: str = "", limit: int = PAGE
+    ) -> Iterator[Object]:
+        """Each object, with its type, page after page of ``limit`` objects; 0: all at once."""
+        query: dict[str, str | int] = {"labelSelector": labels, "fieldSelector": fields, "limit": limit or ""}
         while True:
             page = self.call("GET", kind.path(namespace), query=query)
             for item in page.get("items") or []:

@@ -40,6 +40,9 @@ VALIDATE = (
 )  # fmt: skip
 
 
+SAVE_CONFIG = (click.option("--save-config", is_flag=True, help="Keep the configuration in an annotation, for apply."),)
+
+
 def options(*groups: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
     """Several flags at once."""
 
@@ -57,8 +60,12 @@ def outcome(item: Manifest, done: str, found: Object, *, form: str, dry_run: str
     if form:
         printer(form, name_of=lambda one: object_name(item.kind, one), as_one=True, in_order=in_order)([found])
         return
-    how = {"client": " (dry run)", "server": " (server dry run)"}.get(dry_run, "")
-    print(f"{object_name(item.kind, found)} {done}{how}", flush=True)
+    print(f"{object_name(item.kind, found)} {done}{tried(dry_run)}", flush=True)
+
+
+def tried(dry_run: str) -> str:
+    """What a line ends with when nothing was done."""
+    return {"client": " (dry run)", "server": " (server dry run)"}.get(dry_run, "")
 
 
 def failed(error: ApiError, verb: str, source: str) -> Failure:

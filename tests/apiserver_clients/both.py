@@ -24,7 +24,8 @@ class Both:
         self, admin: Api, kubeconfig: Path, folder: Path, capsys: pytest.CaptureFixture[str], *, loose: bool = False
     ) -> None:
         made = [admin.post("/api/v1/namespaces", {"metadata": {"generateName": "t-"}}) for _ in "ab"]
-        self._theirs, self._ours = (str(one.json["metadata"]["name"]) for one in made)
+        self.spaces = tuple(str(one.json["metadata"]["name"]) for one in made)
+        self._theirs, self._ours = self.spaces
         self._kubectl = Kubectl(NEW, binary(NEW), kubeconfig, self._theirs, folder)
         self._kubeconfig, self._capsys, self._loose = kubeconfig, capsys, loose
 

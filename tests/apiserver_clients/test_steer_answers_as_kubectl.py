@@ -10,7 +10,7 @@ from tests_apiserver import Api
 
 from cli.steer.main import main
 
-# kubectl has no order for the resources of one limit.
+# kubectl has no order for the resources of one limit, nor for the keys of one map that variables are made of.
 LIMITS = """
 apiVersion: v1
 kind: LimitRange
@@ -64,7 +64,7 @@ set env deploy/web X=1 --dry-run=client
 set env deploy/web X=1 Y=2 --dry-run=client -o jsonpath={.spec.template.spec.containers[0].env}
 set env deploy/web C=e --overwrite=false
 set env deploy/web 1A=2
-create cm vars --from-literal=a-b=1 --from-literal=c.d=2
+create cm vars --from-literal=a-b=1
 create secret generic hidden --from-literal=pw=zz
 set env deploy/web --from=configmap/vars --prefix=P_
 set env deploy/web --from=secret/hidden

@@ -15,7 +15,8 @@ from api.errors import ApiError
 from cli.steer.failures import Failure, told
 from cli.steer.manifests import Manifest
 from cli.steer.session import Object, Session, with_session
-from cli.steer.writing import DRY_RUN, options, outcome
+from cli.steer.targets import query
+from cli.steer.writing import DRY_RUN, SAVE_CONFIG, VALIDATE, options, outcome
 
 _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 Build = Callable[[Session, str, dict[str, Any]], Object]
@@ -50,11 +51,10 @@ def maker(verb: str, made: Made, help_: str, *flags: Any) -> Callable[[Build], c
     def wrap(build: Build) -> click.Command:
         @click.command(verb, cls=_Command, help=help_)
         @click.argument("names", nargs=-1, metavar="NAME")
-        @options(flags, DRY_RUN)
-        @click.option("--save-config", is_flag=True, help="Keep the configuration in an annotation, for apply.")
+        @options(flags, VALIDATE, DRY_RUN, SAVE_CONFIG)
         @with_session
         def command(session: Session, names: tuple[str, ...], dry_run: str, output: str, save_config: bool,
-                    **values: Any) -> None:  # fmt: skip
+                    validate: str, **values: Any) -> None:  # fmt: skip
             if made.after_dashes:
                 values[made.after_dashes] = click.get_current_context().meta["after dashes"]
             _check_required(values, made.required)
@@ -62,7 +62,7 @@ def maker(verb: str, made: Made, help_: str, *flags: Any) -> Callable[[Build], c
             if save_config:
                 notes = {_APPLIED: json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n"}
                 document["metadata"]["annotations"] = notes
-            _write(session, document, made, form=output, dry_run=dry_run)
+            _write(session, document, made, form=output, dry_run=dry_run, validate=validate)
 
         assert isinstance(command, _Command)
         command.after_dashes = made.after_dashes
@@ -92,15 +92,15 @@ def meta(session: Session, name: str, *, namespaced: bool = True, labels: dict[s
     return {"name": name, **where, **({"labels": labels} if labels else {})}
 
 
-def _write(session: Session, document: Object, made: Made, *, form: str, dry_run: str) -> None:
+def _write(session: Session, document: Object, made: Made, *, form: str, dry_run: str, validate: str) -> None:
     kind = session.discovery.find(made.plural)
     item = Manifest(document, kind, "")
     if dry_run == "client":
         outcome(item, "created", document, form=form, dry_run=dry_run, in_order=True)
         return
-    query = {"fieldManager": "steer-create", "dryRun": "All" if dry_run == "server" else ""}
+    asks = {**query(dry_run, "steer-create"), "fieldValidation": validate}
     try:
-        found = session.call("POST", kind.path(session.space(kind)), query=query, body=document)
+        found = session.call("POST", kind.path(session.space(kind)), query=asks, body=document)
     except ApiError as error:
         raise (_refused(error, made.refused) if made.refused else Failure(told(error), prefix="")) from error
     outcome(item, "created", found, form=form, dry_run=dry_run, in_order=True)

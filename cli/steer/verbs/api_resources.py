@@ -2,6 +2,7 @@
 
 import click
 
+from cli.steer.failures import Failure
 from cli.steer.output.table import Table
 from cli.steer.session import Session, with_session
 
@@ -12,6 +13,7 @@ from cli.steer.session import Session, with_session
 @click.option("--verbs", default="", help="Only those that have all these verbs.")
 @click.option("--categories", default="", help="Only those of all these categories.")
 @click.option("-o", "--output", default="", type=click.Choice(["", "wide", "name"]), help="Output format.")
+@click.option("--sort-by", default="", help="By name or kind; by group and name when not said.")
 @click.option("--no-headers", is_flag=True, help="Print no headers.")
 @with_session
 def command(
@@ -21,6 +23,7 @@ def command(
     verbs: str,
     categories: str,
     output: str,
+    sort_by: str,
     no_headers: bool,
 ) -> None:
     """Print the supported API resources on the server."""
@@ -34,6 +37,12 @@ def command(
         and set(filter(None, categories.split(","))) <= set(kind.categories)
     ]
     found.sort(key=lambda kind: (kind.group, kind.plural))
+    if sort_by == "name":
+        found.sort(key=lambda kind: kind.plural)
+    elif sort_by == "kind":
+        found.sort(key=lambda kind: kind.kind)
+    elif sort_by:
+        raise Failure("--sort-by accepts only name or kind")
     if output == "name":
         for kind in found:
             print(f"{kind.plural}.{kind.group}" if kind.group else kind.plural)

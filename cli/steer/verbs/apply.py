@@ -6,10 +6,10 @@ import sys
 
 import click
 
-from api.errors import ApiError, Conflict, NotFound
+from api.errors import ApiError, Conflict, NotFound, UnsupportedMediaType
 from cli.steer.failures import Failure
 from cli.steer.files import FILES
-from cli.steer.manifests import Manifest, Source, manifests
+from cli.steer.manifests import Manifest, Source, labelled, manifests
 from cli.steer.session import Object, Session, with_session
 from cli.steer.three_way import three_way
 from cli.steer.writing import DRY_RUN, VALIDATE, each, failed, options, outcome
@@ -25,29 +25,56 @@ _TRIES = 5
 
 @click.command("apply")
 @options(FILES, VALIDATE, DRY_RUN)
+@click.option("-l", "--selector", default="", help="Only those objects of the files that have these labels.")
+@click.option("--server-side", is_flag=True, help="Let the server merge, by who manages which fields.")
+@click.option("--force-conflicts", is_flag=True, help="With --server-side: take fields that others manage.")
 @with_session
 def command(
-    session: Session, filename: tuple[Source, ...], recursive: bool, validate: str, dry_run: str, output: str
-) -> None:
+    session: Session, filename: tuple[Source, ...], recursive: bool, validate: str, dry_run: str, output: str,
+    selector: str, server_side: bool, force_conflicts: bool,
+) -> None:  # fmt: skip
     """Apply a configuration to a resource by file name or stdin. It is created if it does not exist yet."""
+
+    if force_conflicts and not server_side:
+        raise Failure("--force-conflicts only works with --server-side")
+    if server_side and dry_run == "client":
+        raise Failure("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)")
 
     def apply(item: Manifest) -> None:
         try:
-            done, found = _apply(session, item, dry_run, validate)
+            if server_side:
+                done, found = "serverside-applied", _by_server(session, item, dry_run, validate, force=force_conflicts)
+            else:
+                done, found = _apply(session, item, dry_run, validate)
         except ApiError as error:
             raise failed(error, "applying", item.source) from error
         outcome(item, done, found, form=output, dry_run=dry_run)
 
-    found = list(manifests(session, filename, recursive=recursive))
+    found = labelled(manifests(session, filename, recursive=recursive), selector)
     if not found:
         raise Failure("no objects passed to apply")
     each(found, apply)
 
 
+def _by_server(session: Session, item: Manifest, dry_run: str, validate: str, *, force: bool) -> Object:
+    """Raises Failure where the server does not know how to."""
+    asks: dict[str, str | bool] = {"fieldManager": "kubectl", "fieldValidation": validate, "force": force or ""}
+    if dry_run == "server":
+        asks["dryRun"] = "All"
+    path = item.kind.path(item.namespace(session), item.name)
+    try:
+        found: Object = session.call(
+            "PATCH", path, query=asks, body=item.document, content_type="application/apply-patch+yaml"
+        )
+    except UnsupportedMediaType as error:
+        raise Failure(f"Server-side apply not available on the server: ({error})") from error
+    return found
+
+
 def _apply(session: Session, item: Manifest, dry_run: str, validate: str) -> tuple[str, Object]:
     """What was done, and what is there now. Read and compared again when another was quicker."""
     namespace = item.namespace(session)
-    wanted = _with_note(item.document, namespace)
+    wanted = with_note(item.document, namespace)
     query = {
         "fieldManager": "steer-client-side-apply",
         "fieldValidation": validate,
@@ -82,7 +109,7 @@ def _apply(session: Session, item: Manifest, dry_run: str, validate: str) -> tup
 def applied_by_server(session: Session, item: Manifest, there: Object | None) -> Object:
     """What applying would make of an object, tried by the server and not stored."""
     namespace = item.namespace(session)
-    wanted = _with_note(item.document, namespace)
+    wanted = with_note(item.document, namespace)
     query = {"fieldManager": "steer-client-side-apply", "dryRun": "All"}
     if there is None:
         made: Object = session.call("POST", item.kind.path(namespace), query=query, body=item.document)
@@ -95,7 +122,7 @@ def applied_by_server(session: Session, item: Manifest, there: Object | None) ->
     return found
 
 
-def _with_note(document: Object, namespace: str) -> Object:
+def with_note(document: Object, namespace: str) -> Object:
     """The object with itself noted in it, as kubectl notes it: either may apply what the other did."""
     wanted = copy.deepcopy(document)
     meta = wanted.setdefault("metadata", {})

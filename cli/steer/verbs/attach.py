@@ -14,19 +14,21 @@ from cli.steer.session import Object, Session, with_session
 @click.option("-c", "--container", default="", help="The container; the pod's first when not said.")
 @click.option("-i", "--stdin", is_flag=True, help="Pass standard input to the container.")
 @click.option("-t", "--tty", is_flag=True, help="Standard input is a terminal.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but what the session does.")
 @with_session
 def command(session: Session, pod: str, **flags: Any) -> int:
     """Attach to a process that is already running inside an existing container."""
-    return attached(session, pod_meant(session, pod), flags["container"], stdin=flags["stdin"], tty=flags["tty"])
+    found, quiet = pod_meant(session, pod), flags["quiet"]
+    return attached(session, found, flags["container"], stdin=flags["stdin"], tty=flags["tty"], quiet=quiet)
 
 
-def attached(session: Session, pod: Object, container: str, *, stdin: bool, tty: bool) -> int:
+def attached(session: Session, pod: Object, container: str, *, stdin: bool, tty: bool, quiet: bool = False) -> int:
     """Until the container ends; its exit code. Raises Failure."""
     refuse_ended(pod, "attach")
-    chosen = container_meant(pod, container, doing="cannot attach to the container: ")
+    chosen = container_meant(pod, container, doing="cannot attach to the container: ", quiet=quiet)
     if tty and not chosen.get("tty"):
         print(f"Unable to use a TTY - container {chosen['name']} did not allocate one")
         tty = False
-    if stdin and tty:
+    if stdin and tty and not quiet:
         print("If you don't see a command prompt, try pressing enter.")
     return run(session, pod["metadata"]["name"], chosen["name"], (), stdin=stdin, tty=tty, at="attach")

@@ -1,6 +1,8 @@
 """`steer auth can-i VERB RESOURCE` and `steer auth whoami`: the server is asked about oneself."""
 
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -88,25 +90,49 @@ def _list(session: Session, space: str, *, headers: bool) -> None:
     body = _review("authorization.k8s.io/v1", "SelfSubjectRulesReview", {"namespace": space or "default"})
     status = session.call("POST", _RULES, body=body)["status"]
     rows = [
-        [
-            _named(resource, group), "[]", _listed(rule.get("resourceNames")), _listed(rule["verbs"]),
-        ]
-        for rule in status.get("resourceRules") or ()
-        for group in rule.get("apiGroups") or [""]
-        for resource in rule.get("resources") or ()
-    ]  # fmt: skip
-    rows += [
-        ["", _listed(rule.get("nonResourceURLs")), "[]", _listed(rule["verbs"])]
-        for rule in status.get("nonResourceRules") or ()
+        [_named(one.resource, one.group), _listed(one.urls), _listed(one.names), _listed(one.verbs)]
+        for one in taken_apart(status)
     ]
     Table(["Resources", "Non-Resource URLs", "Resource Names", "Verbs"], headers=headers).print(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What may be done with one resource of one group, or one path."""
+
+    verbs: tuple[str, ...]
+    group: str = ""
+    resource: str = ""
+    names: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Sorts as kubectl does: by the text that Go makes of a rule."""
+        parts = (self.verbs, (self.group,) if self.resource else (), (self.resource,), self.names, self.urls)
+        return ",".join(f"[{' '.join(part)}]" for part in parts)
+
+
+def taken_apart(status: Object) -> list[Rule]:
+    """The rules of a SelfSubjectRulesReview one by one, what is said of the same resource several times in one."""
+    found: dict[Any, tuple[str, ...]] = {}
+    for rule in status.get("resourceRules") or ():
+        for group in rule.get("apiGroups") or [""]:
+            for resource in rule.get("resources") or ():
+                key = (group, resource, tuple(rule.get("resourceNames") or ()))
+                verbs = found.get(key, ())
+                found[key] = (*verbs, *(verb for verb in rule["verbs"] if verb not in verbs))
+    rules = [Rule(verbs, group, resource, names) for (group, resource, names), verbs in found.items()]
+    for rule in status.get("nonResourceRules") or ():
+        rules += [Rule(tuple(rule["verbs"]), urls=(url,)) for url in rule.get("nonResourceURLs") or ()]
+    return sorted(rules, key=lambda one: one.place)
 
 
 def _named(resource: str, group: str) -> str:
     return f"{resource}.{group}" if group else resource
 
 
-def _listed(values: list[str] | None) -> str:
+def _listed(values: Sequence[str] | None) -> str:
     return f"[{' '.join(values or [])}]"
 
 

@@ -1,5 +1,7 @@
 """`steer config`: look at a kubeconfig and choose among its contexts."""
 
+from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import click
@@ -7,9 +9,11 @@ import click
 from cli.steer.failures import Failure
 from cli.steer.kubeconfigentries import ENTRIES, PATH
 from cli.steer.kubeconfigfile import Map, find, put, read, write
-from cli.steer.output.documents import as_json, as_yaml
+from cli.steer.output.flags import OUTPUT
+from cli.steer.output.printing import printer
 from cli.steer.output.table import Table
 from cli.steer.reaching import KUBECONFIG, kubeconfig_path
+from cli.steer.writing import options
 
 _SECRET = ("client-key-data", "token", "password")
 _DATA = ("certificate-authority-data", "client-certificate-data")
@@ -29,16 +33,19 @@ for _one in ENTRIES:
 @PATH
 @click.option("--raw", is_flag=True, help="With certificates, keys and tokens.")
 @click.option("--minify", is_flag=True, help="Only what the current context uses.")
-@click.option("-o", "--output", default="yaml", type=click.Choice(["yaml", "json"]), help="Output format.")
-def view(kubeconfig: str, raw: bool, minify: bool, output: str) -> None:
+@click.option("--flatten", is_flag=True, help="With the contents of the files that it names.")
+@options(OUTPUT)
+def view(kubeconfig: str, raw: bool, minify: bool, flatten: bool, output: str) -> None:
     """Display merged kubeconfig settings or a specified kubeconfig file."""
     document = read(kubeconfig_path(kubeconfig))
     document.setdefault("current-context", "")
     if minify:
         document = _minified(document)
+    if flatten:
+        _flatten(document, kubeconfig_path(kubeconfig).parent)
     for part in () if raw else [*(document.get("users") or ()), *(document.get("clusters") or ())]:
         _redact(part.get("user") or part.get("cluster") or {})
-    print(as_yaml(document) if output == "yaml" else as_json(document), end="")
+    printer(output or "yaml", name_of=lambda _: "config/", as_one=True)([document])
 
 
 @command.command("current-context")
@@ -133,6 +140,18 @@ def _minified(document: dict[str, Any]) -> dict[str, Any]:
     return document | {
         key: [one for one in document.get(key) or () if one["name"] == wanted] for key, wanted in kept.items()
     }
+
+
+def _flatten(document: Map, folder: Path) -> None:
+    """Puts what files hold in the place of their names. Raises Failure."""
+    for part in (*(document.get("clusters") or ()), *(document.get("users") or ())):
+        entry = part.get("cluster") or part.get("user") or {}
+        for name in entry.keys() & {"certificate-authority", "client-certificate", "client-key"}:
+            file = folder / entry.pop(name)
+            try:
+                entry[f"{name}-data"] = b64encode(file.read_bytes()).decode()
+            except OSError as error:
+                raise Failure(f"{file}: {error.strerror}") from error
 
 
 def _redact(part: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """`steer create -f FILE`, and `steer create KIND NAME` for the kinds that are made of flags (`cli.steer.creating`)."""
 
+from dataclasses import replace
 from importlib import import_module
 from itertools import takewhile
 from typing import Any, cast
@@ -9,9 +10,10 @@ import click
 from api.errors import ApiError
 from cli.steer.failures import Failure
 from cli.steer.files import FILES
-from cli.steer.manifests import Manifest, Source, manifests
+from cli.steer.manifests import Manifest, Source, labelled, manifests
 from cli.steer.session import Session, with_session
-from cli.steer.writing import DRY_RUN, VALIDATE, each, failed, options, outcome
+from cli.steer.verbs.apply import with_note
+from cli.steer.writing import DRY_RUN, SAVE_CONFIG, VALIDATE, each, failed, options, outcome
 
 # Each with its module; those in the second column are other names for the first.
 _KINDS = (
@@ -54,19 +56,23 @@ class _Kinds(click.Group):
 
 
 @click.group("create", cls=_Kinds, invoke_without_command=True)
-@options(FILES, VALIDATE, DRY_RUN)
+@options(FILES, VALIDATE, DRY_RUN, SAVE_CONFIG)
+@click.option("-l", "--selector", default="", help="Only those objects of the files that have these labels.")
 @with_session
 def command(
-    session: Session, filename: tuple[Source, ...], recursive: bool, validate: str, dry_run: str, output: str
-) -> None:
+    session: Session, filename: tuple[Source, ...], recursive: bool, validate: str, dry_run: str, output: str,
+    save_config: bool, selector: str,
+) -> None:  # fmt: skip
     """Create a resource from a file or from stdin, or of flags."""
     if click.get_current_context().invoked_subcommand is not None:
         return
 
     def create(item: Manifest) -> None:
+        if save_config:
+            item = replace(item, document=with_note(item.document, item.namespace(session)))
         _create(session, item, form=output, dry_run=dry_run, validate=validate)
 
-    found = list(manifests(session, filename, recursive=recursive))
+    found = labelled(manifests(session, filename, recursive=recursive), selector)
     if not found:
         raise Failure("no objects passed to create")
     each(found, create)

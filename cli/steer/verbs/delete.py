@@ -16,7 +16,7 @@ from cli.steer.selection import chosen
 from cli.steer.session import Session, with_session
 from cli.steer.targets import NOTHING_SAID
 from cli.steer.watching import deadline, until_gone
-from cli.steer.writing import options
+from cli.steer.writing import ONLY_DRY, options, tried
 
 _CASCADES = {
     "background": "Background",
@@ -62,10 +62,16 @@ class _Target:
 @click.option("--wait/--no-wait", default=True, help="Wait until finalizers and grace are over.")
 @click.option("--timeout", type=DURATION, default="0s", help="How long to wait; 0: as long as it takes.")
 @click.option("-o", "--output", default="", type=click.Choice(["", "name"]), help="name: only names are printed.")
+@click.option("--raw", default="", help="A path on the server, which is deleted as it is.")
+@options(ONLY_DRY)
 @with_session
 def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
     """Delete resources by file names, stdin, resources and names, or by resources and label selector."""
+    if flags["raw"]:
+        sys.stdout.write(session.transport.request("DELETE", flags["raw"]).decode(errors="replace"))
+        return
     body = _options(flags)
+    dry_run = flags["dry_run"]
     targets = _targets(session, words, flags)
     if not targets and not flags["ignore_not_found"]:
         print("No resources found", file=sys.stderr)
@@ -73,7 +79,7 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
     gone: list[tuple[_Target, str]] = []
     for target in targets:
         try:
-            answer = session.call("DELETE", target.kind.path(target.namespace, target.name), body=body)
+            answer = _deleted(session, target, body, dry_run)
         except NotFound as error:
             bad |= not flags["ignore_not_found"]
             if not flags["ignore_not_found"]:
@@ -85,11 +91,22 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
             continue
         about = (answer.get("details") if answer.get("kind") == "Status" else answer.get("metadata")) or {}
         gone.append((target, about.get("uid", "")))
-        _say(target, short=flags["output"] == "name", forced=flags["force"])
-    if flags["wait"]:
+        _say(target, short=flags["output"] == "name", forced=flags["force"], dry_run=dry_run)
+    if flags["wait"] and dry_run == "none":
         _wait(session, gone, flags["timeout"])
     if bad:
         raise Several
+
+
+def _deleted(session: Session, target: _Target, body: dict[str, Any], dry_run: str) -> dict[str, Any]:
+    """What the server says of it; with a dry run of ours it is not asked, as kubectl does not."""
+    if dry_run == "client":
+        return {}
+    asks = {"dryRun": "All"} if dry_run == "server" else None
+    answer: dict[str, Any] = session.call(
+        "DELETE", target.kind.path(target.namespace, target.name), query=asks, body=body
+    )
+    return answer
 
 
 def _options(flags: dict[str, Any]) -> dict[str, Any]:
@@ -129,13 +146,13 @@ def _targets(session: Session, words: tuple[str, ...], flags: dict[str, Any]) ->
     return found
 
 
-def _say(target: _Target, *, short: bool, forced: bool) -> None:
+def _say(target: _Target, *, short: bool, forced: bool, dry_run: str) -> None:
     if short:
         print(f"{target.kind.qualified}/{target.name}", flush=True)
         return
     how = "force deleted" if forced else "deleted"
     where = f" from {target.namespace} namespace" if target.namespace else ""
-    print(f'{target.kind.qualified} "{target.name}" {how}{where}', flush=True)
+    print(f'{target.kind.qualified} "{target.name}" {how}{where}{tried(dry_run)}', flush=True)
 
 
 def _wait(session: Session, gone: list[tuple[_Target, str]], limit_s: float) -> None:

@@ -13,7 +13,7 @@ from cli.steer.failures import Failure, Several, told
 from cli.steer.files import FILES
 from cli.steer.manifests import Source, manifests
 from cli.steer.selection import Chosen, chosen, label_text
-from cli.steer.session import Object, Session, with_session
+from cli.steer.session import PAGE, Object, Session, with_session
 from cli.steer.writing import options
 
 _NOTHING_SAID = (
@@ -28,11 +28,12 @@ Describe = Callable[[Session, Page, Object, list[Object] | None], None]
 @options(FILES)
 @click.option("-l", "--selector", default="", help="Label selector.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="In all namespaces.")
+@click.option("--chunk-size", type=int, default=PAGE, help="How many objects are asked for at once; 0: all.")
 @click.option("--show-events/--no-show-events", default=True, help="With the object's events.")
 @with_session
 def command(
     session: Session, words: tuple[str, ...], filename: tuple[Source, ...], recursive: bool, selector: str,
-    all_namespaces: bool, show_events: bool,
+    all_namespaces: bool, show_events: bool, chunk_size: int,
 ) -> None:  # fmt: skip
     """Show details of a specific resource or group of resources."""
     if filename:
@@ -41,7 +42,7 @@ def command(
         what = chosen(session, words)
     else:
         raise Failure(_NOTHING_SAID)
-    found, missing, by_prefix = _all(session, what, selector, everywhere=all_namespaces)
+    found, missing, by_prefix = _all(session, what, selector, everywhere=all_namespaces, limit=chunk_size)
     # As kubectl: events are for the one who looks at a single object.
     texts = [describe(session, kind, item, with_events=show_events and len(found) == 1) for kind, item in found]
     print("".join(f"{text}\n" for text in texts) if by_prefix else "\n\n".join(texts), end="", flush=True)
@@ -55,7 +56,7 @@ def command(
 
 
 def _all(
-    session: Session, what: Sequence[Chosen], selector: str, *, everywhere: bool
+    session: Session, what: Sequence[Chosen], selector: str, *, everywhere: bool, limit: int
 ) -> tuple[list[tuple[Kind, Object]], list[ApiError], bool]:
     """What was found, what was named and is not there, and whether only the beginning of a name was said."""
     found: list[tuple[Kind, Object]] = []
@@ -63,7 +64,7 @@ def _all(
     by_prefix = False
     for one in what:
         space = session.space(one.kind, everywhere=everywhere)
-        for item in session.list(one.kind, space, labels=selector) if not one.names else ():
+        for item in session.list(one.kind, space, labels=selector, limit=limit) if not one.names else ():
             found.append((one.kind, item))
         for name in one.names:
             try:

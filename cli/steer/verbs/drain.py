@@ -3,6 +3,7 @@
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from cli.steer.durations import DURATION
 from cli.steer.failures import Failure
 from cli.steer.session import Object, Session, with_session
 from cli.steer.watching import deadline, until_gone
+from cli.steer.writing import ONLY_DRY, options, tried
 
 _RETRY_S = 5.0
 _AT_ONCE = 32
@@ -28,26 +30,36 @@ _MIRROR = "kubernetes.io/config.mirror"
 @click.option("--grace-period", type=int, default=-1, help="Seconds to end gracefully; -1: each pod's own.")
 @click.option("--timeout", type=DURATION, default="0s", help="How long to wait; 0: as long as it takes.")
 @click.option("--disable-eviction", is_flag=True, help="Delete instead of evicting: budgets are not asked.")
+@click.option("--chunk-size", type=int, default=500, help="How many pods are asked for at once; 0: all.")
+@click.option(
+    "--skip-wait-for-delete-timeout",
+    type=int,
+    default=0,
+    help="Pods that have been going for more seconds than this are not waited for; 0: all are.",
+)
+@options(ONLY_DRY)
 @click.option("--pod-selector", default="", help="Only pods with these labels.")
 @with_session
 def command(session: Session, nodes: tuple[str, ...], selector: str, **flags: Any) -> None:
     """Drain node in preparation for maintenance."""
     names = chosen_nodes(session, nodes, selector, verb="drain")
     for name in names:
-        mark(session, name, unschedulable=True)
+        mark(session, name, unschedulable=True, dry_run=flags["dry_run"])
     end = deadline(flags["timeout"])
     for name in names:
         _empty(session, name, flags, end)
-        print(f"node/{name} drained", flush=True)
+        print(f"node/{name} drained{tried(flags['dry_run'])}", flush=True)
 
 
 def _empty(session: Session, node: str, flags: dict[str, Any], end: float) -> None:
     pods = session.discovery.find("pods")
-    found = list(session.list(pods, "", fields=f"spec.nodeName={node}", labels=flags["pod_selector"]))
+    found = list(
+        session.list(pods, "", fields=f"spec.nodeName={node}", labels=flags["pod_selector"], limit=flags["chunk_size"])
+    )
     going, obstacles, warnings = _judged(found, flags)
     if obstacles:
         print(
-            f'error: unable to drain node "{node}" due to error: [{", ".join(obstacles)}], continuing command...',
+            f'error: unable to drain node "{node}" due to error: {_together(obstacles)}, continuing command...',
             file=sys.stderr,
         )
         raise Failure(f"There are pending nodes to be drained:\n {node}\n" + "\n".join(obstacles), prefix="")
@@ -64,14 +76,30 @@ def _empty(session: Session, node: str, flags: dict[str, Any], end: float) -> No
 def _out(session: Session, pod: Object, flags: dict[str, Any], end: float) -> None:
     """Evicts a pod, and waits until it has gone. Raises Failure."""
     kind, meta = session.discovery.find("pods"), pod["metadata"]
-    print(f"evicting pod {meta['namespace']}/{meta['name']}", flush=True)
+    dry_run = flags["dry_run"]
+    print(f"evicting pod {meta['namespace']}/{meta['name']}{tried(dry_run)}", flush=True)
+    if dry_run == "client":
+        return
     _evict(session, pod, flags, end)
+    if dry_run == "server" or _is_long_gone(meta, flags["skip_wait_for_delete_timeout"]):
+        return
     if not until_gone(session, kind, meta["name"], meta["namespace"], meta["uid"], end):
         raise Failure(
             f'error when waiting for pod "{meta["name"]}" in namespace "{meta["namespace"]}" to terminate: global '
             "timeout reached"
         )
     print(f"pod/{meta['name']} evicted", flush=True)
+
+
+def _together(errors: list[str]) -> str:
+    return errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]"
+
+
+def _is_long_gone(meta: Object, limit_s: int) -> bool:
+    began = meta.get("deletionTimestamp")
+    if not (limit_s and began):
+        return False
+    return (datetime.now(UTC) - datetime.fromisoformat(began)).total_seconds() > limit_s
 
 
 def _judged(pods: list[Object], flags: dict[str, Any]) -> tuple[list[Object], list[str], list[str]]:
@@ -120,7 +148,8 @@ def _evict(session: Session, pod: Object, flags: dict[str, Any], end: float) -> 
     kind, meta = session.discovery.find("pods"), pod["metadata"]
     grace = {"gracePeriodSeconds": flags["grace_period"]} if flags["grace_period"] >= 0 else {}
     path = kind.path(meta["namespace"], meta["name"])
-    delete = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": meta["uid"]}, **grace}
+    dry = {"dryRun": ["All"]} if flags["dry_run"] == "server" else {}
+    delete = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": meta["uid"]}, **grace, **dry}
     about = {"name": meta["name"], "namespace": meta["namespace"]}
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": about, "deleteOptions": delete}
     while True:

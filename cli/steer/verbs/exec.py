@@ -16,6 +16,7 @@ from cli.steer.session import Session, with_session
 @click.option("-c", "--container", default="", help="The container; the pod's first when not said.")
 @click.option("-i", "--stdin", is_flag=True, help="Pass standard input to the command.")
 @click.option("-t", "--tty", is_flag=True, help="Give the command a terminal.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but what the session does.")
 @with_session
 def command(session: Session, pod: str, words: tuple[str, ...], **flags: Any) -> int:
     """Execute a command in a container."""
@@ -23,5 +24,5 @@ def command(session: Session, pod: str, words: tuple[str, ...], **flags: Any) ->
         raise Failure("you must specify at least one command for the container")
     found = pod_meant(session, pod)
     refuse_ended(found, "exec into")
-    container = container_meant(found, flags["container"])["name"]
+    container = container_meant(found, flags["container"], quiet=flags["quiet"])["name"]
     return run(session, found["metadata"]["name"], container, words, stdin=flags["stdin"], tty=flags["tty"])

@@ -16,11 +16,17 @@ _WIDTH, _INDENT = 80, 4
 @click.argument("what", metavar="TYPE[.FIELD…]")
 @click.option("--recursive", is_flag=True, help="Only the names of all fields, at all depths.")
 @click.option("--api-version", default="", help="The group and version, as apps/v1.")
+@click.option("--output", default="plaintext", help="plaintext, the only form.")
 @with_session
-def command(session: Session, what: str, recursive: bool, api_version: str) -> None:
+def command(session: Session, what: str, recursive: bool, api_version: str, output: str) -> None:
     """Describe fields and structure of various resources."""
+    if output != "plaintext":
+        raise Failure(f"unrecognized format: {output}")
     word, *path = what.split(".")
-    kind = session.discovery.find(word)
+    try:
+        kind = session.discovery.find(word)
+    except Failure as error:
+        raise Failure(str(error).removeprefix("error: "), prefix="") from error
     if api_version:
         kind = session.discovery.of(api_version, kind.kind) or _fail(
             f"couldn't find resource for {api_version}, {word}"
@@ -30,6 +36,7 @@ def command(session: Session, what: str, recursive: bool, api_version: str) -> N
     for name in path:
         found = schemas.fields(schema).get(name)
         if found is None:
+            print("\n".join(_head(kind)))
             raise Failure(f'field "{name}" does not exist')
         type_, schema = schemas.type_name(found), found
     field = path[-1] if path else ""
@@ -41,8 +48,7 @@ def _fail(message: str) -> Kind:
 
 
 def _told(kind: Kind, schemas: "_Schemas", schema: dict[str, Any], field: str, *, recursive: bool) -> list[str]:
-    lines = [f"GROUP:      {kind.group}"] if kind.group else []
-    lines += [f"KIND:       {kind.kind}", f"VERSION:    {kind.version}", ""]
+    lines = _head(kind)
     if field:
         lines += [f"FIELD: {field}", "", ""]
     lines.append("DESCRIPTION:")
@@ -52,6 +58,11 @@ def _told(kind: Kind, schemas: "_Schemas", schema: dict[str, Any], field: str, *
     if schemas.fields(schema):
         lines += ["FIELDS:", *schemas.lines(schema, 1, recursive=recursive)]
     return lines
+
+
+def _head(kind: Kind) -> list[str]:
+    group = [f"GROUP:      {kind.group}"] if kind.group else []
+    return [*group, f"KIND:       {kind.kind}", f"VERSION:    {kind.version}", ""]
 
 
 def _wrapped(text: str, indent: int) -> list[str]:

@@ -10,6 +10,7 @@ import msgspec
 
 from api.errors import ApiError, NotFound, from_status
 from api.meta import Status
+from cli.steer.describing.page import since
 from cli.steer.failures import Failure, Several, told
 from cli.steer.files import FILES
 from cli.steer.manifests import manifests
@@ -18,7 +19,7 @@ from cli.steer.output.jsonpath import PathError, path
 from cli.steer.output.printing import Form, object_name, printer
 from cli.steer.output.table import Table, cell
 from cli.steer.selection import Chosen, chosen
-from cli.steer.session import Object, Session, with_session
+from cli.steer.session import PAGE, Object, Session, with_session
 from cli.steer.writing import options
 
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
@@ -44,6 +45,10 @@ class Wanted:
     label_columns: tuple[str, ...]
     show_kind: bool
     sort_by: str
+    chunk_size: int
+    subresource: str
+    server_print: bool
+    watch_events: bool
     ignore_missing: bool
 
 
@@ -61,11 +66,17 @@ class Wanted:
 @click.option("--show-kind", is_flag=True, help="List the resource type with the name.")
 @click.option("--sort-by", default="", help="Sort by a field, as '.metadata.name'.")
 @click.option("--ignore-not-found", is_flag=True, help="Succeed without output when nothing is found.")
+@click.option("--chunk-size", type=int, default=PAGE, help="How many objects are asked for at once; 0: all.")
+@click.option("--subresource", default="", help="The subresource of the named objects, as status or scale.")
+@click.option("--server-print/--no-server-print", default=True, help="Tables with the server's columns.")
+@click.option("--output-watch-events", is_flag=True, help="With --watch: which kind of change each is.")
 @click.option("--raw", default="", help="A path on the server, whose answer is printed as it is.")
 @with_session
 def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
     """Display one or many resources."""
     if flags["raw"]:
+        if flags["output"]:
+            raise Failure("--raw and --output are mutually exclusive")
         sys.stdout.write(session.transport.request("GET", flags["raw"], accept="*/*").decode(errors="replace"))
         return
     if flags["filename"]:
@@ -81,11 +92,17 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
         show_labels=flags["show_labels"],
         label_columns=tuple(label for one in flags["label_columns"] for label in one.split(",")),
         show_kind=flags["show_kind"], sort_by=flags["sort_by"], ignore_missing=flags["ignore_not_found"],
+        chunk_size=flags["chunk_size"], subresource=flags["subresource"], server_print=flags["server_print"],
+        watch_events=flags["output_watch_events"],
     )  # fmt: skip
     if any(one.names for one in what) and (wanted.labels or wanted.fields):
         raise Failure("name cannot be provided when a selector is specified")
     if any(one.names for one in what) and wanted.everywhere:
         raise Failure("a resource cannot be retrieved by name across all namespaces")
+    if wanted.subresource and any(not one.names for one in what):
+        raise Failure("subresource cannot be used when bulk resources are specified")
+    if wanted.watch_events and not (flags["watch"] or flags["watch_only"]):
+        raise Failure("--output-watch-events option can only be used with --watch or --watch-only")
     if flags["watch"] or flags["watch_only"]:
         if len(what) != 1 or len(what[0].names) > 1:
             raise Failure("watch is only supported on individual resources and resource collections - more than 1 "
@@ -119,10 +136,10 @@ def _objects(session: Session, what: list[Chosen], wanted: Wanted) -> None:
 def _each(session: Session, one: Chosen, wanted: Wanted, missing: list[str]) -> Iterator[Object]:
     space = session.space(one.kind, everywhere=wanted.everywhere)
     if not one.names:
-        yield from session.list(one.kind, space, labels=wanted.labels, fields=wanted.fields)
+        yield from session.list(one.kind, space, labels=wanted.labels, fields=wanted.fields, limit=wanted.chunk_size)
     for name in one.names:
         try:
-            yield session.get(one.kind, name, space)
+            yield session.call("GET", one.kind.path(space, name, wanted.subresource))
         except NotFound as error:
             if not wanted.ignore_missing:
                 missing.append(told(error))
@@ -172,7 +189,24 @@ def _tables(session: Session, what: list[Chosen], wanted: Wanted) -> None:
     _tell(missing)
 
 
+def _plain_rows(session: Session, one: Chosen, wanted: Wanted, missing: list[str]) -> tuple[list[Any], list[Any]]:
+    """Names and ages, without the server's columns."""
+    return _names_and_ages(_sorted(list(_each(session, one, wanted, missing)), wanted.sort_by))
+
+
+def _names_and_ages(found: list[Object]) -> tuple[list[Any], list[Any]]:
+    return [
+        {"object": item, "cells": [item["metadata"]["name"], since(item["metadata"].get("creationTimestamp"))]}
+        for item in found
+    ], [
+        {"name": "Name"},
+        {"name": "Age"},
+    ]
+
+
 def _rows(session: Session, one: Chosen, wanted: Wanted, missing: list[str]) -> tuple[list[Any], list[Any]]:
+    if not wanted.server_print:
+        return _plain_rows(session, one, wanted, missing)
     space = session.space(one.kind, everywhere=wanted.everywhere)
     rows: list[Any] = []
     columns: list[Any] = []
@@ -180,13 +214,16 @@ def _rows(session: Session, one: Chosen, wanted: Wanted, missing: list[str]) -> 
     for name in one.names or ("",):
         query: dict[str, str | int] = {"includeObject": include}
         if not name:
-            query |= {"labelSelector": wanted.labels, "fieldSelector": wanted.fields, "limit": 500}
+            query |= {"labelSelector": wanted.labels, "fieldSelector": wanted.fields, "limit": wanted.chunk_size or ""}
         while True:
             try:
-                page = session.call("GET", one.kind.path(space, name), query=query, accept=_TABLE)
+                page = session.call("GET", one.kind.path(space, name, wanted.subresource), query=query, accept=_TABLE)
             except NotFound as error:
                 if not wanted.ignore_missing:
                     missing.append(told(error))
+                break
+            if page.get("kind") != "Table":  # a subresource of which the server draws none
+                rows, columns = _names_and_ages([page])
                 break
             columns = page.get("columnDefinitions") or columns
             rows += page.get("rows") or []
@@ -210,10 +247,11 @@ class _Drawing:
         self._columns: list[int] = []
         self._priorities: list[Any] = []
 
-    def show(self, columns: list[Any], rows: list[Any]) -> None:
+    def show(self, columns: list[Any], rows: list[Any], event: str = "") -> None:
         if self._table is None:
             self._table = self._begun(columns)
-        self._table.print([self._cells(row) for row in rows])
+        mark = [event] if self._wanted.watch_events else []
+        self._table.print([[*mark, *self._cells(row)] for row in rows])
 
     def _begun(self, columns: list[Any]) -> Table:
         wide = self._wanted.form == "wide"
@@ -221,6 +259,7 @@ class _Drawing:
         head = [columns[at]["name"] for at in self._columns]
         labels = [label.rpartition("/")[2] for label in self._wanted.label_columns]
         head = [
+            *(["EVENT"] if self._wanted.watch_events else []),
             *(["NAMESPACE"] if self._spaced else []),
             *head,
             *labels,
@@ -268,10 +307,11 @@ def _watch(session: Session, one: Chosen, wanted: Wanted, *, first: bool) -> Non
         raise Failure(f'Error from server (NotFound): {one.kind.plural} "{one.names[0]}" not found', prefix="")
     show = None if as_table else printer(wanted.form, name_of=lambda item: object_name(one.kind, item), as_one=True)
     if first and show is None and listed.get("rows"):
-        drawing.show(listed["columnDefinitions"], listed["rows"])
+        drawing.show(listed["columnDefinitions"], listed["rows"], "ADDED")
     elif first and show is not None:
         for item in listed.get("items") or []:
-            show([{"apiVersion": one.kind.api_version, "kind": one.kind.kind, **item}])
+            full = {"apiVersion": one.kind.api_version, "kind": one.kind.kind, **item}
+            show([{"type": "ADDED", "object": full} if wanted.watch_events else full])
     columns = listed.get("columnDefinitions") or []
     stream = session.transport.stream(
         one.kind.path(space),
@@ -289,10 +329,10 @@ def _watch(session: Session, one: Chosen, wanted: Wanted, *, first: bool) -> Non
         if event.type == "BOOKMARK":
             continue
         if show is not None:
-            show([item])
+            show([{"type": event.type, "object": item} if wanted.watch_events else item])
         elif item.get("rows"):
             columns = item.get("columnDefinitions") or columns
-            drawing.show(columns, item["rows"])
+            drawing.show(columns, item["rows"], event.type)
 
 
 def _error(data: bytes) -> ApiError:

@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from api.errors import NotFound
+from api.errors import ApiError, NotFound
 from cli.steer.durations import DURATION
 from cli.steer.failures import Failure
 from cli.steer.pods import container_meant, containers, pod_meant
 from cli.steer.session import Object, Session, with_session
+from client import Unreachable
 from client.transport import Query
 
 _EXPECTED = """\
@@ -39,6 +40,8 @@ class _Source:
 @click.option("--limit-bytes", type=int, default=0, help="At most so many bytes.")
 @click.option("--all-containers", is_flag=True, help="All containers of the pods.")
 @click.option("--prefix", is_flag=True, help="Each line with its pod and container.")
+@click.option("--ignore-errors", is_flag=True, help="Go on with the others when one log breaks off.")
+@click.option("--max-log-requests", type=int, default=5, help="How many logs may be followed at once.")
 @click.option("-l", "--selector", default="", help="Label selector of the pods.")
 @with_session
 def command(session: Session, pod: str, container: str, container_flag: str, **flags: Any) -> None:
@@ -46,10 +49,10 @@ def command(session: Session, pod: str, container: str, container_flag: str, **f
     query = _query(flags)
     sources = _sources(session, pod, container_flag or container, flags)
     if flags["follow"] and len(sources) > 1:
-        _at_once(session, sources, query, prefix=flags["prefix"])
+        _at_once(session, sources, query, flags)
         return
     for source in sources:
-        _print(session, source, query, prefix=flags["prefix"])
+        _one(session, source, query, flags)
 
 
 def _query(flags: dict[str, Any]) -> dict[str, str | int | bool | None]:
@@ -104,13 +107,23 @@ def _print(session: Session, source: _Source, query: Query, *, prefix: bool) -> 
         sys.stdout.buffer.flush()
 
 
-def _at_once(session: Session, sources: list[_Source], query: Query, *, prefix: bool) -> None:
-    if len(sources) > 5:
-        raise Failure(f"you are attempting to follow {len(sources)} log streams, but maximum allowed concurrency is 5")
-    threads = [
-        threading.Thread(target=_print, args=(session, source, query), kwargs={"prefix": prefix}, daemon=True)
-        for source in sources
-    ]
+def _one(session: Session, source: _Source, query: Query, flags: dict[str, Any]) -> None:
+    try:
+        _print(session, source, query, prefix=flags["prefix"])
+    except (ApiError, Unreachable) as error:
+        if not flags["ignore_errors"]:
+            raise
+        print(f"error: {error}", flush=True)
+
+
+def _at_once(session: Session, sources: list[_Source], query: Query, flags: dict[str, Any]) -> None:
+    most = flags["max_log_requests"]
+    if len(sources) > most:
+        raise Failure(
+            f"you are attempting to follow {len(sources)} log streams, but maximum allowed concurrency is {most}, use "
+            "--max-log-requests to increase the limit"
+        )
+    threads = [threading.Thread(target=_one, args=(session, source, query, flags), daemon=True) for source in sources]
     for thread in threads:
         thread.start()
     for thread in threads:

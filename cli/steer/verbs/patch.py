@@ -7,6 +7,7 @@ from typing import Any
 import click
 import yaml
 
+from cli.steer.discovery import Kind
 from cli.steer.failures import Failure
 from cli.steer.manifests import Manifest
 from cli.steer.selection import chosen
@@ -53,6 +54,10 @@ def _one(session: Session, item: Manifest, patch: Any, form: str, subresource: s
         query={"fieldManager": "steer-patch", "dryRun": "" if dry_run == "none" else "All"},
     )  # fmt: skip
     same = before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion") and dry_run == "none"
+    if after["kind"] != item.kind.kind:  # a subresource that is an object of its own, as a scale
+        group, _, version = after["apiVersion"].rpartition("/")
+        name = after["kind"].lower()
+        item = Manifest(after, Kind(group, version, name, name, after["kind"], item.kind.namespaced), "")
     outcome(item, "patched (no change)" if same else "patched", after, form=output, dry_run=dry_run)
 
 

@@ -1,6 +1,7 @@
 """`steer replace -f FILE`: an object is put in the place of the one that is there."""
 
 import time
+from dataclasses import replace as substitute
 
 import click
 
@@ -9,13 +10,14 @@ from cli.steer.failures import Failure
 from cli.steer.files import FILES
 from cli.steer.manifests import Manifest, Source, manifests
 from cli.steer.session import Object, Session, with_session
-from cli.steer.writing import DRY_RUN, VALIDATE, each, failed, options, outcome
+from cli.steer.verbs.apply import with_note
+from cli.steer.writing import DRY_RUN, SAVE_CONFIG, VALIDATE, each, failed, options, outcome
 
 _GONE_LIMIT_S = 300.0
 
 
 @click.command("replace")
-@options(FILES, VALIDATE, DRY_RUN)
+@options(FILES, VALIDATE, DRY_RUN, SAVE_CONFIG)
 @click.option("--force", is_flag=True, help="Delete the resource first, then create it again.")
 @click.option("--grace-period", type=int, default=-1, help="With --force: seconds to end gracefully; -1: its own.")
 @with_session
@@ -28,11 +30,14 @@ def command(
     output: str,
     force: bool,
     grace_period: int,
+    save_config: bool,
 ) -> None:
     """Replace a resource by file name or stdin."""
 
     def replace(item: Manifest) -> None:
         namespace = item.namespace(session)
+        if save_config:
+            item = substitute(item, document=with_note(item.document, namespace))
         try:
             if force:
                 _away(session, item, namespace, grace_period)

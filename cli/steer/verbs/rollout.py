@@ -15,12 +15,13 @@ from cli.steer import rollouts
 from cli.steer.durations import DURATION
 from cli.steer.failures import Failure
 from cli.steer.manifests import Manifest
+from cli.steer.output.flags import OUTPUT
 from cli.steer.output.table import Table
 from cli.steer.reaching import with_common
 from cli.steer.session import Object, Session, with_session
 from cli.steer.targets import WHICH, query, targets
 from cli.steer.watching import deadline, states
-from cli.steer.writing import each, options
+from cli.steer.writing import DRY_RUN, MANAGER, each, options, outcome
 
 _PROGRESS: dict[str, Callable[[Object], tuple[str, bool]]] = {
     "deployments": rollouts.progress,
@@ -146,9 +147,12 @@ def _show_template(item: Manifest, found: dict[int, Object], number: int) -> Non
     from cli.steer.describing.page import Page
     from cli.steer.describing.pods import template
 
-    if number not in found:
-        raise Failure("unable to find the specified revision")  # fmt: skip
     print(f"{item.shown} with revision #{number}")
+    if not found:
+        print("No rollout history found.")
+        return
+    if number not in found:
+        raise Failure("unable to find the specified revision")
     page = Page()
     template(page, found[number]["spec"]["template"])
     print(page.text())
@@ -158,7 +162,7 @@ def _show_template(item: Manifest, found: dict[int, Object], number: int) -> Non
 @click.argument("words", nargs=-1, metavar="TYPE NAME | TYPE/NAME")
 @options(WHICH)
 @click.option("--to-revision", type=int, default=0, help="The revision; the last one when not said.")
-@click.option("--dry-run", default="none", type=click.Choice(["none", "server"]), help="Only let the server try.")
+@options(DRY_RUN)
 @with_session
 def undo(session: Session, words: tuple[str, ...], **flags: Any) -> None:
     """Undo a previous rollout."""
@@ -177,8 +181,10 @@ def undo(session: Session, words: tuple[str, ...], **flags: Any) -> None:
             return
         guard = {"op": "test", "path": "/metadata/resourceVersion", "value": deployment["metadata"]["resourceVersion"]}
         asks = query(flags["dry_run"], "steer-rollout")
-        session.patch(item.kind, item.name, item.namespace(session), [guard, *patch], form="json", query=asks)
-        print(f"{item.shown} rolled back", flush=True)
+        space, dry_run = item.namespace(session), flags["dry_run"]
+        if dry_run != "client":
+            deployment = session.patch(item.kind, item.name, space, [guard, *patch], form="json", query=asks)
+        outcome(item, "rolled back", deployment, form=flags["output"], dry_run=dry_run)
 
     _each(session, words, flags, back, kinds=_DEPLOYMENTS, refused=_no_revisions(session, "rollbacker", "rollbacker"))
 
@@ -190,14 +196,14 @@ def _changing(
 
     @command.command(name, help=help_)
     @click.argument("words", nargs=-1, metavar="TYPE NAME | TYPE/NAME")
-    @options(WHICH)
+    @options(WHICH, MANAGER, OUTPUT)
     @with_session
     def change(session: Session, words: tuple[str, ...], **flags: Any) -> None:
         def one(item: Manifest) -> None:
             patch = patch_of(item.document)
             asks = query("none", "steer-rollout")
-            session.patch(item.kind, item.name, item.namespace(session), patch, form="strategic", query=asks)
-            print(f"{item.shown} {done}", flush=True)
+            found = session.patch(item.kind, item.name, item.namespace(session), patch, form="strategic", query=asks)
+            outcome(item, done, found, form=flags["output"], dry_run="none")
 
         def refused(item: Manifest) -> str:
             return f'{_grouped(item.kind.plural, item)} "{item.name}" {doing} is not supported'

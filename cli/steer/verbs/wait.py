@@ -10,12 +10,13 @@ from api.errors import NotFound
 from cli.steer.durations import DURATION
 from cli.steer.failures import Failure
 from cli.steer.manifests import Manifest
+from cli.steer.output.flags import OUTPUT
 from cli.steer.output.jsonpath import PathError, path
 from cli.steer.selection import chosen
 from cli.steer.session import Object, Session, with_session
 from cli.steer.targets import WHICH, targets
 from cli.steer.watching import deadline, until, until_gone
-from cli.steer.writing import each, options
+from cli.steer.writing import each, options, outcome
 
 _DEFAULT = "30s"
 _JSONPATH = re.compile(r"jsonpath=(?P<path>'?\{.*?\}'?)(?:=(?P<value>.*))?", re.DOTALL)
@@ -27,6 +28,7 @@ Met = Callable[[Object | None], bool]
 @options(WHICH)
 @click.option("--for", "wish", default="", help="create|delete|condition=NAME[=VALUE]|jsonpath='{PATH}'[=VALUE]")
 @click.option("--timeout", type=DURATION, default=_DEFAULT, help="How long to wait; 0: look once; below 0: a week.")
+@options(OUTPUT)
 @with_session
 def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
     """Wait for a specific condition on one or many resources."""
@@ -39,7 +41,7 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
     def one(item: Manifest) -> None:
         nonlocal found
         found += 1
-        _wait(session, item, wish.lower(), met, end)
+        _wait(session, item, wish.lower(), met, end, flags["output"])
 
     try:
         each(_created(session, words, flags, end) if wish == "create" else targets(session, words, flags), one)
@@ -57,19 +59,26 @@ def _created(session: Session, words: tuple[str, ...], flags: dict[str, Any], en
         for name in chosen_kind.names:
             space = session.space(chosen_kind.kind)
             if not until(session, chosen_kind.kind, name, space, end, so=lambda state: state is not None):
-                raise _late(Manifest({"metadata": {"name": name}}, chosen_kind.kind, ""))
+                raise Failure("timed out waiting for the condition")
     yield from targets(session, words, flags)
 
 
-def _wait(session: Session, item: Manifest, wish: str, met: Met | None, end: float) -> None:
+def _wait(session: Session, item: Manifest, wish: str, met: Met | None, end: float, form: str) -> None:
     space = item.namespace(session)
+    found = item.document
+
+    def so(state: Object | None) -> bool:
+        nonlocal found
+        found = state or found
+        return met is None or met(state)
+
     if wish == "delete":
         done = until_gone(session, item.kind, item.name, space, item.document["metadata"]["uid"], end)
     else:
-        done = met is None or until(session, item.kind, item.name, space, end, so=met)
+        done = until(session, item.kind, item.name, space, end, so=so)
     if not done:
         raise _late(item)
-    print(f"{item.shown} condition met", flush=True)
+    outcome(item, "condition met", found, form=form, dry_run="none")
 
 
 def _late(item: Manifest) -> Failure:
