@@ -101,6 +101,15 @@ def test_answers_are_authoritative_and_live_five_seconds(dns):
     assert re.search(r"^frontend\.default\.svc\.cluster\.local\. 5 IN\s+A\s+10\.96\.0\.7$", said, re.MULTILINE)
 
 
+def test_what_a_search_path_asks_for_is_ready_after_the_first_time(dns):
+    """With ndots 5 a pod asks for each foreign name below three domains first."""
+    below = ("default.svc.cluster.local", "svc.cluster.local", "cluster.local")
+    for _ in range(3):
+        for domain in below:
+            assert dns.ask(f"www.example.com.{domain}").header.rcode == RCODE.NXDOMAIN
+    assert sum(dns.service.counts.udp.given) == 2 * len(below)
+
+
 def test_the_case_of_the_question_comes_back(dns):
     assert "FrontEnd.default.SVC.cluster.local. 5" in dns.dig("FrontEnd.default.SVC.cluster.local")
     assert "frontend.default.svc.cluster.local. 5" in dns.dig("frontend.default.svc.cluster.local")

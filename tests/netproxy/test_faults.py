@@ -19,7 +19,8 @@ from netproxy.modes import NFTABLES, USERSPACE
 from netproxy.portals import legacy
 from netproxy.services import Endpoint, PortName, Protocol, ServicePort
 from tests.netproxy.clusters import NODE_PORT, Cluster, connected, echo, program, started
-from tests.netproxy.networks import NODE_IP, POD_IP, Namespace, Site, site
+from tests.netproxy.full_table import FullTable
+from tests.netproxy.networks import NODE_IP, POD_IP, Site, site
 from tests.netproxy.nodes import IPTABLES, KERNEL, Node, ask_from
 from tests.netproxy.planes import plane_of_its_own
 from tests.netproxy.servers import LIMIT_S, Server, ask, naming, port, read_all, wait_until
@@ -137,22 +138,6 @@ def test_while_another_holds_the_lock_of_iptables_it_tries_again(
             wait_until(lambda: cluster.fetch("/healthz")[0] == 200)
 
 
-@contextlib.contextmanager
-def _full(node: Namespace, *hooks: str) -> Iterator[None]:
-    """A node whose table of connections has no room: first packets are dropped right after the table was asked.
-
-    The table's own limit is the host's. Of a full one programs see the same: no answer, and EPERM for a datagram.
-    """
-    node.run("nft", "add", "table", "ip", "full")
-    for hook in hooks:
-        node.run("nft", f"add chain ip full {hook} {{ type filter hook {hook} priority -199; }}")
-        node.run("nft", "add", "rule", "ip", "full", hook, "ct", "state", "new", "counter", "drop")
-    try:
-        yield
-    finally:
-        node.run("nft", "delete", "table", "ip", "full")
-
-
 @pytest.mark.netns
 @pytest.mark.parametrize("way", [IPTABLES], indirect=True)
 def test_while_the_table_of_connections_is_full_old_ones_go_on_and_new_ones_wait(
@@ -180,23 +165,37 @@ def test_while_the_table_of_connections_is_full_old_ones_go_on_and_new_ones_wait
             return client.recv(100)
 
         assert says(held) == b"there?"
-        counters = node.mode.counters()
-        with _full(place.node, "output"):  # clients come in, and the way to an endpoint is not to be had
-            waiting = stack.enter_context(socket.create_connection(address, timeout=LIMIT_S))
-            waiting.sendall(b"there?")
-            wait_until(lambda: counters[web.name].failed_dials > 0)
-            asking.sendto(b"?", address)
-            wait_until(lambda: counters[names.name].failed_dials > 0)
-            assert says(held) == b"there?"
+        counters, table = node.mode.counters(), FullTable(place.node)
+        stack.callback(table.close)
+        table.fill()
+        with pytest.raises(TimeoutError):
+            socket.create_connection(address, timeout=0.3)
+        assert says(held) == b"there?"
+        table.free(1)  # the client comes in, and the way to an endpoint is not to be had
+        asking.sendto(b"?", address)
+        wait_until(lambda: counters[names.name].failed_dials > 0)
+        table.fill()
+        waiting = stack.enter_context(_as_soon_as_let_in(address, table))
+        waiting.sendall(b"there?")
+        wait_until(lambda: counters[web.name].failed_dials > 0)
+        assert says(held) == b"there?"
+        table.free(50)
         assert waiting.recv(100) == b"there?"
-        with _full(place.node, "prerouting", "output"):
-            with pytest.raises(TimeoutError):
-                socket.create_connection(address, timeout=0.3)
-            assert says(held) == b"there?"
         datagrams.settimeout(LIMIT_S)
         asking.sendto(b"again", address)
         assert datagrams.recv(100) == b"again"
         assert says(stack.enter_context(socket.create_connection(address, timeout=LIMIT_S))) == b"there?"
+
+
+def _as_soon_as_let_in(address: tuple[str, int], table: FullTable) -> socket.socket:
+    """A connection that takes the last room there is; now and then somebody else takes it first."""
+    for _ in range(20):
+        table.free(1)
+        with contextlib.suppress(TimeoutError):
+            sock = socket.create_connection(address, timeout=0.5)
+            sock.settimeout(LIMIT_S)
+            return sock
+    raise AssertionError("nobody is let in")
 
 
 def _metric(cluster: Cluster, name: str) -> float:
@@ -296,3 +295,4 @@ def test_with_twenty_thousand_descriptors_nearly_ten_thousand_connections_are_he
     held = [line.split() for line in done.stdout.splitlines() if line.startswith("ours:")]
     assert [int(words[1]) >= wanted for words, wanted in zip(held, (1_000, 9_900), strict=True)] == [True, True]
     assert [words[-1] for words in held] == ["True", "True"]
+    assert float(held[0][5]) < 32, "MiB with 1,000 connections; measured 18.8 to 21"

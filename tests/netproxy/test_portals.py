@@ -47,6 +47,16 @@ def test_endpoints_that_move_need_no_new_rules(node: Node, pods: Callable[[bytes
     assert ask_from(node.place.pod, CLUSTER_IP, 80) == b"b"
 
 
+def test_endpoints_that_no_way_leads_to_are_skipped_unnoticed(node: Node, pods: Callable[[bytes], Server]) -> None:
+    ways = ("unreachable", "prohibit", "blackhole", "throw")  # each is another error of connect(2)
+    for number, kind in enumerate(ways):
+        node.place.node.run("ip", "route", "add", kind, f"10.66.0.{number}")
+    nowhere = [(f"10.66.0.{number}", 80) for number in range(len(ways))]
+    node.serve(port(*nowhere, pods(b"a").endpoint))
+    for namespace in (node.place.client, node.place.pod, node.place.node):
+        assert {ask_from(namespace, CLUSTER_IP, 80) for _ in range(5)} == {b"a"}
+
+
 @pytest.mark.parametrize(
     "damage",
     [
