@@ -1,7 +1,7 @@
 """Which pods stand behind a service, written as Endpoints and as EndpointSlices: pure."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -18,6 +18,7 @@ MOST_ADDRESSES = 1000
 OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
 _HEADLESS = "service.kubernetes.io/headless"
 SERVICE_LABEL = "kubernetes.io/service-name"
+ZONE_LABEL = "topology.kubernetes.io/zone"
 MANAGER_LABEL = "endpointslice.kubernetes.io/managed-by"
 MANAGER = "endpointslice-controller.k8s.io"
 _Ports = tuple[tuple[str, int, str, str | None], ...]
@@ -54,7 +55,8 @@ def _resolved(port: ServicePort, pod: Pod) -> tuple[str, int, str, str | None] |
     target = port.target_port or port.port
     if isinstance(target, int):
         return port.name, target, port.protocol, port.app_protocol
-    for container in pod.spec.containers:
+    sidecars = [one for one in pod.spec.init_containers if one.restart_policy == "Always"]
+    for container in (*pod.spec.containers, *sidecars):
         for offered in container.ports:
             if offered.name == target and offered.protocol == port.protocol:
                 return port.name, offered.container_port, port.protocol, port.app_protocol
@@ -79,22 +81,25 @@ def subsets(groups: Groups, service_name: str) -> list[EndpointSubset]:
 
 
 def bounded(subsets: Sequence[EndpointSubset]) -> list[EndpointSubset]:
-    """At most 1,000 addresses: of each subset its share, and ready ones before others."""
-    total = sum(len(one.addresses) + len(one.not_ready_addresses) for one in subsets)
-    if total <= MOST_ADDRESSES:
-        return list(subsets)
-    ready = sum(len(one.addresses) for one in subsets)
-    share = min(MOST_ADDRESSES / ready, 1.0) if ready else 0.0
-    left = max(MOST_ADDRESSES - ready, 0) / max(total - ready, 1)
+    """At most 1,000 addresses: of each subset its share, rounded up while there is room, and ready ones before
+    others."""
+    ready = _shared_out([len(one.addresses) for one in subsets], MOST_ADDRESSES)
+    others = _shared_out([len(one.not_ready_addresses) for one in subsets], MOST_ADDRESSES - sum(ready))
     kept = [
         msgspec.structs.replace(
-            one,
-            addresses=one.addresses[: int(len(one.addresses) * share)],
-            not_ready_addresses=one.not_ready_addresses[: int(len(one.not_ready_addresses) * left)],
+            one, addresses=one.addresses[:first], not_ready_addresses=one.not_ready_addresses[:second]
         )
-        for one in subsets
+        for one, first, second in zip(subsets, ready, others, strict=True)
     ]
     return [one for one in kept if one.addresses or one.not_ready_addresses]
+
+
+def _shared_out(counts: Sequence[int], room: int) -> list[int]:
+    total, shares = sum(counts), list[int]()
+    for count in counts:
+        share = count if total <= room else -(-count * room // total)
+        shares.append(min(share, room - sum(shares)))
+    return shares
 
 
 def labels(service: Service) -> dict[str, str]:
@@ -119,7 +124,12 @@ def _address(pod: Pod, service_name: str) -> EndpointAddress:
     )
 
 
-def slices(service: Service, groups: Groups, known: Mapping[str, Collection[str]] | None = None) -> list[EndpointSlice]:
+def slices(
+    service: Service,
+    groups: Groups,
+    known: Mapping[str, Collection[str]] | None = None,
+    zone_of: Callable[[str], str] = lambda _node: "",
+) -> list[EndpointSlice]:
     """The slices of a service, each of at most 100 endpoints; their names follow from ports and a number.
 
     known: of each slice that there is, the UIDs of its pods. They stay where they are, so that one pod more or less
@@ -132,8 +142,8 @@ def slices(service: Service, groups: Groups, known: Mapping[str, Collection[str]
         shares = _shares(names, placed, known or {})
         if len(shares) > 2 * -(-len(placed) // SLICE_SIZE):
             shares = _shares(names, placed, {})
-        made += [_slice(service, name, ports, share) for name, share in shares.items()]
-    return made or [_slice(service, _name(service, (), 0), (), [])]
+        made += [_slice(service, name, ports, share, zone_of) for name, share in shares.items()]
+    return made or [_slice(service, _name(service, (), 0), (), [], zone_of)]
 
 
 def _shares(
@@ -158,7 +168,9 @@ def _name(service: Service, ports: _Ports, number: int) -> str:
     return f"{service.metadata.name}-{hashlib.sha256(repr((ports, number)).encode()).hexdigest()[:5]}"
 
 
-def _slice(service: Service, name: str, ports: _Ports, placed: Sequence[_Placed]) -> EndpointSlice:
+def _slice(
+    service: Service, name: str, ports: _Ports, placed: Sequence[_Placed], zone_of: Callable[[str], str]
+) -> EndpointSlice:
     return EndpointSlice(
         metadata=ObjectMeta(
             name=name,
@@ -167,18 +179,21 @@ def _slice(service: Service, name: str, ports: _Ports, placed: Sequence[_Placed]
             owner_references=[reference(service)],
         ),
         address_type="IPv4",
-        endpoints=[_endpoint(pod, service.metadata.name, ready=ready) for pod, ready in placed],
+        endpoints=[
+            _endpoint(pod, service.metadata.name, zone_of(pod.spec.node_name), ready=ready) for pod, ready in placed
+        ],
         ports=[SlicePort(name=n, port=p, protocol=proto, app_protocol=app) for n, p, proto, app in ports],
     )
 
 
-def _endpoint(pod: Pod, service_name: str, *, ready: bool) -> Endpoint:
+def _endpoint(pod: Pod, service_name: str, zone: str, *, ready: bool) -> Endpoint:
     return Endpoint(
         addresses=[pod.status.pod_ip],
         conditions=EndpointConditions(ready=ready, serving=is_ready(pod), terminating=_is_ending(pod)),
         hostname=_hostname(pod, service_name) or None,
         target_ref=_target(pod),
         node_name=pod.spec.node_name or None,
+        zone=zone or None,
     )
 
 

@@ -9,8 +9,7 @@ from datetime import datetime
 
 from api.core import Endpoints, EndpointSubset, Pod, Service
 from api.discovery import EndpointSlice
-from api.errors import AlreadyExists, NotFound
-from api.meta import Object, ObjectMeta
+from api.meta import ObjectMeta
 from api.selectors import from_map
 from client import Client
 from master.controllers.backends import (
@@ -18,6 +17,7 @@ from master.controllers.backends import (
     MANAGER_LABEL,
     OVER_CAPACITY,
     SERVICE_LABEL,
+    ZONE_LABEL,
     Groups,
     backends,
     bounded,
@@ -30,6 +30,7 @@ from master.controllers.informers import BY_NAMESPACE, BY_OWNER, Informers
 from master.controllers.loop import Key, Loop
 from master.controllers.ownership import reference
 from master.controllers.pods import is_ready
+from master.controllers.slicewriting import create, write_slices
 from master.controllers.triggers import Triggers, mark
 
 BATCH_S = 0.2
@@ -50,6 +51,7 @@ class EndpointsController:
         self._pods = informers.pods
         self._endpoints = informers.endpoints
         self._slices = informers.endpoint_slices
+        self._nodes = informers.nodes
         self.loop = Loop(self.name, self.reconcile, workers=workers)
         self._services.add_listener(self._service_changed)
         self._pods.add_listener(self._pod_changed)
@@ -111,48 +113,25 @@ class EndpointsController:
         mark(wanted.metadata, triggered)
         existing = self._endpoints.get(wanted.metadata.namespace, wanted.metadata.name)
         if existing is None:
-            return self._create(wanted)
+            return create(self._client, wanted)
         if _is_same(existing.metadata, wanted.metadata) and existing.subsets == wanted.subsets:
             return False
         wanted.metadata.resource_version = existing.metadata.resource_version
         self._client.update(wanted)
         return True
 
-    def _create(self, item: Object) -> bool:
-        try:
-            self._client.create(item)
-        except AlreadyExists:
-            # Made a moment ago and not yet seen: the watch will bring it and with it another look.
-            return False
-        return True
-
     def _write_slices(self, service: Service, groups: Groups, triggered: datetime | None) -> bool:
         owned = self._slices.indexed(BY_OWNER, service.metadata.uid)
         existing = {item.metadata.name: item for item in owned if item.metadata.labels.get(MANAGER_LABEL) == MANAGER}
         known = {name: pod_uids(item) for name, item in existing.items()}
-        changed = False
-        for item in slices(service, groups, known):
+        wanted = slices(service, groups, known, self._zone_of)
+        for item in wanted:
             mark(item.metadata, triggered)
-            before = existing.pop(item.metadata.name, None)
-            if before is None:
-                changed |= self._create(item)
-            elif not _is_same(before.metadata, item.metadata) or (before.endpoints, before.ports) != (
-                item.endpoints,
-                item.ports,
-            ):
-                item.metadata.resource_version = before.metadata.resource_version
-                self._client.update(item)
-                changed = True
-        for left_over in existing.values():
-            self._drop(left_over)
-        return changed or bool(existing)
+        return write_slices(self._client, wanted, existing)
 
-    def _drop(self, item: EndpointSlice) -> None:
-        metadata = item.metadata
-        try:
-            self._client.delete(EndpointSlice, metadata.name, metadata.namespace, uid=metadata.uid)
-        except NotFound:
-            return
+    def _zone_of(self, node: str) -> str:
+        known = self._nodes.get("", node)
+        return known.metadata.labels.get(ZONE_LABEL, "") if known is not None else ""
 
 
 def _endpoints(service: Service, found: list[EndpointSubset]) -> Endpoints:

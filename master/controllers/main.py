@@ -18,6 +18,7 @@ from master.controllers.heartbeats import Attention
 from master.controllers.informers import Informers
 from master.controllers.loadbalancers import ServiceController
 from master.controllers.loop import Loop
+from master.controllers.mirroring import SliceMirroring
 from master.controllers.namespaces import NamespaceController
 from master.controllers.noderanges import NodeRanges
 from master.controllers.nodes import NodeController
@@ -69,6 +70,7 @@ class Controllers:
             ).loop,
             DeploymentController(client, informers, recorders[_DEPLOYMENTS], workers=workers).loop,
             EndpointsController(client, informers, workers=workers).loop,
+            SliceMirroring(client, informers).loop,
             NamespaceController(client, informers).loop,
             ServiceAccountController(client, informers).loop,
             TokenController(client, informers, ca).loop,

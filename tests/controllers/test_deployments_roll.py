@@ -1,6 +1,7 @@
 """The deployment controller beside a real API server; pods are made ready by the test, as a node would."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -235,8 +236,26 @@ def test_recreate_waits_for_pods_on_their_way_out(admin: Client, namespace: str)
     admin.patch(Deployment, "web", namespace, {"spec": {"minReadySeconds": 1}}, form="merge")
     until(lambda: {one.spec.min_ready_seconds for one in admin.list(ReplicaSet, namespace).items} == {0, 1})
     assert sizes(admin, namespace) == {"web:1": 0, "web:2": 0}
+    # From here on nothing but the end of the last pod leads to a look.
+    until(lambda: all(is_seen(one) for kind in (Deployment, ReplicaSet) for one in admin.list(kind, namespace).items))
+    until(lambda: unchanged_for(1.0, lambda: versions(admin, namespace)))
     admin.patch(Pod, second, namespace, free, form="merge")
     until(lambda: images(admin, namespace) == {"web:2"})
+
+
+def is_seen(item: Deployment | ReplicaSet) -> bool:
+    return item.status.observed_generation == item.metadata.generation
+
+
+def versions(admin: Client, namespace: str) -> list[str]:
+    found = [one for kind in (Deployment, ReplicaSet) for one in admin.list(kind, namespace).items]
+    return [one.metadata.resource_version for one in found]
+
+
+def unchanged_for(seconds: float, read: Callable[[], object]) -> bool:
+    before = read()
+    time.sleep(seconds)
+    return read() == before
 
 
 def test_a_replica_set_that_matches_no_more_is_released(admin: Client, namespace: str) -> None:

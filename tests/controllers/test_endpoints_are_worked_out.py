@@ -3,10 +3,14 @@
 from typing import Any
 
 import msgspec
+import pytest
 
-from api.core import Endpoints, Pod, Service
+from api.core import EndpointAddress, EndpointPort, Endpoints, EndpointSubset, Pod, Service
 from api.discovery import EndpointSlice
-from master.controllers.backends import SLICE_SIZE, backends, bounded, labels, pod_uids, slices, subsets
+from api.meta import ObjectMeta
+from master.controllers.backends import MANAGER_LABEL, SLICE_SIZE, backends, bounded, labels, pod_uids, slices, subsets
+from master.controllers.mirroring import MIRROR, is_mirrored, mirrored
+from master.controllers.triggers import TRIGGER_TIME
 from tests.controllers.made import pod, service
 
 
@@ -167,6 +171,89 @@ def test_endpoints_hold_a_thousand_addresses_and_ready_ones_first() -> None:
     (full,) = bounded([msgspec.structs.replace(whole, addresses=whole.addresses * 2)])
     assert (len(full.addresses), len(full.not_ready_addresses)) == (1000, 0)
     assert bounded([kept]) == [kept]
+
+
+@pytest.mark.parametrize(
+    ("ready", "others", "kept"),
+    [
+        ((2000, 1000), (5, 5), [(667, 0), (333, 0)]),
+        ((1, 1, 1499), (0, 0, 0), [(1, 0), (1, 0), (998, 0)]),
+        ((300, 100), (900, 300), [(300, 450), (100, 150)]),
+        ((1003,), (0,), [(1000, 0)]),
+        ((0, 400), (1201, 0), [(0, 600), (400, 0)]),
+    ],
+)
+def test_each_subset_of_too_many_addresses_keeps_its_share(
+    ready: tuple[int, ...], others: tuple[int, ...], kept: list[tuple[int, int]]
+) -> None:
+    """As Kubernetes shares out: rounded up, so that all of the room is used."""
+    address = EndpointAddress(ip="10.0.0.1")
+    whole = [
+        EndpointSubset(addresses=[address] * first, not_ready_addresses=[address] * second)
+        for first, second in zip(ready, others, strict=True)
+    ]
+    assert [(len(one.addresses), len(one.not_ready_addresses)) for one in bounded(whole)] == kept
+
+
+def test_a_sidecars_named_port_counts_and_an_init_containers_does_not() -> None:
+    named = service({"name": "http", "port": 80, "targetPort": "web"})
+    ports = [{"name": "web", "containerPort": 8080, "protocol": "TCP"}]
+    sidecar = {"name": "s", "image": "s:1", "ports": ports, "restartPolicy": "Always"}
+    init = {"name": "s", "image": "s:1", "ports": ports}
+    pods = [
+        pod("a", ip="10.0.0.1", ready=True, initContainers=[sidecar]),
+        pod("b", ip="10.0.0.2", ready=True, initContainers=[init]),
+    ]
+    assert told(named, *pods) == [(["10.0.0.1"], [], [("http", 8080)])]
+
+
+def test_slices_tell_the_zone_of_each_node() -> None:
+    pods = [pod("a", ip="10.0.0.1", ready=True, nodeName="n1"), pod("b", ip="10.0.0.2", ready=True, nodeName="n2")]
+    (made,) = slices(service(), backends(service(), pods), {}, {"n1": "east", "n2": ""}.__getitem__)
+    assert [one.zone for one in made.endpoints] == ["east", None]
+
+
+def by_hand(**metadata: Any) -> Endpoints:
+    port = EndpointPort(name="http", port=8080, protocol="TCP")
+    first = EndpointSubset(
+        addresses=[EndpointAddress(ip="10.9.0.1", node_name="n1"), EndpointAddress(ip="fd00::1")],
+        not_ready_addresses=[EndpointAddress(ip="10.9.0.2")],
+        ports=[port],
+    )
+    second = EndpointSubset(addresses=[EndpointAddress(ip="10.9.0.3")], ports=[EndpointPort(port=9, protocol="UDP")])
+    return Endpoints(metadata=ObjectMeta(name="web", namespace="default", uid="e", **metadata), subsets=[first, second])
+
+
+def test_endpoints_written_by_hand_are_mirrored_by_ports_and_kind_of_address() -> None:
+    made = mirrored(by_hand(labels={"l": "1"}, annotations={"a": "1", TRIGGER_TIME: "t"}))
+    assert [
+        (
+            item.address_type,
+            [port.port for port in item.ports],
+            [
+                (one.addresses[0], one.conditions.ready if one.conditions else None, one.node_name)
+                for one in item.endpoints
+            ],
+        )
+        for item in made
+    ] == [
+        ("IPv4", [8080], [("10.9.0.1", True, "n1"), ("10.9.0.2", False, None)]),
+        ("IPv6", [8080], [("fd00::1", True, None)]),
+        ("IPv4", [9], [("10.9.0.3", True, None)]),
+    ]
+    assert len({item.metadata.name for item in made}) == 3
+    for item in made:
+        assert item.metadata.labels == {"l": "1", "kubernetes.io/service-name": "web", MANAGER_LABEL: MIRROR}
+        assert item.metadata.annotations == {"a": "1"}
+        assert [(one.kind, one.uid) for one in item.metadata.owner_references] == [("Endpoints", "e")]
+
+
+def test_only_endpoints_of_services_without_a_selector_are_mirrored() -> None:
+    bare = service(selector={})
+    assert is_mirrored(bare, by_hand())
+    assert not is_mirrored(service(), by_hand())
+    assert not is_mirrored(bare, by_hand(labels={"endpointslice.kubernetes.io/skip-mirror": "true"}))
+    assert not is_mirrored(bare, by_hand(annotations={"control-plane.alpha.kubernetes.io/leader": "{}"}))
 
 
 def test_a_headless_service_is_marked() -> None:

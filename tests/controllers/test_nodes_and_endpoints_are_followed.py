@@ -8,7 +8,7 @@ import pytest
 
 from api.codec import plain
 from api.coordination import Lease
-from api.core import Endpoints, Node, Pod, Service
+from api.core import EndpointAddress, EndpointPort, Endpoints, EndpointSubset, Node, Pod, Service
 from api.discovery import EndpointSlice
 from api.errors import NotFound
 from api.meta import ObjectMeta
@@ -111,6 +111,30 @@ def test_endpoints_follow_the_service(admin: Client, namespace: str, controllers
 
 def ports(admin: Client, namespace: str) -> list[int]:
     return [port.port for subset in admin.get(Endpoints, "web", namespace).subsets for port in subset.ports]
+
+
+def test_endpoints_written_by_hand_reach_those_who_read_slices(
+    admin: Client, namespace: str, controllers: Start
+) -> None:
+    controllers()
+    admin.create(service(namespace=namespace, selector={}))
+    subset = EndpointSubset(addresses=[EndpointAddress(ip="10.9.0.1")], ports=[EndpointPort(port=80, protocol="TCP")])
+    made = Endpoints(metadata=ObjectMeta(name="web", namespace=namespace), subsets=[subset])
+    admin.create(made)
+    until(lambda: sliced(admin, namespace) == [("10.9.0.1", True)])
+    move = {"subsets": [{"notReadyAddresses": [{"ip": "10.9.0.1"}], "ports": [{"port": 80}]}]}
+    admin.patch(Endpoints, "web", namespace, move, form="merge")
+    until(lambda: sliced(admin, namespace) == [("10.9.0.1", False)])
+    (copy,) = admin.list(EndpointSlice, namespace).items
+    admin.delete(EndpointSlice, copy.metadata.name, namespace)
+    until(lambda: sliced(admin, namespace) == [("10.9.0.1", False)])
+    skip = {"metadata": {"labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}}}
+    admin.patch(Endpoints, "web", namespace, skip)
+    until(lambda: sliced(admin, namespace) == [])
+    admin.patch(Endpoints, "web", namespace, {"metadata": {"labels": None}}, form="merge")
+    until(lambda: sliced(admin, namespace) == [("10.9.0.1", False)])
+    admin.delete(Endpoints, "web", namespace)
+    until(lambda: sliced(admin, namespace) == [])
 
 
 def test_what_someone_removed_or_changed_is_put_right(admin: Client, namespace: str, controllers: Start) -> None:
