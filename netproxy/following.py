@@ -18,7 +18,7 @@ class Following:
         self._ports: dict[PortName, ServicePort] = {}
         self._names: dict[Key, list[PortName]] = {}
         self._checks: dict[Key, tuple[HealthCheck, ...]] = {}
-        self._left_out: dict[Key, LeftOut] = {}
+        self._left_out: dict[Key, tuple[LeftOut, ...]] = {}
         self._here: Here | None = None
         """None: nothing is known yet, or the last translation failed."""
 
@@ -40,7 +40,7 @@ class Following:
             ports=dict(self._ports),
             health_checks=checks,
             pod_cidrs=objects.here.pod_cidrs,
-            left_out=tuple(self._left_out.values()),
+            left_out=tuple(one for told in self._left_out.values() for one in told),
         )
 
     def _take(self, gone: Iterable[Key], fresh: Desired) -> None:
@@ -52,7 +52,9 @@ class Following:
         for name, port in fresh.ports.items():
             self._names.setdefault((name.namespace, name.service), []).append(name)
             self._ports[name] = port
-        self._left_out |= {(one.namespace, one.service): one for one in fresh.left_out}
+        for one in fresh.left_out:
+            key = (one.namespace, one.service)
+            self._left_out[key] = (*self._left_out.get(key, ()), one)
         for check in fresh.health_checks:
             key = (check.namespace, check.service)
             self._checks[key] = (*self._checks.get(key, ()), check)

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 from netproxy.config import Config
 from netproxy.healthchecks import HealthChecks
-from netproxy.modes import Done, Mode
+from netproxy.modes import USERSPACE, Done, Mode
 from netproxy.reserved import ReservedPorts
 from netproxy.services import Desired, Wanted, difference
 from netproxy.state import State, StateFile
 
 log = logging.getLogger(__name__)
 
-_LEFT_OUT = "KubeProxyIncorrectIPVersion"
+_PORT_TAKEN, _CHECK_FAILED, _NO_HEADER = "NodePortTaken", "FailedToStartServiceHealthcheck", "ProxyProtocolNotServed"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -60,7 +60,7 @@ class Proxy:
     @property
     def has_troubles(self) -> bool:
         """Whether a port is held by somebody else: worth another pass."""
-        return any(trouble.reason != _LEFT_OUT for trouble in self._troubles)
+        return any(trouble.reason in (_PORT_TAKEN, _CHECK_FAILED) for trouble in self._troubles)
 
     def start(self) -> None:
         """Reserve the node ports and start the mode. Raises OSError."""
@@ -74,8 +74,8 @@ class Proxy:
         touched, self._known = changes.names if self._known else None, False
         done = self._mode.apply(desired, touched)
         self._wanted, self._known = desired.ports, True
-        left_out = {Trouble(one.namespace, one.service, _LEFT_OUT, one.message) for one in desired.left_out}
-        self._report(self._node_ports(done) | self._health_checks(desired) | left_out)
+        left_out = {Trouble(one.namespace, one.service, one.reason, one.message) for one in desired.left_out}
+        self._report(self._node_ports(done) | self._health_checks(desired) | left_out | self._headers(desired))
         self._unsaved = (desired, done)
         if not changes and not done.wrote_rules:
             return ""
@@ -121,18 +121,26 @@ class Proxy:
             Trouble(
                 clash.name.namespace,
                 clash.name.service,
-                "NodePortTaken",
+                _PORT_TAKEN,
                 f"node port {clash.node_port} cannot be held on {host}: {clash.reason}; trying again",
             )
             for clash in done.clashes
         }
+
+    def _headers(self, desired: Desired) -> set[Trouble]:
+        """Services that ask for a header which the kernel cannot write."""
+        if self._config.proxy_mode == USERSPACE:
+            return set()
+        why = f"node {self._config.host} tells endpoints nothing of their clients: proxy mode {self._config.proxy_mode}"
+        asking = (port.name for port in desired.ports.values() if port.proxy_protocol)
+        return {Trouble(name.namespace, name.service, _NO_HEADER, why) for name in asking}
 
     def _health_checks(self, desired: Desired) -> set[Trouble]:
         return {
             Trouble(
                 check.namespace,
                 check.service,
-                "FailedToStartServiceHealthcheck",
+                _CHECK_FAILED,
                 f"node {self._config.host} failed to start healthcheck on port {check.port}: {why}; trying again",
             )
             for check, why in self._checks.apply(desired.health_checks)

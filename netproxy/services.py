@@ -81,10 +81,11 @@ class HealthCheck:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A service part of which no node serves: IPv6. Its owner is told."""
+    """A service of which something is not served: an IPv6 address, a wish not understood. Its owner is told."""
 
     namespace: str
     service: str
+    reason: str
     message: str
 
 

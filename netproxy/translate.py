@@ -9,7 +9,6 @@ ports: one for the cluster address, one (scope EXTERNAL) for node port and exter
 from __future__ import annotations
 
 import ipaddress
-import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,8 +27,6 @@ from netproxy.endpoints import (
     on_this_node,
 )
 from netproxy.services import EXTERNAL, Desired, HealthCheck, LeftOut, PortName, Protocol, ServicePort
-
-log = logging.getLogger(__name__)
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 PROXY_PROTOCOL = "service.steersman.io/proxy-protocol"
@@ -135,11 +132,7 @@ def _ingress(service: Service) -> list[str]:
 
 
 def _proxy_protocol(service: Service) -> bool:
-    asked = service.metadata.annotations.get(PROXY_PROTOCOL, "")
-    if asked not in ("", "v2"):
-        meta = service.metadata
-        log.warning("annotation not understood service=%s/%s %s=%s", meta.namespace, meta.name, PROXY_PROTOCOL, asked)
-    return asked == "v2"
+    return service.metadata.annotations.get(PROXY_PROTOCOL) == "v2"
 
 
 def _affinity_s(service: Service) -> int | None:
@@ -184,8 +177,11 @@ def _ipv4_only(addresses: Iterable[str]) -> tuple[str, ...]:
 
 
 def _left_out(service: Service) -> Iterator[LeftOut]:
-    """In the words of a kube-proxy of one family."""
-    spec = service.spec
+    """Of families in the words of a kube-proxy of one."""
+    spec, meta = service.spec, service.metadata
+    if (asked := meta.annotations.get(PROXY_PROTOCOL, "")) not in ("", "v2"):
+        why = f"annotation {PROXY_PROTOCOL}: {asked!r} is not known, only v2 is"
+        yield LeftOut(meta.namespace, meta.name, "ProxyProtocolNotServed", why)
     parts = {
         "clusterIPs": [one for one in dict.fromkeys((spec.cluster_ip, *spec.cluster_ips)) if one and not is_ipv4(one)],
         "externalIPs": [one for one in spec.external_ips if not is_ipv4(one)],
@@ -195,4 +191,4 @@ def _left_out(service: Service) -> Iterator[LeftOut]:
         parts["loadBalancerSourceRanges"] = [one for one in spec.load_balancer_source_ranges if not _ipv4_range(one)]
     told = [f"{','.join(values)} in {field} has incorrect IP version" for field, values in parts.items() if values]
     if told:
-        yield LeftOut(service.metadata.namespace, service.metadata.name, "; ".join(told))
+        yield LeftOut(meta.namespace, meta.name, "KubeProxyIncorrectIPVersion", "; ".join(told))

@@ -233,6 +233,21 @@ def test_a_service_of_a_family_that_is_not_served_is_told_once(running: Cluster)
     assert event["message"] == "fd00::9 in clusterIPs has incorrect IP version"
 
 
+def test_a_header_that_the_kernel_cannot_write_is_told(cluster: Cluster) -> None:
+    with started(cluster, replace(cluster.config, proxy_mode="nftables")):
+        meta = ObjectMeta(
+            name="web", namespace="default", annotations={"service.steersman.io/proxy-protocol": "v2"}, uid="1"
+        )
+        spec = ServiceSpec(cluster_ip=CLUSTER_IP, ports=[ServicePort(name="http", port=80)])
+        cluster.api.put(Service(metadata=meta, spec=spec))
+        wait_until(lambda: bool(cluster.api.events))
+    (event,) = cluster.api.events
+    assert (event["reason"], event["involvedObject"]["name"]) == ("ProxyProtocolNotServed", "web")
+    assert event["message"] == "node node-1 tells endpoints nothing of their clients: proxy mode nftables"
+    with cluster.place.node.inside():
+        main.cleanup(cluster.config)
+
+
 def test_the_node_port_is_really_held(running: Cluster) -> None:
     running.service(running.pod(b"a"))
     wait_until(lambda: running.ask(running.place.client, NODE_IP, NODE_PORT) == b"a")

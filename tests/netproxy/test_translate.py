@@ -166,6 +166,7 @@ def test_of_two_families_ipv4_is_served_and_the_other_is_told(spec: ServiceSpec,
     found = translate_objects(Objects(services=[service(spec)]))
     assert "".join(one.cluster_ip for one in found.ports.values()) == served
     assert [one.message for one in found.left_out] == told
+    assert {one.reason for one in found.left_out} <= {"KubeProxyIncorrectIPVersion"}
 
 
 def test_the_difference_of_two_states_names_each_port() -> None:
@@ -319,5 +320,6 @@ def test_the_proxy_protocol_is_asked_for_by_annotation(asked: str, told: bool) -
     )
     item.spec.ports[1].name = "udp"
     item.metadata.annotations = {"service.steersman.io/proxy-protocol": asked} if asked else {}
-    wanted = translate([item], [])
-    assert [one.proxy_protocol for one in wanted.values()] == [told, False]
+    wanted = translate_objects(Objects(services=[item]))
+    assert [one.proxy_protocol for one in wanted.ports.values()] == [told, False]
+    assert [one.reason for one in wanted.left_out] == ([] if asked in ("", "v2") else ["ProxyProtocolNotServed"])
