@@ -26,7 +26,7 @@ _SOCKET_OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_TRIES),
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS),
 )
-# A TLS record holds no more; and a thread that waits in a watch has a buffer of this size all the time.
+# A TLS record holds no more: each is read whole, and what is still to come can be heard at the socket.
 _READ_BYTES = 16384
 _HEAD_MAX_BYTES = 256 * 1024
 
@@ -135,12 +135,14 @@ class Connection:
     """One thread at a time uses it; ``shutdown`` may come from any. Raises OSError when it cannot be made."""
 
     def __init__(self, server: Server, context: ssl.SSLContext | None) -> None:
-        self._socket = socket.create_connection((server.host, server.port), CONNECT_TIMEOUT_S)
+        # Text would bring in the tables for names of other letters, half a MiB; the names here are ASCII.
+        host = server.host.encode("ascii")
+        self._socket = socket.create_connection((host, server.port), CONNECT_TIMEOUT_S)  # type: ignore[arg-type]
         try:
             for option in _SOCKET_OPTIONS:
                 self._socket.setsockopt(*option)
             if context is not None:
-                self._socket = context.wrap_socket(self._socket, server_hostname=server.host)
+                self._socket = context.wrap_socket(self._socket, server_hostname=host)
         except BaseException:
             self._socket.close()
             raise
@@ -187,7 +189,10 @@ class Connection:
         return self._answer.warnings
 
     def pieces(self) -> Iterator[bytes]:
-        """The body as it arrives, up to its end."""
+        """The body as it arrives, up to its end.
+
+        While nothing comes, no buffer is held for it: a daemon has a watch for each kind, and most of them are silent.
+        """
         answer = self._answer
         while True:
             if answer.body:
@@ -195,7 +200,14 @@ class Connection:
                 answer.body.clear()
             if answer.whole:
                 return
+            self._wait()
             answer.feed(self._socket.recv(_READ_BYTES))
+
+    def _wait(self) -> None:
+        """Until there is something to read. Raises TimeoutError."""
+        limit_ms = None if self._timeout_s is None else self._timeout_s * 1000
+        if not self._idle.poll(limit_ms):
+            raise TimeoutError("nothing has come for too long")
 
     def body(self) -> bytes:
         """The whole body."""

@@ -1,7 +1,10 @@
 """Connections: kept between requests, made anew when they are no good, and never trusted with a write twice."""
 
 import socket
+import subprocess
+import sys
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,7 +13,7 @@ from api.core import Pod
 from api.errors import TooManyRequests
 from api.meta import StatusCause, StatusDetails
 from client import Client, Credentials, Unreachable
-from client.transport import RequestObserver
+from client.transport import RequestObserver, Stream, Transport
 from tests.client.api_server import ApiServer
 from tests.client.test_calls_are_typed import pod
 
@@ -201,3 +204,56 @@ def test_requests_are_told_to_an_observer(api: ApiServer) -> None:
     client.close()
     host = api.url.removeprefix("http://")
     assert told == [("POST", host, "200"), ("GET", host, "<error>")] or told == [("POST", host, "200")]
+
+
+STREAM = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n"
+
+
+def test_a_stream_that_falls_silent_is_broken(scripted: Callable[[Answer], Scripted]) -> None:
+    transport = Transport(Credentials(server=scripted(lambda _: STREAM).url))
+    pieces = transport.stream("/", silence_s=0.2).chunks()
+    assert next(pieces) == b"one"
+    with pytest.raises(Unreachable, match="nothing has come for too long"):
+        next(pieces)
+    transport.close()
+
+
+def test_a_silent_stream_holds_no_buffer(
+    scripted: Callable[[Answer], Scripted], until: Callable[[Callable[[], object]], None]
+) -> None:
+    server, other = scripted(lambda _: STREAM), scripted(ok)
+    transport = Transport(Credentials(server=server.url))
+    taken: list[bytes] = []
+    tracemalloc.start()
+    try:
+        stream = transport.stream("/", silence_s=None)
+        reader = threading.Thread(target=lambda: taken.extend(_until_it_breaks(stream)))
+        reader.start()
+        until(lambda: server.requests)
+        # Meanwhile the reader comes to wait.
+        get(other, 20)
+        held = [trace.size for trace in tracemalloc.take_snapshot().traces if "connection.py" in str(trace.traceback)]
+        assert max(held) < 16384
+    finally:
+        tracemalloc.stop()
+        stream.shutdown()
+        reader.join(10)
+        transport.close()
+    assert taken == [b"one"]
+
+
+def _until_it_breaks(stream: Stream) -> Iterator[bytes]:
+    try:
+        yield from stream.chunks()
+    except Unreachable:
+        return
+
+
+def test_a_name_in_ascii_needs_no_tables_for_others(scripted: Callable[[Answer], Scripted]) -> None:
+    server = scripted(ok).url.replace("127.0.0.1", "localhost")
+    code = (
+        "import sys\nfrom api.core import Pod\nfrom client import Client, Credentials\n"
+        f"Client(Credentials(server={server!r})).get(Pod, 'a', 'default')\nprint('encodings.idna' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
