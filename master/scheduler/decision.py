@@ -100,20 +100,28 @@ class Chooser:
         found: list[NodeState] = []
         totals: list[float] = []
         refusals: Counter[Refusal] = Counter()
+        # Why is told by the first filter there is; but a look at the neighbours' counts is the cheaper one.
+        ill_placed: list[NodeState] = []
         for state in self._candidates(wish):
-            refusal, score = known.at(wish, state)
-            if refusal is None and checks:
-                refusal = first_refusal(checks, wish, state)
-            if refusal is None and state.nominated:
-                refusal = refusal_beside_nominated(wish, state, cluster, profile)
-            if refusal is not None:
-                refusals[refusal] += 1
-                continue
-            found.append(state)
-            totals.append(score)
-            if len(found) >= sample:
-                break
-        looked = refusals.total() + len(found)
+            for one in checks:
+                if one.check(wish, state) is not None:
+                    ill_placed.append(state)
+                    break
+            else:
+                refusal, score = known.at(wish, state)
+                if refusal is None and state.nominated:
+                    refusal = refusal_beside_nominated(wish, state, cluster, profile)
+                if refusal is not None:
+                    refusals[refusal] += 1
+                    continue
+                found.append(state)
+                totals.append(score)
+                if len(found) >= sample:
+                    break
+        looked = refusals.total() + len(ill_placed) + len(found)
+        if not found:
+            whys = (known.at(wish, state)[0] or first_refusal(checks, wish, state) for state in ill_placed)
+            refusals.update(why for why in whys if why is not None)
         self._start += looked
         others = len(cluster.round) - looked
         if not found and others:
