@@ -44,13 +44,12 @@ def foreign_errors(holder: Volume | PersistentVolumeSpec, path: str) -> Iterator
             yield from _reference_errors(name, named.secret_ref, f"{path}.{name}.secretRef")
 
 
-def _reference_errors(
-    name: str, secret: LocalObjectReference | ObjectReference | SecretReference, path: str
-) -> Iterator[FieldError]:
+def _reference_errors(name: str, secret: LocalObjectReference | ObjectReference, path: str) -> Iterator[FieldError]:
     """A pod may leave out the Secret of an iSCSI disk; PersistentVolumes say its namespace, but for that."""
-    if not secret.name and not (name == "iscsi" and isinstance(secret, LocalObjectReference)):
+    namespaced = isinstance(secret, (SecretReference, ObjectReference))
+    if not secret.name and (namespaced or name != "iscsi"):
         yield required(f"{path}.name")
-    if not isinstance(secret, LocalObjectReference) and name != "iscsi" and not secret.namespace:
+    if isinstance(secret, (SecretReference, ObjectReference)) and name != "iscsi" and not secret.namespace:
         yield required(f"{path}.namespace")
 
 
