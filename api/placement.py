@@ -1,16 +1,14 @@
 """What ties a pod to certain nodes: node selectors, and ports of the host."""
 
-import re
 from collections.abc import Iterable, Mapping
 
 from api.core import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec
 from api.core.affinity import Affinity
+from api.selectors import is_beyond
 
 Labels = Mapping[str, str]
 HostPort = tuple[str, str, int]  # protocol, address, port
 EVERY_ADDRESS = "0.0.0.0"
-# As Go reads a 64-bit integer; Python's int() also takes underscores and spaces.
-_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 
 
 def selects(selector: NodeSelector, name: str, labels: Labels) -> bool:
@@ -39,14 +37,8 @@ def _holds(requirement: NodeSelectorRequirement, labels: Labels) -> bool:
         case "DoesNotExist":
             return value is None
         case operator:
-            return _compares(value, operator, requirement.values)
-
-
-def _compares(value: str | None, operator: str, values: list[str]) -> bool:
-    limit = values[0] if len(values) == 1 else ""
-    if value is None or not (_INTEGER.fullmatch(value) and _INTEGER.fullmatch(limit)):
-        return False
-    return int(value) > int(limit) if operator == "Gt" else int(value) < int(limit)
+            limit = requirement.values[0] if len(requirement.values) == 1 else ""
+            return value is not None and is_beyond(value, limit, greater=operator == "Gt")
 
 
 def required_nodes(affinity: Affinity | None) -> NodeSelector | None:

@@ -40,7 +40,7 @@ class Term:
             case "!":
                 return value is None
             case _:
-                return value is not None and _compares(value, self.operator, next(iter(self.values)))
+                return value is not None and is_beyond(value, next(iter(self.values)), greater=self.operator == "gt")
 
     def __str__(self) -> str:
         match self.operator:
@@ -56,10 +56,11 @@ class Term:
                 return f"{self.key}{'>' if self.operator == 'gt' else '<'}{next(iter(self.values))}"
 
 
-def _compares(value: str, operator: str, limit: str) -> bool:
-    if not _INTEGER.fullmatch(value):
+def is_beyond(value: str, limit: str, *, greater: bool) -> bool:
+    """Whether a label is greater (or less) than a limit; what is no integer is neither."""
+    if not (_INTEGER.fullmatch(value) and _INTEGER.fullmatch(limit)):
         return False
-    return int(value) > int(limit) if operator == "gt" else int(value) < int(limit)
+    return int(value) > int(limit) if greater else int(value) < int(limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,10 @@ from client.clock import Clock, boot_time
 from master.controllers.heartbeats import Attention
 from master.controllers.informers import BY_NODE, Informers
 from master.controllers.loop import Key, Loop
+from master.controllers.pods import tell_end
 from master.controllers.taints import drives_away, is_given_up
+
+_WHY = "Taint manager: deleting due to NoExecute taint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ class TaintEviction:
         meta = pod.metadata
         key = meta.namespace, meta.name
         try:
+            tell_end(self._client, pod, reason="DeletionByTaintManager", message=_WHY)
             self._client.delete(Pod, meta.name, meta.namespace, uid=meta.uid)
         except NotFound:
             return ""

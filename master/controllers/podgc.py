@@ -1,7 +1,8 @@
 """Pod garbage collector: removes pods that nobody else will.
 
 Those are pods of nodes that do not exist any more, pods on their way out whose node is out of service or was never
-given, and the oldest of those that have ended when there are more than ``terminated-pod-gc-threshold``.
+given, and the oldest of those that have ended, evicted ones first, when there are more than
+``terminated-pod-gc-threshold``.
 """
 
 from api.core import Node, Pod
@@ -9,6 +10,7 @@ from api.errors import NotFound
 from client import Client
 from master.controllers.informers import BY_NODE, Informers
 from master.controllers.loop import Key, Loop
+from master.controllers.pods import has_ended, tell_end
 from master.controllers.taints import OUT_OF_SERVICE, away
 
 _NODE, _POD = "node", "pod"
@@ -65,7 +67,7 @@ class PodGarbageCollector:
         try:
             node = self._client.get(Node, name)
         except NotFound:
-            return self._remove(pods, "of a node that is gone")
+            return self._remove(pods, "of a node that is gone", why="PodGC: node no longer exists")
         if not _is_out_of_service(node):
             return ""
         going = [pod for pod in pods if pod.metadata.deletion_timestamp is not None]
@@ -76,12 +78,15 @@ class PodGarbageCollector:
         surplus = len(ended) - self._threshold
         if surplus <= 0:
             return ""
-        ended.sort(key=lambda pod: (str(pod.metadata.creation_timestamp), pod.metadata.name))
+        ended.sort(
+            key=lambda pod: (pod.status.reason != "Evicted", str(pod.metadata.creation_timestamp), pod.metadata.name)
+        )
         return self._remove(ended[:surplus], "that ended long ago")
 
-    def _remove(self, pods: list[Pod], what: str) -> str:
+    def _remove(self, pods: list[Pod], what: str, *, why: str = "") -> str:
         for pod in pods:
             try:
+                tell_end(self._client, pod, reason="DeletionByPodGC" if why else "", message=why, failed=True)
                 self._client.delete(Pod, pod.metadata.name, pod.metadata.namespace, grace_s=0, uid=pod.metadata.uid)
             except NotFound:
                 continue
@@ -89,7 +94,7 @@ class PodGarbageCollector:
 
 
 def _has_ended(pod: Pod) -> bool:
-    return pod.status.phase in ("Succeeded", "Failed") and pod.metadata.deletion_timestamp is None
+    return has_ended(pod) and pod.metadata.deletion_timestamp is None
 
 
 def _is_out_of_service(node: Node) -> bool:

@@ -5,14 +5,16 @@ volume is needed while it is bound. Before a claim goes, the API server itself i
 not cost anyone his data. What was made before there were finalizers is given one.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 from api.claiming import PROTECTION
 from api.core import PersistentVolume, PersistentVolumeClaim, Pod
 from api.errors import NotFound
-from client import Client, Informer
+from client import Client
 from master.controllers.informers import BY_NAMESPACE, Informers
 from master.controllers.loop import Key, Loop
+
+Storage = PersistentVolume | PersistentVolumeClaim
 
 
 class StorageProtection:
@@ -38,28 +40,28 @@ class StorageProtection:
         claim = self._claims.get(*key)
         if claim is None:
             return ""
-        return self._keep(claim, lambda: self._is_used(*key), self._claims)
+        return self._keep(claim, lambda: self._is_used(*key))
 
     def reconcile_volume(self, key: Key) -> str:
         volume = self._volumes.get(*key)
         if volume is None:
             return ""
-        return self._keep(volume, lambda: volume.status.phase == "Bound", self._volumes)
+        return self._keep(volume, lambda: volume.status.phase == "Bound")
 
     def _is_used(self, namespace: str, name: str) -> bool:
         known = self._pods.indexed(BY_NAMESPACE, namespace)
         return _any_uses(known, name) or _any_uses(self._client.list(Pod, namespace).items, name)
 
-    def _keep(self, item: Any, is_used: Any, informer: Informer[Any]) -> str:
+    def _keep(self, item: Storage, is_used: Callable[[], bool]) -> str:
         """Raises Conflict when the object was changed meanwhile."""
-        meta, finalizer = item.metadata, PROTECTION[informer.kind]
+        meta, finalizer = item.metadata, PROTECTION[type(item)]
         if meta.deletion_timestamp is None:
             return "" if finalizer in meta.finalizers else self._write(item, [*meta.finalizers, finalizer])
         if finalizer not in meta.finalizers or is_used():
             return ""
         return self._write(item, [name for name in meta.finalizers if name != finalizer])
 
-    def _write(self, item: PersistentVolume | PersistentVolumeClaim, finalizers: list[str]) -> str:
+    def _write(self, item: Storage, finalizers: list[str]) -> str:
         meta = item.metadata
         guard = {"uid": meta.uid, "resourceVersion": meta.resource_version}
         patch = {"metadata": {**guard, "finalizers": finalizers}}
@@ -70,8 +72,8 @@ class StorageProtection:
         return f"protected {meta.name}" if meta.deletion_timestamp is None else f"let {meta.name} go"
 
 
-def _adding_to(loop: Loop) -> Any:
-    def changed(_old: Any, new: Any) -> None:
+def _adding_to(loop: Loop) -> Callable[[Storage | None, Storage | None], None]:
+    def changed(_old: Storage | None, new: Storage | None) -> None:
         if new is not None:
             loop.queue.add((new.metadata.namespace, new.metadata.name))
 

@@ -60,8 +60,8 @@ def plan(
         return Plan()
     if not wish.preempts:
         return Plan(reason="preemption: not eligible due to preemptionPolicy=Never.")
-    if is_waiting_for_victims(wish, cluster):
-        return Plan(reason="preemption: not eligible due to terminating pod on the nominated node.", keeps=True)
+    if is_waiting_for_victims(wish, cluster, refusal_of):
+        return Plan(reason="preemption: not eligible due to a terminating pod on the nominated node.", keeps=True)
     if min(cluster.priorities, default=wish.priority) >= wish.priority:
         return _helpless(Counter(dict(_without_victims(refusals))))
     found: list[tuple[NodeState, Victims]] = []
@@ -98,10 +98,16 @@ def _helpless(failed: Counter[Refusal]) -> Plan:
     return Plan(reason=f"preemption: {sentence(failed)}")
 
 
-def is_waiting_for_victims(wish: Wish, cluster: Cluster) -> bool:
-    """Whether room is being made already: a less important pod is on its way out of the nominated node."""
+def is_waiting_for_victims(
+    wish: Wish, cluster: Cluster, refusal_of: Callable[[Wish, NodeState], Refusal | None]
+) -> bool:
+    """Whether room is being made already: a less important pod is on its way out of the nominated node, and its going
+    will help."""
     state = cluster.nodes.get(cluster.nominated_to(wish.uid))
-    return state is not None and any(pod.deleting and pod.priority < wish.priority for pod in state.pods.values())
+    if state is None or not any(pod.deleting and pod.priority < wish.priority for pod in state.pods.values()):
+        return False
+    refusal = refusal_of(wish, state)
+    return refusal is None or refusal.curable
 
 
 def victims_on(

@@ -56,6 +56,35 @@ def test_the_oldest_that_have_ended_go_when_they_are_too_many(
     until(lambda: names(admin, namespace) == ["alive", "p4", "p5"])
 
 
+def test_evicted_pods_go_first(admin: Client, namespace: str, controllers: Start) -> None:
+    for name in ("a", "b", "c"):
+        put(admin, namespace, name, phase="Failed")
+    admin.patch(Pod, "c", namespace, {"status": {"reason": "Evicted"}}, subresource="status")
+    controllers(terminated_pod_gc_threshold=1)
+    until(lambda: names(admin, namespace) == ["b"])
+
+
+def why(admin: Client, name: str, namespace: str) -> list[tuple[str, str]]:
+    conditions = admin.get(Pod, name, namespace).status.conditions
+    return [(one.reason, one.message) for one in conditions if (one.type, one.status) == ("DisruptionTarget", "True")]
+
+
+def test_a_pod_whose_node_is_gone_is_told_as_failed_and_why(admin: Client, namespace: str, controllers: Start) -> None:
+    """Whoever holds it by a finalizer reads what became of it."""
+    admin.create(node("leaving"))
+    for name, phase in (("running", "Running"), ("done", "Succeeded")):
+        put(admin, namespace, name, on="leaving", phase=phase)
+        admin.patch(Pod, name, namespace, {"metadata": {"finalizers": ["test/hold"]}})
+    controllers()
+    admin.delete(Node, "leaving")
+    until(lambda: all(one.metadata.deletion_timestamp for one in admin.list(Pod, namespace).items))
+    phases = {one.metadata.name: one.status.phase for one in admin.list(Pod, namespace).items}
+    assert phases == {"running": "Failed", "done": "Succeeded"}
+    assert why(admin, "running", namespace) == [("DeletionByPodGC", "PodGC: node no longer exists")]
+    for name in phases:
+        admin.patch(Pod, name, namespace, {"metadata": {"finalizers": None}}, form="merge")
+
+
 def test_pods_of_a_node_out_of_service_that_are_going_are_gone(
     admin: Client, namespace: str, controllers: Start
 ) -> None:
@@ -108,6 +137,9 @@ def test_nobody_is_driven_out_for_his_nodes_silence_right_after_an_absence(
     try:
         assert informers.wait_synced(threading.Event())
         assert eviction.reconcile((namespace, "on-closed")) == "evicted from closed"
+        assert why(admin, "on-closed", namespace) == [
+            ("DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint")
+        ]
         assert eviction.reconcile((namespace, "on-lost")) == ""
         clock_s += 400
         assert eviction.reconcile((namespace, "on-lost")) == "", "all that time this controller was held up"

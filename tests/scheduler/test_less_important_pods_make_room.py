@@ -112,6 +112,17 @@ def test_while_its_victims_end_no_more_go() -> None:
     found = planned(wants(), there)
     assert found.keeps
     assert (found.node, found.victims) == ("", ())
+    assert found.reason == "preemption: not eligible due to a terminating pod on the nominated node."
+
+
+def test_victims_of_a_node_that_does_not_do_any_more_are_not_waited_for() -> None:
+    leaving = worth("a1", 1, "4")
+    leaving.metadata.deletion_timestamp = now()
+    there = cluster(node("a"), node("b"), a=[leaving], b=[worth("b1", 1, "4")])
+    there.nominate(Wish.of(wants()), "a")
+    there.set_node(node("a", spec={"unschedulable": True}))
+    found = planned(wants(), there)
+    assert (found.keeps, found.node, [one.name for one in found.victims]) == (False, "b", ["b1"])
 
 
 @pytest.mark.parametrize(
