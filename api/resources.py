@@ -46,6 +46,7 @@ class Resource:
     fields: field selectors offered beside metadata.name and metadata.namespace, with their attribute paths.
     stored_as: the kind whose objects these are in another form; they are kept in its form only.
     computed: worked out when asked for, never stored; can be read and listed.
+    unattended: nobody acts on these; whoever makes one is warned.
     """
 
     type: type[Object]
@@ -60,6 +61,7 @@ class Resource:
     fields: Mapping[str, str] | None = None
     stored_as: _Kind | None = None
     computed: bool = False
+    unattended: bool = False
     # Asked for several times in every request.
     kind: str = field(init=False)
     api_version: str = field(init=False)
@@ -216,8 +218,9 @@ RESOURCES: tuple[Resource, ...] = (
         categories=_ALL,
         status=True,
         scale=True,
+        unattended=True,
     ),
-    Resource(DaemonSet, "apps", "v1", "daemonsets", short_names=("ds",), categories=_ALL, status=True),
+    Resource(DaemonSet, "apps", "v1", "daemonsets", short_names=("ds",), categories=_ALL, status=True, unattended=True),
     Resource(PodDisruptionBudget, "policy", "v1", "poddisruptionbudgets", short_names=("pdb",), status=True),
     Resource(
         policy_v1beta1.PodDisruptionBudget,

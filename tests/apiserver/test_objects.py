@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from tests_apiserver import Api, pod
 
 PODS = "/api/v1/namespaces/{}/pods"
@@ -26,6 +27,19 @@ def test_a_status_in_a_new_pod_is_dropped_and_a_node_keeps_its_own(admin: Api, n
     assert made.json["status"] == {"phase": "Pending", "qosClass": "BestEffort"}
     node = {"metadata": {"name": f"n-{namespace}"}, "status": {"capacity": {"pods": "110"}}}
     assert admin.post("/api/v1/nodes", node).json["status"]["capacity"] == {"pods": "110"}
+
+
+@pytest.mark.parametrize(
+    ("plural", "kind", "warned"), [("daemonsets", "DaemonSet", 1), ("replicasets", "ReplicaSet", 0)]
+)
+def test_who_makes_what_nobody_acts_on_is_warned(
+    admin: Api, namespace: str, plural: str, kind: str, warned: int
+) -> None:
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    wanted = {"metadata": {"name": "web"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}}
+    made = admin.post(f"/apis/apps/v1/namespaces/{namespace}/{plural}", wanted)
+    assert made.status == 201
+    assert made.headers.get("Warning", "").count(f"no controller of this cluster acts on a {kind}") == warned
 
 
 def test_a_generated_name_has_the_prefix_and_five_more_letters(admin: Api, namespace: str) -> None:

@@ -33,6 +33,9 @@ async def create(backend: Backend, call: Call) -> Response:
         return await _another(backend, call, replica)
     new, warnings = read_object(call.request, target.expected, target.resource.type, validation=call.field_validation)
     call.warnings += warnings
+    if target.resource.unattended:
+        kind = target.resource.kind
+        call.warnings.append(f"no controller of this cluster acts on a {kind}: it is kept, and no pods are made for it")
     dry_run = call.dry_run
     check_namespace(new, target.namespace)
     if new.metadata.resource_version not in ("", "0"):
