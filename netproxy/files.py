@@ -129,7 +129,7 @@ def _mark(path: Path) -> tuple[int, int, int] | None:
 def read_objects(path: Path, here: Here) -> Objects:
     """The objects of a file, completed as a server would. Raises FileError."""
     try:
-        documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+        documents = _documents(path.read_bytes())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise FileError(f"{path}: {error}") from error
     found: dict[type[Object], list[Any]] = {kind: [] for kind in _KINDS.values()}
@@ -137,6 +137,14 @@ def read_objects(path: Path, here: Here) -> Objects:
         item = _object(document, f"{path}: object {number}")
         found[type(item)].append(item)
     return Objects(services=found[Service], slices=found[EndpointSlice], endpoints=found[Endpoints], here=here)
+
+
+def _documents(data: bytes) -> list[Any]:
+    """Connections wait while this runs, so by parsers in C. Raises UnicodeDecodeError, yaml.YAMLError."""
+    try:
+        return [msgspec.json.decode(data)]
+    except msgspec.DecodeError:  # no JSON: YAML
+        return list(yaml.load_all(data.decode("utf-8"), Loader=yaml.CSafeLoader))
 
 
 def _items(documents: list[Any]) -> Iterator[Any]:

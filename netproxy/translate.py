@@ -1,8 +1,8 @@
 """From the API's Services, EndpointSlices and Endpoints to what this node is to do. Pure.
 
-Left out: headless services, ExternalName, protocols other than TCP and UDP, and, which is told, addresses that are not
-IPv4; of a service with two cluster addresses the one of IPv4 is served, whichever comes first. Endpoints belong to the
-port of the same name. A service whose inside and outside clients are led to different endpoints becomes two service
+Left out: headless services, ExternalName, and, which is told, protocols other than TCP and UDP and addresses that are
+not IPv4; of a service with two cluster addresses the one of IPv4 is served, whichever comes first. Endpoints belong to
+the port of the same name. A service whose inside and outside clients are led to different endpoints becomes two service
 ports: one for the cluster address, one (scope EXTERNAL) for node port and external addresses.
 """
 
@@ -182,6 +182,9 @@ def _left_out(service: Service) -> Iterator[LeftOut]:
     if (asked := meta.annotations.get(PROXY_PROTOCOL, "")) not in ("", "v2"):
         why = f"annotation {PROXY_PROTOCOL}: {asked!r} is not known, only v2 is"
         yield LeftOut(meta.namespace, meta.name, "ProxyProtocolNotServed", why)
+    if others := [f"{port.port}/{port.protocol}" for port in spec.ports if port.protocol not in PROTOCOLS]:
+        why = f"{', '.join(others)}: only TCP and UDP are proxied"
+        yield LeftOut(meta.namespace, meta.name, "ProtocolNotServed", why)
     parts = {
         "clusterIPs": [one for one in dict.fromkeys((spec.cluster_ip, *spec.cluster_ips)) if one and not is_ipv4(one)],
         "externalIPs": [one for one in spec.external_ips if not is_ipv4(one)],

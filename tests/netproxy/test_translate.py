@@ -169,6 +169,15 @@ def test_of_two_families_ipv4_is_served_and_the_other_is_told(spec: ServiceSpec,
     assert {one.reason for one in found.left_out} <= {"KubeProxyIncorrectIPVersion"}
 
 
+def test_a_protocol_that_is_not_proxied_is_told() -> None:
+    ports = [ServicePort(name="a", port=80), ServicePort(name="b", port=81, protocol="SCTP")]
+    found = translate_objects(Objects(services=[service(ServiceSpec(cluster_ip="10.96.0.9", ports=ports))]))
+    assert [name.port for name in found.ports] == ["a"]
+    assert [(one.reason, one.message) for one in found.left_out] == [
+        ("ProtocolNotServed", "81/SCTP: only TCP and UDP are proxied")
+    ]
+
+
 def test_the_difference_of_two_states_names_each_port() -> None:
     old = port(("10.0.0.1", 80))
     gone, new = port(service="gone"), port(service="new")
