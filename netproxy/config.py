@@ -66,7 +66,8 @@ class Config:
         default=5.0, metadata={"help": "seconds a client's UDP flow is kept once it was answered and is silent"}
     )
     rule_check_s: float = field(
-        default=30.0, metadata={"help": "seconds between looks whether somebody changed our rules"}
+        default=30.0,
+        metadata={"help": "seconds between looks at our rules; ten times that where the kernel tells of deletions"},
     )
     state_file: Path = field(
         default=Path("/var/lib/steersman/netproxy/state.json"),

@@ -60,5 +60,8 @@ class Mode(Protocol):
     def check(self) -> bool:
         """Put back what somebody else changed; True when there was something."""
 
+    def chains(self) -> frozenset[str]:
+        """Chains of nf_tables in which nothing of ours may be deleted; none where the kernel tells nothing of them."""
+
     def counters(self) -> Mapping[PortName, Counters]:
         """What each service port has done, to be read only; empty where the kernel does not count it."""

@@ -103,6 +103,10 @@ class Proxy:
         self._reserve()
         return self._mode.check()
 
+    def chains(self) -> frozenset[str]:
+        """Chains in which the kernel tells of deletions that would be put back. Raises PortalError."""
+        return self._mode.chains()
+
     def stop(self) -> None:
         """Stop serving. Rules, route and state stay for the next start."""
         self._checks.stop()

@@ -126,6 +126,10 @@ class Userspace:
         """Look after the rules."""
         return self._portals.check()
 
+    def chains(self) -> frozenset[str]:
+        """Our chains of iptables, and those that lead into them."""
+        return self._portals.chains()
+
     def counters(self) -> Mapping[PortName, Counters]:
         """The data plane's."""
         return self._plane.counters()

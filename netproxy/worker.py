@@ -15,6 +15,7 @@ from netproxy.config import Config
 from netproxy.dataplane.plane import DataPlaneError
 from netproxy.following import Following
 from netproxy.health import Health, health_port
+from netproxy.losses import Losses
 from netproxy.metrics import ProxyMetrics
 from netproxy.modes import Mode
 from netproxy.portals.commands import PortalError
@@ -31,6 +32,10 @@ UNSYNCED_CHECK_S = 0.1
 TROUBLE_RETRY_S = 5.0
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 30.0
 JOIN_S = 30.0
+LOSS_LOOK_S = 1.0
+"""Between two looks at the rules when the kernel tells of deletions; our own changes are among them."""
+TOLD_LOOKS = 10
+"""So many times rarer are the other looks then: they are for what the kernel does not tell."""
 SAVE_SHARE = 0.02
 """Part of the time that may be spent on saving the state."""
 
@@ -70,7 +75,9 @@ class Worker:
             registry=self._metrics.registry,
         )
         self._retry_s = FIRST_RETRY_S
-        self._next_check = self._next_save = 0.0
+        self._next_check = self._last_check = self._next_save = 0.0
+        self._losses = Losses(self._lost)
+        self._losses_told = self._losses_tried = False
         self._thread = threading.Thread(target=self._run, name="netproxy-control", daemon=True)
 
     def start(self) -> None:
@@ -94,6 +101,7 @@ class Worker:
         if self._thread.ident is not None:
             self._thread.join(JOIN_S)
         self.server.stop()
+        self._losses.stop()
         self._save_last()
         self._proxy.stop()
         log.info("netproxy stopped, rules stay prefix=%s", self._config.chain_prefix)
@@ -164,7 +172,8 @@ class Worker:
         if read == self._as_told:
             self._metrics.programmed(self._changes.settle(told))
             self._mode.settle()
-        return min(save_s, TROUBLE_RETRY_S if self._proxy.has_troubles else self._config.rule_check_s)
+        check_s = max(self._next_check - time.monotonic(), 0.0)
+        return min(save_s, check_s, TROUBLE_RETRY_S if self._proxy.has_troubles else math.inf)
 
     def _failed(self) -> float:
         """Note a failed pass; returns the seconds until the next try."""
@@ -186,6 +195,27 @@ class Worker:
 
     def _check(self, now: float) -> None:
         """Look after the rules, but not at every pass: it reads all of them."""
-        if now >= self._next_check:
-            self._proxy.check()
-            self._next_check = now + self._config.rule_check_s
+        if self._losses_told:
+            self._next_check = min(self._next_check, self._last_check + LOSS_LOOK_S)
+        if now < self._next_check:
+            return
+        looks = TOLD_LOOKS if self._hears_losses() else 1
+        self._losses_told, self._last_check = False, now
+        self._proxy.check()
+        self._next_check = now + self._config.rule_check_s * looks
+
+    def _hears_losses(self) -> bool:
+        """Whether the kernel tells when rules are deleted; listens from the first look on."""
+        if not self._losses_tried:
+            self._losses_tried = True
+            try:
+                if chains := self._proxy.chains():
+                    self._losses.start(chains)
+            except OSError as error:
+                log.info("the kernel tells nothing of rules error=%s", error.strerror)
+        return self._losses.heard
+
+    def _lost(self) -> None:
+        """The kernel told of something deleted."""
+        self._losses_told = True
+        self._wake.set()

@@ -11,7 +11,7 @@ import struct
 import time
 from collections.abc import Callable, Collection
 
-from agent.network import rule_news
+from client import rule_news
 
 _GROUPS = 0x1 | 0x4 | 0x40  # RTMGRP_LINK, RTMGRP_NEIGH, RTMGRP_IPV4_ROUTE
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port

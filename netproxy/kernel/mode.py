@@ -69,6 +69,10 @@ class Kernel:
             repaired = self._write(self._wanted) or repaired
         return repaired
 
+    def chains(self) -> frozenset[str]:
+        """Those that lead to the services, not those of each."""
+        return frozenset(build(Desired(ports={}), {}, self._cidr).chains)
+
     def counters(self) -> Mapping[PortName, Counters]:
         """The kernel does not count by service."""
         return {}

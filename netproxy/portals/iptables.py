@@ -13,9 +13,9 @@ from netproxy.portals.commands import PortalError
 from netproxy.portals.edits import Found, changes_text, expected, find, removal_text, whole_text
 from netproxy.portals.returns import ReturnPath
 from netproxy.portals.routes import ServiceRoute
-from netproxy.portals.rules import Ruleset
+from netproxy.portals.rules import Ruleset, chains_of
 from netproxy.portals.sets import AddressSet, Member
-from netproxy.portals.tables import NatTable, nat_table, others_may_hold_rules
+from netproxy.portals.tables import LEGACY, NatTable, flavour, nat_table, others_may_hold_rules
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,12 @@ class Portals:
             self._write(self._wanted, found)
             repaired = True
         return repaired
+
+    def chains(self) -> frozenset[str]:
+        """Our chains and those that lead into them; none with legacy iptables. Raises PortalError."""
+        if flavour(self._mode) == LEGACY:
+            return frozenset()
+        return frozenset({"PREROUTING", "OUTPUT", *chains_of(self._prefix), self.returns.chain})
 
     def cleanup(self) -> list[str]:
         """Remove all rules and chains of this prefix, and the route; returns what was removed."""

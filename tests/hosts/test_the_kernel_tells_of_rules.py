@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent.network import rule_news
+from client import rule_news
 from tests.hosts.namespaces import ROOT, Space
 
 pytestmark = pytest.mark.netns
 
 _ASK = """
 import subprocess
-from agent.network import rule_news
+from client import rule_news
 
 sock = rule_news.listen()
 def heard(*command):

@@ -203,6 +203,27 @@ def test_rules_that_someone_removed_come_back_by_themselves(running: Cluster) ->
     running.until(b"a")
 
 
+LOSSES = {
+    "rules": ("iptables", "-t", "nat", "-F"),
+    "jumps": ("iptables", "-t", "nat", "-F", "PREROUTING"),
+    "route": ("ip", "-4", "route", "del", CIDR),
+    "everything": ("nft", "flush", "ruleset"),
+}
+
+
+@pytest.mark.parametrize("lost", LOSSES)
+def test_what_someone_removed_comes_back_when_the_kernel_tells_of_it(cluster: Cluster, lost: str) -> None:
+    if "nf_tables" not in cluster.place.node.run("iptables", "--version"):
+        pytest.skip("the kernel tells nothing of legacy rules")
+    kept = ("iptables", "-t", "nat", "-S") if lost != "route" else ("ip", "-4", "route", "show", CIDR)
+    with started(cluster, replace(cluster.config, rule_check_s=10 * LIMIT_S)):
+        cluster.service(cluster.pod(b"a"))
+        cluster.until(b"a")
+        before = cluster.place.node.run(*kept)
+        cluster.place.node.run(*LOSSES[lost])
+        wait_until(lambda: cluster.place.node.run(*kept) == before)
+
+
 def test_a_taken_node_port_is_told_and_held_when_it_is_free(running: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "TROUBLE_RETRY_S", 0.2)
     with running.place.node.inside():
