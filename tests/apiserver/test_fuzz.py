@@ -10,7 +10,7 @@ from tests_apiserver import Api, pod
 
 from master.apiserver import yaml_bodies
 
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
 NAMES = st.sampled_from(
     ["metadata", "spec", "status", "name", "labels", "containers", "ports", "replicas", "$patch", "$retainKeys", "kind"]

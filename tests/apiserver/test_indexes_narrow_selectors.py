@@ -34,7 +34,7 @@ _WRITE = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(_WRITE, max_size=30), st.sampled_from(["", "n1"]), st.sampled_from(["", "/pods/n1/b"]))
 def test_after_any_writes(writes: list[tuple[str, str, dict[str, str], str, bool]], namespace: str, after: str) -> None:
     table = Table(resource_of(Pod))

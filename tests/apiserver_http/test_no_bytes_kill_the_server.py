@@ -45,7 +45,7 @@ def test_the_server_outlives_every_message(
 ) -> None:
     live = serve(handler, header_timeout_s=5, linger_s=0.05)
 
-    @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=400, suppress_health_check=list(HealthCheck))
     @given(messages)
     def attack(parts: list[bytes]) -> None:
         client = live.connect()

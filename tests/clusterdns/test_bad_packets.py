@@ -37,7 +37,7 @@ cluster_queries = st.builds(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.one_of(st.binary(max_size=600), bent_queries(), cluster_queries))
 def test_every_packet_is_answered_or_refused(packet):
     query = parse_query(packet, udp_bytes=1232)
@@ -55,7 +55,7 @@ def test_every_packet_is_answered_or_refused(packet):
         assert len(reply) <= len(packet) + 200  # nothing to amplify with
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.one_of(st.binary(max_size=200), st.binary(max_size=100).map(lambda tail: GOOD[:6] + b"\0\2" + tail)))
 def test_a_foreign_answer_is_read_or_called_malformed(tail):
     packet = (GOOD[:2] + b"\x81\x80" + tail).ljust(12, b"\0")
@@ -66,7 +66,7 @@ def test_a_foreign_answer_is_read_or_called_malformed(tail):
     answer.render(Query(b"\0\0", 1, 0, b"\0", b"\0\1\0\1", b"\0\0\1\0\1", 512, False, False), 30)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(st.binary(max_size=300), bent_queries()))
 def test_the_server_goes_on_after_any_packet(storm, packet):
     storm.send(packet)

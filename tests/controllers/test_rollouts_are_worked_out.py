@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api.apps import Deployment, DeploymentSpec, DeploymentStrategy, ReplicaSet, ReplicaSetSpec, RollingUpdateDeployment
@@ -82,7 +82,6 @@ def test_recreate_begins_when_nothing_old_is_left() -> None:
     assert next_sizes(wanted, replica_set("new", 0), [replica_set("old", 0)]) == {"new": 3}
 
 
-@settings(deadline=None)
 @given(st.integers(0, 8), st.integers(0, 4), st.integers(0, 4), st.lists(st.integers(0, 8), max_size=3), st.randoms())
 def test_a_rollout_stays_within_its_bounds_and_ends(
     wanted: int, surge: int, unavailable: int, old_sizes: list[int], random: Random

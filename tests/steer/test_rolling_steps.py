@@ -12,7 +12,7 @@ from cli.steer.rolling import Counts, next_step, with_image
     old=st.integers(0, 6),
     late=st.lists(st.booleans(), max_size=60),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_it_arrives_from_wherever_it_was_stopped(desired: int, new: int, old: int, late: list[bool]) -> None:
     """`late` says at which looks a new pod is not ready yet."""
     new = min(new, desired)

@@ -181,7 +181,6 @@ def test_any_history_matches_the_model(new_backend, tmp_path):
         settings=settings(
             max_examples=new_backend(tmp_path).examples,
             stateful_step_count=25,
-            deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
         ),
