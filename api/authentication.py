@@ -6,7 +6,7 @@ import msgspec
 
 from api.meta import Object
 from api.scalars import Int64, Time
-from api.struct import F, Struct
+from api.struct import F, Struct, always
 
 GROUP = "authentication.k8s.io"
 
@@ -31,7 +31,7 @@ class TokenReviewStatus(Struct):
     """Whose token it is."""
 
     authenticated: Annotated[bool, F(1, "Whether the token is good.")] = False
-    user: Annotated[UserInfo | None, F(2, "Whose it is.")] = None
+    user: Annotated[UserInfo, F(2, "Whose it is.")] = always(UserInfo)
     audiences: Annotated[list[str], F(4, "For whom it is.")] = []
     error: Annotated[str, F(3, "Why it could not be judged.")] = ""
 

@@ -266,7 +266,6 @@ def _affinity(spec: ServiceSpec) -> None:
 
 
 def _namespace(namespace: Namespace) -> None:
-    namespace.spec.finalizers = namespace.spec.finalizers or ["kubernetes"]
     namespace.status.phase = namespace.status.phase or "Active"
     if namespace.metadata.name:
         namespace.metadata.labels["kubernetes.io/metadata.name"] = namespace.metadata.name

@@ -137,16 +137,16 @@ def required(path: str, detail: str = "") -> FieldError:
 
 
 def invalid(path: str, value: object, detail: str) -> FieldError:
-    return FieldError(path, "FieldValueInvalid", f"Invalid value: {_shown(value)}: {detail}")
+    return FieldError(path, "FieldValueInvalid", f"Invalid value: {shown(value)}: {detail}")
 
 
 def duplicate(path: str, value: object) -> FieldError:
-    return FieldError(path, "FieldValueDuplicate", f"Duplicate value: {_shown(value)}")
+    return FieldError(path, "FieldValueDuplicate", f"Duplicate value: {shown(value)}")
 
 
 def not_supported(path: str, value: object, allowed: Sequence[str]) -> FieldError:
     values = ", ".join(f'"{item}"' for item in allowed if item)
-    detail = f"Unsupported value: {_shown(value)}: supported values: {values}"
+    detail = f"Unsupported value: {shown(value)}: supported values: {values}"
     return FieldError(path, "FieldValueNotSupported", detail)
 
 
@@ -159,7 +159,8 @@ _SHOWN_MAX = 1000
 _LISTED_MAX = 10
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as Kubernetes tells it in a refusal."""
     if isinstance(value, str):
         if len(value) > _SHOWN_MAX:
             value = value[:_SHOWN_MAX] + "..."
@@ -167,7 +168,7 @@ def _shown(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list):
-        return "[]string{" + ", ".join(_shown(one) for one in value[:_LISTED_MAX]) + "}"
+        return "[]string{" + ", ".join(shown(one) for one in value[:_LISTED_MAX]) + "}"
     return str(value)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from api.core import Namespace, Service
-from api.errors import FieldError, forbidden, invalid, required
+from api.errors import FieldError, forbidden, invalid, required, shown
 from api.formats import dns_1035_label, dns_label, dns_subdomain, path_segment, qualified_name
 from api.meta import Object, ObjectMeta
 from api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
@@ -74,7 +74,7 @@ def _finalizer_errors(new: ObjectMeta, old: ObjectMeta) -> list[FieldError]:
         return [
             forbidden(
                 "metadata.finalizers",
-                f"no new finalizers can be added if the object is being deleted, found new finalizers {added}",
+                f"no new finalizers can be added if the object is being deleted, found new finalizers {shown(added)}",
             )
         ]
     return []

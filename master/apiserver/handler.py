@@ -143,7 +143,8 @@ class Handler:
 
     def _plan(self, request: Request, path: Path) -> _Plan:
         """Raises NotFound, MethodNotAllowed."""
-        watch = "watch" if path.watch or _is_watch(request) else ""
+        # One object is watched as a list of one, by its name: behind its own path `watch` says nothing.
+        watch = "watch" if path.watch or (not path.name and _is_watch(request)) else ""
         scope = "resource" if path.name else "namespace" if path.namespace else "cluster"
         key = (
             request.method,

@@ -47,8 +47,9 @@ def already_exists(resource: Resource, name: str, *, ending: bool = False) -> Al
 
 
 def conflict(resource: Resource, name: str, why: str = _MODIFIED, *, subresource: str = "") -> Conflict:
-    qualified = resource.qualified + (f"/{subresource}" if subresource else "")
-    details = StatusDetails(name=name, group=resource.group, kind=resource.plural)
+    below = f"/{subresource}" if subresource else ""
+    qualified = resource.qualified + below
+    details = StatusDetails(name=name, group=resource.group, kind=resource.plural + below)
     return Conflict(f'Operation cannot be fulfilled on {qualified} "{name}": {why}', details=details)
 
 

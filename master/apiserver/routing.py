@@ -169,6 +169,9 @@ class Router:
         operations = self._operations[resource.qualified].get(path.subresource)
         if operations is None:
             raise nowhere()
+        if path.name and not path.subresource and operations.keys() == {"create"}:
+            # A question is asked and answered; it has no place.
+            raise nowhere()
         verb = (_OBJECT_VERBS if path.name else _COLLECTION_VERBS).get(method, "")
         if verb == "get" and path.subresource in _STREAMS:
             verb = "create"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from api.errors import BadRequest
+from api.errors import BadRequest, shown
 from api.resources import Resource
 from api.selectors import EVERYTHING, FieldTerm, Selector, parse, parse_fields
 from master.apiserver.cache import Item, Table
@@ -68,12 +68,19 @@ def selection_of(call: Call) -> Selection:
     fields = parse_fields(field_text) if field_text else ()
     for term in fields:
         if not _offered(call.target.resource, term.field):
-            raise BadRequest(f"field label not supported: {term.field}")
+            raise BadRequest(_not_offered(call.target.resource, term.field))
     fields = tuple(FieldTerm(stored_field(call.target.resource, t.field), t.value, t.equal) for t in fields)
     labels = parse(label_text) if label_text else EVERYTHING
     if call.target.name:
         fields += (FieldTerm("metadata.name", call.target.name),)
     return Selection(call.target.namespace, labels, fields)
+
+
+def _not_offered(resource: Resource, field: str) -> str:
+    """Kubernetes has two ways to say it: for kinds with fields of their own, and for all others."""
+    if resource.fields:
+        return f"field label not supported: {field}"
+    return f'{shown(field)} is not a known field selector: only "metadata.name", "metadata.namespace"'
 
 
 def _offered(resource: Resource, field: str) -> bool:

@@ -14,11 +14,11 @@ from msgspec.structs import replace
 from api.apps import Deployment
 from api.core import Namespace, NamespaceStatus, Pod, PodStatus, Service, ServiceStatus
 from api.discovery import EndpointSlice
-from api.errors import Conflict
 from api.meta import Object, ObjectMeta
 from api.qos import qos_class
 from api.resources import Resource
 from api.scalars import now
+from master.apiserver.registry import conflict
 from master.apiserver.service_numbers import keep_numbers
 
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
@@ -84,6 +84,9 @@ def _pod(pod: Pod) -> None:
 
 def _namespace(namespace: Namespace) -> None:
     namespace.status = NamespaceStatus(phase="Active")
+    if "kubernetes" not in namespace.spec.finalizers:
+        # Without it nobody would empty the namespace.
+        namespace.spec.finalizers = [*namespace.spec.finalizers, "kubernetes"]
 
 
 _FIRST_STATUS: dict[type[Object], Callable[[Any], None]] = {
@@ -103,7 +106,7 @@ def _status_of(item: Any, status: Any) -> None:
 
 def prepare_update(resource: Resource, new: Object, old: Object) -> None:
     """A write of the wanted state: the status stays; the generation counts a change of the spec."""
-    _keep_history(new.metadata, old.metadata)
+    _keep_history(resource, new, old)
     if resource.status:
         _status_of(new, _get_status(old))
     if isinstance(new, Service) and isinstance(old, Service):
@@ -112,15 +115,23 @@ def prepare_update(resource: Resource, new: Object, old: Object) -> None:
         new.spec.finalizers = list(old.spec.finalizers)
 
 
-def prepare_status(new: Any, old: Any) -> None:
-    """A write of the status: the wanted state stays."""
-    _keep_history(new.metadata, old.metadata)
+def prepare_status(resource: Resource, new: Any, old: Any) -> None:
+    """A write of the status: the wanted state stays. What of the metadata may be written with it is Kubernetes'
+    choice: all of it, but for the owners of a pod and the labels of a deployment."""
+    _keep_history(resource, new, old)
     new.spec = old.spec
     if isinstance(new, Pod):
         # It follows from the spec.
         new.status.qos_class = new.status.qos_class or old.status.qos_class
-    new.metadata.finalizers = list(old.metadata.finalizers)
-    new.metadata.owner_references = list(old.metadata.owner_references)
+        new.metadata.owner_references = list(old.metadata.owner_references)
+    if isinstance(new, Deployment):
+        new.metadata.labels = dict(old.metadata.labels)
+
+
+def prepare_finalize(resource: Resource, new: Namespace, old: Namespace) -> None:
+    """A write of a namespace's finalizers: the status stays."""
+    _keep_history(resource, new, old)
+    new.status = old.status
 
 
 def prepare_ephemeral(new: Pod, old: Pod) -> None:
@@ -143,9 +154,16 @@ def count_generation(resource: Resource, new: Any, old: Any) -> None:
         new.metadata.generation = old.metadata.generation + 1
 
 
-def _keep_history(new: ObjectMeta, old: ObjectMeta) -> None:
-    if new.uid and new.uid != old.uid:
-        raise Conflict(f"Precondition failed: UID in precondition: {new.uid}, UID in object meta: {old.uid}")
+def check_uid(resource: Resource, wanted: ObjectMeta, present: ObjectMeta) -> None:
+    """Raises Conflict when the client means another object of the same name."""
+    if wanted.uid and wanted.uid != present.uid:
+        why = f"Precondition failed: UID in precondition: {wanted.uid}, UID in object meta: {present.uid}"
+        raise conflict(resource, present.name, why)
+
+
+def _keep_history(resource: Resource, new_object: Object, old_object: Object) -> None:
+    new, old = new_object.metadata, old_object.metadata
+    check_uid(resource, new, old)
     new.uid = old.uid
     new.namespace = new.namespace or old.namespace
     new.creation_timestamp = old.creation_timestamp

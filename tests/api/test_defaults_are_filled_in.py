@@ -211,7 +211,6 @@ def test_details_of_an_affinity_go_with_it() -> None:
 def test_other_kinds() -> None:
     namespace = convert({"metadata": {"name": "a"}}, Namespace)
     apply(namespace)
-    assert namespace.spec.finalizers == ["kubernetes"]
     assert namespace.status.phase == "Active"
     assert namespace.metadata.labels == {"kubernetes.io/metadata.name": "a"}
     node = convert({"status": {"capacity": {"cpu": "2"}}}, Node)

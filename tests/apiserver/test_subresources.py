@@ -40,6 +40,43 @@ def test_a_scale_is_read_replaced_and_patched(admin: Api, namespace: str) -> Non
     assert admin.get(f"/api/v1/namespaces/{namespace}/pods/x/scale").status == 404
 
 
+def test_a_scale_belongs_to_one_object_and_has_a_table(admin: Api, namespace: str) -> None:
+    path = f"{RCS.format(namespace)}/web"
+    admin.post(RCS.format(namespace), _controller("web", 3))
+    meant = {"metadata": {"name": "web", "uid": "another"}, "spec": {"replicas": 5}}
+    refused = admin.put(f"{path}/scale", meant)
+    assert (refused.status, refused.json["reason"]) == (409, "Conflict")
+    assert "UID in precondition: another" in refused.json["message"]
+    assert admin.get(path).json["spec"]["replicas"] == 3
+    table = admin.get(f"{path}/scale", Accept="application/json;as=Table;v=v1;g=meta.k8s.io").json
+    assert [one["name"] for one in table["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
+    assert table["rows"][0]["cells"][:3] == ["web", 3, 0]
+    partial = admin.get(f"{path}/scale", Accept="application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io").json
+    assert (partial["kind"], partial["metadata"]["name"]) == ("PartialObjectMetadata", "web")
+    missing = admin.get(f"{RCS.format(namespace)}/none/scale").json
+    assert missing["message"] == 'replicationcontrollers/scale.autoscaling "none" not found'
+
+
+def test_a_namespace_is_finalized_with_all_that_is_written(admin: Api, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}-f"
+    made = admin.post("/api/v1/namespaces", {"metadata": {"name": f"{namespace}-f"}, "spec": {"finalizers": ["a.b/c"]}})
+    assert made.json["spec"]["finalizers"] == ["a.b/c", "kubernetes"], "nobody would empty it"
+    whole = made.json
+    wrong = admin.put(f"{path}/finalize", whole | {"spec": {"finalizers": ["foo"]}})
+    assert [one["field"] for one in wrong.json["details"]["causes"]] == ["spec.finalizers[0]"]
+    other = admin.put(f"{path}/finalize", whole | {"metadata": whole["metadata"] | {"uid": "x"}})
+    assert other.status == 409
+    labelled = whole["metadata"] | {"labels": {"a": "b"}}
+    done = admin.put(f"{path}/finalize", whole | {"metadata": labelled, "spec": {}, "status": {"phase": "Terminating"}})
+    assert (done.status, done.json["metadata"]["labels"]["a"]) == (200, "b")
+    assert "finalizers" not in done.json["spec"]
+    assert done.json["status"]["phase"] == "Active", "the status is another's to write"
+    marked = admin.delete(path).json
+    assert (marked["status"]["phase"], "deletionTimestamp" in marked["metadata"]) == ("Terminating", True)
+    assert admin.delete(path).status == 200
+    assert admin.get(path).status == 404
+
+
 def test_a_pod_is_bound_once(admin: Api, namespace: str) -> None:
     path = f"/api/v1/namespaces/{namespace}/pods"
     made = admin.post(path, pod("web")).json
@@ -58,6 +95,7 @@ def test_a_pod_is_bound_once(admin: Api, namespace: str) -> None:
     assert [(c["type"], c["status"]) for c in after["status"]["conditions"]] == [("PodScheduled", "True")]
     again = admin.post(f"/api/v1/namespaces/{namespace}/bindings", binding)
     assert again.status == 409
+    assert again.json["details"]["kind"] == "pods/binding"
     assert again.json["message"] == (
         'Operation cannot be fulfilled on pods/binding "web": pod web is already assigned to node "n1"'
     )

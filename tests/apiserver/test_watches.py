@@ -61,7 +61,7 @@ def test_an_object_that_leaves_a_selection_is_deleted_for_its_watcher(admin: Api
 
 def test_a_watch_of_one_name_and_of_a_field(admin: Api, namespace: str) -> None:
     path, since = _pods(namespace), _version(admin, _pods(namespace))
-    by_name = admin.watch(f"{path}/b?watch=1&resourceVersion={since}")
+    by_name = admin.watch(f"{path}?watch=1&fieldSelector=metadata.name%3Db&resourceVersion={since}")
     by_node = admin.watch(f"/api/v1/pods?watch=1&fieldSelector=spec.nodeName%3D{namespace}&resourceVersion={since}")
     admin.post(path, pod("a"))
     admin.post(path, pod("b"))
@@ -69,6 +69,10 @@ def test_a_watch_of_one_name_and_of_a_field(admin: Api, namespace: str) -> None:
     assert admin.post(f"{path}/a/binding", binding).status == 201
     assert by_name.take(1) == [("ADDED", "b")]
     assert by_node.take(1) == [("ADDED", "a")]
+    # One object is read, whatever else is asked for; only the old path watches it.
+    assert admin.get(f"{path}/b?watch=1").json["kind"] == "Pod"
+    old = admin.watch(f"/api/v1/watch/namespaces/{namespace}/pods/b?resourceVersion={since}")
+    assert old.take(1) == [("ADDED", "b")]
 
 
 def test_initial_events_end_with_a_marked_bookmark(admin: Api, namespace: str) -> None:

@@ -158,8 +158,32 @@ def test_a_review_of_a_bad_token_says_so_and_is_no_error(admin: Api) -> None:
     for token in ("x", "a.b.c", "abcdef.0123456789abcdef"):
         status = ask(admin, f"{AUTHENTICATION}/tokenreviews", {"token": token})
         assert not status.get("authenticated")
+        assert status["user"] == {}
         assert "invalid bearer token" in status["error"]
     assert admin.post(f"{AUTHENTICATION}/tokenreviews", {"spec": {}}).status == 400
+
+
+def test_a_question_is_no_object(admin: Api) -> None:
+    path = f"{AUTHORIZATION}/selfsubjectaccessreviews"
+    question = {"spec": {"resourceAttributes": {"verb": "get", "resource": "pods"}}}
+    named = admin.post(path, {"metadata": {"name": "x"}} | question)
+    assert named.status == 422
+    assert [one["field"] for one in named.json["details"]["causes"]] == ["metadata"]
+    assert admin.post(path, {"metadata": {"creationTimestamp": None}} | question).status == 201
+    assert admin.post(f"{path}?dryRun=All", question).status == 201
+    assert admin.post(f"{path}?dryRun=no", question).status == 422
+
+
+def test_an_answer_says_why(admin: Api) -> None:
+    path = {"nonResourceAttributes": {"verb": "get", "path": "/healthz"}}
+    status = ask(admin, f"{AUTHORIZATION}/subjectaccessreviews", {"groups": ["system:authenticated"], **path})
+    assert status["allowed"]
+    assert status["reason"].startswith("RBAC: allowed by ClusterRoleBinding")
+    assert status["reason"].endswith('to Group "system:authenticated"')
+    # No binding is asked about those who may do everything.
+    assert ask(admin, f"{AUTHORIZATION}/subjectaccessreviews", {"groups": ["system:masters"], **path}) == {
+        "allowed": True
+    }
 
 
 def test_questions_come_in_protobuf_too(person: Person) -> None:
@@ -185,6 +209,7 @@ def test_reviews_are_only_to_be_created(admin: Api) -> None:
         "subjectaccessreviews": ["create"],
     }
     assert admin.get(f"{AUTHORIZATION}/subjectaccessreviews").status == 405
+    assert admin.get(f"{AUTHORIZATION}/subjectaccessreviews/x").status == 404
     core = {one["name"]: one for one in admin.get("/api/v1").json["resources"]}
     assert core["serviceaccounts/token"]["kind"] == "TokenRequest"
     assert core["serviceaccounts/token"]["group"] == "authentication.k8s.io"

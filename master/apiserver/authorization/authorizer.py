@@ -80,12 +80,23 @@ class Authorizer:
         return (everything if user.is_master else []) + self.grants.rules_in(user, namespace)
 
     def reason(self, user: User, act: Act) -> str:
-        """Which binding allows an act, as Kubernetes says it; empty when none does."""
+        """Which binding allows an act, as Kubernetes says it; empty when none does, or none is asked for a master."""
+        if user.is_master:
+            return ""
         for binding in self.grants.bindings_of(user):
             if binding.namespace in ("", act.namespace):
                 rules = self.grants.rules_of(binding.role)
                 if names_allowed(rules, act.verb, act.group, act.resource).hold(act.name):
                     return _allowed_by(binding, user)
+        return ""
+
+    def reason_of_path(self, user: User, verb: str, path: str) -> str:
+        """The same for a path that names no resource."""
+        if user.is_master:
+            return ""
+        for binding in self.grants.bindings_of(user):
+            if not binding.namespace and path_allowed(self.grants.rules_of(binding.role), verb, path):
+                return _allowed_by(binding, user)
         return ""
 
 

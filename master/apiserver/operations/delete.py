@@ -86,9 +86,14 @@ def read_options(call: Call) -> DeleteOptions:
         options.orphan_dependents = call.flag("orphanDependents")
     if call.dry_run or is_dry_run(options.dry_run):
         options.dry_run = ["All"]
+    check_policy(options)
+    return options
+
+
+def check_policy(options: DeleteOptions) -> None:
+    """Raises Invalid."""
     if errors := _policy_errors(options):
         raise invalid_object("meta.k8s.io", "DeleteOptions", "", errors)
-    return options
 
 
 def _policy_errors(options: DeleteOptions) -> list[FieldError]:

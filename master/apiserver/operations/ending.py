@@ -71,7 +71,7 @@ def marked(item: Object | Ending, grace_s: int | None) -> bool | None:
     grace = _grace(item, grace_s)
     if metadata.deletion_timestamp is not None:
         return _hastened(item, grace if grace_s is not None else None)
-    if not grace and not _is_held(item):
+    if not grace and not _is_held(item) and item.kind != "Namespace":
         return None  # and nobody will see a mark
     metadata.deletion_timestamp = now() + timedelta(seconds=grace)
     if item.kind != "Namespace":

@@ -22,7 +22,7 @@ from master.apiserver.call import Call, is_dry_run
 from master.apiserver.http.message import Response
 from master.apiserver.operations.budgets import charged, is_spared, is_unbound
 from master.apiserver.operations.create import check_namespace
-from master.apiserver.operations.delete import check_preconditions, delete_one
+from master.apiserver.operations.delete import check_policy, check_preconditions, delete_one
 from master.apiserver.rendering import struct_answer
 
 # kubectl before 1.22 knows only the second, which has the same fields.
@@ -39,6 +39,7 @@ async def evict(backend: Backend, call: Call) -> Response:
     options = eviction.delete_options or DeleteOptions()
     if call.dry_run or is_dry_run(options.dry_run):
         options.dry_run = ["All"]
+    check_policy(options)
     registry = backend.registry
 
     async def attempt() -> None:

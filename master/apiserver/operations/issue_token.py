@@ -38,7 +38,7 @@ def issue_token(backend: Backend, call: Call) -> Response:
     if spec.expiration_seconds is None:
         spec.expiration_seconds = _DEFAULT_S
     if errors := _errors(spec.expiration_seconds):
-        raise invalid_object(GROUP, "TokenRequest", target.name, errors)
+        raise invalid_object(GROUP, "TokenRequest", "", errors)
     spec.audiences = spec.audiences or [backend.authenticate.accounts.audience]
     bound = _bound(backend, item, spec.bound_object_ref)
     if not call.dry_run:
@@ -70,16 +70,16 @@ def _bound(backend: Backend, account: Item, reference: BoundObjectReference | No
         return Private(account.namespace, own)
     kind = _KINDS.get((reference.api_version or "v1", reference.kind))
     if kind is None:
-        raise BadRequest(f"cannot bind token to object of type {reference.api_version}, Kind={reference.kind}")
+        group_version = reference.api_version if "/" in reference.api_version else f"/{reference.api_version}"
+        raise BadRequest(f"cannot bind token to object of type {group_version}, Kind={reference.kind}")
     item = backend.registry.find(resource_of(kind), account.namespace, reference.name)
     uid = uid_of(item)
     if reference.uid and reference.uid != uid:
-        resource = item.table.resource
         raise Conflict(
-            f'Operation cannot be fulfilled on {resource.qualified} "{item.name}": the UID in the bound object '
+            f'Operation cannot be fulfilled on {reference.kind} "{item.name}": the UID in the bound object '
             f"reference ({reference.uid}) does not match the UID in record. The object might have been deleted and "
             "then recreated",
-            details=StatusDetails(name=item.name, kind=resource.plural),
+            details=StatusDetails(name=item.name, kind=reference.kind),
         )
     held = Reference(item.name, uid)
     if kind is Secret:

@@ -53,7 +53,7 @@ def _before(call: Call, item: Item, media: str, body: Any) -> dict[str, Any]:
     """What the patch is carried out on. A patch of the status cannot change the spec: one that does not name it, as
     those of kubelets do, is spared the reading of it."""
     if call.target.subresource == "status" and media != JSON and body.keys() <= _BESIDE_SPEC:
-        parts = _parts_decoder.decode(item.wire)
+        parts = _parts_decoder.decode(served(call.target.resource, item.wire))
         return {name: msgspec.json.decode(part) for name, part in parts.items() if name != "spec"}
     document: dict[str, Any] = msgspec.json.decode(served(call.target.resource, item.wire))
     return document

@@ -7,6 +7,8 @@ Source: k8s.io/kubernetes, pkg/registry/authentication, pkg/registry/authorizati
 from collections.abc import Iterable
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from api.authentication import SelfSubjectReview, SelfSubjectReviewStatus, TokenReview, TokenReviewStatus, UserInfo
 from api.authorization import (
     LocalSubjectAccessReview,
@@ -16,6 +18,7 @@ from api.authorization import (
     ResourceRule,
     SelfSubjectAccessReview,
     SelfSubjectRulesReview,
+    SelfSubjectRulesReviewSpec,
     SubjectAccessReview,
     SubjectAccessReviewSpec,
     SubjectAccessReviewStatus,
@@ -23,7 +26,7 @@ from api.authorization import (
 )
 from api.codec import encode
 from api.errors import BadRequest, FieldError, invalid, invalid_object
-from api.meta import Object
+from api.meta import Object, ObjectMeta
 from api.rbac import PolicyRule
 from master.apiserver.authentication.user import BadTokenError, User
 from master.apiserver.authorization.authorizer import Act, joined
@@ -68,7 +71,8 @@ def review_self(backend: Backend, call: Call) -> Response:  # noqa: ARG001 - the
 def review_own_access(backend: Backend, call: Call) -> Response:
     """Raises Invalid when it is not clear what is asked."""
     review = _read(call, SelfSubjectAccessReview)
-    _refuse(review, _what_errors(review.spec.resource_attributes, review.spec.non_resource_attributes))
+    errors = _what_errors(review.spec.resource_attributes, review.spec.non_resource_attributes)
+    _refuse(review, [*errors, *_metadata_errors(review)])
     review.status = _access(backend, call.user, review.spec.resource_attributes, review.spec.non_resource_attributes)
     return _answer(call, review)
 
@@ -76,7 +80,7 @@ def review_own_access(backend: Backend, call: Call) -> Response:
 def review_access(backend: Backend, call: Call) -> Response:
     """Raises Invalid when it is not clear what is asked, or of whom."""
     review = _read(call, SubjectAccessReview)
-    _refuse(review, _spec_errors(review.spec))
+    _refuse(review, [*_spec_errors(review.spec), *_metadata_errors(review)])
     review.status = _access_of(backend, review.spec)
     return _answer(call, review)
 
@@ -97,6 +101,8 @@ def review_own_rules(backend: Backend, call: Call) -> Response:
     if not review.spec.namespace:
         raise BadRequest("no namespace on request")
     rules = _once(backend.access.rules_in(call.user, review.spec.namespace))
+    # Kubernetes answers without the question.
+    review.spec = SelfSubjectRulesReviewSpec()
     review.status = SubjectRulesReviewStatus(
         resource_rules=[
             ResourceRule(
@@ -120,6 +126,7 @@ def review_own_rules(backend: Backend, call: Call) -> Response:
 def _read(call: Call, kind: type[T]) -> T:
     review, warnings = read_object(call.request, call.target.expected, kind, validation=call.field_validation)
     call.warnings += warnings
+    _ = call.dry_run  # nothing is stored in any case; what is neither is refused as everywhere
     return review
 
 
@@ -148,7 +155,10 @@ def _access(
 ) -> SubjectAccessReviewStatus:
     if resource is None:
         assert path is not None
-        return SubjectAccessReviewStatus(allowed=backend.access.allows_path(user, path.verb, path.path))
+        if not backend.access.allows_path(user, path.verb, path.path):
+            return SubjectAccessReviewStatus(allowed=False)
+        reason = backend.access.reason_of_path(user, path.verb, path.path)
+        return SubjectAccessReviewStatus(allowed=True, reason=reason)
     act = Act(
         resource.verb,
         resource.group,
@@ -175,6 +185,12 @@ def _what_errors(resource: ResourceAttributes | None, path: NonResourceAttribute
     shown = "cannot be specified in combination with resourceAttributes" if resource is not None else either
     field = "spec.nonResourceAttributes" if resource is not None else "spec.resourceAttributes"
     return [invalid(field, None if resource is None else "", shown)]
+
+
+def _metadata_errors(review: Object) -> list[FieldError]:
+    """A question has no name: who gives one mistakes it for something that is kept."""
+    given = replace(review.metadata, creation_timestamp=None, managed_fields=[])
+    return [] if given == ObjectMeta() else [FieldError("metadata", "FieldValueInvalid", "must be empty")]
 
 
 def _local_errors(review: LocalSubjectAccessReview) -> list[FieldError]:

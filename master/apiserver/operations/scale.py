@@ -6,26 +6,44 @@ import msgspec
 
 from api.autoscaling import Scale, ScaleSpec, ScaleStatus
 from api.codec import decode, encode
-from api.errors import invalid, invalid_object
-from api.meta import LabelSelector, Object, ObjectMeta
+from api.errors import NotFound, invalid, invalid_object
+from api.meta import LabelSelector, Object, ObjectMeta, StatusDetails
+from api.resources import Resource
 from api.selectors import Selector, from_label_selector, from_map
 from master.apiserver.backend import Backend
 from master.apiserver.bodies import Expected, from_plain, read_object
 from master.apiserver.cache import Item
-from master.apiserver.call import Call
+from master.apiserver.call import Call, Target
 from master.apiserver.http.message import Response
 from master.apiserver.operations.patch import applied, named_version, read_patch
 from master.apiserver.operations.update import change, check_identity
-from master.apiserver.rendering import struct_answer
+from master.apiserver.rendering import object_answer
+from master.apiserver.strategies import check_uid
 
 _SCALE = Expected(Scale, "autoscaling/v1", "Scale")
+_SCALES = Resource(Scale, "autoscaling", "v1", "scales")
+"""As what a scale is shown; it has no place of its own."""
 
 
 def get(backend: Backend, call: Call) -> Response:
     """Raises NotFound."""
     target = call.target
-    item = backend.registry.find(target.resource, target.namespace, target.name)
-    return struct_answer(call, _scale_of(item.decode()))
+    item = backend.registry.cache.table(target.resource).get(target.namespace, target.name)
+    if item is None:
+        raise _not_found(target)
+    return _answer(call, _scale_of(item.decode()))
+
+
+def _not_found(target: Target) -> NotFound:
+    """By the subresource, and for what has no group by that of the scale: so Kubernetes tells it to who reads."""
+    group = target.resource.group or "autoscaling"
+    details = StatusDetails(name=target.name, group=group, kind=target.named)
+    return NotFound(f'{target.named}.{group} "{target.name}" not found', details=details)
+
+
+def _answer(call: Call, scale: Scale) -> Response:
+    shown_as = Call(call.request, call.user, call.verb, Target(_SCALES), call.output, call.warnings)
+    return object_answer(shown_as, encode(scale))
 
 
 async def update(backend: Backend, call: Call) -> Response:
@@ -56,10 +74,10 @@ async def _change(backend: Backend, call: Call, wanted: Any) -> Response:
     def resized(item: Item) -> Object:
         scale: Scale = wanted(item)
         _check(scale, call)
-        return _resize(item.decode(), scale)
+        return _resize(call.target.resource, item.decode(), scale)
 
     wire = await change(backend, call, resized)
-    return struct_answer(call, _scale_of(decode(wire, call.target.resource.type)))
+    return _answer(call, _scale_of(decode(wire, call.target.resource.type)))
 
 
 def _check(scale: Scale, call: Call) -> None:
@@ -69,7 +87,8 @@ def _check(scale: Scale, call: Call) -> None:
         raise invalid_object("autoscaling", "Scale", call.target.name, [error])
 
 
-def _resize(item: Any, scale: Scale) -> Object:
+def _resize(resource: Resource, item: Any, scale: Scale) -> Object:
+    check_uid(resource, scale.metadata, item.metadata)
     item.spec.replicas = scale.spec.replicas
     item.metadata.resource_version = scale.metadata.resource_version
     sized: Object = item

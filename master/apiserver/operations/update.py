@@ -9,10 +9,11 @@ from typing import Any, cast
 
 from api import defaulting, validation
 from api.codec import encode
-from api.core import Node, Pod, Service
+from api.core import Namespace, Node, Pod, Service
 from api.errors import BadRequest, Conflict, FieldError, invalid, invalid_object
 from api.meta import Object
 from api.resources import Resource
+from api.validation.status import has_ended, state_errors, status_errors
 from master.apiserver.admission.chain import Write
 from master.apiserver.backend import Backend
 from master.apiserver.bodies import read_object
@@ -25,7 +26,13 @@ from master.apiserver.operations.ending import is_released
 from master.apiserver.registry import conflict
 from master.apiserver.rendering import object_answer
 from master.apiserver.service_numbers import Reservation, is_settled
-from master.apiserver.strategies import count_generation, prepare_ephemeral, prepare_status, prepare_update
+from master.apiserver.strategies import (
+    count_generation,
+    prepare_ephemeral,
+    prepare_finalize,
+    prepare_status,
+    prepare_update,
+)
 
 # Kinds that Kubernetes does not let be replaced blindly.
 _VERSION_REQUIRED = ("CSIDriver", "CSINode", "Lease", "PodDisruptionBudget")
@@ -158,12 +165,17 @@ def _prepare_status(item: Item, new: Any) -> None:
     resource = item.table.resource
     # The status of these is written all the time, and to read and write the spec again costs more than the rest.
     light = resource.type in _SPEC_APART
-    old = item.decode_beside_spec() if light else item.decode()
-    prepare_status(new, old)
+    old: Any = item.decode_beside_spec() if light else item.decode()
+    prepare_status(resource, new, old)
     defaulting.apply_to_status(new)
     new.metadata.resource_version = old.metadata.resource_version
     if new.metadata != old.metadata:
         _refuse(resource, old, validation.validate_beside_spec(new, old))
+    if new.status != old.status:
+        errors = status_errors(new, old)
+        if isinstance(old, Pod) and has_ended(old):
+            errors += state_errors(new, old, cast(Pod, item.decode()).spec)
+        _refuse(resource, old, errors)
 
 
 def _prepare_ephemeral(item: Item, new: Any) -> None:
@@ -174,10 +186,18 @@ def _prepare_ephemeral(item: Item, new: Any) -> None:
     count_generation(resource, new, old)
 
 
+def _prepare_finalize(item: Item, new: Any) -> None:
+    resource, old = item.table.resource, cast(Namespace, item.decode())
+    prepare_finalize(resource, new, old)
+    defaulting.apply(new)
+    _refuse(resource, old, validation.validate_update(new, old))
+
+
 _SPEC_APART = (Node, Pod)
 _PREPARE: dict[str, Callable[[Item, Any], None]] = {
     "status": _prepare_status,
     "ephemeralcontainers": _prepare_ephemeral,
+    "finalize": _prepare_finalize,
 }
 """What a write of a subresource changes, and what it leaves."""
 

@@ -5,6 +5,7 @@ A kind without a line here is shown with its name and age.
 
 from api.apps import Deployment, ReplicaSet
 from api.apps_sets import DaemonSet, StatefulSet
+from api.autoscaling import Scale
 from api.coordination import Lease
 from api.core import (
     ComponentStatus,
@@ -30,7 +31,20 @@ from api.policy import PodDisruptionBudget
 from api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from api.scheduling import PriorityClass
 from api.storage import CSIDriver, CSINode, StorageClass
-from master.apiserver.tables import access, event, node, others, pod, policy, quota, service, storage, usage, workload
+from master.apiserver.tables import (
+    access,
+    event,
+    node,
+    others,
+    pod,
+    policy,
+    quota,
+    scale,
+    service,
+    storage,
+    usage,
+    workload,
+)
 from master.apiserver.tables.column import TableShape
 
 _SHAPES: dict[type[Object], TableShape] = {
@@ -62,6 +76,7 @@ _SHAPES: dict[type[Object], TableShape] = {
     PodTemplate: workload.TEMPLATE,
     ReplicaSet: workload.REPLICA_SET,
     ReplicationController: workload.CONTROLLER,
+    Scale: scale.SHAPE,
     Secret: others.SECRET,
     Service: service.SERVICE,
     ServiceAccount: others.SERVICE_ACCOUNT,
