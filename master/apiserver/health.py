@@ -32,10 +32,19 @@ class Health:
                 raise nowhere()
             checks = {only[0]: checks[only[0]]}
         excluded = request.query.get("exclude", [])
-        results = {check: run() for check, run in checks.items() if check not in excluded}
+        results = {check: "" if check in excluded else run() for check, run in checks.items()}
         failed = any(results.values())
         if not failed and "verbose" not in request.query:
             return text_response("ok")
-        lines = [f"[-]{check} failed: {why}" if why else f"[+]{check} ok" for check, why in results.items()]
+        lines = [_line(check, why, excluded=check in excluded) for check, why in results.items()]
+        if unknown := [name for name in excluded if name not in checks]:
+            named = ",".join(f'"{one}"' for one in unknown)
+            lines.append(f"warn: some health checks cannot be excluded: no matches for {named}")
         lines.append(f"{name} check {'failed' if failed else 'passed'}")
         return text_response("\n".join(lines) + "\n", 500 if failed else 200)
+
+
+def _line(check: str, why: str, *, excluded: bool) -> str:
+    if excluded:
+        return f"[+]{check} excluded: ok"
+    return f"[-]{check} failed: {why}" if why else f"[+]{check} ok"

@@ -98,7 +98,11 @@ _SPECIAL: dict[str, dict[str, dict[str, Operation]]] = {
     "Service": {"proxy": dict.fromkeys(_PROXIED, service_proxy)},
     "Node": {"proxy": dict.fromkeys(_PROXIED, node_proxy)},
     "ServiceAccount": {"token": {"create": issue_token}},
-    "Namespace": {"finalize": {"update": finalize}},
+    # Nobody deletes all namespaces with one request.
+    "Namespace": {
+        "": {verb: operation for verb, operation in _MAIN.items() if verb != "deletecollection"},
+        "finalize": {"update": finalize},
+    },
 }
 # Streams, which WebSocket clients open by GET: that needs no less right than the POST of the others.
 _STREAMS = ("attach", "exec", "portforward")

@@ -91,7 +91,10 @@ def test_version_and_health(server: Running, admin: Api) -> None:
     assert admin.get("/readyz").data == b"ok"
     verbose = admin.get("/readyz?verbose").data.decode()
     assert verbose == "[+]ping ok\n[+]etcd ok\n[+]serving ok\nreadyz check passed\n"
-    assert "[+]etcd" not in admin.get("/readyz?verbose&exclude=etcd").data.decode()
+    told = admin.get("/readyz?verbose&exclude=etcd&exclude=none").data.decode()
+    assert "[+]etcd excluded: ok\n" in told
+    assert 'warn: some health checks cannot be excluded: no matches for "none"\n' in told
+    assert admin.delete("/api/v1/namespaces").status == 405, "not all at once"
     assert admin.get("/readyz/nope").status == 404
     server.api._state = "stopping"
     try:

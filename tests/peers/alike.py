@@ -31,6 +31,15 @@ def taking_pods(api: Api) -> Api:
     return api
 
 
+def within(api: Api, name: str) -> str:
+    """The path of a namespace, once something can be made in it."""
+    api.call("POST", "/api/v1/namespaces", json={"metadata": {"name": name}})
+    path = f"/api/v1/namespaces/{name}"
+    probe = {"metadata": {"name": "probe"}}
+    until(lambda: api.call("POST", f"{path}/configmaps?dryRun=All", json=probe).ok, limit_s=60, what="a namespace")
+    return path
+
+
 def documents() -> dict[str, tuple[str, dict[str, Any]]]:
     """By name: the path where an object is made, and the object."""
     read = yaml.safe_load((Path(__file__).parent / "documents.yaml").read_text(encoding="utf-8"))

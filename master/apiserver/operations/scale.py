@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from api.apps_sets import StatefulSet
 from api.autoscaling import Scale, ScaleSpec, ScaleStatus
 from api.codec import decode, encode
 from api.errors import NotFound, invalid, invalid_object
@@ -17,6 +18,7 @@ from master.apiserver.call import Call, Target
 from master.apiserver.http.message import Response
 from master.apiserver.operations.patch import applied, named_version, read_patch
 from master.apiserver.operations.update import change, check_identity
+from master.apiserver.registry import not_found
 from master.apiserver.rendering import object_answer
 from master.apiserver.strategies import check_uid
 
@@ -30,12 +32,13 @@ def get(backend: Backend, call: Call) -> Response:
     target = call.target
     item = backend.registry.cache.table(target.resource).get(target.namespace, target.name)
     if item is None:
-        raise _not_found(target)
+        raise _not_found(target) if target.resource.type is not StatefulSet else not_found(target.resource, target.name)
     return _answer(call, _scale_of(item.decode()))
 
 
 def _not_found(target: Target) -> NotFound:
-    """By the subresource, and for what has no group by that of the scale: so Kubernetes tells it to who reads."""
+    """By the subresource, and for what has no group by that of the scale: so Kubernetes tells it to who reads, but of
+    stateful sets."""
     group = target.resource.group or "autoscaling"
     details = StatusDetails(name=target.name, group=group, kind=target.named)
     return NotFound(f'{target.named}.{group} "{target.name}" not found', details=details)
