@@ -20,6 +20,7 @@ from master.scheduler.scores import MAX, Score, preferred_affinity
 from master.scheduler.strategies import Worth, balanced, fit, least, most, ratio
 from master.scheduler.wish import Wish
 
+FIT = "NodeResourcesFit"
 ARGS_VERSION = "kubescheduler.config.k8s.io/v1"
 _Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
 _Weight = Annotated[int, msgspec.Meta(ge=1, le=100)]

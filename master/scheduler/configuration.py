@@ -13,7 +13,9 @@ import msgspec
 import yaml
 
 from api.struct import wire_name
-from master.scheduler.arguments import NO_TUNING, Tuning, tuned
+from master.scheduler.arguments import FIT, NO_TUNING, Tuning, tuned
+from master.scheduler.extending import ExtenderPart, ignored_resources
+from master.scheduler.extending import problems as extender_problems
 from master.scheduler.plugins import PREEMPTION, Plugins, filters_of, fused, problems, scores_of, uses
 from master.scheduler.profile import Profile
 
@@ -83,7 +85,7 @@ class Configuration(_Part):
     enable_profiling: bool | None = None
     enable_contention_profiling: bool | None = None
     delay_cache_until_active: bool | None = None
-    extenders: Annotated[list[Any], msgspec.Meta(max_length=0)] = []
+    extenders: list[ExtenderPart] = []
 
 
 class ConfigurationError(ValueError):
@@ -111,6 +113,7 @@ def parse(document: Any) -> Configuration:
     if wrong := next(_problems(found), ""):
         raise ConfigurationError(wrong)
     profiles_of(found)
+    timeouts_of(found)
     return found
 
 
@@ -119,6 +122,7 @@ def _problems(found: Configuration) -> Iterator[str]:
         yield "podMaxBackoffSeconds: must not be less than podInitialBackoffSeconds"
     if found.leader_election.resource_lock != "leases":
         yield "leaderElection.resourceLock: must be leases"
+    yield from extender_problems(found.extenders)
     for at, part in enumerate(found.profiles):
         if len(found.profiles) > 1 and not part.scheduler_name:
             yield f"profiles[{at}].schedulerName: is needed where there are several profiles"
@@ -134,7 +138,7 @@ def profiles_of(configuration: Configuration, default: str = DEFAULT_NAME) -> di
 
 
 def _profile(configuration: Configuration, part: ProfilePart, at: int) -> Profile:
-    tuning = _tuning(part, f"profiles[{at}].pluginConfig")
+    tuning = _tuning(part, f"profiles[{at}].pluginConfig", ignored_resources(configuration.extenders))
     percentage = part.percentage_of_nodes_to_score
     return Profile(
         tuple(tuning.of_filter(one) for one in filters_of(part.plugins)),
@@ -151,7 +155,13 @@ def _profile(configuration: Configuration, part: ProfilePart, at: int) -> Profil
     )
 
 
-def _tuning(part: ProfilePart, where: str) -> Tuning:
+def timeouts_of(configuration: Configuration) -> list[float]:
+    """Of the extenders, in seconds; 0 where none is said. Raises ConfigurationError."""
+    parts = enumerate(configuration.extenders)
+    return [_seconds(part.http_timeout, f"extenders[{at}].httpTimeout") or 0.0 for at, part in parts]
+
+
+def _tuning(part: ProfilePart, where: str, counted_elsewhere: list[str]) -> Tuning:
     known = NO_TUNING
     for at, one in enumerate(part.plugin_config):
         if one.name in [other.name for other in part.plugin_config[:at]]:
@@ -160,16 +170,19 @@ def _tuning(part: ProfilePart, where: str) -> Tuning:
             known = tuned(one.name, one.args, known)
         except ValueError as error:
             raise ConfigurationError(f"{where}[{at}].{error}") from error
-    return known
+    if not counted_elsewhere:
+        return known
+    fit = next((one.args or {} for one in part.plugin_config if one.name == FIT), {})
+    return tuned(FIT, {**fit, "ignoredResources": [*fit.get("ignoredResources", []), *counted_elsewhere]}, known)
 
 
 def election_of(found: LeaderElection) -> dict[str, Any]:
     """The settings of the election that the file says. Raises ConfigurationError."""
     said: dict[str, Any] = {
         "leader_elect": found.leader_elect,
-        "leader_elect_lease_duration_s": _seconds(found.lease_duration, "leaseDuration"),
-        "leader_elect_renew_deadline_s": _seconds(found.renew_deadline, "renewDeadline"),
-        "leader_elect_retry_period_s": _seconds(found.retry_period, "retryPeriod"),
+        "leader_elect_lease_duration_s": _seconds(found.lease_duration, "leaderElection.leaseDuration"),
+        "leader_elect_renew_deadline_s": _seconds(found.renew_deadline, "leaderElection.renewDeadline"),
+        "leader_elect_retry_period_s": _seconds(found.retry_period, "leaderElection.retryPeriod"),
         "leader_elect_resource_namespace": found.resource_namespace or None,
     }
     return {name: value for name, value in said.items() if value is not None}
@@ -180,7 +193,7 @@ def _seconds(text: str, field: str) -> float | None:
         return None
     parts = _DURATION.findall(text)
     if "".join(number + unit for number, unit in parts) != text:
-        raise ConfigurationError(f"leaderElection.{field}: {text!r} is no duration such as 15s")
+        raise ConfigurationError(f"{field}: {text!r} is no duration such as 15s")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 

@@ -36,6 +36,14 @@ class Choice:
     helped_by: Change = NOTHING
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The nodes that fit and what each is worth, and what is against the others: for extenders to choose of."""
+
+    totals: dict[str, float]
+    refusals: Counter[Refusal]
+
+
 class Chooser:
     """Makes one decision after the other, and remembers between them what still holds."""
 
@@ -51,14 +59,9 @@ class Chooser:
     def choose(self, wish: Wish) -> Choice:
         """The best node that passes every filter."""
         cluster = self._cluster
-        if not cluster.nodes:
-            return Choice(reason=NO_NODES, helped_by=Change.NODE)
-        if wish.volumes.problem:
-            refusals = Counter({Refusal((wish.volumes.problem,)): len(cluster.nodes)})
-            reason = f"{_none_of(len(cluster.nodes))} {wish.volumes.problem}."
-            return Choice(reason=reason, refusals=refusals, helped_by=Change.VOLUME)
-        tuning = self._profile.tuning
-        wish.view = view_of(wish, cluster, hard_affinity=tuning.hard_affinity, others_wishes=tuning.others_wishes)
+        if (hopeless := self._hopeless(wish)) is not None:
+            return hopeless
+        self._look_around(wish)
         wanted = cluster.nodes.get(cluster.nominated_to(wish.uid))
         if wanted is not None and refusal_beside_nominated(wish, wanted, cluster, self._profile) is None:
             return Choice(node=wanted.name)
@@ -66,8 +69,44 @@ class Chooser:
         if wish.view is NOTHING_NEAR and isinstance(known, Roster):
             node = known.best(wish)
             return Choice(node=node) if node else self._refused(known.refusals())
-        fitting, totals, refusals = self._fitting(wish, known)
-        return Choice(node=self._best_of(wish, fitting, totals)) if fitting else self._refused(refusals)
+        fitting, totals, refusals = self._fitting(wish, known, self._profile.sample(len(cluster.round)))
+        if not fitting:
+            return self._refused(refusals)
+        self._add_neighbours(wish, fitting, totals)
+        return Choice(node=_any_best(dict(zip((state.name for state in fitting), totals, strict=True))))
+
+    def offer(self, wish: Wish) -> Choice | Offer:
+        """All nodes that fit, where others have a say in which it is; or that there is none."""
+        if (hopeless := self._hopeless(wish)) is not None:
+            return hopeless
+        self._look_around(wish)
+        fitting, totals, refusals = self._fitting(wish, self._known(wish), len(self._cluster.round))
+        if not fitting:
+            return self._refused(refusals)
+        self._add_neighbours(wish, fitting, totals)
+        return Offer({state.name: total for state, total in zip(fitting, totals, strict=True)}, refusals)
+
+    def chosen(self, offer: Offer, totals: dict[str, float], others: Iterable[Refusal]) -> Choice:
+        """What comes of an offer: the best of what is left of it. ``others``: what extenders have against nodes."""
+        if totals:
+            return Choice(node=_any_best(totals))
+        return self._refused(offer.refusals + Counter(others))
+
+    def _hopeless(self, wish: Wish) -> Choice | None:
+        """Why no node is to be looked at."""
+        count = len(self._cluster.nodes)
+        if not count:
+            return Choice(reason=NO_NODES, helped_by=Change.NODE)
+        if not wish.volumes.problem:
+            return None
+        refusals = Counter({Refusal((wish.volumes.problem,)): count})
+        reason = f"{_none_of(count)} {wish.volumes.problem}."
+        return Choice(reason=reason, refusals=refusals, helped_by=Change.VOLUME)
+
+    def _look_around(self, wish: Wish) -> None:
+        tuning = self._profile.tuning
+        hard, others = tuning.hard_affinity, tuning.others_wishes
+        wish.view = view_of(wish, self._cluster, hard_affinity=hard, others_wishes=others)
 
     def refusal(self, wish: Wish, state: NodeState) -> Refusal | None:
         """Why a node does not fit. After ``choose`` has found none."""
@@ -90,13 +129,14 @@ class Chooser:
         self._rosters.move_to_end(key)
         return roster
 
-    def _fitting(self, wish: Wish, known: Roster | Look) -> tuple[list[NodeState], list[float], Counter[Refusal]]:
+    def _fitting(
+        self, wish: Wish, known: Roster | Look, sample: int
+    ) -> tuple[list[NodeState], list[float], Counter[Refusal]]:
         """Enough nodes that fit, beginning where the last look ended, and their scores by what reads a node alone;
         and what is against those that do not.
         """
         cluster, profile = self._cluster, self._profile
         checks, _ = profile.of_neighbours(wish)
-        sample = profile.sample(len(cluster.round))
         found: list[NodeState] = []
         totals: list[float] = []
         refusals: Counter[Refusal] = Counter()
@@ -137,7 +177,8 @@ class Chooser:
         # By place: an islice would touch all nodes before the first, which are not in the processor's cache.
         return map(states.__getitem__, chain(range(start, len(states)), range(start)))
 
-    def _best_of(self, wish: Wish, fitting: list[NodeState], totals: list[float]) -> str:
+    def _add_neighbours(self, wish: Wish, fitting: list[NodeState], totals: list[float]) -> None:
+        """To the scores what the neighbourhood is worth."""
         for score, weight in self._profile.of_neighbours(wish)[1]:
             rated = [score.rate(wish, state) for state in fitting]
             for at, value in enumerate(normalised(rated, less_is_better=score.less_is_better)):
@@ -147,11 +188,14 @@ class Chooser:
             zones = {zone: self._profile.zone_weight * zone_spread(counts, zone) for zone in self._cluster.zones}
             for at, state in enumerate(fitting):
                 totals[at] += zones[state.zone]
-        most = max(totals)
-        return random.choice([state.name for state, total in zip(fitting, totals, strict=True) if total == most])
 
     def _refused(self, refusals: Counter[Refusal]) -> Choice:
         return Choice(reason=sentence(refusals), refusals=refusals, helped_by=self._profile.helped_by(refusals))
+
+
+def _any_best(totals: dict[str, float]) -> str:
+    most = max(totals.values())
+    return random.choice([name for name, total in totals.items() if total == most])
 
 
 def sentence(refusals: Counter[Refusal]) -> str:

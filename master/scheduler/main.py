@@ -9,7 +9,8 @@ from client.metrics import RequestMetrics
 from master.health import health_port
 from master.metrics import leads
 from master.scheduler.config import Config
-from master.scheduler.configuration import DEFAULT_NAME, idle, profiles_of
+from master.scheduler.configuration import DEFAULT_NAME, idle, profiles_of, timeouts_of
+from master.scheduler.extenders import extenders_of
 from master.scheduler.metrics import METERS
 from master.scheduler.profile import Profile
 from master.scheduler.scheduler import Scheduler
@@ -25,6 +26,7 @@ def run(config: Config, stop: threading.Event) -> None:
     found = config.read_configuration()
     profiles = profiles_of(found, config.scheduler_name) if found is not None else {config.scheduler_name: Profile()}
     config = config.with_file(found)
+    extenders = extenders_of(found.extenders, timeouts_of(found)) if found is not None else ()
     if found is not None and (without_effect := idle(found)):
         log.info("configuration says what has no effect here fields=%s", ",".join(without_effect))
 
@@ -33,7 +35,7 @@ def run(config: Config, stop: threading.Event) -> None:
 
     def schedule(client: Client, ended: threading.Event) -> None:
         recorders = {name: EventRecorder(client, name) for name in profiles}
-        scheduler = Scheduler(client, profiles, recorders.__getitem__)
+        scheduler = Scheduler(client, profiles, recorders.__getitem__, extenders)
         current[:] = [scheduler]
         try:
             scheduler.schedule(ended)

@@ -6,7 +6,7 @@ least harm is done.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -56,6 +56,25 @@ def plan(
     budgets: Sequence[Budget] = (),
 ) -> Plan:
     """refusals: what is against all nodes, counted. refusal_of: what is against one."""
+    found = ways(wish, cluster, profile, refusals, refusal_of, budgets)
+    return found if isinstance(found, Plan) else least_harm(found)
+
+
+def least_harm(found: Mapping[str, Victims]) -> Plan:
+    """Of the ways by node; there is one at least."""
+    node = min(found, key=lambda name: harm(found[name]))
+    return Plan(node=node, victims=tuple(found[node].pods))
+
+
+def ways(
+    wish: Wish,
+    cluster: Cluster,
+    profile: Profile,
+    refusals: Counter[Refusal],
+    refusal_of: Callable[[Wish, NodeState], Refusal | None],
+    budgets: Sequence[Budget] = (),
+) -> dict[str, Victims] | Plan:
+    """Who would have to go, by node; or why that does not help."""
     if not (refusals and profile.preempts):
         return Plan()
     if not wish.preempts:
@@ -64,7 +83,7 @@ def plan(
         return Plan(reason="preemption: not eligible due to a terminating pod on the nominated node.", keeps=True)
     if min(cluster.priorities, default=wish.priority) >= wish.priority:
         return _helpless(Counter(dict(_without_victims(refusals))))
-    found: list[tuple[NodeState, Victims]] = []
+    found: dict[str, Victims] = {}
     failed: Counter[Refusal] = Counter()
     least, percent = profile.tuning.preemption
     enough = max(1, least, len(cluster.nodes) * percent // 100)
@@ -77,13 +96,10 @@ def plan(
         if isinstance(victims, Refusal):
             failed[victims] += 1
         else:
-            found.append((state, victims))
-            if len(found) >= enough and any(not there.broken for _, there in found):
+            found[state.name] = victims
+            if len(found) >= enough and any(not there.broken for there in found.values()):
                 break
-    if not found:
-        return _helpless(failed)
-    state, victims_there = min(found, key=lambda one: harm(one[1]))
-    return Plan(node=state.name, victims=tuple(victims_there.pods))
+    return found or _helpless(failed)
 
 
 def _without_victims(refusals: Counter[Refusal]) -> Iterable[tuple[Refusal, int]]:

@@ -8,7 +8,8 @@ binding whose answer was lost keeps its room until the pod's turn comes again.
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from api.core import Pod
 from api.errors import ApiError, Conflict, NotFound
@@ -16,10 +17,11 @@ from client import Client, EventRecorder, Unreachable
 from master.scheduler.change import Change
 from master.scheduler.cluster import Cluster
 from master.scheduler.configuration import DEFAULT_NAME
-from master.scheduler.decision import Choice, Chooser
+from master.scheduler.decision import Choice, Chooser, Offer
+from master.scheduler.extenders import Asked, Extender, ExtenderError
 from master.scheduler.metrics import ERROR, SCHEDULED, UNSCHEDULABLE, SchedulerMetrics
 from master.scheduler.picture import Picture
-from master.scheduler.preemption import Plan, plan
+from master.scheduler.preemption import Plan, least_harm, plan, ways
 from master.scheduler.profile import Profile
 from master.scheduler.queueing import Entry, SchedulingQueue
 from master.scheduler.reports import GATED, Reports
@@ -44,15 +46,32 @@ class _Desk:
         self.metrics = SchedulerMetrics(name)
 
 
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """What was decided for a pod: the choice, how room is made, who lost a nomination by it, and volumes of claims."""
+
+    choice: Choice
+    way: Plan
+    lost: list[Wish]
+    bindings: dict[str, str]
+
+
 class Scheduler:
     """Places the pods of one or several ``spec.schedulerName``, each by its profile, on one picture of the cluster.
 
     ``record`` makes what records events in a scheduler's name.
     """
 
-    def __init__(self, client: Client, profiles: Mapping[str, Profile], record: Callable[[str], EventRecorder]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        profiles: Mapping[str, Profile],
+        record: Callable[[str], EventRecorder],
+        extenders: Sequence[Extender] = (),
+    ) -> None:
         self._started = False
         self._client = client
+        self._extenders = extenders
         self._cluster = Cluster()
         self._desks = {
             name: _Desk(client, record(name), name, profile, self._cluster) for name, profile in profiles.items()
@@ -121,6 +140,7 @@ class Scheduler:
         if wish.shape.claims:
             with desk.metrics.volumes("predicate"):
                 wish.volumes = self.picture.volumes_of(wish)
+        asked = Asked(self._extenders, wish)
         with self.picture.lock:
             if self._cluster.node_of(entry.uid):
                 # The answer to its binding was lost, and the watch does not show it bound.
@@ -128,31 +148,84 @@ class Scheduler:
             if wish.volumes.alone:
                 wish.volumes = beside(wish.volumes, self._cluster.users(wish, wish.volumes.alone))
             nominated = self._cluster.nominated_to(entry.uid)
-            choice = desk.chooser.choose(wish)
-            if choice.node and wish.volumes.delayed:
-                # The room is kept until the claims are bound, which brings the pod back.
-                self._cluster.nominate(wish, choice.node)
-                state = self._cluster.nodes[choice.node]
-                with desk.metrics.volumes("assume"):
-                    bindings = wish.volumes.bindings(state.name, state.labels) or {}
-            elif choice.node:
-                self._cluster.place(wish, choice.node)
-            else:
-                budgets = self.picture.budgets()
-                way = plan(wish, self._cluster, desk.profile, choice.refusals, desk.chooser.refusal, budgets)
-                lost = self._nominate(wish, way)
-            # What is kept of the pod must not keep the counts of this moment.
-            wish.view = NOTHING_NEAR
+            if not asked.choosing:
+                settled = self._settle(desk, wish, desk.chooser.choose(wish))
+        if asked.choosing:
+            try:
+                settled = self._settle_with(asked, desk, wish)
+            except (ExtenderError, ApiError, Unreachable) as error:
+                self._not_asked(desk, entry, wish, error, began)
+                return
+        choice, way = settled.choice, settled.way
         desk.metrics.decided(time.perf_counter() - began)
         if choice.node and wish.volumes.delayed:
-            self._writers.put(lambda: self._bind_claims(desk, entry, wish, choice.node, bindings))
+            self._writers.put(lambda: self._bind_claims(desk, entry, wish, choice.node, settled.bindings))
         elif choice.node:
-            self._writers.put(lambda: self._bind(desk, entry, wish, choice.node, began))
+            self._writers.put(lambda: self._bind(desk, entry, wish, choice.node, began, asked.binding))
         else:
             desk.metrics.attempted(UNSCHEDULABLE, time.perf_counter() - began)
             if way.node:
                 desk.metrics.preempted(way.victims)
-            self._refuse(desk, entry, wish, pod, choice, way, lost, had_nomination=bool(nominated))
+            self._refuse(desk, entry, wish, pod, choice, way, settled.lost, had_nomination=bool(nominated))
+
+    def _settle(self, desk: _Desk, wish: Wish, choice: Choice, way: Plan | None = None) -> _Settled:
+        """Keeps the room of a choice, or has room made. With the picture locked."""
+        bindings: dict[str, str] = {}
+        lost: list[Wish] = []
+        if choice.node and wish.volumes.delayed:
+            # The room is kept until the claims are bound, which brings the pod back.
+            self._cluster.nominate(wish, choice.node)
+            state = self._cluster.nodes[choice.node]
+            with desk.metrics.volumes("assume"):
+                bindings = wish.volumes.bindings(state.name, state.labels) or {}
+        elif choice.node:
+            self._cluster.place(wish, choice.node)
+        else:
+            if way is None:
+                budgets = self.picture.budgets()
+                way = plan(wish, self._cluster, desk.profile, choice.refusals, desk.chooser.refusal, budgets)
+            lost = self._nominate(wish, way)
+        # What is kept of the pod must not keep the counts of this moment.
+        wish.view = NOTHING_NEAR
+        return _Settled(choice, way or Plan(), lost, bindings)
+
+    def _settle_with(self, asked: Asked, desk: _Desk, wish: Wish) -> _Settled:
+        """The same, with extenders having a say. They are asked while the picture is not locked, as of how it was.
+
+        Raises ExtenderError, ApiError and Unreachable.
+        """
+        # What the picture keeps of a pod is what we ourselves read.
+        pod = self._client.get(Pod, wish.name, wish.namespace)
+        with self.picture.lock:
+            found = desk.chooser.offer(wish)
+            nodes = {name: self._cluster.nodes[name].node for name in found.totals} if isinstance(found, Offer) else {}
+        if isinstance(found, Offer):
+            filtered = asked.filter(pod, nodes)
+            totals = asked.rated(pod, {name: nodes[name] for name in filtered.names}, found.totals)
+            found = desk.chooser.chosen(found, totals, filtered.refusals.values())
+        with self.picture.lock:
+            if found.node:
+                if found.node not in self._cluster.nodes:
+                    raise ExtenderError(f"node {found.node} has gone while extenders were asked")
+                return self._settle(desk, wish, found)
+            budgets, refusal_of = self.picture.budgets(), desk.chooser.refusal
+            way = ways(wish, self._cluster, desk.profile, found.refusals, refusal_of, budgets)
+        if not isinstance(way, Plan):
+            shown = {one.metadata.uid: one for one in self.picture.pods.items()}
+            left = asked.victims(pod, way, shown)
+            way = least_harm(left) if left else Plan(reason="preemption: extenders left no node where it helps.")
+        with self.picture.lock:
+            return self._settle(desk, wish, found, way)
+
+    def _not_asked(self, desk: _Desk, entry: Entry, wish: Wish, error: Exception, began: float) -> None:
+        """The pod comes again after its back-off; why it waits is told once."""
+        wish.view = NOTHING_NEAR
+        delay_s = self._queue.failed(entry)
+        desk.metrics.attempted(ERROR, time.perf_counter() - began)
+        log.warning("pod not decided pod=%s/%s error=%s retry_s=%.2f", *entry.key, error, delay_s)
+        if entry.said != str(error):
+            entry.said = str(error)
+            self._writers.put(lambda: self._report(desk.reports, entry, wish, str(error), None, Plan(), []))
 
     def _desk_of(self, pod: Pod) -> _Desk:
         """The picture shows none but pods of these schedulers."""
@@ -171,10 +244,13 @@ class Scheduler:
         self._cluster.nominate(wish, way.node)
         return lost
 
-    def _bind(self, desk: _Desk, entry: Entry, wish: Wish, node: str, began: float) -> None:
+    def _bind(self, desk: _Desk, entry: Entry, wish: Wish, node: str, began: float, extender: Extender | None) -> None:
         uid = entry.uid
         try:
-            self._client.bind(wish.name, wish.namespace, node, uid=uid)
+            if extender is not None:
+                extender.bind(wish, node)
+            else:
+                self._client.bind(wish.name, wish.namespace, node, uid=uid)
         except (Conflict, NotFound) as error:
             # Bound by another, on its way out, or gone: the watch tells which.
             with self.picture.lock:
@@ -185,7 +261,7 @@ class Scheduler:
             log.info("pod not placed pod=%s/%s error=%s", *entry.key, error)
             self._queue.failed(entry)
             return
-        except (ApiError, Unreachable) as error:
+        except (ApiError, Unreachable, ExtenderError) as error:
             delay_s = self._queue.failed(entry)
             desk.metrics.attempted(ERROR, time.perf_counter() - began)
             log.warning("pod not placed pod=%s/%s error=%s retry_s=%.2f", *entry.key, error, delay_s)

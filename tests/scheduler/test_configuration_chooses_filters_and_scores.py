@@ -95,7 +95,6 @@ def test_times_and_shares_are_read() -> None:
         (written({"bind": {"enabled": [{"name": "Mine"}]}}), "plugins.bind.enabled[0].name: unknown plugin 'Mine'"),
         (written(leaderElection={"leaderElected": True}), "unknown field `leaderElected` - at `$.leaderElection`"),
         (written(leaderElection={"resourceLock": "endpoints"}), "leaderElection.resourceLock: must be leases"),
-        (written(extenders=[{"urlPrefix": "http://x"}]), "$.extenders"),
         (written(percentageOfNodesToScore=101), "$.percentageOfNodesToScore"),
         (written({"score": {"enabled": [{"name": "ImageLocality", "weight": -1}]}}), "weight"),
         (written(podInitialBackoffSeconds=20), "podMaxBackoffSeconds: must not be less"),

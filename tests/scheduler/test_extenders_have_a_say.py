@@ -1,0 +1,280 @@
+"""Extenders: real HTTP servers that filter, rate, make room and bind, beside a real scheduler and API server."""
+
+import json
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.core import Pod
+from api.errors import NotFound
+from api.meta import ObjectMeta
+from api.scheduling import PriorityClass
+from client import Client
+from master.scheduler.configuration import ConfigurationError, parse
+from tests.controllers.live import Master, until
+from tests.scheduler.made import node, pod
+from tests.scheduler.running import empty, join, node_of, reasons, scheduler, why
+
+HEAD = {"apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "KubeSchedulerConfiguration"}
+Answer = Callable[[dict[str, Any]], Any]
+
+
+class Extender:
+    """A server with an answer for each verb. ``asked``: what came, by verb."""
+
+    def __init__(self, trust: ssl.SSLContext | None = None, **verbs: Answer) -> None:
+        self.asked: dict[str, list[dict[str, Any]]] = {verb: [] for verb in verbs}
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                verb = self.path.rpartition("/")[2]
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                outer.asked[verb].append(body)
+                text = json.dumps(verbs[verb](body)).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Silent."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if trust is not None:
+            self._server.socket = trust.wrap_socket(self._server.socket, server_side=True)
+        self.scheme = "http" if trust is None else "https"
+        self._thread = threading.Thread(target=self._server.serve_forever, name="extender under test")
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self._server.server_address[1]}/scheduler"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join(20)
+        self._server.server_close()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Extender]]:
+    made: list[Extender] = []
+
+    def start(trust: ssl.SSLContext | None = None, **verbs: Answer) -> Extender:
+        made.append(Extender(trust, **verbs))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture(autouse=True)
+def emptied(admin: Client) -> Iterator[None]:
+    yield
+    empty(admin)
+
+
+def configured(tmp_path: Path, *extenders: dict[str, Any]) -> Path:
+    file = tmp_path / "scheduler.yaml"
+    file.write_text(json.dumps({**HEAD, "extenders": list(extenders)}))
+    return file
+
+
+def names(body: dict[str, Any]) -> list[str]:
+    items = body["Nodes"]["items"] if "Nodes" in body else [{"metadata": {"name": name}} for name in body["NodeNames"]]
+    return [item["metadata"]["name"] for item in items]
+
+
+def only(*wanted: str) -> Answer:
+    """A filter as written with Go's types; it gives back what it got."""
+
+    def answer(body: dict[str, Any]) -> Any:
+        failed = {name: "the extender says no" for name in names(body) if name not in wanted}
+        if "Nodes" in body:
+            items = [one for one in body["Nodes"]["items"] if one["metadata"]["name"] in wanted]
+            return {"Nodes": {"items": items}, "NodeNames": None, "FailedNodes": failed, "Error": ""}
+        return {"Nodes": None, "NodeNames": [one for one in names(body) if one in wanted], "FailedNodes": failed}
+
+    return answer
+
+
+def likes(wanted: str) -> Answer:
+    return lambda body: [{"Host": name, "Score": 10 if name == wanted else 0} for name in names(body)]
+
+
+@pytest.mark.parametrize("capable", [False, True])
+def test_nodes_are_left_out_and_rated(
+    master: Master, admin: Client, tmp_path: Path, serve: Callable[..., Extender], capable: bool
+) -> None:
+    extender = serve(filter=only("n2", "n3"), prioritize=likes("n3"))
+    verbs = {"filterVerb": "filter", "prioritizeVerb": "prioritize", "weight": 5}
+    part = {"urlPrefix": extender.address, "nodeCacheCapable": capable, "httpTimeout": "20s", **verbs}
+    for name in ("n1", "n2", "n3"):
+        join(admin, node(name, labels={"color": "blue"}))
+    made = pod("a")
+    made.metadata.annotations = {"example.com/wants": "much"}
+    with scheduler(master, configuration=configured(tmp_path, part)):
+        admin.create(made)
+        until(lambda: node_of(admin, "a") == "n3")
+    [body] = extender.asked["filter"]
+    assert sorted(names(body)) == ["n1", "n2", "n3"]
+    # The whole pod, and whole nodes: also what the scheduler itself does not read.
+    assert body["Pod"]["metadata"]["annotations"] == {"example.com/wants": "much"}
+    assert capable or all(one["metadata"]["labels"]["color"] == "blue" for one in body["Nodes"]["items"])
+    assert sorted(names(extender.asked["prioritize"][0])) == ["n2", "n3"]
+
+
+def test_a_pod_that_extenders_let_nowhere_says_why(
+    master: Master, admin: Client, tmp_path: Path, serve: Callable[..., Extender]
+) -> None:
+    extender = serve(filter=only())
+    join(admin, node("n1"))
+    with scheduler(master, configuration=configured(tmp_path, {"urlPrefix": extender.address, "filterVerb": "filter"})):
+        admin.create(pod("a"))
+        until(lambda: why(admin, "a").startswith("0/1 nodes are available: 1 the extender says no."))
+        until(lambda: "FailedScheduling" in reasons(admin, "a"))
+
+
+def test_one_that_is_gone_holds_pods_up_unless_it_may_be_missing(
+    master: Master, admin: Client, tmp_path: Path, serve: Callable[..., Extender]
+) -> None:
+    gone = serve()
+    address = gone.address
+    part = {"urlPrefix": address, "filterVerb": "filter", "httpTimeout": "2s"}
+    join(admin, node("n1"))
+    with scheduler(master, configuration=configured(tmp_path, {**part, "urlPrefix": "http://127.0.0.1:1"})):
+        admin.create(pod("a"))
+        until(lambda: "extender http://127.0.0.1:1: filter: [Errno 111]" in why(admin, "a"))
+        assert node_of(admin, "a") == ""
+    ignorable = {**part, "urlPrefix": "http://127.0.0.1:1", "ignorable": True}
+    with scheduler(master, configuration=configured(tmp_path, ignorable)):
+        until(lambda: node_of(admin, "a") == "n1")
+
+
+def test_only_pods_that_ask_for_what_it_manages_concern_it(
+    master: Master, admin: Client, tmp_path: Path, serve: Callable[..., Extender]
+) -> None:
+    extender = serve(filter=only("n2"))
+    managed = [{"name": "example.com/gpu", "ignoredByScheduler": True}]
+    part = {"urlPrefix": extender.address, "filterVerb": "filter", "managedResources": managed}
+    join(admin, node("n1"))
+    join(admin, node("n2"))
+    with scheduler(master, configuration=configured(tmp_path, part)):
+        admin.create(pod("plain"))
+        until(lambda: node_of(admin, "plain"))
+        assert extender.asked["filter"] == []
+        # No node has any of it: that is the extender's to count.
+        special = pod("special", gpu="1")
+        special.spec.containers[0].resources.limits = special.spec.containers[0].resources.requests
+        admin.create(special)
+        until(lambda: node_of(admin, "special") == "n2")
+
+
+def test_it_can_bind(master: Master, admin: Client, tmp_path: Path, serve: Callable[..., Extender]) -> None:
+    tries: list[str] = []
+
+    def bind(body: dict[str, Any]) -> Any:
+        tries.append(body["PodName"])
+        if len(tries) == 1:
+            return {"Error": "not now"}
+        admin.bind(body["PodName"], body["PodNamespace"], body["Node"], uid=body["PodUID"])
+        return {"Error": ""}
+
+    extender = serve(bind=bind)
+    join(admin, node("n1"))
+    part = {"urlPrefix": extender.address, "bindVerb": "bind"}
+    with scheduler(master, configuration=configured(tmp_path, part)):
+        admin.create(pod("a"))
+        until(lambda: node_of(admin, "a") == "n1")
+    assert tries == ["a", "a"]
+
+
+@pytest.mark.parametrize("capable", [False, True])
+def test_it_says_where_room_is_made(
+    master: Master, admin: Client, tmp_path: Path, serve: Callable[..., Extender], capable: bool
+) -> None:
+    field = "NodeNameToMetaVictims" if capable else "NodeNameToVictims"
+
+    def preempt(body: dict[str, Any]) -> Any:
+        there = body[field]["n2"]
+        uids = [one["UID"] if capable else one["metadata"]["uid"] for one in there["Pods"]]
+        return {"NodeNameToMetaVictims": {"n2": {"Pods": [{"UID": uid} for uid in uids], "NumPDBViolations": 0}}}
+
+    extender = serve(preempt=preempt)
+    for name in ("n1", "n2"):
+        join(admin, node(name))
+        # Of the two n1 would be chosen: its pod is less important.
+        value = 1 if name == "n1" else 2
+        admin.create(PriorityClass(metadata=ObjectMeta(generate_name=f"p{value}-"), value=value))
+        classes = {one.value: one.metadata.name for one in admin.list(PriorityClass).items}
+        admin.create(_of(pod(f"low-{name}", cpu="4", nodeName=name, terminationGracePeriodSeconds=0), classes[value]))
+    part = {"urlPrefix": extender.address, "preemptVerb": "preempt", "nodeCacheCapable": capable}
+    with scheduler(master, configuration=configured(tmp_path, part)):
+        admin.create(PriorityClass(metadata=ObjectMeta(generate_name="p3-"), value=3))
+        classes = {one.value: one.metadata.name for one in admin.list(PriorityClass).items}
+        admin.create(_of(pod("high", cpu="4"), classes[3]))
+        until(lambda: admin.get(Pod, "high", "default").status.nominated_node_name == "n2")
+        until(lambda: _is_going(admin, "low-n2"))
+    assert not _is_going(admin, "low-n1")
+
+
+def _of(made: Pod, name: str) -> Pod:
+    made.spec.priority_class_name = name
+    made.spec.priority = None
+    return made
+
+
+def _is_going(admin: Client, name: str) -> bool:
+    try:
+        return admin.get(Pod, name, "default").metadata.deletion_timestamp is not None
+    except NotFound:
+        return True
+
+
+def test_it_is_asked_over_tls(master: Master, admin: Client, tmp_path: Path, serve: Callable[..., Extender]) -> None:
+    files = master.certificates.directory / "pki"
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trust.load_cert_chain(files / "apiserver.crt", files / "apiserver.key")
+    extender = serve(trust, filter=only("n2"))
+    tls = {"caFile": str(files / "ca.crt"), "serverName": "kubernetes.default"}
+    part = {"urlPrefix": extender.address, "filterVerb": "filter", "enableHTTPS": True, "tlsConfig": tls}
+    join(admin, node("n1"))
+    join(admin, node("n2"))
+    with scheduler(master, configuration=configured(tmp_path, part)):
+        admin.create(pod("a"))
+        until(lambda: node_of(admin, "a") == "n2")
+    stranger = {**part, "tlsConfig": {**tls, "serverName": "example.com"}}
+    with scheduler(master, configuration=configured(tmp_path, stranger)):
+        admin.create(pod("b"))
+        until(lambda: "CERTIFICATE_VERIFY_FAILED" in why(admin, "b"))
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ({"urlPrefix": "x"}, "extenders[0].urlPrefix: 'x' is no address"),
+        ({"filterVerb": "f"}, "urlPrefix"),
+        ({"urlPrefix": "http://x", "prioritizeVerb": "p"}, "extenders[0].weight: must be greater than 0"),
+        ({"urlPrefix": "http://x", "enableHTTPS": True}, "extenders[0].urlPrefix: must begin with https://"),
+        ({"urlPrefix": "http://x", "httpTimeout": "soon"}, "extenders[0].httpTimeout: 'soon' is no duration"),
+        ({"urlPrefix": "http://x", "verb": "f"}, "unknown field `verb`"),
+        ({"urlPrefix": "https://x", "tlsConfig": {"caFile": "/nosuch"}}, "extenders[0].tlsConfig: [Errno 2]"),
+    ],
+)
+def test_what_cannot_be_is_refused(part: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse({**HEAD, "extenders": [part]})
+    assert said in str(caught.value)
+
+
+def test_only_one_can_bind() -> None:
+    part = {"urlPrefix": "http://x", "bindVerb": "b"}
+    with pytest.raises(ConfigurationError, match="only one extender can bind"):
+        parse({**HEAD, "extenders": [part, part]})
