@@ -5,10 +5,12 @@ import threading
 import time
 
 import pytest
-from dnslib import DNSRecord
+from dnslib import RCODE, DNSRecord
 
 from clusterdns.cache import Foreign
+from clusterdns.forwarder import ROUNDS
 from clusterdns.names import wire_name
+from clusterdns.server import bind
 from clusterdns.service import DnsService
 from clusterdns.upstreams import parse_server
 
@@ -160,6 +162,23 @@ def test_ourselves_as_resolver_is_refused(config, caplog):
     )
     assert upstreams.in_order() == [Server("127.0.0.2", 99)]
     assert "reason=it-is-ourselves" in caplog.text
+
+
+def test_a_ring_of_resolvers_costs_each_a_few_questions(start_dns):
+    """The host asks a resolver that asks us: a question that comes round is under way already, and goes no further."""
+    ports = []
+    for _ in range(2):
+        udp, tcp = bind("127.0.0.1", 0)
+        ports.append(udp.getsockname()[1])
+        udp.close()
+        tcp.close()
+    ring = [
+        start_dns(port=own, upstreams=(f"127.0.0.1:{other}",), upstream_timeout_s=0.3)
+        for own, other in (ports, reversed(ports))
+    ]
+    assert ring[0].ask("www.example.com").header.rcode == RCODE.SERVFAIL
+    asked = [sum(dns.service.counts.forwarding.totals()[0].values()) for dns in ring]
+    assert max(asked) < 6 * ROUNDS, asked  # looks whether the other answers again included
 
 
 def test_one_question_is_under_way_once(start_dns, upstream):
