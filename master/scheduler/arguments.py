@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from api.core.affinity import NodeAffinity
+from api.core.affinity import NodeAffinity, TopologySpreadConstraint
 from api.placement import selects, term_holds
 from api.struct import wire_name
 from master.scheduler.filters import Filter, Refusal, resources
@@ -74,8 +74,20 @@ class InterPodAffinityArgs(_Args):
     ignore_preferred_terms_of_existing_pods: bool = False
 
 
+class DefaultConstraint(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename=wire_name):
+    """A topology spread constraint of pods that have none. Which pods count is found out for each."""
+
+    max_skew: Annotated[int, msgspec.Meta(ge=1)]
+    topology_key: Annotated[str, msgspec.Meta(min_length=1)]
+    when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"]
+    min_domains: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    node_affinity_policy: Literal["Honor", "Ignore"] | None = None
+    node_taints_policy: Literal["Honor", "Ignore"] | None = None
+    match_label_keys: list[str] = []
+
+
 class PodTopologySpreadArgs(_Args):
-    default_constraints: Annotated[list[Any], msgspec.Meta(max_length=0)] = []
+    default_constraints: list[DefaultConstraint] = []
     defaulting_type: Literal["System", "List"] = "System"
 
 
@@ -102,6 +114,7 @@ class Tuning:
     others_wishes: bool = True
     preemption: tuple[int, int] = (100, 10)
     fuller_is_better: bool = False
+    default_spread: tuple[TopologySpreadConstraint, ...] = ()
 
     def of_filter(self, one: Filter) -> Filter:
         act = self.filters.get(one.name)
@@ -205,9 +218,21 @@ def _neighbours(found: InterPodAffinityArgs, known: Tuning) -> Tuning:
 
 
 def _spread(found: PodTopologySpreadArgs, known: Tuning) -> Tuning:
-    """By default the pods of a controller are spread; a list, which is empty, is that they are not."""
-    without = {"SelectorSpread"} if found.defaulting_type == "List" else set()
-    return replace(known, without_scores=known.without_scores | without)
+    """By default the pods of a controller are spread by a score; a list goes into its place, also an empty one."""
+    listed = found.default_constraints
+    if found.defaulting_type == "System":
+        if listed:
+            raise ValueError("defaultConstraints: are only taken with defaultingType List")
+        return known
+    for at, one in enumerate(listed):
+        if (one.topology_key, one.when_unsatisfiable) in [
+            (other.topology_key, other.when_unsatisfiable) for other in listed[:at]
+        ]:
+            raise ValueError(f"defaultConstraints[{at}]: {one.topology_key} with {one.when_unsatisfiable} stands twice")
+        if one.min_domains is not None and one.when_unsatisfiable != "DoNotSchedule":
+            raise ValueError(f"defaultConstraints[{at}].minDomains: is only taken with DoNotSchedule")
+    made = tuple(TopologySpreadConstraint(**msgspec.structs.asdict(one)) for one in listed)
+    return replace(known, without_scores=known.without_scores | {"SelectorSpread"}, default_spread=made)
 
 
 def _preemption(found: DefaultPreemptionArgs, known: Tuning) -> Tuning:

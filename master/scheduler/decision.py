@@ -17,6 +17,7 @@ from master.scheduler.nominations import refusal_beside_nominated
 from master.scheduler.profile import Profile, first_refusal
 from master.scheduler.roster import Roster
 from master.scheduler.scores import normalised, zone_spread
+from master.scheduler.terms import terms_by_default
 from master.scheduler.views import NOTHING_NEAR
 from master.scheduler.wish import Shape, Wish
 
@@ -104,7 +105,9 @@ class Chooser:
         return Choice(reason=reason, refusals=refusals, helped_by=Change.VOLUME)
 
     def _look_around(self, wish: Wish) -> None:
-        tuning = self._profile.tuning
+        tuning, shape = self._profile.tuning, wish.shape
+        if tuning.default_spread and shape.owner and not shape.constraints:
+            wish.terms = terms_by_default(wish.terms, tuning.default_spread, wish.namespace, wish.labels, shape.owner)
         hard, others = tuning.hard_affinity, tuning.others_wishes
         wish.view = view_of(wish, self._cluster, hard_affinity=hard, others_wishes=others)
 

@@ -1,7 +1,7 @@
 """Which pods and nodes a term means: tolerations, and patterns of pods near or far."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from api.core import Taint, Toleration
 from api.core.affinity import Affinity, PodAffinityTerm, TopologySpreadConstraint
@@ -18,19 +18,21 @@ def tolerated(taint: Taint, tolerations: list[Toleration]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Which pods: in one of these namespaces or one with such labels, and with such labels themselves."""
+    """Which pods: in one of these namespaces or one with such labels, and with such labels themselves; of one owner
+    (its UID) where it is said."""
 
     namespaces: frozenset[str]
     spaces: Selector | None
     selector: Selector
+    owner: str = ""
 
-    def matches(self, namespace: str, labels: Labels, spaces: Mapping[str, Labels]) -> bool:
+    def matches(self, namespace: str, labels: Labels, spaces: Mapping[str, Labels], owner: str = "") -> bool:
         """``spaces`` are the labels of all namespaces."""
         if namespace not in self.namespaces and (
             self.spaces is None or not self.spaces.matches(spaces.get(namespace, {}))
         ):
             return False
-        return self.selector.matches(labels)
+        return self.owner in ("", owner) and self.selector.matches(labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class PodTerms:
 
 
 NO_TERMS = PodTerms()
+EVERY_POD = LabelSelector()
 
 
 def label_keys(affinity: Affinity | None, spread: list[TopologySpreadConstraint]) -> tuple[str, ...]:
@@ -93,6 +96,26 @@ def pod_terms(
             _spread(one, namespace, labels) for one in spread if one.when_unsatisfiable == "ScheduleAnyway"
         ),
     )
+
+
+def terms_by_default(
+    terms: PodTerms, spread: Sequence[TopologySpreadConstraint], namespace: str, labels: Labels, owner: str
+) -> PodTerms:
+    """With constraints that a pod is given which has none: by them the pods of its controller are spread."""
+    hard, soft = (
+        tuple(
+            replace(
+                (made := _spread(one, namespace, labels)),
+                pattern=replace(
+                    made.pattern, selector=_selector(EVERY_POD, labels, one.match_label_keys, []), owner=owner
+                ),
+            )
+            for one in spread
+            if one.when_unsatisfiable == action
+        )
+        for action in ("DoNotSchedule", "ScheduleAnyway")
+    )
+    return replace(terms, spread=hard, soft_spread=soft)
 
 
 def _terms(affinity: Affinity | None, *, near: bool) -> list[PodAffinityTerm]:

@@ -88,6 +88,10 @@ profiles:
 """
 
 
+LIST = {"defaultingType": "List"}
+ZONES = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
+
+
 def profiles(text: str) -> dict[str, Profile]:
     return profiles_of(read(text))
 
@@ -145,6 +149,15 @@ def test_the_election_and_the_connection_follow_the_file(tmp_path: Path) -> None
         ("NodeResourcesBalancedAllocation", {"resources": [{"name": "cpu", "weight": 2}]}, "each weight must be 1"),
         ("InterPodAffinity", {"hardPodAffinityWeight": 101}, "$.hardPodAffinityWeight"),
         ("PodTopologySpread", {"defaultConstraints": [{"maxSkew": 1}]}, "$.defaultConstraints"),
+        ("PodTopologySpread", {"defaultConstraints": [ZONES]}, "args.defaultConstraints: are only taken with"),
+        ("PodTopologySpread", {**LIST, "defaultConstraints": [ZONES, ZONES]}, "defaultConstraints[1]: zone with"),
+        ("PodTopologySpread", {**LIST, "defaultConstraints": [{**ZONES, "maxSkew": 0}]}, "[0].maxSkew"),
+        ("PodTopologySpread", {**LIST, "defaultConstraints": [{**ZONES, "labelSelector": {}}]}, "`labelSelector`"),
+        (
+            "PodTopologySpread",
+            {**LIST, "defaultConstraints": [{**ZONES, "whenUnsatisfiable": "ScheduleAnyway", "minDomains": 2}]},
+            "defaultConstraints[0].minDomains: is only taken with DoNotSchedule",
+        ),
         ("DefaultPreemption", {"minCandidateNodesPercentage": -1}, "$.minCandidateNodesPercentage"),
     ],
 )
