@@ -27,6 +27,7 @@ CHECKS: tuple[Check[Any], ...] = (
     Check("ip forwarding", network.forwarding, kernel.forwarding),
     Check("bridge-nf", network.bridge_nf, kernel.bridge_nf),
     Check("rp_filter", network.reverse_path, kernel.reverse_path),
+    Check("connections", network.connections, kernel.connections),
     Check("iptables flavours", rules.flavours, flavours.judge),
     Check("firewall forward", rules.firewall, firewall.forward),
     Check("firewall input", rules.firewall, firewall.inward),

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from cli.cluster import Settings
 from cli.doctor.finding import Finding, fail, ok, warn
 
+FULL_ENOUGH = 0.95
+NEARLY_FULL = 0.8
+"""Shares of the table of connections from which it fails and warns."""
 STRICT = 1  # of rp_filter: 0 off, 1 strict, 2 loose
 
 
@@ -72,6 +75,28 @@ def bridge_nf(_settings: Settings, found: str | None) -> Sequence[Finding]:
     why = "off" if found is not None else "br_netfilter is not loaded"
     advice = "modprobe br_netfilter; sysctl -w net.bridge.bridge-nf-call-iptables=1 (only proxy-mode nftables needs it)"
     return [warn(f"{why}: in proxy-mode nftables a pod may not reach a service that it serves itself", advice)]
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """How many connections the kernel keeps track of, and the most that it may."""
+
+    count: int
+    most: int
+
+
+def connections(_settings: Settings, found: Connections | None) -> Sequence[Finding]:
+    """`found`: None where the kernel keeps track of none (nf_conntrack is not loaded yet)."""
+    if found is None:
+        return ok("not kept track of yet")
+    share = found.count / max(found.most, 1)
+    said = f"{found.count} of {found.most} in the kernel's table"
+    if share < NEARLY_FULL:
+        return ok(said)
+    advice = f"sysctl -w net.netfilter.nf_conntrack_max={found.most * 2}; see who opens them: conntrack -L"
+    if share < FULL_ENOUGH:
+        return [warn(said, advice)]
+    return [fail(f"{said}: packets of new ones are dropped when it is full", advice)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from cli.doctor.dockerd import Daemon
 from cli.doctor.finding import Check, Finding, Level
 from cli.doctor.firewall import BaseChain, Firewall
 from cli.doctor.flavours import Flavours
-from cli.doctor.kernel import NEEDS, Forwarding, ReversePath
+from cli.doctor.kernel import NEEDS, Connections, Forwarding, ReversePath
 from cli.doctor.main import as_table
 from cli.doctor.master import ApiServer
 from cli.doctor.ports import Listener, Listeners
@@ -60,6 +60,19 @@ def test_forwarding() -> None:
     assert told(kernel.forwarding(S, Forwarding(True))) == "ok: on"
     assert told(kernel.forwarding(S, Forwarding(False))).startswith("fail: off")
     assert told(kernel.forwarding(S, Forwarding(True, ("eth1",)))) == "fail: off at eth1"
+
+
+@pytest.mark.parametrize(
+    ("count", "told_so"),
+    [
+        (79, "ok: 79 of 100 in the kernel's table"),
+        (80, "warn: 80 of 100 in the kernel's table"),
+        (95, "fail: 95 of 100 in the kernel's table: packets of new ones are dropped when it is full"),
+    ],
+)
+def test_a_table_of_connections_that_fills(count: int, told_so: str) -> None:
+    assert told(kernel.connections(S, Connections(count, 100))) == told_so
+    assert told(kernel.connections(S, None)) == "ok: not kept track of yet"
 
 
 @pytest.mark.parametrize(("found", "level"), [("1", "ok"), ("0", "warn"), (None, "warn")])

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cli.cluster import Settings
-from cli.doctor.kernel import Forwarding, ReversePath
+from cli.doctor.kernel import Connections, Forwarding, ReversePath
 from cli.doctor.ranges import Route
 
 _IPV4 = Path("/proc/sys/net/ipv4")
 _BRIDGE_NF = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+_CONNECTIONS = Path("/proc/sys/net/netfilter")
 _ROUTES = Path("/proc/net/route")
 _GATEWAY = 0x2  # RTF_GATEWAY
 _MAIN_TABLE = 254
@@ -26,6 +27,15 @@ def forwarding(settings: Settings) -> Forwarding:
 def bridge_nf(_settings: Settings) -> str | None:
     """The switch as text; None where there is none."""
     return _BRIDGE_NF.read_text().strip() if _BRIDGE_NF.exists() else None
+
+
+def connections(_settings: Settings) -> Connections | None:
+    """Of this network namespace; the limit is the host's."""
+    try:
+        count, most = (int((_CONNECTIONS / f"nf_conntrack_{name}").read_text()) for name in ("count", "max"))
+    except FileNotFoundError:
+        return None
+    return Connections(count, most)
 
 
 def reverse_path(_settings: Settings) -> ReversePath:
