@@ -10,7 +10,7 @@ from collections import Counter
 from api.core import Node
 from master.scheduler.holders import Holders
 from master.scheduler.log import Log
-from master.scheduler.nodestate import NodeState, count
+from master.scheduler.nodestate import ImageSpread, NodeState, count
 from master.scheduler.tallies import Tallies
 from master.scheduler.wish import Wish
 
@@ -29,6 +29,7 @@ class Cluster:
         # Pods of one owner in each zone.
         self.owner_zones: dict[str, Counter[str]] = {}
         self.zones: Counter[str] = Counter()
+        self.images = ImageSpread()
         # Nodes that may fit pods that they did not fit before, and nodes that have got fuller.
         self.roomier = Log()
         self.fuller = Log()
@@ -43,7 +44,8 @@ class Cluster:
         name = node.metadata.name
         state = self.nodes.get(name)
         if state is None:
-            state = self.nodes[name] = NodeState(node)
+            self.images.nodes += 1
+            state = self.nodes[name] = NodeState(node, self.images)
             self.round.insert(random.randint(0, len(self.round)), state)
             self.zones[state.zone] += 1
             self.tallies.add_node(state)
@@ -78,6 +80,8 @@ class Cluster:
             self._early[name] = pods
         del self.nodes[name]
         self.round.remove(state)
+        state.hold({})
+        self.images.nodes -= 1
         count(self.zones, state.zone, -1)
         self.tallies.remove_node(name)
         self.fuller.add(name)

@@ -17,15 +17,27 @@ _OLD_ZONE = "failure-domain.beta.kubernetes.io/zone"
 
 
 @dataclass(eq=False, slots=True)
+class ImageSpread:
+    """On how many of all nodes each image is."""
+
+    nodes: int = 0
+    holders: Counter[str] = field(default_factory=Counter)
+
+    def share(self, image: str) -> float:
+        return self.holders[image] / self.nodes if self.nodes else 0.0
+
+
+@dataclass(eq=False, slots=True)
 class NodeState:
     """A node with the pods on it, and their sums. ``version`` changes with all that a filter or score reads,
     ``node_version`` when the node itself is written.
 
-    troubles: conditions that are not as they should be. free: what is allocatable and not requested; below 0 where
-    more is requested. per_cpu, per_memory: 1 by all that is allocatable.
+    spread: shared by all nodes. troubles: conditions that are not as they should be. free: what is allocatable and not
+    requested; below 0 where more is requested. per_cpu, per_memory: 1 by all that is allocatable.
     """
 
     node: Node
+    spread: ImageSpread
     name: str = ""
     zone: str = ""
     version: int = 0
@@ -62,10 +74,18 @@ class NodeState:
         self.most_pods = self.allocatable.get("pods", 0)
         self.per_cpu = 1 / (self.allocatable.get("cpu") or 1)
         self.per_memory = 1 / (self.allocatable.get("memory") or 1)
-        self.images = {name: image.size_bytes for image in node.status.images for name in image.names}
+        self.hold({name: image.size_bytes for image in node.status.images for name in image.names})
         states = {item.type: item.status for item in node.status.conditions}
         lacking = () if states.get("Ready") == "True" else ("Ready",)
         self.troubles = lacking + tuple(kind for kind in TROUBLES if states.get(kind) == "True")
+
+    def hold(self, images: dict[str, int]) -> None:
+        """The sizes of the images on the node, by name; none when the node goes."""
+        for name in self.images.keys() - images.keys():
+            count(self.spread.holders, name, -1)
+        for name in images.keys() - self.images.keys():
+            count(self.spread.holders, name, 1)
+        self.images = images
 
     def add(self, wish: Wish) -> None:
         self.pods[wish.uid] = wish

@@ -55,11 +55,13 @@ def balanced_allocation(wish: Wish, state: NodeState) -> float:
 
 
 def image_locality(wish: Wish, state: NodeState) -> float:
-    """More of the pod's images, by size, are on the node already."""
+    """More of the pod's images, by size, are on the node already. An image weighs by the share of nodes that have it:
+    one that few have must not draw all pods there. (That share may be older than the rest of what is known of a node.)
+    """
     here = state.images
     if not here:
         return 0.0
-    total = sum(here.get(name, 0) for name in wish.shape.images)
+    total = sum(here[name] * state.spread.share(name) for name in wish.shape.images if name in here)
     high = _IMAGE_HIGH_BYTES * max(1, len(wish.shape.images))
     return MAX * (min(max(total, _IMAGE_LOW_BYTES), high) - _IMAGE_LOW_BYTES) / (high - _IMAGE_LOW_BYTES)
 

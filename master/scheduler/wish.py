@@ -137,7 +137,7 @@ def _shape(pod: Pod) -> Shape:
             scored_cpu=cpu,
             scored_memory=memory,
             host_ports=host_ports(spec),
-            images=tuple(_tagged(one.image) for one in spec.containers),
+            images=tuple(_tagged(one.image) for one in (*spec.init_containers, *spec.containers)),
             claims=claims,
             owner=owner,
             best_effort=qos_class(spec) == "BestEffort",

@@ -97,6 +97,39 @@ def test_endpoints_follow_readiness(admin: Client, namespace: str, controllers: 
     until(lambda: sliced(admin, namespace) == [])
 
 
+def test_too_many_addresses_are_cut_and_it_is_said(
+    admin: Client, namespace: str, controllers: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("master.controllers.backends.MOST_ADDRESSES", 2)
+    controllers()
+    admin.create(service(namespace=namespace))
+    for number in range(3):
+        backend(admin, f"p{number}", namespace, f"10.0.0.{number}")
+
+    def told() -> tuple[int, str | None]:
+        made = admin.get(Endpoints, "web", namespace)
+        count = sum(len(one.addresses) for one in made.subsets)
+        return count, made.metadata.annotations.get("endpoints.kubernetes.io/over-capacity")
+
+    until(lambda: len(sliced(admin, namespace)) == 3)
+    until(lambda: told() == (2, "truncated"))
+    # What is written stays as it is; that nothing is cut any more is news.
+    admin.delete(Pod, "p2", namespace, grace_s=0)
+    until(lambda: told() == (2, None))
+
+
+def test_slices_tell_the_zone_of_a_pods_node(admin: Client, namespace: str, controllers: Start) -> None:
+    place = node("placed")
+    place.metadata.labels = {"topology.kubernetes.io/zone": "east"}
+    admin.create(place)
+    controllers()
+    admin.create(service(namespace=namespace))
+    backend(admin, "a", namespace, "10.0.0.1", on="placed")
+    until(lambda: sliced(admin, namespace) == [("10.0.0.1", True)])
+    (one,) = admin.list(EndpointSlice, namespace).items
+    assert [endpoint.zone for endpoint in one.endpoints] == ["east"]
+
+
 def test_endpoints_follow_the_service(admin: Client, namespace: str, controllers: Start) -> None:
     controllers()
     backend(admin, "a", namespace, "10.0.0.1")

@@ -106,7 +106,8 @@ def test_pods_of_a_node_out_of_service_that_are_going_are_gone(
 
 
 def test_a_range_is_free_again_when_its_node_has_gone(admin: Client, controllers: Start) -> None:
-    controllers(cluster_cidr="10.9.0.0/23", node_cidr_mask_size=24)
+    # No change of the waiting node itself may lead to the look.
+    controllers(cluster_cidr="10.9.0.0/23", node_cidr_mask_size=24, node_monitor_grace_period_s=3600.0)
     for name in ("a", "b", "c"):
         admin.create(node(name))
     until(lambda: sum(bool(one.spec.pod_cidr) for one in admin.list(Node).items) == 2)

@@ -84,6 +84,26 @@ def test_wide_scores_are_brought_to_one_scale(values: list[float], less_is_bette
     assert scores.normalised(values, less_is_better=less_is_better) == expected
 
 
+def test_an_image_weighs_by_its_size_and_by_how_many_nodes_have_it() -> None:
+    """So that one node that has it is not stormed. The figures are Kubernetes': from 23 MiB to 1,000 for each image."""
+    holding = {"images": [{"names": ["web:1"], "sizeBytes": 800 * MI}]}
+    there = cluster(node("a", **holding), node("b", **holding), node("c"), node("d"))
+
+    def rated(one: Pod, name: str = "a") -> int:
+        return round(scores.image_locality(Wish.of(one), there.nodes[name]))
+
+    assert (rated(pod()), rated(pod(), "c")) == (round(100 * (400 - 23) / (1000 - 23)), 0)
+    there.set_node(node("c", **holding))
+    assert rated(pod()) == round(100 * (600 - 23) / (1000 - 23))
+    there.remove_node("d")
+    assert rated(pod()) == round(100 * (800 - 23) / (1000 - 23))
+    there.set_node(node("b"))
+    there.remove_node("c")
+    assert rated(pod()) == round(100 * (400 - 23) / (1000 - 23))
+    init = [{"name": "i", "image": "web:1"}]
+    assert rated(pod(initContainers=init)) == round(100 * (800 - 23) / (2000 - 23))
+
+
 def test_reasons_are_counted_over_the_nodes() -> None:
     small = {"cpu": "1"}
     places = cluster(node("a", room=small), node("b", spec={"unschedulable": True}), node("c", room=small))
