@@ -181,7 +181,10 @@ class ServiceNumbers:
         kept = held_by(old).ports if old is not None else frozenset()
         by_number: dict[int, int] = {}  # TCP and UDP of one number share a node port
         for index, port in enumerate(new.spec.ports):
-            if new.spec.type not in _WITH_NODE_PORTS or new.spec.allocate_load_balancer_node_ports is False:
+            if new.spec.type not in _WITH_NODE_PORTS:
+                continue
+            if not port.node_port and new.spec.allocate_load_balancer_node_ports is False:
+                # What is asked for by number is taken all the same.
                 continue
             if not port.node_port:
                 port.node_port = by_number.get(port.port) or self._any_port(new, reservation)

@@ -74,6 +74,17 @@ def test_a_taken_or_foreign_number_is_refused_with_its_path(admin: Api, path: st
     assert own.json["message"].endswith("provided IP is already allocated")
 
 
+def test_a_balancer_without_node_ports_of_its_own_still_takes_the_one_it_names(admin: Api, path: str) -> None:
+    taken = admin.post(path, _node_port("first")).json["spec"]["ports"][0]["nodePort"]
+    named = _service("second", type="LoadBalancer", allocateLoadBalancerNodePorts=False)
+    named["spec"]["ports"][0]["nodePort"] = taken
+    refused = admin.post(path, named)
+    assert refused.status == 422
+    assert "provided port is already allocated" in refused.json["message"]
+    del named["spec"]["ports"][0]["nodePort"]
+    assert "nodePort" not in admin.post(path, named).json["spec"]["ports"][0]
+
+
 def test_a_refused_service_gives_back_what_it_took(admin: Api, path: str) -> None:
     two = {"ports": [{"name": "a", "port": 80, "nodePort": 30111}, {"name": "b", "port": 81, "nodePort": 80}]}
     assert admin.post(path, _service("two", type="NodePort", **two)).status == 422

@@ -157,6 +157,63 @@ def test_a_change_counts_by_what_it_adds(admin: Api, namespace: str) -> None:
     assert wait_for(lambda: used(admin, namespace) == {"services": "1", "services.nodeports": "1"})
 
 
+def test_balancers_count_the_node_ports_that_they_have(admin: Api, namespace: str) -> None:
+    quota(admin, namespace, hard={"services.loadbalancers": "3", "services.nodeports": "3"})
+    path = f"/api/v1/namespaces/{namespace}/services"
+    assert admin.post(path, service("all", "LoadBalancer", ports=2)).status == 201
+    bare = service("none", "LoadBalancer", ports=2)
+    bare["spec"]["allocateLoadBalancerNodePorts"] = False
+    assert admin.post(path, bare).status == 201
+    assert wait_for(lambda: used(admin, namespace) == {"services.loadbalancers": "2", "services.nodeports": "2"})
+    bare["metadata"]["name"], bare["spec"]["ports"][1]["nodePort"] = "one", 31999
+    assert admin.post(path, bare).status == 201
+    assert wait_for(lambda: used(admin, namespace) == {"services.loadbalancers": "3", "services.nodeports": "3"})
+
+
+def test_the_opposite_scopes_and_all_operators_of_priority_classes(admin: Api, namespace: str) -> None:
+    quota(admin, namespace, "lasting", hard={"pods": "0"}, scopes=["NotTerminating", "NotBestEffort"])
+
+    def of_class(name: str, operator: str, *values: str) -> None:
+        term = {"scopeName": "PriorityClass", "operator": operator, **({"values": list(values)} if values else {})}
+        quota(admin, namespace, name, hard={"pods": "10"}, scopeSelector={"matchExpressions": [term]})
+
+    of_class("in", "In", "system-node-critical")
+    of_class("not-in", "NotIn", "system-node-critical")
+    of_class("any", "Exists")
+    of_class("none", "DoesNotExist")
+    abroad = {"topologyKey": "zone", "namespaces": ["other"], "labelSelector": {}}
+    affinity = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [abroad]}}
+    quota(admin, namespace, "abroad", hard={"pods": "10"}, scopes=["CrossNamespacePodAffinity"])
+    assert "exceeded quota: lasting" in make(admin, namespace, "a", **asking(cpu="1m")).json["message"]
+    assert make(admin, namespace, "idle").status == 201
+    assert make(admin, namespace, "short", activeDeadlineSeconds=5, **asking(cpu="1m")).status == 201
+    assert make(admin, namespace, "vital", priorityClassName="system-node-critical").status == 201
+    assert make(admin, namespace, "far", affinity=affinity).status == 201
+    expected = {"lasting": "0", "in": "1", "not-in": "3", "any": "1", "none": "3", "abroad": "1"}
+    assert wait_for(lambda: {name: used(admin, namespace, name)["pods"] for name in expected} == expected)
+
+
+def test_sidecars_add_up_and_what_a_pod_costs_beside_its_containers(admin: Api, namespace: str) -> None:
+    quota(admin, namespace, hard={"requests.cpu": "10", "limits.cpu": "10"})
+
+    def container(name: str, millis: int, **more: Any) -> dict[str, Any]:
+        amount = {"cpu": f"{millis}m"}
+        return {"name": name, "image": "i:1", "resources": {"requests": amount, "limits": amount}, **more}
+
+    init = [
+        container("early", 700),
+        container("sidecar", 100, restartPolicy="Always"),
+        container("late", 650),
+    ]
+    spec = {"initContainers": init, "containers": [container("c", 500)]}
+    assert make(admin, namespace, "a", **spec).status == 201
+    assert wait_for(lambda: used(admin, namespace) == {"requests.cpu": "750m", "limits.cpu": "750m"})
+    init[2] = container("late", 50)
+    init[0] = container("early", 50)
+    assert make(admin, namespace, "b", **spec, overhead={"cpu": "50m"}).status == 201
+    assert wait_for(lambda: used(admin, namespace) == {"requests.cpu": "1400m", "limits.cpu": "1400m"})
+
+
 def test_a_lowered_quota_refuses_more_and_takes_nothing_away(admin: Api, namespace: str) -> None:
     quota(admin, namespace, hard={"pods": "3"})
     for name in "ab":

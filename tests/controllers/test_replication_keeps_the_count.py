@@ -241,6 +241,28 @@ def observed(informers: Informers, namespace: str) -> int:
     return item.status.observed_generation if item is not None else 0
 
 
+def test_a_slow_watch_counts_nobody_who_was_deleted(master: Master, admin: Client, namespace: str) -> None:
+    client = master.client("controller-manager")
+    recorder, informers, writers = EventRecorder(client, "test"), Informers(client), ThreadPoolExecutor(4)
+    manager = ReplicationManager(client, informers, recorder, writers=writers)
+    key = (namespace, "web")
+    try:
+        admin.create(controller(namespace=namespace, replicas=5))
+        informers.replication_controllers._list()
+        assert manager.reconcile(key) == "created 5 pods"
+        informers.pods._list()
+        for replicas, said in ((3, "deleted 2 pods"), (3, ""), (4, "created 1 pods"), (4, "")):
+            scale(admin, namespace, replicas)
+            # The copy of the pods stays as it was: five of them.
+            informers.replication_controllers._list()
+            assert manager.reconcile(key) == said
+        assert len(pods(admin, namespace)) == 4
+    finally:
+        writers.shutdown()
+        recorder.close()
+        client.close()
+
+
 def test_nothing_is_tried_in_a_namespace_that_ends_however_slow_its_end(
     master: Master, admin: Client, namespace: str, caplog: pytest.LogCaptureFixture
 ) -> None:

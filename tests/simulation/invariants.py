@@ -110,15 +110,15 @@ def orphans(world: World, found: Found) -> Iterator[str]:
     for item in (*found.pods, *found.sets, *found.slices):
         for owner in item.metadata.owner_references:
             if owner.uid not in owners:
-                yield f"{item.kind} {_key(item)} is owned by {owner.kind} {owner.name}, which is gone"
+                yield f"{type(item).__name__} {_key(item)} is owned by {owner.kind} {owner.name}, which is gone"
         if not item.metadata.owner_references and not isinstance(item, EndpointSlice):
-            yield f"{item.kind} {_key(item)} has no owner"
+            yield f"{type(item).__name__} {_key(item)} has no owner"
     system = {"kube-system", "kube-public", "kube-node-lease"}
     spaces = {one.metadata.name for one in found.namespaces} - system
     yield from (f"namespace {name} is there or not against the wish" for name in spaces ^ world.namespaces)
     for item in (*found.pods, *found.sets, *found.controllers, *found.services, *found.endpoints, *found.slices):
         if _space(item) not in spaces | system:
-            yield f"{item.kind} {_key(item)} is in a namespace that is gone"
+            yield f"{type(item).__name__} {_key(item)} is in a namespace that is gone"
 
 
 def endpoints(world: World, found: Found) -> Iterator[str]:

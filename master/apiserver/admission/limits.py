@@ -3,10 +3,10 @@
 Source: k8s.io/kubernetes, plugin/pkg/admission/limitranger; the sentences are Kubernetes'.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
-from api.core import Container, PersistentVolumeClaim, Pod, ResourceRequirements
+from api.core import Container, PersistentVolumeClaim, Pod, PodSpec, ResourceRequirements
 from api.core.quota import LimitRange, LimitRangeItem
 from api.qos import qos_class
 from api.scalars import Quantity
@@ -56,7 +56,7 @@ def pod_faults(pod: Pod, ranges: Iterable[LimitRange]) -> list[str]:
             resources = container.resources or ResourceRequirements()
             found += _faults(item, resources.requests, resources.limits)
     for item in _items(ranges, "Pod"):
-        requests, limits = (total(spec.containers, spec.init_containers, part) for part in ("requests", "limits"))
+        requests, limits = (total(spec, part) for part in ("requests", "limits"))
         found += _faults(item, requests, limits)
     return list(dict.fromkeys(found))
 
@@ -78,18 +78,25 @@ def claim_faults(claim: PersistentVolumeClaim, ranges: Iterable[LimitRange]) -> 
     return found
 
 
-def total(containers: Iterable[Container], init_containers: Iterable[Container], part: str) -> Amounts:
-    """What a pod asks for, or may have, in all: the sum of its containers, or an init container's if that is more."""
-    sums: dict[str, Decimal] = {}
-    for container in containers:
-        for name, amount in _part(container, part).items():
-            sums[name] = sums.get(name, Decimal(0)) + amount.value
-    result = {name: quantity(name, amount) for name, amount in sums.items()}
-    for container in init_containers:
-        for name, amount in _part(container, part).items():
-            if name not in result or result[name].value < amount.value:
-                result[name] = amount
-    return result
+def total(spec: PodSpec, part: str) -> Amounts:
+    """What the containers of a pod ask for, or may have, in all: the sum of containers and sidecars, or, where that is
+    more, of an init container and the sidecars started before it.
+    """
+    sidecars: dict[str, Decimal] = {}
+    most: dict[str, Decimal] = {}
+    for container in spec.init_containers:
+        own = _plus(sidecars, _part(container, part))
+        if container.restart_policy == "Always":
+            sidecars = own
+        most |= {name: amount for name, amount in own.items() if amount > most.get(name, -1)}
+    sums = sidecars
+    for container in spec.containers:
+        sums = _plus(sums, _part(container, part))
+    return {name: quantity(name, max(sums.get(name, Decimal(0)), most.get(name, Decimal(0)))) for name in sums | most}
+
+
+def _plus(sums: Mapping[str, Decimal], more: Amounts) -> dict[str, Decimal]:
+    return {**sums, **{name: sums.get(name, Decimal(0)) + amount.value for name, amount in more.items()}}
 
 
 def quantity(name: str, amount: Decimal) -> Quantity:

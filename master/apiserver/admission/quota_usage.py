@@ -115,13 +115,16 @@ def _says(container: Container, name: str) -> bool:
 def _pod(pod: Pod) -> Usage:
     spec = pod.spec
     usage: Usage = {"pods": Decimal(1)}
-    for name, amount in total(spec.containers, spec.init_containers, "requests").items():
-        usage[f"requests.{name}"] = amount.value
+    beside = {name: amount.value for name, amount in spec.overhead.items()}
+    requests = {name: amount.value for name, amount in total(spec, "requests").items()}
+    for name in requests | beside:
+        amount = requests.get(name, Decimal(0)) + beside.get(name, Decimal(0))
+        usage[f"requests.{name}"] = amount
         if name in AMOUNTS:
-            usage[name] = amount.value
-    for name, amount in total(spec.containers, spec.init_containers, "limits").items():
+            usage[name] = amount
+    for name, limit in total(spec, "limits").items():
         if name in AMOUNTS:
-            usage[f"limits.{name}"] = amount.value
+            usage[f"limits.{name}"] = limit.value + beside.get(name, Decimal(0))
     return usage
 
 
@@ -166,8 +169,10 @@ def _service(service: Service) -> Usage:
         return {"services.nodeports": ports}
     if spec.type != "LoadBalancer":
         return {}
-    with_ports = spec.allocate_load_balancer_node_ports is not False
-    return {"services.loadbalancers": Decimal(1)} | ({"services.nodeports": ports} if with_ports else {})
+    if spec.allocate_load_balancer_node_ports is False:
+        # Only those asked for by number.
+        ports = Decimal(sum(bool(port.node_port) for port in spec.ports))
+    return {"services.loadbalancers": Decimal(1), "services.nodeports": ports}
 
 
 def _claim(claim: PersistentVolumeClaim) -> Usage:
