@@ -3,6 +3,7 @@
 import json
 import queue
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 from dnslib import DNSRecord
 
 from clusterdns.config import Config
-from clusterdns.main import cleanup, run
+from clusterdns.main import SWITCH_S, cleanup, run
 
 HEADLESS = {
     "metadata": {"name": "redis", "namespace": "default", "resourceVersion": "3"},
@@ -145,6 +146,17 @@ class Running:
         while (said := self.say(name)) != wanted:
             assert time.monotonic() < limit, said
             time.sleep(0.01)
+
+
+def test_a_thread_at_work_lets_the_one_that_answers_go_on(settings, master):
+    write_kubeconfig(settings, master.server_address[1])
+    before = sys.getswitchinterval()
+    try:
+        with Running(settings) as dns:
+            dns.wait_for("redis", ["10.244.0.5"])
+            assert sys.getswitchinterval() == pytest.approx(SWITCH_S)
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_names_follow_services_and_endpoints(settings, master):
