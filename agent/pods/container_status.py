@@ -46,7 +46,7 @@ def _never_ran(pod: Pod, container: Container, observed: Observed, old: Containe
     """No run is on Docker. What was told of a finished pod still holds; what ran and was cleaned away is lost."""
     over = is_finished(pod, observed) or pod.metadata.deletion_timestamp is not None or _is_ephemeral(pod, container)
     if old is not None and old.container_id and over:
-        return _lost(old) if old.state is not None and old.state.running else old
+        return _lost(old) if old.state.running else old
     failure = observed.failures.get(container.name)
     if failure is not None:
         waiting = ContainerStateWaiting(reason=failure.reason, message=failure.message)
@@ -82,9 +82,9 @@ def _lost(old: ContainerStatus) -> ContainerStatus:
     )  # fmt: skip
 
 
-def _last_state_of_lost(old: ContainerStatus | None) -> ContainerState | None:
-    if old is None or not old.container_id or old.state is None:
-        return old.last_state if old is not None else None
+def _last_state_of_lost(old: ContainerStatus | None) -> ContainerState:
+    if old is None or not old.container_id:
+        return old.last_state if old is not None else ContainerState()
     return old.state if old.state.terminated is not None else _lost(old).state
 
 
@@ -138,11 +138,11 @@ def _reason(record: ContainerRecord) -> str:
     return "Completed" if record.exit_code == 0 else "Error"
 
 
-def _last_state(old: ContainerStatus | None, newest: ContainerRecord) -> ContainerState | None:
+def _last_state(old: ContainerStatus | None, newest: ContainerRecord) -> ContainerState:
     """The dead container may be gone from Docker; what was told of it still holds."""
     if old is None:
-        return None
-    if old.state is not None and old.state.terminated and old.state.terminated.container_id != f"docker://{newest.id}":
+        return ContainerState()
+    if old.state.terminated and old.state.terminated.container_id != f"docker://{newest.id}":
         return old.state
     return old.last_state
 
@@ -166,9 +166,8 @@ def phase_of(pod: Pod, observed: Observed, inits: list[ContainerStatus], mains: 
         return "Failed"
     if not inits_done(pod, observed) and pod.spec.init_containers and not _all_terminated(mains):
         return "Pending"
-    states = [status.state or ContainerState() for status in mains]
-    running = sum(state.running is not None for state in states)
-    ended = [_end_of(status) for status in mains if (status.state or ContainerState()).running is None]
+    running = sum(status.state.running is not None for status in mains)
+    ended = [_end_of(status) for status in mains if status.state.running is None]
     if any(end is None for end in ended):
         return "Pending"
     codes = [end.exit_code for end in ended if end is not None]
@@ -189,20 +188,18 @@ def _phase_of_ended(pod: Pod, mains: list[ContainerStatus], codes: list[int]) ->
 
 def _end_of(status: ContainerStatus) -> ContainerStateTerminated | None:
     """How a container that does not run ended, now or the time before; None when it has not run yet."""
-    if status.state is not None and status.state.terminated is not None:
-        return status.state.terminated
-    return status.last_state.terminated if status.last_state is not None else None
+    return status.state.terminated or status.last_state.terminated
 
 
 def _all_terminated(statuses: list[ContainerStatus]) -> bool:
-    return all(status.state is not None and status.state.terminated is not None for status in statuses)
+    return all(status.state.terminated is not None for status in statuses)
 
 
 def _any_init_failed(pod: Pod, inits: list[ContainerStatus]) -> bool:
     if pod.spec.restart_policy != "Never":
         return False
     for container, status in zip(pod.spec.init_containers, inits, strict=True):
-        end = status.state.terminated if status.state is not None else None
+        end = status.state.terminated
         if end is not None and end.exit_code != 0 and not is_sidecar(container):
             return True
     return False

@@ -55,7 +55,7 @@ def _backing_off(status: PodStatus) -> list[str]:
     return [
         one.name
         for one in [*status.init_container_statuses, *status.container_statuses]
-        if one.state is not None and one.state.waiting is not None and one.state.waiting.reason == "CrashLoopBackOff"
+        if one.state.waiting is not None and one.state.waiting.reason == "CrashLoopBackOff"
     ]
 
 

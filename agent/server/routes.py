@@ -116,7 +116,7 @@ class Routes:
         status = self._worker.status(pod.metadata.uid) or pod.status
         known = (*status.init_container_statuses, *status.container_statuses, *status.ephemeral_container_statuses)
         for one in known:
-            if one.name == container and one.state and one.state.waiting:
+            if one.name == container and one.state.waiting:
                 reason = one.state.waiting.reason
                 return f": {_WAITING_WORDS.get(reason, reason)}"
         return " - no logs yet"

@@ -178,8 +178,8 @@ class ContainerStatus(Struct):
     """What became of one container."""
 
     name: Annotated[str, F(1, "Name of the container.", required=True)] = ""
-    state: Annotated[ContainerState | None, F(2, "Its state now.")] = None
-    last_state: Annotated[ContainerState | None, F(3, "How the run before this one ended.")] = None
+    state: Annotated[ContainerState, F(2, "Its state now.")] = always(ContainerState)
+    last_state: Annotated[ContainerState, F(3, "How the run before this one ended.")] = always(ContainerState)
     ready: Annotated[bool, F(4, "Whether its readiness probe passed.")] = always(bool)
     restart_count: Annotated[Int32, F(5, "How often it was started again.")] = always(int)
     image: Annotated[str, F(6, "Image that it runs.")] = always(str)

@@ -166,11 +166,10 @@ def state_errors(new: Pod, old: Pod, spec: PodSpec) -> list[FieldError]:
 
 
 def _is_over(status: ContainerStatus) -> bool:
-    return status.state is not None and status.state.terminated is not None
+    return status.state.terminated is not None
 
 
 def _may_retry(status: ContainerStatus, spec: PodSpec) -> bool:
-    assert status.state is not None
     assert status.state.terminated is not None
     return spec.restart_policy == "OnFailure" and status.state.terminated.exit_code != 0
 

@@ -213,6 +213,6 @@ def restarts(pod: Pod) -> int:
 def waiting_reason(pod: Pod) -> str:
     """Why the pod's first container waits; empty when it does not."""
     for status in [*pod.status.init_container_statuses, *pod.status.container_statuses]:
-        if status.state is not None and status.state.waiting is not None:
+        if status.state.waiting is not None:
             return status.state.waiting.reason
     return ""

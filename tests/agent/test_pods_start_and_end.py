@@ -76,7 +76,7 @@ def test_a_pod_beyond_its_deadline_is_ended_for_good(shared: Cluster) -> None:
     pod = shared.wait_pod("late", phase("Failed"))
     assert pod.status.reason == "DeadlineExceeded"
     assert pod.status.message == "Pod was active on the node longer than the specified deadline"
-    assert all(one.state is not None and one.state.terminated for one in pod.status.container_statuses)
+    assert all(one.state.terminated for one in pod.status.container_statuses)
     wait_until(lambda: shared.containers(all=False) == [])
 
 

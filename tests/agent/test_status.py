@@ -75,10 +75,8 @@ def test_a_container_that_waits_tells_why(item: Pod, seen: Observed, reason: str
 
 def test_crash_loop_back_off_has_kubernetes_message_and_the_last_end() -> None:
     status = _of(pod(), observed(sandbox(), ended("c0", code=1, level=5, attempt=4))).container_statuses[0]
-    assert status.state is not None
     assert status.state.waiting is not None
     assert status.state.waiting.message == "back-off 16s restarting failed container=c0 pod=p_ns(uid-1)"
-    assert status.last_state is not None
     assert status.last_state.terminated is not None
     assert (status.last_state.terminated.exit_code, status.restart_count) == (1, 4)
 
@@ -94,7 +92,6 @@ def test_crash_loop_back_off_has_kubernetes_message_and_the_last_end() -> None:
 )
 def test_an_end_has_its_reason(run: object, reason: str, code: int) -> None:
     status = _of(pod(restartPolicy="Never"), observed(run)).container_statuses[0]  # type: ignore[arg-type]
-    assert status.state is not None
     assert status.state.terminated is not None
     assert (status.state.terminated.reason, status.state.terminated.exit_code) == (reason, code)
 
@@ -161,7 +158,6 @@ def test_what_ran_and_was_cleaned_away_is_told_as_lost() -> None:
     running = ContainerState(running=ContainerStateRunning(started_at=NOW))
     before = PodStatus(container_statuses=[ContainerStatus(name="c0", container_id="docker://x", state=running)])
     status = _of(_deleted(pod()), observed(previous=before)).container_statuses[0]
-    assert status.state is not None
     assert status.state.terminated is not None
     assert (status.state.terminated.reason, status.state.terminated.exit_code) == ("ContainerStatusUnknown", 137)
 

@@ -206,11 +206,10 @@ def test_an_ephemeral_container_looks_into_a_running_pod(shared: Cluster) -> Non
     shared.api.patch(Pod, "web", shared.namespace, patch, form="merge")
 
     def ended(pod: Pod) -> bool:
-        return any(s.state is not None and s.state.terminated for s in pod.status.ephemeral_container_statuses)
+        return any(s.state.terminated for s in pod.status.ephemeral_container_statuses)
 
     pod = shared.wait_pod("web", ended)
     status = pod.status.ephemeral_container_statuses[0]
-    assert status.state is not None
     assert status.state.terminated is not None
     assert (status.name, status.state.terminated.exit_code, status.restart_count) == ("debug", 3, 0)
     logs = shared.docker.logs(status.container_id.removeprefix("docker://")).decode()

@@ -87,6 +87,7 @@ def test_some_zero_values_are_always_written() -> None:
         {
             "name": "a",
             "state": {"terminated": {"exitCode": 0}},
+            "lastState": {},
             "ready": False,
             "restartCount": 0,
             "image": "",

@@ -53,6 +53,13 @@ def test_what_a_status_leaves_out_is_filled_in(admin: Api, path: str) -> None:
     assert emptied["status"] == {"phase": "Pending", "qosClass": first["status"]["qosClass"]}
 
 
+def test_a_container_always_has_a_state_now_and_before(admin: Api, path: str) -> None:
+    """Clients look into them without asking, as `status.last_state.terminated` in Python."""
+    told = {"name": "main", "image": "x", "imageID": "", "ready": False, "restartCount": 0}
+    after = admin.patch(f"{path}/status", {"status": {"containerStatuses": [told]}}, "merge").json
+    assert after["status"]["containerStatuses"] == [told | {"state": {}, "lastState": {}}]
+
+
 def test_labels_beside_a_status_keep_their_rules(admin: Api, server: Running, path: str) -> None:
     before = spec_bytes(server, path)
     good = admin.patch(f"{path}/status", {"metadata": {"labels": {"a": "b"}}, "status": {"phase": "Running"}}, "merge")

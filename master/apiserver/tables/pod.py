@@ -22,7 +22,7 @@ class _Summary:
 
     def count(self, status: ContainerStatus) -> None:
         self.restarts += status.restart_count
-        ended = status.last_state.terminated if status.last_state is not None else None
+        ended = status.last_state.terminated
         if ended is not None and ended.finished_at is not None:
             self.restarted_at = max(self.restarted_at or ended.finished_at, ended.finished_at)
 
@@ -68,7 +68,7 @@ def _initialization(pod: Pod, sidecars: set[str], summary: _Summary, side: _Summ
         summary.count(status)
         if status.name in sidecars:
             side.count(status)
-        ended = status.state.terminated if status.state is not None else None
+        ended = status.state.terminated
         if ended is not None and ended.exit_code == 0:
             continue
         if status.name in sidecars and status.started:
@@ -81,9 +81,9 @@ def _initialization(pod: Pod, sidecars: set[str], summary: _Summary, side: _Summ
 
 def _init_reason(status: ContainerStatus, index: int, total: int) -> str:
     state = status.state
-    if state is not None and state.terminated is not None:
+    if state.terminated is not None:
         return f"Init:{_end(state.terminated)}"
-    waiting = state.waiting if state is not None else None
+    waiting = state.waiting
     if waiting is not None and waiting.reason and waiting.reason != "PodInitializing":
         return f"Init:{waiting.reason}"
     return f"Init:{index}/{total}"
@@ -100,11 +100,11 @@ def _containers(pod: Pod, summary: _Summary) -> None:
     for status in reversed(pod.status.container_statuses):
         summary.count(status)
         state = status.state
-        if state is not None and state.waiting is not None and state.waiting.reason:
+        if state.waiting is not None and state.waiting.reason:
             summary.reason = state.waiting.reason
-        elif state is not None and state.terminated is not None:
+        elif state.terminated is not None:
             summary.reason = _end(state.terminated)
-        elif status.ready and state is not None and state.running is not None:
+        elif status.ready and state.running is not None:
             running = True
             summary.ready += 1
     if summary.reason == "Completed" and running:
