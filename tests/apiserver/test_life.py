@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -84,10 +85,9 @@ def test_events_are_dropped_when_their_time_is_over(server: Running, admin: Api,
         body = {"metadata": {"name": name}, "involvedObject": {"kind": "Pod", "namespace": namespace}, "reason": "x"}
         assert admin.post(path, body).status == 201
     expiry = server.api.event_expiry
-    hour_over = time.time() + 3601
-    expiry._written[f"/events/{namespace}/renewed"] = hour_over
-    expiry._written.move_to_end(f"/events/{namespace}/renewed")
-    assert server.do(expiry.expire(hour_over)) >= 1
+    expiry._written = OrderedDict.fromkeys(expiry._written, time.time() - 3601)
+    assert admin.patch(f"{path}/renewed", {"count": 2}, "merge").status == 200
+    assert server.do(expiry.expire(time.time())) >= 1
     assert [item["metadata"]["name"] for item in admin.get(path).json["items"]] == ["renewed"]
 
 

@@ -52,6 +52,8 @@ def wants(cpu: str = "2", priority: int = VITAL, **more: Any) -> Pod:
         ({"a": [worth("a1", 3), worth("a2", 2)], "b": [worth("b1", 3, "4")]}, "a", {"a2"}),
         # No more than needed: the least important one is enough.
         ({"a": [worth("a1", 3), worth("a2", 1)], "b": [worth("b1", VITAL, "4")]}, "a", {"a2"}),
+        # Whatever the order in which they came.
+        ({"a": [worth("a2", 1), worth("a1", 3)], "b": [worth("b1", VITAL, "4")]}, "a", {"a2"}),
         # Pods as important as the new one stay.
         ({"a": [worth("a1", VITAL), worth("a2", 1)], "b": [worth("b1", VITAL, "4")]}, "a", {"a2"}),
         # Two small ones go for one large.
@@ -65,6 +67,14 @@ def wants(cpu: str = "2", priority: int = VITAL, **more: Any) -> Pod:
 def test_the_least_harm_is_done(pods: dict[str, list[Pod]], chosen: str, victims: set[str]) -> None:
     found = planned(wants(), cluster(node("a"), node("b"), **pods))
     assert (found.node, {one.name for one in found.victims}) == (chosen, victims)
+
+
+@pytest.mark.parametrize("more", [[worth("b1", 3), worth("b2", 1)], [worth("b1", 3, "4")]])
+def test_where_all_must_go_the_sum_of_priorities_decides_and_each_pod_weighs(more: list[Pod]) -> None:
+    """Also one of a priority below 0."""
+    second = worth("a2", 2 if len(more) > 1 else -9)
+    found = planned(wants("4"), cluster(node("a"), node("b"), a=[worth("a1", 3), second], b=more))
+    assert (found.node, len(found.victims)) == ("b", len(more))
 
 
 def test_of_equal_harm_the_youngest_go() -> None:

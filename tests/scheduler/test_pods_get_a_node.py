@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from api.codec import convert
-from api.core import Event, Node, PersistentVolume, PersistentVolumeClaim, Pod
+from api.core import Event, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod
 from api.errors import NotFound
+from api.meta import ObjectMeta
 from client import Client
 from tests.controllers.live import Master, until
 from tests.scheduler.made import node, pod
@@ -108,6 +109,35 @@ def test_a_new_scheduler_counts_what_is_bound_already(admin: Client, master: Mas
     admin.create(pod("new", cpu="1"))
     with scheduler(master):
         until(lambda: why(admin, "new") == NO_ROOM)
+
+
+def follows(**term: object) -> dict[str, object]:
+    wanted = {"labelSelector": {"matchLabels": {"app": "lead"}}, "topologyKey": "kubernetes.io/hostname", **term}
+    return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [wanted]}}
+
+
+NOT_NEAR = f"0/1 nodes are available: 1 node(s) didn't match pod affinity rules. {NO_HELP}"
+
+
+@pytest.mark.usefixtures("scheduling")
+def test_a_pod_that_is_placed_lets_those_in_who_want_to_be_near(admin: Client) -> None:
+    join(admin, node("n1"))
+    admin.create(pod("follower", affinity=follows()))
+    until(lambda: why(admin, "follower") == NOT_NEAR)
+    admin.create(pod("lead", labels={"app": "lead"}))
+    until(lambda: node_of(admin, "follower") == "n1")
+
+
+@pytest.mark.usefixtures("scheduling")
+def test_a_namespace_that_gets_labels_lets_those_in_who_want_to_be_near_its_pods(admin: Client) -> None:
+    join(admin, node("n1"))
+    admin.create(Namespace(metadata=ObjectMeta(name="elsewhere")))
+    lead = admin.create(pod("lead", namespace="elsewhere", labels={"app": "lead"}))
+    until(lambda: admin.get(Pod, "lead", lead.metadata.namespace).spec.node_name == "n1")
+    admin.create(pod("follower", affinity=follows(namespaceSelector={"matchLabels": {"team": "a"}})))
+    until(lambda: why(admin, "follower") == NOT_NEAR)
+    admin.patch(Namespace, "elsewhere", "", {"metadata": {"labels": {"team": "a"}}})
+    until(lambda: node_of(admin, "follower") == "n1")
 
 
 @pytest.mark.usefixtures("scheduling")
