@@ -69,6 +69,23 @@ def test_a_write_that_fails_takes_nothing(admin: Api, namespace: str) -> None:
     assert admin.post(f"/api/v1/namespaces/{namespace}/pods?dryRun=All", pod("c")).status == 403
 
 
+def test_a_write_that_loses_a_race_for_its_name_gives_back_what_it_took(
+    server: Running, as_user: Callable[[Running, str], Api], admin: Api, namespace: str
+) -> None:
+    """It passes admission, and is refused by the store."""
+    quota(admin, namespace, hard={"count/configmaps": "18"})
+    clients = [as_user(server, "admin") for _ in range(8)]
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    with ThreadPoolExecutor(8) as pool:
+        for turn in range(10):
+            document = {"metadata": {"name": f"same-{turn}"}}
+            results = list(pool.map(lambda one, document=document: one.post(path, document).status, clients))
+            assert sorted(results) == [201] + [409] * 7
+    for number in range(8):
+        assert admin.post(path, {"metadata": {"name": f"more-{number}"}}).status == 201
+    assert admin.post(path, {"metadata": {"name": "over"}}).status == 403
+
+
 def test_amounts_are_added_up_and_must_be_named(admin: Api, namespace: str) -> None:
     quota(admin, namespace, hard={"requests.cpu": "1", "memory": "1Gi"})
     bare = make(admin, namespace, "a")

@@ -13,8 +13,12 @@ import pytest
 
 from api.core import Event, Pod
 from client import Client, EventRecorder, Unreachable
+from master.scheduler.cluster import Cluster
+from master.scheduler.picture import Picture
 from master.scheduler.profile import Profile
+from master.scheduler.queueing import SchedulingQueue
 from master.scheduler.scheduler import Scheduler
+from master.scheduler.wish import Wish
 from tests.controllers.live import LIMIT_S, Master, until
 from tests.scheduler.made import node, pod
 from tests.scheduler.running import empty, join, node_of, scheduler, why
@@ -96,6 +100,30 @@ def test_a_binding_whose_answer_was_lost_is_not_made_again(working: Troubled, ad
     time.sleep(1.5)
     assert sorted(name for name, _ in working.bindings) == [f"p{number}" for number in range(5)]
     assert dict(working.bindings) == placed(admin)
+
+
+def test_a_change_seen_before_the_binding_does_not_make_the_pod_wait_again(master: Master, admin: Client) -> None:
+    """It would be bound to a second place, be refused there, and the room of the first would count as free."""
+    client, cluster, queue = master.client("scheduler"), Cluster(), SchedulingQueue()
+    picture = Picture(client, cluster, queue, scheduler_names=frozenset({"default-scheduler"}), gated=lambda _pod: None)
+    made = admin.create(pod("a"))
+    key, uid = ("default", "a"), made.metadata.uid
+    picture.pods._list()
+    entry = queue.get(0)
+    found = picture.waiting(*key, uid)
+    assert entry is not None
+    assert found is not None
+    cluster.place(Wish.of(found), "n1")
+    picture.assume(Wish.of(found))
+    queue.end(entry)
+    admin.patch(Pod, "a", "default", {"metadata": {"labels": {"late": "news"}}})
+    picture.pods._take("MODIFIED", admin.get(Pod, "a", "default"))
+    assert queue.get(0) is not None, "it is looked at"
+    assert picture.waiting(*key, uid) is None
+    admin.bind("a", "default", "n1")
+    picture.pods._take("MODIFIED", admin.get(Pod, "a", "default"))
+    assert picture.assumed == set()
+    client.close()
 
 
 @pytest.mark.parametrize("working", [""], indirect=True)

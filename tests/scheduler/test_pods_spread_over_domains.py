@@ -41,6 +41,12 @@ def places(a: int = 0, b: int = 0, c: int = 0, **more: list[Pod]) -> Cluster:
     return cluster(*named, tainted, node("nowhere"), **{**zones, **more})
 
 
+def racked() -> Cluster:
+    """Three zones, the last of which has no racks; and no pod there."""
+    racks = [node(name, labels={ZONE: name, "rack": name}) for name in ("a", "b")]
+    return cluster(*racks, node("c", labels={ZONE: "c"}), a=webs(1, "a"), b=webs(1, "b"))
+
+
 BEARS = {"tolerations": [{"key": "gpu", "operator": "Exists"}]}
 
 
@@ -82,6 +88,8 @@ BEARS = {"tolerations": [{"key": "gpu", "operator": "Exists"}]}
         # All constraints must hold.
         (web("p", spread(), spread(HOST, 3), **BEARS), places(a=1), UNEVEN, "", ""),
         (web("p", spread(skew=9), spread(HOST, 2), **BEARS), places(b=2), "", UNEVEN, ""),
+        # A node that lacks a key of any constraint counts for none: its zone is no domain, its pods are nobody's.
+        (web("p", spread(), spread("rack", 9)), racked(), "", "", MISSING),
         # Only pods of the same revision.
         (
             web("p", spread(matchLabelKeys=["v"]), labels={"v": "2"}, **BEARS),

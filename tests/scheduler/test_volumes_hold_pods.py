@@ -135,6 +135,17 @@ def local(name: str, size: str, *hosts: str) -> PersistentVolume:
     return found
 
 
+def test_who_makes_volumes_makes_them_for_the_topologies_of_the_class() -> None:
+    allowed = [{"matchLabelExpressions": [{"key": "zone", "values": ["east", "west"]}, {"key": "ssd", "values": [""]}]}]
+    document = {"provisioner": "example.com/maker", "volumeBindingMode": "WaitForFirstConsumer"}
+    kind = convert({**document, "allowedTopologies": allowed}, StorageClass)
+    found = volumes_of("default", ("x",), lambda _, name: waiting(name), VOLUMES.get, lambda _: kind, list)
+    both, half = {"zone": "east", "ssd": ""}, {"zone": "west"}
+    there = cluster(node("a", labels=both), node("b", labels=half), node("c", labels={"zone": "north", "ssd": ""}))
+    lacks = ("node(s) didn't find available persistent volumes to bind",)
+    assert {name: refusal(pod(), there, name, volumes=found) for name in "abc"} == {"a": (), "b": lacks, "c": lacks}
+
+
 @pytest.mark.parametrize(
     ("claims", "provisioner", "nodes"),
     [
