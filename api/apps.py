@@ -16,7 +16,7 @@ class ReplicaSetSpec(Struct):
     replicas: Annotated[Int32 | None, F(1, "How many pods.", default=1, minimum=0)] = None
     min_ready_seconds: Annotated[Int32, F(4, "Seconds of being ready that make a pod available.", minimum=0)] = 0
     selector: Annotated[LabelSelector | None, F(2, "Which pods are counted.", required=True, immutable=True)] = None
-    template: Annotated[PodTemplateSpec | None, F(3, "What new pods look like.", required=True)] = None
+    template: Annotated[PodTemplateSpec | None, F(3, "What new pods look like.", required=True, listed=False)] = None
 
 
 class ReplicaSetCondition(Struct):
@@ -32,7 +32,7 @@ class ReplicaSetCondition(Struct):
 class ReplicaSetStatus(Struct):
     """How many pods there are."""
 
-    replicas: Annotated[Int32, F(1, "Pods that match the selector.")] = always(int)
+    replicas: Annotated[Int32, F(1, "Pods that match the selector.", listed=True)] = always(int)
     fully_labeled_replicas: Annotated[Int32, F(2, "Pods with all labels of the template.")] = 0
     ready_replicas: Annotated[Int32, F(4, "Pods that are ready.")] = 0
     available_replicas: Annotated[Int32, F(5, "Pods ready for minReadySeconds.")] = 0

@@ -48,7 +48,7 @@ class StatefulSetSpec(Struct):
     selector: Annotated[LabelSelector | None, F(2, "Which pods are counted.", required=True)] = None
     template: Annotated[PodTemplateSpec | None, F(3, "What new pods look like.", required=True)] = None
     volume_claim_templates: Annotated[list[PersistentVolumeClaim], F(4, "Claims that each pod has of its own.")] = []
-    service_name: Annotated[str, F(5, "Service that gives the pods their names.")] = ""
+    service_name: Annotated[str, F(5, "Service that gives the pods their names.", listed=True)] = ""
     pod_management_policy: Annotated[
         str,
         F(
@@ -81,7 +81,7 @@ class StatefulSetStatus(Struct):
     """How many pods there are."""
 
     observed_generation: Annotated[Int64, F(1, "The generation that this speaks of.")] = 0
-    replicas: Annotated[Int32, F(2, "Pods in all.")] = always(int)
+    replicas: Annotated[Int32, F(2, "Pods in all.", listed=True)] = always(int)
     ready_replicas: Annotated[Int32, F(3, "Pods that are ready.")] = 0
     current_replicas: Annotated[Int32, F(4, "Pods of the current revision.")] = 0
     updated_replicas: Annotated[Int32, F(5, "Pods of the revision to come.")] = 0
@@ -139,10 +139,10 @@ class DaemonSetCondition(Struct):
 class DaemonSetStatus(Struct):
     """On how many nodes its pods are."""
 
-    current_number_scheduled: Annotated[Int32, F(1, "Nodes that have the pod and should.")] = always(int)
-    number_misscheduled: Annotated[Int32, F(2, "Nodes that have the pod and should not.")] = always(int)
-    desired_number_scheduled: Annotated[Int32, F(3, "Nodes that should have the pod.")] = always(int)
-    number_ready: Annotated[Int32, F(4, "Nodes whose pod is ready.")] = always(int)
+    current_number_scheduled: Annotated[Int32, F(1, "Nodes that have the pod and should.", listed=True)] = always(int)
+    number_misscheduled: Annotated[Int32, F(2, "Nodes that have the pod and should not.", listed=True)] = always(int)
+    desired_number_scheduled: Annotated[Int32, F(3, "Nodes that should have the pod.", listed=True)] = always(int)
+    number_ready: Annotated[Int32, F(4, "Nodes whose pod is ready.", listed=True)] = always(int)
     observed_generation: Annotated[Int64, F(5, "The generation that this speaks of.")] = 0
     updated_number_scheduled: Annotated[Int32, F(6, "Nodes with the pod of the newest template.")] = 0
     number_available: Annotated[Int32, F(7, "Nodes whose pod is ready for minReadySeconds.")] = 0

@@ -23,7 +23,7 @@ class UserInfo(Struct):
 class TokenReviewSpec(Struct):
     """The token in question."""
 
-    token: Annotated[str, F(1, "The bearer token.", required=True)] = ""
+    token: Annotated[str, F(1, "The bearer token.", required=True, listed=False)] = ""
     audiences: Annotated[list[str], F(2, "For whom it should be.")] = []
 
 
@@ -39,7 +39,7 @@ class TokenReviewStatus(Struct):
 class TokenReview(Object):
     """Asks whose token this is."""
 
-    spec: Annotated[TokenReviewSpec, F(2, "The token.")] = msgspec.field(default_factory=TokenReviewSpec)
+    spec: Annotated[TokenReviewSpec, F(2, "The token.", listed=True)] = msgspec.field(default_factory=TokenReviewSpec)
     status: Annotated[TokenReviewStatus, F(3, "The answer.")] = msgspec.field(default_factory=TokenReviewStatus)
 
 
@@ -69,7 +69,7 @@ class BoundObjectReference(Struct):
 class TokenRequestSpec(Struct):
     """The token that is wanted."""
 
-    audiences: Annotated[list[str], F(1, "For whom; the API server by default.")] = []
+    audiences: Annotated[list[str], F(1, "For whom; the API server by default.", listed=True)] = []
     expiration_seconds: Annotated[Int64 | None, F(4, "How long it is good.", default=3600, minimum=600)] = None
     bound_object_ref: Annotated[BoundObjectReference | None, F(3, "With what it lives and dies.")] = None
 
@@ -77,12 +77,14 @@ class TokenRequestSpec(Struct):
 class TokenRequestStatus(Struct):
     """The token."""
 
-    token: Annotated[str, F(1, "The bearer token.")] = ""
-    expiration_timestamp: Annotated[Time | None, F(2, "Until when it is good.")] = None
+    token: Annotated[str, F(1, "The bearer token.", listed=True)] = ""
+    expiration_timestamp: Annotated[Time | None, F(2, "Until when it is good.", listed=True)] = None
 
 
 class TokenRequest(Object):
     """Asks for a token of a service account."""
 
-    spec: Annotated[TokenRequestSpec, F(2, "What is wanted.")] = msgspec.field(default_factory=TokenRequestSpec)
+    spec: Annotated[TokenRequestSpec, F(2, "What is wanted.", listed=True)] = msgspec.field(
+        default_factory=TokenRequestSpec
+    )
     status: Annotated[TokenRequestStatus, F(3, "The answer.")] = msgspec.field(default_factory=TokenRequestStatus)

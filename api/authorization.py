@@ -32,7 +32,7 @@ class NonResourceAttributes(Struct):
 class SubjectAccessReviewStatus(Struct):
     """The answer."""
 
-    allowed: Annotated[bool, F(1, "Whether it is allowed.")] = always(bool)
+    allowed: Annotated[bool, F(1, "Whether it is allowed.", listed=True)] = always(bool)
     denied: Annotated[bool, F(4, "Whether it is denied whatever others say.")] = False
     reason: Annotated[str, F(2, "Why.")] = ""
     evaluation_error: Annotated[str, F(3, "What could not be judged.")] = ""
@@ -52,7 +52,7 @@ class SubjectAccessReviewSpec(Struct):
 class SubjectAccessReview(Object):
     """Asks whether a user may do something."""
 
-    spec: Annotated[SubjectAccessReviewSpec, F(2, "Who and what.")] = msgspec.field(
+    spec: Annotated[SubjectAccessReviewSpec, F(2, "Who and what.", listed=True)] = msgspec.field(
         default_factory=SubjectAccessReviewSpec
     )
     status: Annotated[SubjectAccessReviewStatus, F(3, "The answer.")] = msgspec.field(
@@ -63,7 +63,7 @@ class SubjectAccessReview(Object):
 class LocalSubjectAccessReview(Object):
     """Asks whether a user may do something in one namespace."""
 
-    spec: Annotated[SubjectAccessReviewSpec, F(2, "Who and what.")] = msgspec.field(
+    spec: Annotated[SubjectAccessReviewSpec, F(2, "Who and what.", listed=True)] = msgspec.field(
         default_factory=SubjectAccessReviewSpec
     )
     status: Annotated[SubjectAccessReviewStatus, F(3, "The answer.")] = msgspec.field(
@@ -81,7 +81,7 @@ class SelfSubjectAccessReviewSpec(Struct):
 class SelfSubjectAccessReview(Object):
     """Asks whether the asker may do something."""
 
-    spec: Annotated[SelfSubjectAccessReviewSpec, F(2, "What.")] = msgspec.field(
+    spec: Annotated[SelfSubjectAccessReviewSpec, F(2, "What.", listed=True)] = msgspec.field(
         default_factory=SelfSubjectAccessReviewSpec
     )
     status: Annotated[SubjectAccessReviewStatus, F(3, "The answer.")] = msgspec.field(
@@ -92,7 +92,7 @@ class SelfSubjectAccessReview(Object):
 class ResourceRule(Struct):
     """Verbs allowed on resources."""
 
-    verbs: Annotated[list[str], F(1, "The verbs.")] = always(list)
+    verbs: Annotated[list[str], F(1, "The verbs.", listed=True)] = always(list)
     api_groups: Annotated[list[str], F(2, "The groups.")] = []
     resources: Annotated[list[str], F(3, "The resources.")] = []
     resource_names: Annotated[list[str], F(4, "Only objects of these names.")] = []
@@ -101,29 +101,29 @@ class ResourceRule(Struct):
 class NonResourceRule(Struct):
     """Verbs allowed on paths."""
 
-    verbs: Annotated[list[str], F(1, "The verbs.")] = always(list)
+    verbs: Annotated[list[str], F(1, "The verbs.", listed=True)] = always(list)
     non_resource_urls: Annotated[list[str], F(2, "The paths.")] = []
 
 
 class SubjectRulesReviewStatus(Struct):
     """All that is allowed."""
 
-    resource_rules: Annotated[list[ResourceRule], F(1, "On resources.")] = always(list)
-    non_resource_rules: Annotated[list[NonResourceRule], F(2, "On paths.")] = always(list)
-    incomplete: Annotated[bool, F(3, "Whether there may be more.")] = always(bool)
+    resource_rules: Annotated[list[ResourceRule], F(1, "On resources.", listed=True)] = always(list)
+    non_resource_rules: Annotated[list[NonResourceRule], F(2, "On paths.", listed=True)] = always(list)
+    incomplete: Annotated[bool, F(3, "Whether there may be more.", listed=True)] = always(bool)
     evaluation_error: Annotated[str, F(4, "What could not be judged.")] = ""
 
 
 class SelfSubjectRulesReviewSpec(Struct):
     """Where."""
 
-    namespace: Annotated[str, F(1, "The namespace.", required=True)] = ""
+    namespace: Annotated[str, F(1, "The namespace.", required=True, listed=False)] = ""
 
 
 class SelfSubjectRulesReview(Object):
     """Asks for all that the asker may do in a namespace."""
 
-    spec: Annotated[SelfSubjectRulesReviewSpec, F(2, "Where.")] = msgspec.field(
+    spec: Annotated[SelfSubjectRulesReviewSpec, F(2, "Where.", listed=True)] = msgspec.field(
         default_factory=SelfSubjectRulesReviewSpec
     )
     status: Annotated[SubjectRulesReviewStatus, F(3, "The answer.")] = msgspec.field(

@@ -18,7 +18,7 @@ class ScaleSpec(Struct):
 class ScaleStatus(Struct):
     """The size that is."""
 
-    replicas: Annotated[Int32, F(1, "How many pods.")] = always(int)
+    replicas: Annotated[Int32, F(1, "How many pods.", listed=True)] = always(int)
     selector: Annotated[str, F(2, "Label selector of the pods, as text.")] = ""
 
 

@@ -17,7 +17,7 @@ from api.struct import F
 class Event(Object):
     """Something that happened to an object."""
 
-    event_time: Annotated[MicroTime | None, F(2, "When it was seen first.")] = None
+    event_time: Annotated[MicroTime | None, F(2, "When it was seen first.", listed=True)] = None
     series: Annotated[EventSeries | None, F(3, "How often it was seen; none for once.")] = None
     reporting_controller: Annotated[str, F(4, "Who reported it, as kubernetes.io/kubelet.")] = ""
     reporting_instance: Annotated[str, F(5, "Which instance of it.")] = ""

@@ -106,7 +106,7 @@ class Condition(Struct):
     observed_generation: Annotated[Int64, F(3, "The generation of the object that was judged.")] = 0
     last_transition_time: Annotated[Time | None, F(4, "When the status changed last.", required=True)] = None
     reason: Annotated[str, F(5, "CamelCase word for programs.", required=True)] = ""
-    message: Annotated[str, F(6, "Sentence for people.")] = ""
+    message: Annotated[str, F(6, "Sentence for people.", listed=True)] = ""
 
 
 class StatusCause(Struct):

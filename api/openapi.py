@@ -33,6 +33,8 @@ _PACKAGES = {
 _CORE = "io.k8s.api.core.v1"
 # Where our name of a part is not the one of Kubernetes, for another part of the same package has it here.
 _RENAMED = {"SlicePort": "EndpointPort"}
+# Declared beside the kind that uses them, and of the core group in Kubernetes.
+_OF_CORE = ("TopologySelectorLabelRequirement", "TopologySelectorTerm")
 
 _SCALARS: dict[str, tuple[str, dict[str, Any]]] = {
     "quantity": (
@@ -94,7 +96,8 @@ class Served:
 
 def schema_name(kind: type[Struct]) -> str:
     """The name of a part's schema, as ``io.k8s.api.core.v1.Pod``."""
-    return f"{_PACKAGES.get(kind.__module__, _CORE)}.{_RENAMED.get(kind.__name__, kind.__name__)}"
+    package = _CORE if kind.__name__ in _OF_CORE else _PACKAGES.get(kind.__module__, _CORE)
+    return f"{package}.{_RENAMED.get(kind.__name__, kind.__name__)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +201,15 @@ def _schema(part: type[Struct], dialect: _Dialect, kinds: list[dict[str, str]] |
         "type": "object",
         "properties": {field.wire: _property(field, dialect) for field in fields},
     }
-    if required := [field.wire for field in fields if field.spec.required]:
+    if required := [field.wire for field in fields if _is_listed(field.spec)]:
         schema["required"] = required
     if kinds:
         schema["x-kubernetes-group-version-kind"] = kinds
     return schema
+
+
+def _is_listed(spec: F) -> bool:
+    return spec.required if spec.listed is None else spec.listed
 
 
 def _property(field: FieldSchema, dialect: _Dialect) -> dict[str, Any]:
@@ -210,7 +217,7 @@ def _property(field: FieldSchema, dialect: _Dialect) -> dict[str, Any]:
     extra: dict[str, Any] = {"description": spec.text}
     if spec.default is not None:
         extra["default"] = spec.default
-    elif spec.required and field.shape.form in _ZERO and dialect.version == 3 and not (spec.enum or spec.minimum):
+    elif _is_listed(spec) and field.shape.form in _ZERO and dialect.version == 3 and not (spec.enum or spec.minimum):
         extra["default"] = _ZERO[field.shape.form]
     extra |= _bounds(spec, field.shape) | _merging(spec)
     return _shaped(field.shape, dialect, extra)

@@ -23,7 +23,7 @@ class PolicyRule(Struct):
 class RoleRef(Struct):
     """The role that a binding gives."""
 
-    api_group: Annotated[str, F(1, "Group of the role.", default=GROUP)] = ""
+    api_group: Annotated[str, F(1, "Group of the role.", default=GROUP, listed=True)] = ""
     kind: Annotated[str, F(2, "Role or ClusterRole.", required=True, enum=("Role", "ClusterRole"))] = ""
     name: Annotated[str, F(3, "Name of the role.", required=True)] = ""
 

@@ -12,7 +12,9 @@ GROUP = "scheduling.k8s.io"
 class PriorityClass(Object):
     """A name for a priority of pods."""
 
-    value: Annotated[Int32, F(2, "The priority; the greater, the more important.", immutable=True)] = always(int)
+    value: Annotated[Int32, F(2, "The priority; the greater, the more important.", immutable=True, listed=True)] = (
+        always(int)
+    )
     global_default: Annotated[bool, F(3, "Whether pods that name no class have this one.")] = False
     description: Annotated[str, F(4, "For what it is meant.")] = ""
     preemption_policy: Annotated[

@@ -72,19 +72,19 @@ class CSINodeDriver(Struct):
 class CSINodeSpec(Struct):
     """The drivers of a node."""
 
-    drivers: Annotated[list[CSINodeDriver], F(1, "The drivers.", merge_key="name")] = always(list)
+    drivers: Annotated[list[CSINodeDriver], F(1, "The drivers.", merge_key="name", listed=True)] = always(list)
 
 
 class CSINode(Object):
     """Which drivers of storage a node has."""
 
-    spec: Annotated[CSINodeSpec, F(2, "The drivers.")] = msgspec.field(default_factory=CSINodeSpec)
+    spec: Annotated[CSINodeSpec, F(2, "The drivers.", listed=True)] = msgspec.field(default_factory=CSINodeSpec)
 
 
 class TokenRequest(Struct):
     """A token that a driver wants for the pod's service account."""
 
-    audience: Annotated[str, F(1, "For whom.")] = always(str)
+    audience: Annotated[str, F(1, "For whom.", listed=True)] = always(str)
     expiration_seconds: Annotated[Int64 | None, F(2, "For how long.")] = None
 
 
@@ -107,4 +107,4 @@ class CSIDriverSpec(Struct):
 class CSIDriver(Object):
     """A driver of storage."""
 
-    spec: Annotated[CSIDriverSpec, F(2, "How it is used.")] = msgspec.field(default_factory=CSIDriverSpec)
+    spec: Annotated[CSIDriverSpec, F(2, "How it is used.", listed=True)] = msgspec.field(default_factory=CSIDriverSpec)

@@ -48,6 +48,8 @@ class F:
     text: one or two sentences for ``kubectl explain`` and the reference pages.
     default: what the API server fills in when the client left the field out.
     required: must be there and not empty.
+    listed: whether OpenAPI calls it required, where that is not ``required``: Kubernetes tells there what is always
+    written, which is not always what validation asks for.
     merge_key: list of parts that strategic merge patch and apply treat as a map by this JSON name.
     merge: the strategy is "merge" for a list of plain values or for a map's own keys (``patchStrategy=merge``).
     retain_keys: strategic merge clears the union's other members (``patchStrategy=retainKeys``).
@@ -60,6 +62,7 @@ class F:
     text: str
     default: Any = None
     required: bool = False
+    listed: bool | None = None
     merge_key: str = ""
     merge: bool = False
     retain_keys: bool = False

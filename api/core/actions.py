@@ -16,7 +16,7 @@ class HTTPHeader(Struct):
     """A header of a probe's request."""
 
     name: Annotated[str, F(1, "Name of the header.", required=True, form="http_header")] = ""
-    value: Annotated[str, F(2, "Value of the header.")] = ""
+    value: Annotated[str, F(2, "Value of the header.", listed=True)] = ""
 
 
 class HTTPGetAction(Struct):
@@ -46,7 +46,7 @@ class GRPCAction(Struct):
 class SleepAction(Struct):
     """Waits."""
 
-    seconds: Annotated[Int64, F(1, "How long to wait.", minimum=0)] = 0
+    seconds: Annotated[Int64, F(1, "How long to wait.", minimum=0, listed=True)] = 0
 
 
 class Probe(Struct):

@@ -104,7 +104,7 @@ class Container(Struct):
     """One program of a pod, run from an image."""
 
     name: Annotated[str, F(1, "A DNS label, unique in the pod.", required=True, form="dns_label")] = ""
-    image: Annotated[str, F(2, "Image to run.", required=True)] = ""
+    image: Annotated[str, F(2, "Image to run.", required=True, listed=False)] = ""
     command: Annotated[list[str], F(3, "Replaces the image's entry point; $(VAR) is expanded.")] = []
     args: Annotated[list[str], F(4, "Arguments; replace the image's own.")] = []
     working_dir: Annotated[str, F(5, "Directory in which it starts.")] = ""
@@ -157,7 +157,7 @@ class ContainerStateRunning(Struct):
 class ContainerStateTerminated(Struct):
     """Ended."""
 
-    exit_code: Annotated[Int32, F(1, "Exit code; 128 and the signal's number when killed.")] = always(int)
+    exit_code: Annotated[Int32, F(1, "Exit code; 128 and the signal's number when killed.", listed=True)] = always(int)
     signal: Annotated[Int32, F(2, "Signal that ended it.")] = 0
     reason: Annotated[str, F(3, "CamelCase word, as Completed, Error or OOMKilled.")] = ""
     message: Annotated[str, F(4, "Its last words.")] = ""
@@ -180,10 +180,10 @@ class ContainerStatus(Struct):
     name: Annotated[str, F(1, "Name of the container.", required=True)] = ""
     state: Annotated[ContainerState, F(2, "Its state now.")] = always(ContainerState)
     last_state: Annotated[ContainerState, F(3, "How the run before this one ended.")] = always(ContainerState)
-    ready: Annotated[bool, F(4, "Whether its readiness probe passed.")] = always(bool)
-    restart_count: Annotated[Int32, F(5, "How often it was started again.")] = always(int)
-    image: Annotated[str, F(6, "Image that it runs.")] = always(str)
-    image_id: Annotated[str, F(7, "Digest of that image.")] = always(str)
+    ready: Annotated[bool, F(4, "Whether its readiness probe passed.", listed=True)] = always(bool)
+    restart_count: Annotated[Int32, F(5, "How often it was started again.", listed=True)] = always(int)
+    image: Annotated[str, F(6, "Image that it runs.", listed=True)] = always(str)
+    image_id: Annotated[str, F(7, "Digest of that image.", listed=True)] = always(str)
     container_id: Annotated[str, F(8, "docker://ID.")] = ""
     started: Annotated[bool | None, F(9, "Whether it passed its startup probe and post-start hook.")] = None
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from api.core.references import ObjectReference
-from api.meta import Object
+from api.meta import Object, ObjectMeta
 from api.scalars import Int32, MicroTime, Time
 from api.struct import F, Struct
 
@@ -27,7 +27,10 @@ class EventSeries(Struct):
 class Event(Object):
     """Something that happened to an object."""
 
-    involved_object: Annotated[ObjectReference, F(2, "To which object.")] = msgspec.field(
+    metadata: Annotated[ObjectMeta, F(1, "Name, labels and history.", listed=True)] = msgspec.field(
+        default_factory=ObjectMeta
+    )
+    involved_object: Annotated[ObjectReference, F(2, "To which object.", listed=True)] = msgspec.field(
         default_factory=ObjectReference
     )
     reason: Annotated[str, F(3, "CamelCase word for programs.")] = ""

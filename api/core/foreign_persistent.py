@@ -87,13 +87,13 @@ class RBDPersistentVolumeSource(RBDVolumeSource):
 class ScaleIOPersistentVolumeSource(ScaleIOVolumeSource):
     """A volume of ScaleIO, as of a PersistentVolume."""
 
-    secret_ref: Annotated[SecretReference | None, F(3, "Secret with what proves the user.")] = None
+    secret_ref: Annotated[SecretReference | None, F(3, "Secret with what proves the user.", listed=True)] = None
 
 
 class StorageOSPersistentVolumeSource(Struct):
     """A volume of StorageOS, as of a PersistentVolume."""
 
-    volume_name: Annotated[str, F(1, "Name of the volume.", required=True, form="dns_label")] = ""
+    volume_name: Annotated[str, F(1, "Name of the volume.", required=True, form="dns_label", listed=False)] = ""
     volume_namespace: Annotated[str, F(2, "Scope of the volume; the pod's namespace by default.", form="dns_label")] = (
         ""
     )

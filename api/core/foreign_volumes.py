@@ -133,7 +133,7 @@ class ISCSIVolumeSource(Struct):
 
     target_portal: Annotated[str, F(1, "Address of the target, with a port if it is not 3260.", required=True)] = ""
     iqn: Annotated[str, F(2, "Qualified name of the target.", required=True)] = ""
-    lun: Annotated[Int32, F(3, "Number of the logical unit.", minimum=0, maximum=255)] = always(int)
+    lun: Annotated[Int32, F(3, "Number of the logical unit.", minimum=0, maximum=255, listed=True)] = always(int)
     iscsi_interface: Annotated[str, F(4, "Transport.", default="default")] = ""
     fs_type: Annotated[str, F(5, "File system of the device, as ext4.")] = ""
     read_only: Annotated[bool, F(6, "Mount read-only.")] = False
@@ -188,12 +188,12 @@ class ScaleIOVolumeSource(Struct):
 
     gateway: Annotated[str, F(1, "Address of the gateway.", required=True)] = ""
     system: Annotated[str, F(2, "Name of the storage system.", required=True)] = ""
-    secret_ref: Annotated[LocalObjectReference | None, F(3, "Secret with what proves the user.")] = None
+    secret_ref: Annotated[LocalObjectReference | None, F(3, "Secret with what proves the user.", listed=True)] = None
     ssl_enabled: Annotated[bool, F(4, "Whether the gateway is spoken to by TLS.")] = False
     protection_domain: Annotated[str, F(5, "Name of the protection domain.")] = ""
     storage_pool: Annotated[str, F(6, "Storage pool of the protection domain.")] = ""
     storage_mode: Annotated[str, F(7, "ThickProvisioned or ThinProvisioned.", default="ThinProvisioned")] = ""
-    volume_name: Annotated[str, F(8, "Name of the volume.", required=True)] = ""
+    volume_name: Annotated[str, F(8, "Name of the volume.", required=True, listed=False)] = ""
     fs_type: Annotated[str, F(9, "File system of the device, as ext4.", default="xfs")] = ""
     read_only: Annotated[bool, F(10, "Mount read-only.")] = False
 
@@ -201,7 +201,7 @@ class ScaleIOVolumeSource(Struct):
 class StorageOSVolumeSource(Struct):
     """A volume of StorageOS."""
 
-    volume_name: Annotated[str, F(1, "Name of the volume.", required=True, form="dns_label")] = ""
+    volume_name: Annotated[str, F(1, "Name of the volume.", required=True, form="dns_label", listed=False)] = ""
     volume_namespace: Annotated[str, F(2, "Scope of the volume; the pod's namespace by default.", form="dns_label")] = (
         ""
     )
@@ -239,5 +239,5 @@ class EphemeralVolumeSource(Struct):
     """A claim that lives as long as the pod."""
 
     volume_claim_template: Annotated[
-        PersistentVolumeClaimTemplate | None, F(1, "What the claim is made of.", required=True)
+        PersistentVolumeClaimTemplate | None, F(1, "What the claim is made of.", required=True, listed=False)
     ] = None

@@ -50,7 +50,7 @@ class NodeAddress(Struct):
 class DaemonEndpoint(Struct):
     """Port of a daemon."""
 
-    port: Annotated[Int32, F(1, "The port.")] = msgspec.field(default_factory=int, name="Port")
+    port: Annotated[Int32, F(1, "The port.", listed=True)] = msgspec.field(default_factory=int, name="Port")
 
 
 class NodeDaemonEndpoints(Struct):
@@ -62,16 +62,16 @@ class NodeDaemonEndpoints(Struct):
 class NodeSystemInfo(Struct):
     """What the node is made of."""
 
-    machine_id: Annotated[str, F(1, "From /etc/machine-id.")] = always(str)
-    system_uuid: Annotated[str, F(2, "From the firmware.")] = always(str)
-    boot_id: Annotated[str, F(3, "New with each boot.")] = always(str)
-    kernel_version: Annotated[str, F(4, "As uname -r.")] = always(str)
-    os_image: Annotated[str, F(5, "Name of the distribution.")] = always(str)
-    container_runtime_version: Annotated[str, F(6, "As docker://20.10.24.")] = always(str)
-    kubelet_version: Annotated[str, F(7, "Version of the node agent.")] = always(str)
-    kube_proxy_version: Annotated[str, F(8, "Version of the node proxy.")] = always(str)
-    operating_system: Annotated[str, F(9, "linux")] = always(str)
-    architecture: Annotated[str, F(10, "As amd64.")] = always(str)
+    machine_id: Annotated[str, F(1, "From /etc/machine-id.", listed=True)] = always(str)
+    system_uuid: Annotated[str, F(2, "From the firmware.", listed=True)] = always(str)
+    boot_id: Annotated[str, F(3, "New with each boot.", listed=True)] = always(str)
+    kernel_version: Annotated[str, F(4, "As uname -r.", listed=True)] = always(str)
+    os_image: Annotated[str, F(5, "Name of the distribution.", listed=True)] = always(str)
+    container_runtime_version: Annotated[str, F(6, "As docker://20.10.24.", listed=True)] = always(str)
+    kubelet_version: Annotated[str, F(7, "Version of the node agent.", listed=True)] = always(str)
+    kube_proxy_version: Annotated[str, F(8, "Version of the node proxy.", listed=True)] = always(str)
+    operating_system: Annotated[str, F(9, "linux", listed=True)] = always(str)
+    architecture: Annotated[str, F(10, "As amd64.", listed=True)] = always(str)
 
 
 class ContainerImage(Struct):

@@ -27,7 +27,7 @@ class HostAlias(Struct):
 class PodDNSConfigOption(Struct):
     """An option of resolv.conf."""
 
-    name: Annotated[str, F(1, "Name of the option.", required=True)] = ""
+    name: Annotated[str, F(1, "Name of the option.", required=True, listed=False)] = ""
     value: Annotated[str | None, F(2, "Its value.")] = None
 
 

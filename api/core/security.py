@@ -71,7 +71,7 @@ class Sysctl(Struct):
     """A kernel parameter of the pod's namespaces."""
 
     name: Annotated[str, F(1, "Name of the parameter.", required=True)] = ""
-    value: Annotated[str, F(2, "Its value.")] = ""
+    value: Annotated[str, F(2, "Its value.", listed=True)] = ""
 
 
 class PodSecurityContext(Struct):

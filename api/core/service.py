@@ -78,8 +78,8 @@ class ServiceSpec(Struct):
 class PortStatus(Struct):
     """What became of a port of a load balancer."""
 
-    port: Annotated[Int32, F(1, "The port.")] = 0
-    protocol: Annotated[str, F(2, "Its protocol.")] = ""
+    port: Annotated[Int32, F(1, "The port.", listed=True)] = 0
+    protocol: Annotated[str, F(2, "Its protocol.", listed=True)] = ""
     error: Annotated[str | None, F(3, "What went wrong.")] = None
 
 

@@ -54,7 +54,7 @@ class VolumeNodeAffinity(Struct):
 class PersistentVolumeSpec(Struct):
     """What a volume is."""
 
-    capacity: Annotated[Resources, F(1, "How much it holds, under storage.", required=True)] = {}
+    capacity: Annotated[Resources, F(1, "How much it holds, under storage.", required=True, listed=False)] = {}
     host_path: Annotated[HostPathVolumeSource | None, F((2, 3), "A path of the node.")] = None
     nfs: Annotated[NFSVolumeSource | None, F((2, 5), "A directory of an NFS server.")] = None
     local: Annotated[LocalVolumeSource | None, F((2, 20), "A directory or device of one node.")] = None
@@ -81,7 +81,7 @@ class PersistentVolumeSpec(Struct):
     scale_io: Annotated[ScaleIOPersistentVolumeSource | None, F((2, 19), "A volume of ScaleIO.")] = None
     storageos: Annotated[StorageOSPersistentVolumeSource | None, F((2, 21), "A volume of StorageOS.")] = None
     csi: Annotated[CSIPersistentVolumeSource | None, F((2, 22), "A volume of a CSI driver.")] = None
-    access_modes: Annotated[list[str], F(3, "How it can be mounted.", required=True)] = []
+    access_modes: Annotated[list[str], F(3, "How it can be mounted.", required=True, listed=False)] = []
     claim_ref: Annotated[ObjectReference | None, F(4, "The claim that has it.")] = None
     persistent_volume_reclaim_policy: Annotated[
         str,

@@ -18,7 +18,7 @@ class ReplicationControllerSpec(Struct):
     selector: Annotated[
         dict[str, str], F(2, "Labels of the pods that are counted; the template's by default.", form="label")
     ] = {}
-    template: Annotated[PodTemplateSpec | None, F(3, "What new pods look like.", required=True)] = None
+    template: Annotated[PodTemplateSpec | None, F(3, "What new pods look like.", required=True, listed=False)] = None
 
 
 class ReplicationControllerCondition(Struct):
@@ -34,7 +34,7 @@ class ReplicationControllerCondition(Struct):
 class ReplicationControllerStatus(Struct):
     """How many pods there are."""
 
-    replicas: Annotated[Int32, F(1, "Pods that match the selector.")] = always(int)
+    replicas: Annotated[Int32, F(1, "Pods that match the selector.", listed=True)] = always(int)
     fully_labeled_replicas: Annotated[Int32, F(2, "Pods with all labels of the template.")] = 0
     ready_replicas: Annotated[Int32, F(4, "Pods that are ready.")] = 0
     available_replicas: Annotated[Int32, F(5, "Pods ready for minReadySeconds.")] = 0

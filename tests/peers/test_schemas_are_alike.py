@@ -1,0 +1,58 @@
+"""The OpenAPI documents of both API servers: of what both serve, the same fields are there, and called required."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.doors import Api
+
+pytestmark = pytest.mark.peer
+
+# By kind, what 1.21 to 1.32 have changed, and ours with it.
+_NEWER_REQUIRED = {
+    "events.v1.Event": {"metadata"},
+    "ContainerImage": {"names"},
+    "HostAlias": {"ip"},
+    "PodIP": {"ip"},
+}
+# Neither of use since 1.20, nor written by anyone who could be met: fields that ours leaves out.
+_LEFT_OUT = {
+    "EphemeralVolumeSource": {"readOnly"},
+    "ListMeta": {"selfLink"},
+    "NodeSpec": {"configSource", "externalID"},
+    "NodeStatus": {"config", "volumesAttached"},
+    "ObjectMeta": {"clusterName", "selfLink"},
+    "ServiceSpec": {"topologyKeys"},
+}
+
+
+def _schemas(api: Api) -> dict[str, Any]:
+    return dict(api.get("/openapi/v2")["definitions"])
+
+
+def _required(schema: Any) -> set[str]:
+    return set(schema.get("required", ()))
+
+
+def _of(name: str, told: dict[str, set[str]]) -> set[str]:
+    """What is told of a kind, by the end of its name."""
+    return {field for end, fields in told.items() if name.endswith(f".{end}") for field in fields}
+
+
+def test_the_same_fields_are_required(our_api: Api, their_api: Api) -> None:
+    ours, theirs = _schemas(our_api), _schemas(their_api)
+    both = ours.keys() & theirs.keys()
+    assert len(both) > 250
+    differing = {name: _required(ours[name]) ^ _required(theirs[name]) for name in both}
+    assert {name: left for name, found in differing.items() if (left := found - _of(name, _NEWER_REQUIRED))} == {}
+
+
+def test_no_field_is_missing(our_api: Api, their_api: Api) -> None:
+    ours, theirs = _schemas(our_api), _schemas(their_api)
+    missing = {
+        name: theirs[name].get("properties", {}).keys() - ours[name].get("properties", {}).keys()
+        for name in ours.keys() & theirs.keys()
+    }
+    assert {name: left for name, found in missing.items() if (left := found - _of(name, _LEFT_OUT))} == {}
