@@ -170,6 +170,8 @@ class Node:
         ]
         status = {"conditions": conditions, "capacity": _AMOUNTS, "allocatable": _AMOUNTS}
         await self._calls.call("PATCH", f"/api/v1/nodes/{self.name}/status", {"status": status}, _STRATEGIC)
+        # What the node controller does with a node that is ready; not all measurements have one.
+        await self._calls.call("PATCH", f"/api/v1/nodes/{self.name}", {"spec": {"taints": None}}, _STRATEGIC)
         spec = {"holderIdentity": self.name, "leaseDurationSeconds": 40, "renewTime": _now_micro()}
         lease = {"metadata": {"name": self.name, "namespace": "kube-node-lease"}, "spec": spec}
         self._lease = json.loads(await self._calls.call("POST", LEASES, lease))

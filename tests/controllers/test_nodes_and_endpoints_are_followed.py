@@ -8,7 +8,7 @@ import pytest
 
 from api.codec import plain
 from api.coordination import Lease
-from api.core import EndpointAddress, EndpointPort, Endpoints, EndpointSubset, Node, Pod, Service
+from api.core import EndpointAddress, EndpointPort, Endpoints, EndpointSubset, Node, Pod, Service, Taint
 from api.discovery import EndpointSlice
 from api.errors import NotFound
 from api.meta import ObjectMeta
@@ -37,6 +37,24 @@ def join(admin: Client, name: str) -> None:
     """As an agent does: created, then its status patched, which fails for no change that a controller makes between."""
     admin.create(node(name))
     admin.patch(Node, name, "", {"status": plain(node(name).status)}, subresource="status", form="merge")
+
+
+def test_a_new_node_takes_no_pods_until_it_is_ready(admin: Client, controllers: Start) -> None:
+    def marks() -> set[tuple[str, str]]:
+        return {(taint.key, taint.effect) for taint in admin.get(Node, "new").spec.taints}
+
+    made = node("new")
+    made.spec.taints = [Taint(key="example.com/own", effect="NoSchedule")]
+    admin.create(made)
+    new, own = ("node.kubernetes.io/not-ready", "NoSchedule"), ("example.com/own", "NoSchedule")
+    assert marks() == {new, own}
+    status = plain(node("new", ready="False").status)
+    admin.patch(Node, "new", "", {"status": status}, subresource="status", form="merge")
+    controllers()
+    until(lambda: admin.get(Node, "new").spec.pod_cidr)
+    assert marks() == {new, own}
+    admin.patch(Node, "new", "", {"status": plain(node("new").status)}, subresource="status", form="merge")
+    until(lambda: marks() == {own})
 
 
 def backend(admin: Client, name: str, namespace: str, ip: str, *, on: str = "", ready: bool = True) -> None:

@@ -29,8 +29,6 @@ _NEWER = re.compile(
             r"seccomp\.security\.alpha|deprecated\.daemonset",
             # Encoded though empty.
             r"\.status\.(nodeInfo|daemonEndpoints)\.|\.eventTime$|\.reporting(Component|Instance)$|\.deprecated",
-            # A node that has not said that it is ready: the scheduler sees its conditions.
-            r"\.spec\.taints\[1\]",
             r"\.volumeClaimTemplates\[0\]\.status",
         )
     )

@@ -32,9 +32,10 @@ def scheduler(
 
 
 def join(admin: Client, made: Node) -> Node:
-    """As a node's agent does: the object, then its status."""
-    status = made.status
+    """As a node's agent does: the object, then its status; and as the node controller does with one that is ready."""
+    status, taints = made.status, made.spec.taints
     created = admin.create(made)
+    created = admin.patch(Node, created.metadata.name, "", {"spec": {"taints": taints}}, form="merge")
     created.status = status
     return admin.update_status(created)
 

@@ -5,6 +5,7 @@ from master.apiserver.admission.default_tolerations import DefaultTolerationSeco
 from master.apiserver.admission.escalation import Escalation
 from master.apiserver.admission.limit_ranger import LimitRanger
 from master.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from master.apiserver.admission.new_nodes import TaintNodesByCondition
 from master.apiserver.admission.priority import Priority
 from master.apiserver.admission.quota_books import Books
 from master.apiserver.admission.quota_ledger import QuotaLedger
@@ -22,6 +23,7 @@ def chain_of(cache: Cache, access: Authorizer, books: Books, ledger: QuotaLedger
             NamespaceLifecycle(cache),
             LimitRanger(cache),
             ServiceAccountStep(cache),
+            TaintNodesByCondition(),
             Priority(cache),
             DefaultTolerationSeconds(),
             Escalation(access),
