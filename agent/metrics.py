@@ -159,7 +159,7 @@ class VolumeCollector(Collector):
         begun = {record.uid for record in self._cache.all() if not record.is_sandbox}
         for pod in self._store.all():
             claims = self._claims(pod)
-            plugins = [plugin_of(volume, claims) for volume in pod.spec.volumes]
+            plugins = [plugin_of(volume, pod.metadata.name, claims) for volume in pod.spec.volumes]
             counts.update((plugin, "desired_state_of_world") for plugin in plugins)
             if pod.metadata.uid in begun and self._directory(pod.metadata.uid).is_dir():
                 counts.update((plugin, "actual_state_of_world") for plugin in plugins)

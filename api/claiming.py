@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from decimal import Decimal
 
-from api.core import PersistentVolume, PersistentVolumeClaim
+from api.core import PersistentVolume, PersistentVolumeClaim, Pod, Volume
 from api.meta import Object
 from api.scalars import Quantity
 from api.selectors import from_label_selector
@@ -17,6 +17,28 @@ PROTECTION: dict[type[Object], str] = {
 }
 """The finalizer that keeps an object which is in use."""
 _NOTHING = Quantity("0")
+
+
+def claim_of(volume: Volume, pod: str) -> str:
+    """Name of the claim behind a volume of the pod of that name; empty for another kind. A generic ephemeral volume has
+    one of its own, of a name that follows from both.
+    """
+    if volume.persistent_volume_claim is not None:
+        return volume.persistent_volume_claim.claim_name
+    return f"{pod}-{volume.name}" if volume.ephemeral is not None else ""
+
+
+def own_claims(pod: Pod) -> list[str]:
+    """The claims that are made for this pod alone."""
+    return [claim_of(volume, pod.metadata.name) for volume in pod.spec.volumes if volume.ephemeral is not None]
+
+
+def foreign(claim: PersistentVolumeClaim, namespace: str, pod: str, uid: str) -> str:
+    """What is wrong with a claim that should be the pod's own, in Kubernetes' words; empty when it is."""
+    if any(owner.controller and (owner.name, owner.uid) == (pod, uid) for owner in claim.metadata.owner_references):
+        return ""
+    meta = claim.metadata
+    return f"PVC {meta.namespace}/{meta.name} was not created for pod {namespace}/{pod} (pod is not owner)"
 
 
 def waits_for_consumer(found: StorageClass | None) -> bool:

@@ -6,6 +6,7 @@ from agent.pods.claims import Claimed, bound_volume, claimed
 from agent.pods.problems import ConfigError, not_had
 from agent.pods.root_ca import ROOT_CA, RootCa
 from agent.volumes.preparing import claims_of, referenced
+from api.claiming import foreign, own_claims
 from api.core import ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret
 from api.errors import ApiError, NotFound
 from api.meta import Object
@@ -35,12 +36,15 @@ class References:
 
     def claims(self, pod: Pod) -> dict[str, Claimed]:
         """What stands behind the pod's claims. Raises ConfigError for one that is not there or not bound."""
-        return {name: self._claim(name, pod.metadata.namespace) for name in claims_of(pod)}
+        return {name: self._claim(name, pod) for name in claims_of(pod)}
 
-    def _claim(self, name: str, namespace: str) -> Claimed:
-        claim = self._get(PersistentVolumeClaim, name, namespace)
+    def _claim(self, name: str, pod: Pod) -> Claimed:
+        meta = pod.metadata
+        claim = self._get(PersistentVolumeClaim, name, meta.namespace)
         if claim is None:
             raise ConfigError(f'persistentvolumeclaim "{name}" not found')
+        if name in own_claims(pod) and (wrong := foreign(claim, meta.namespace, meta.name, meta.uid)):
+            raise ConfigError(wrong)
         volume = self._get(PersistentVolume, bound_volume(claim), "")
         if volume is None:
             raise ConfigError(f'persistentvolume "{claim.spec.volume_name}" not found')

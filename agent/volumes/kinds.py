@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 
 from agent.pods.claims import Claimed
+from api.claiming import claim_of
 from api.core import Volume
 from api.defaulting import VOLUME_SOURCES
 from api.struct import wire_name
 
 # The sources that this agent can make.
 _SUPPORTED = frozenset(
-    ["host_path", "empty_dir", "secret", "nfs", "persistent_volume_claim", "downward_api", "config_map", "projected"]
+    [
+        *("host_path", "empty_dir", "secret", "nfs", "persistent_volume_claim", "ephemeral"),
+        *("downward_api", "config_map", "projected"),
+    ]
 )
 PREFIX = "kubernetes.io"
 _OF_CLAIM = "persistent-volume-claim"
@@ -24,7 +28,7 @@ def kind_of(volume: Volume) -> str:
         ("configmap", volume.config_map),
         ("projected", volume.projected),
         ("downward-api", volume.downward_api),
-        (_OF_CLAIM, volume.persistent_volume_claim),
+        (_OF_CLAIM, volume.persistent_volume_claim or volume.ephemeral),
     ):
         if source is not None:
             return kind
@@ -42,8 +46,7 @@ def unsupported(volume: Volume) -> str | None:
     return next((wire_name(source) for source in given if source not in _SUPPORTED), None)
 
 
-def plugin_of(volume: Volume, claims: Mapping[str, Claimed]) -> str:
+def plugin_of(volume: Volume, pod: str, claims: Mapping[str, Claimed]) -> str:
     """As ``kubernetes.io/secret``."""
-    wish = volume.persistent_volume_claim
-    claimed = claims.get(wish.claim_name) if wish is not None else None
+    claimed = claims.get(claim_of(volume, pod))
     return f"{PREFIX}/{claimed.kind if claimed is not None else kind_of(volume)}"

@@ -19,6 +19,7 @@ from agent.volumes.files import Files, files_of
 from agent.volumes.kinds import PREFIX, kind_of, plugin_of, unsupported
 from agent.volumes.mounting import MountError, mount_nfs, mount_tmpfs
 from agent.volumes.payload import is_written, write_payload
+from api.claiming import claim_of
 from api.core import Container, Pod, Volume
 from api.core.volume import HostPathVolumeSource, NFSVolumeSource
 
@@ -48,8 +49,7 @@ class Prepared:
 
 def claims_of(pod: Pod) -> set[str]:
     """Names of the claims that the pod's volumes refer to."""
-    found = (volume.persistent_volume_claim for volume in pod.spec.volumes)
-    return {claim.claim_name for claim in found if claim is not None}
+    return {name for volume in pod.spec.volumes if (name := claim_of(volume, pod.metadata.name))}
 
 
 def referenced(pod: Pod) -> tuple[set[str], set[str]]:
@@ -107,7 +107,7 @@ def prepare_volumes(pod: Pod, directory: Path, sources: Sources, made: Made = la
             found[volume.name] = _prepare(volume, pod, directory, sources)
             well = True
         finally:
-            made(plugin_of(volume, sources.claims), time.monotonic() - began, well)
+            made(plugin_of(volume, pod.metadata.name, sources.claims), time.monotonic() - began, well)
     return found
 
 
@@ -152,8 +152,9 @@ def _prepare(volume: Volume, pod: Pod, directory: Path, sources: Sources) -> Pre
             return Prepared(_host_path(volume.host_path))
         if volume.nfs is not None:
             return _nfs(volume.name, volume.nfs, (), root=root)
-        if volume.persistent_volume_claim is not None:
-            return _claim(volume, sources, root)
+        if claim := claim_of(volume, pod.metadata.name):
+            wish = volume.persistent_volume_claim
+            return _claim(claim, sources, root, read_only=wish is not None and wish.read_only)
         if sources.away and has_sources(volume):
             return _kept(volume, root, sources.away)
         files = files_of(volume, pod, sources)
@@ -173,17 +174,15 @@ def _kept(volume: Volume, root: Path, away: str) -> Prepared:
     return Prepared(path, read_only=True, written=True)
 
 
-def _claim(volume: Volume, sources: Sources, root: Path) -> Prepared:
-    assert volume.persistent_volume_claim is not None
-    wish = volume.persistent_volume_claim
-    found = sources.claims.get(wish.claim_name)
+def _claim(name: str, sources: Sources, root: Path, *, read_only: bool) -> Prepared:
+    found = sources.claims.get(name)
     if found is None:
-        raise VolumeError(f'persistentvolumeclaim "{wish.claim_name}" not found')
+        raise VolumeError(f'persistentvolumeclaim "{name}" not found')
     if found.nfs is not None:
         ready = _nfs(found.volume, found.nfs, found.mount_options, root=root)
-        return Prepared(ready.path, ready.read_only or wish.read_only)
+        return Prepared(ready.path, ready.read_only or read_only)
     assert found.host_path is not None
-    return Prepared(_host_path(found.host_path), wish.read_only)
+    return Prepared(_host_path(found.host_path), read_only)
 
 
 def _nfs(name: str, source: NFSVolumeSource, options: Sequence[str], *, root: Path) -> Prepared:

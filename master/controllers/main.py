@@ -12,6 +12,7 @@ from master.controllers.config import Config
 from master.controllers.deployments import DeploymentController
 from master.controllers.disruption import DisruptionController
 from master.controllers.endpoints import EndpointsController
+from master.controllers.ephemeralvolumes import EphemeralVolumes
 from master.controllers.evictions import TaintEviction
 from master.controllers.garbage import GarbageCollector
 from master.controllers.heartbeats import Attention
@@ -43,7 +44,7 @@ _WRITERS = 8
 # The names under which Kubernetes' controllers report.
 _REPLICATION, _SETS, _DEPLOYMENTS = "replication-controller", "replicaset-controller", "deployment-controller"
 _NODES, _EVICTIONS, _SERVICES = "node-controller", "taint-eviction-controller", "service-controller"
-_VOLUMES = "persistentvolume-controller"
+_VOLUMES, _EPHEMERAL = "persistentvolume-controller", "ephemeral_volume"
 _GARBAGE, _BUDGETS = "garbage-collector-controller", "controllermanager"
 
 
@@ -53,7 +54,18 @@ class Controllers:
     def __init__(self, client: Client, config: Config, ca: bytes) -> None:
         self._started = False
         self._informers = informers = Informers(client)
-        names = (_REPLICATION, _SETS, _DEPLOYMENTS, _NODES, _EVICTIONS, _SERVICES, _GARBAGE, _BUDGETS, _VOLUMES)
+        names = (
+            _REPLICATION,
+            _SETS,
+            _DEPLOYMENTS,
+            _NODES,
+            _EVICTIONS,
+            _SERVICES,
+            _GARBAGE,
+            _BUDGETS,
+            _VOLUMES,
+            _EPHEMERAL,
+        )
         self._recorders = recorders = {name: EventRecorder(client, name) for name in names}
         self._writers = writers = ThreadPoolExecutor(_WRITERS, "replicas")
         workers, grace_s = config.concurrent_syncs, config.node_monitor_grace_period_s
@@ -77,6 +89,7 @@ class Controllers:
             RootCaPublisher(client, informers, ca).loop,
             ServiceController(client, informers, recorders[_SERVICES], Pool(config.load_balancer_pool)).loop,
             *VolumeController(client, informers, recorders[_VOLUMES]).loops,
+            EphemeralVolumes(client, informers, recorders[_EPHEMERAL]).loop,
             *StorageProtection(client, informers).loops,
             GarbageCollector(client, informers, recorders[_GARBAGE], workers=workers).loop,
             DisruptionController(client, informers, recorders[_BUDGETS], workers=workers).loop,

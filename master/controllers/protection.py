@@ -7,7 +7,7 @@ not cost anyone his data. What was made before there were finalizers is given on
 
 from collections.abc import Callable
 
-from api.claiming import PROTECTION
+from api.claiming import PROTECTION, claim_of
 from api.core import PersistentVolume, PersistentVolumeClaim, Pod
 from api.errors import NotFound
 from client import Client
@@ -81,8 +81,7 @@ def _adding_to(loop: Loop) -> Callable[[Storage | None, Storage | None], None]:
 
 
 def _claims_of(pod: Pod) -> list[str]:
-    sources = [volume.persistent_volume_claim for volume in pod.spec.volumes]
-    return [source.claim_name for source in sources if source is not None]
+    return [name for volume in pod.spec.volumes if (name := claim_of(volume, pod.metadata.name))]
 
 
 def _any_uses(pods: list[Pod], claim: str) -> bool:

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from api.claiming import foreign
 from api.core import Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, PodStatus
 from api.meta import ObjectMeta
 from api.policy import PodDisruptionBudget
@@ -92,6 +93,8 @@ class Picture:
         claims = wish.shape.claims
         if not claims:
             return NO_VOLUMES
+        if problem := self._own_claims_problem(wish):
+            return Volumes(problem=problem)
         return volumes_of(
             wish.namespace,
             claims,
@@ -100,6 +103,16 @@ class Picture:
             lambda name: self.classes.get("", name),
             self.volumes.items,
         )
+
+    def _own_claims_problem(self, wish: Wish) -> str:
+        """Why claims that are made for this pod alone are not there; the sentences are Kubernetes'."""
+        for name in sorted(wish.shape.own_claims):
+            claim = self.claims.get(wish.namespace, name)
+            if claim is None:
+                return f'waiting for ephemeral volume controller to create the persistentvolumeclaim "{name}"'
+            if wrong := foreign(claim, wish.namespace, wish.name, wish.uid):
+                return wrong
+        return ""
 
     def _is_waiting(self, pod: Pod) -> bool:
         mine = (pod.spec.scheduler_name or DEFAULT_NAME) in self._scheduler_names

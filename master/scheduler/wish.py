@@ -8,6 +8,7 @@ import weakref
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from api.claiming import claim_of, own_claims
 from api.codec import encode
 from api.core import NodeSelector, NodeSelectorTerm, Pod, PodSpec, Toleration
 from api.core.affinity import Affinity, TopologySpreadConstraint
@@ -35,6 +36,7 @@ class Shape:
     host_ports: frozenset[HostPort]
     images: tuple[str, ...]
     claims: tuple[str, ...]
+    own_claims: frozenset[str]
     owner: str
     best_effort: bool
     pinned: frozenset[str] | None
@@ -108,9 +110,8 @@ class Wish:
 def _shape(pod: Pod) -> Shape:
     spec = pod.spec
     owner = next((one.uid for one in pod.metadata.owner_references if one.controller), "")
-    claims = tuple(
-        volume.persistent_volume_claim.claim_name for volume in spec.volumes if volume.persistent_volume_claim
-    )
+    claims = tuple(name for volume in spec.volumes if (name := claim_of(volume, pod.metadata.name)))
+    own = frozenset(own_claims(pod))
     containers = [
         (one.image, one.ports, one.resources, one.restart_policy) for one in (*spec.init_containers, *spec.containers)
     ]
@@ -124,7 +125,7 @@ def _shape(pod: Pod) -> Shape:
         spec.overhead,
         spec.resources,
     )
-    key = encode((owner, claims, wanted))
+    key = encode((owner, claims, sorted(own), wanted))
     shape = _shapes.get(key)
     if shape is None:
         cpu, memory = scored_requests(spec)
@@ -139,6 +140,7 @@ def _shape(pod: Pod) -> Shape:
             host_ports=host_ports(spec),
             images=tuple(_tagged(one.image) for one in (*spec.init_containers, *spec.containers)),
             claims=claims,
+            own_claims=own,
             owner=owner,
             best_effort=qos_class(spec) == "BestEffort",
             pinned=_pinned(spec.affinity),

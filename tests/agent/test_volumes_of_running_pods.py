@@ -197,6 +197,29 @@ def test_a_claim_waits_until_it_is_bound_and_keeps_its_data(shared: Cluster) -> 
 
 
 @pytest.mark.docker
+def test_a_claim_for_one_pod_alone_is_not_used_by_another(shared: Cluster) -> None:
+    folder = shared.directory / f"own-{shared.namespace}"
+    folder.mkdir(parents=True)
+    (folder / "kept").write_text("here\n")
+    shared.start_agent()
+    name = f"own-{shared.namespace}"
+    claim = shared.add(PersistentVolumeClaim, "web-data", spec={"volumeName": name})
+    reference = {"namespace": shared.namespace, "name": "web-data", "uid": claim.metadata.uid}
+    document = {"metadata": {"name": name}, "spec": {"local": {"path": str(folder)}, "claimRef": reference}}
+    shared.api.create(convert(document, PersistentVolume))
+    wish = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    volumes = [{"name": "data", "ephemeral": {"volumeClaimTemplate": {"spec": wish}}}]
+    mount = {"name": "data", "mountPath": "/mnt"}
+    container = shared.container("main", "cat /mnt/kept; exec sleep 1000", volumeMounts=[mount])
+    made = shared.create("web", containers=[container], volumes=volumes)
+    wait_until(lambda: any("(pod is not owner)" in told for told in shared.events("Failed")))
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": "web", "uid": made.metadata.uid, "controller": True}
+    patch = {"metadata": {"ownerReferences": [owner]}}
+    shared.api.patch(PersistentVolumeClaim, "web-data", shared.namespace, patch, form="merge")
+    assert _exec(shared, shared.wait_pod("web", ready), "cat", "/mnt/kept") == "here\n"
+
+
+@pytest.mark.docker
 def test_an_ephemeral_container_looks_into_a_running_pod(shared: Cluster) -> None:
     shared.start_agent()
     shared.create("web", "exec sleep 987", restartPolicy="Always")

@@ -22,33 +22,44 @@ pytestmark = pytest.mark.cluster
 Run = Callable[..., Object]
 
 
+@pytest.mark.parametrize("kind", ["persistentVolumeClaim", "ephemeral"])
 def test_a_claim_is_bound_and_its_files_are_seen(
-    run: Run, kubectl: Kubectl, api: Api, cluster: Cluster, namespace: str, tmp_path: Path
+    run: Run, kubectl: Kubectl, api: Api, cluster: Cluster, namespace: str, tmp_path: Path, kind: str
 ) -> None:
     (tmp_path / "kept").write_text("here\n")
     size, modes = {"storage": "1Gi"}, ["ReadWriteOnce"]
+    wish = {"accessModes": modes, "resources": {"requests": size}}
+    name = "data" if kind == "persistentVolumeClaim" else "keeper-data"
     volume = {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
         "metadata": {"name": f"v-{namespace}"},
-        "spec": {"capacity": size, "accessModes": modes, "hostPath": {"path": str(tmp_path)}},
+        "spec": {
+            "capacity": size,
+            "accessModes": modes,
+            "hostPath": {"path": str(tmp_path)},
+            "claimRef": {"namespace": namespace, "name": name},
+        },
     }
-    claim = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "data", "namespace": namespace},
-        "spec": {"accessModes": modes, "resources": {"requests": size}},
-    }
-    for number, one in enumerate((volume, claim)):
-        file = tmp_path / f"{number}.json"
-        file.write_text(json.dumps(one))
-        kubectl("create", "-f", str(file))
+    kubectl.create(volume)
+    if kind == "persistentVolumeClaim":
+        kubectl.create(
+            {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": wish},
+            namespace=namespace,
+        )
+        source: Object = {"claimName": name}
+    else:
+        source = {"volumeClaimTemplate": {"spec": wish}}
     try:
-        volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+        volumes = [{"name": "data", kind: source}]
         made = run(pod("keeper", volumes=volumes, volumeMounts=[{"name": "data", "mountPath": "/data"}]))
         assert cluster.execute(made, "cat", "/data/kept") == "here\n"
-        path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/data"
+        path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}"
         assert api.get(path)["status"]["phase"] == "Bound"
+        kubectl("delete", "pod", "keeper", "--namespace", namespace, "--grace-period=1")
+        if kind == "ephemeral":
+            until(lambda: not api.is_there(path), limit_s=20, what="the claim to go with its pod")
+        assert (tmp_path / "kept").exists()
     finally:
         kubectl("delete", "pv", f"v-{namespace}", "--wait=false")
 

@@ -125,6 +125,7 @@ _CONTROLLER_MANAGER = [
     # The namespace controller empties a namespace, and the garbage collector clears up and frees, whatever there is.
     _rule(f"{_READ} patch delete deletecollection", "*", "*"),
     _rule("create update", _CORE, "pods", "endpoints", "serviceaccounts", "configmaps"),
+    _rule("create", _CORE, "persistentvolumeclaims"),
     _rule("create update", _SLICES, "endpointslices"),
     _rule("create update", _APPS, "replicasets"),
     _rule("update", _APPS, "deployments", "deployments/status", "replicasets/status", "*/scale"),
