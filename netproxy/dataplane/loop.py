@@ -108,8 +108,10 @@ class Loop:
             self._epoll.modify(fd, EVENTS | select.EPOLLOUT)
 
     def close(self, sock: socket.SocketType) -> None:
-        """Forget a socket and close it when the batch is done."""
-        self._handlers[sock.fileno()] = None
+        """Forget a socket, one that was never added too, and close it when the batch is done."""
+        fd = sock.fileno()
+        if fd < len(self._handlers):
+            self._handlers[fd] = None
         self._dying.append(sock)
 
     def close_now(self, sock: socket.SocketType) -> None:

@@ -130,6 +130,18 @@ def test_a_socket_closed_in_a_batch_keeps_its_number_until_the_batch_is_over(loo
         assert numbers.get(timeout=LIMIT_S)
 
 
+def test_a_socket_that_was_never_added_is_closed_whatever_its_number() -> None:
+    loop = Loop()
+    high = len(loop._handlers) + 100
+    with socket.socket() as made:
+        os.dup2(made.fileno(), high)
+    sock = socket.socket(fileno=high)
+    loop.close(sock)
+    loop._bury()
+    assert sock.fileno() < 0
+    loop.release()
+
+
 def test_after_a_short_wait_the_loop_stays_awake_for_a_moment_and_after_a_long_one_it_sleeps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
