@@ -7,7 +7,9 @@ import pytest
 from api.core import Pod
 from master.scheduler import scores
 from master.scheduler.cluster import Cluster
+from master.scheduler.decision import Chooser
 from master.scheduler.looking import view_of
+from master.scheduler.profile import Profile
 from master.scheduler.terms import pod_terms
 from master.scheduler.wish import Wish
 from tests.scheduler.made import choose, cluster, node, pod, refusal
@@ -215,6 +217,14 @@ def test_a_group_that_keeps_apart_fills_each_node_once() -> None:
     assert [len(state.pods) for state in made.nodes.values()] == [1, 1, 1, 1]
     reason = choose(pod("w5", labels=WEB, **far(term(WEB, HOST))), made).reason
     assert reason == f"0/4 nodes are available: 4 {NOT_FAR}."
+
+
+def test_a_node_with_several_things_against_it_is_counted_for_the_first() -> None:
+    made = places(a1=[pod("db", labels=DB)])
+    chooser = Chooser(made, Profile())
+    full = pod("web", labels=WEB, cpu="5", **far(term(DB, ZONE)))
+    reasons = {chooser.choose(Wish.of(full)).reason for _ in range(3)}
+    assert reasons == {"0/4 nodes are available: 4 Insufficient cpu."}
 
 
 def test_pods_of_one_template_hold_one_set_of_terms() -> None:
