@@ -207,9 +207,10 @@ class Worker:
     def _hears_losses(self) -> bool:
         """Whether the kernel tells when rules are deleted; listens from the first look on."""
         if not self._losses_tried:
+            chains = self._proxy.chains()
             self._losses_tried = True
             try:
-                if chains := self._proxy.chains():
+                if chains:
                     self._losses.start(chains)
             except OSError as error:
                 log.info("the kernel tells nothing of rules error=%s", error.strerror)
