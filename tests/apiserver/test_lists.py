@@ -64,6 +64,14 @@ def test_a_long_list_is_the_same_however_it_is_asked_for(admin: Api, namespace: 
     assert [item["metadata"]["name"] for item in plain.json["items"]] == [f"c{n:03}" for n in range(100)]
 
 
+def test_nothing_on_the_way_keeps_an_answer(admin: Api, namespace: str) -> None:
+    """What one client may see, another one may not."""
+    admin.post(f"/api/v1/namespaces/{namespace}/configmaps", {"metadata": {"name": "a"}})
+    for path in ("", "/a", "/a", "/none", "?limit=x", "?watch=1&timeoutSeconds=1"):
+        answer = admin.get(f"/api/v1/namespaces/{namespace}/configmaps{path}")
+        assert answer.headers["Cache-Control"] == "no-cache, private", path
+
+
 def test_a_list_comes_in_pieces(admin: Api, namespace: str) -> None:
     path = _fill(admin, namespace, ["a", "b", "c", "d", "e"])
     first = admin.get(f"{path}?limit=2").json

@@ -281,7 +281,8 @@ FORMS = [
 def test_the_form_of_an_answer_is_chosen_alike(both: tuple[Api, Api], path: str, accept: str) -> None:
     ours, theirs = (api.call("GET", path, headers={"Accept": accept}) for api in both)
     assert ours.status_code == theirs.status_code
-    assert ours.headers["Content-Type"] == theirs.headers["Content-Type"]
+    for name in ("Content-Type", "Cache-Control"):
+        assert ours.headers[name] == theirs.headers[name]
     if "json" in ours.headers["Content-Type"]:
         mine, other = ours.json(), theirs.json()
         assert (mine["kind"], mine["apiVersion"]) == (other["kind"], other["apiVersion"])

@@ -14,6 +14,9 @@ from master.apiserver.http.message import Headers, Response, Stream
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
+PRIVATE = "Cache-Control: no-cache, private"
+"""Of every answer that says nothing else, as in Kubernetes: what one client may see is kept for no other."""
+
 _OURS = frozenset({"connection", "content-length", "date", "transfer-encoding"})
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -39,7 +42,7 @@ def whole_head(response: Response, connection: str) -> bytes:
     lines = _first_lines(response.status, response.content_type, int(time.time()))
     if has_body(response.status):
         lines.append(f"Content-Length: {len(response.body)}")
-    return _assemble(lines, response.headers, connection)
+    return _assemble(_private(lines, response.headers), response.headers, connection)
 
 
 def stream_head(stream: Stream, *, chunked: bool, keep: bool) -> bytes:
@@ -49,7 +52,7 @@ def stream_head(stream: Stream, *, chunked: bool, keep: bool) -> bytes:
         lines.append(f"Content-Length: {stream.size}")
     elif chunked:
         lines.append("Transfer-Encoding: chunked")
-    return _assemble(lines, stream.headers, "" if keep else "close")
+    return _assemble(_private(lines, stream.headers), stream.headers, "" if keep else "close")
 
 
 def upgrade_head(protocol: str, headers: Headers) -> bytes:
@@ -69,6 +72,10 @@ def _first_lines(status: int, content_type: str, second: int) -> list[str]:
     return lines
 
 
+def _private(lines: list[str], headers: Headers) -> list[str]:
+    return lines if any(name.lower() == "cache-control" for name, _ in headers) else [*lines, PRIVATE]
+
+
 def _assemble(lines: list[str], headers: Headers, connection: str) -> bytes:
     for name, value in headers:
         if name.lower() in _OURS:
@@ -84,7 +91,7 @@ def _assemble(lines: list[str], headers: Headers, connection: str) -> bytes:
 
 @lru_cache(maxsize=64)
 def _until_length(status: int, content_type: str, second: int) -> bytes:
-    whole = _assemble([*_first_lines(status, content_type, second), "Content-Length: "], (), "")
+    whole = _assemble([*_first_lines(status, content_type, second), PRIVATE, "Content-Length: "], (), "")
     return whole.removesuffix(b"\r\n\r\n")
 
 
