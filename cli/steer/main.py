@@ -54,6 +54,7 @@ VERBS = (
     Verb("attach", "Attach to a running container"),
     Verb("port-forward", "Forward one or more local ports to a pod"),
     Verb("proxy", "Run a proxy to the Kubernetes API server"),
+    Verb("debug", "Create debugging sessions for troubleshooting workloads and nodes"),
     Verb("cp", "Copy files and directories to and from containers"),
     Verb("top", "Display resource (CPU/memory) usage"),
     Verb("cordon", "Mark node as unschedulable"),

@@ -16,6 +16,7 @@ import yaml
 
 from tests.e2e.clusters import Cluster, clean_environment
 from tests.e2e.doors import Api, Kubectl, Object, is_ready
+from tests.e2e.guestbook import TEST_IMAGE
 from tests.e2e.pods import controller, pod, service, shell
 from tests.e2e.waiting import until
 
@@ -254,6 +255,30 @@ def test_a_rolling_update_goes_on_where_it_was_stopped_and_back(
     [left] = api.items("replicationcontrollers", namespace)
     assert left["metadata"]["name"] == "web"
     assert not [key for key in left["metadata"].get("annotations", {}) if key.startswith("kubectl.kubernetes.io/")]
+
+
+def test_it_debugs_running_pods(cluster: Cluster, folder: Path, namespace: str, api: Api, kubectl: Kubectl) -> None:
+    """A container beside those of a running pod, and a copy of the pod: each tells what it sees."""
+    looked_at = pod("looked-at", *shell("echo $$ > /proc/self/comm; sleep 3600"))
+    looked_at["metadata"]["namespace"] = namespace
+    kubectl.create(looked_at, namespace=namespace)
+    wait_ready(api, namespace, 1)
+    flags = f"-q -i --image={TEST_IMAGE} --image-pull-policy=IfNotPresent"
+    for line in (
+        f"debug looked-at {flags} --target=main -- sh -c 'hostname; cat /proc/1/cmdline'",
+        f"debug looked-at {flags} --copy-to=NAME -c look -- sh -c 'hostname'",
+    ):
+        answers = [
+            run(program, cluster, folder, namespace, shlex.split(line.replace("NAME", name)))
+            for program, name in ((KUBECTL, "theirs"), (STEER, "ours-x"))
+        ]
+        # Of a container that has ended before it was attached to the log is printed, after a warning.
+        theirs, ours = (
+            (alike(out).replace("theirs", "ours-x"), re.sub(r"^warning: couldn't attach.*\n?", "", err))
+            for out, err, _ in answers
+        )
+        assert ours == theirs, answers
+        assert ours[0], line
 
 
 def test_it_reaches_into_a_pod(cluster: Cluster, folder: Path, space: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from api.errors import ApiError
+from cli.steer.dashes import Dashed, after_dashes
 from cli.steer.failures import Failure, told
 from cli.steer.manifests import Manifest
 from cli.steer.session import Object, Session, with_session
@@ -34,29 +35,18 @@ class Made:
     required: tuple[str, ...] = ()
 
 
-class _Command(click.Command):
-    """Tells a name from the words after ``--``, and misses what kubectl misses."""
-
-    after_dashes = ""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        at = args.index("--") if "--" in args and self.after_dashes else len(args)
-        ctx.meta["after dashes"] = tuple(args[at + 1 :])
-        return super().parse_args(ctx, args[:at])
-
-
 def maker(verb: str, made: Made, help_: str, *flags: Any) -> Callable[[Build], click.Command]:
     """Makes a command of a builder."""
 
     def wrap(build: Build) -> click.Command:
-        @click.command(verb, cls=_Command, help=help_)
+        @click.command(verb, cls=Dashed, help=help_)
         @click.argument("names", nargs=-1, metavar="NAME")
         @options(flags, VALIDATE, DRY_RUN, SAVE_CONFIG)
         @with_session
         def command(session: Session, names: tuple[str, ...], dry_run: str, output: str, save_config: bool,
                     validate: str, **values: Any) -> None:  # fmt: skip
             if made.after_dashes:
-                values[made.after_dashes] = click.get_current_context().meta["after dashes"]
+                values[made.after_dashes] = after_dashes()
             _check_required(values, made.required)
             document = build(session, one_name(names), values)
             if save_config:
@@ -64,8 +54,8 @@ def maker(verb: str, made: Made, help_: str, *flags: Any) -> Callable[[Build], c
                 document["metadata"]["annotations"] = notes
             _write(session, document, made, form=output, dry_run=dry_run, validate=validate)
 
-        assert isinstance(command, _Command)
-        command.after_dashes = made.after_dashes
+        assert isinstance(command, Dashed)
+        command.after_dashes = bool(made.after_dashes)
         return command
 
     return wrap

@@ -1,9 +1,11 @@
 """`steer attach POD`: to what a container's first process prints and reads."""
 
+import sys
 from typing import Any
 
 import click
 
+from cli.steer.failures import Failure
 from cli.steer.pods import container_meant, pod_meant, refuse_ended
 from cli.steer.remote import run
 from cli.steer.session import Object, Session, with_session
@@ -32,3 +34,18 @@ def attached(session: Session, pod: Object, container: str, *, stdin: bool, tty:
     if stdin and tty and not quiet:
         print("If you don't see a command prompt, try pressing enter.")
     return run(session, pod["metadata"]["name"], chosen["name"], (), stdin=stdin, tty=tty, at="attach")
+
+
+def attached_or_told(session: Session, pod: Object, container: str, *, stdin: bool, tty: bool, quiet: bool) -> int:
+    """The same; of a container that has ended meanwhile, what it said."""
+    name = pod["metadata"]["name"]
+    try:
+        return attached(session, pod, container, stdin=stdin, tty=tty, quiet=quiet)
+    except Failure as error:
+        why = str(error).removeprefix("error: ").removeprefix("Error from server (InternalError): ")
+        print(f"warning: couldn't attach to pod/{name}, falling back to streaming logs: {why}", file=sys.stderr)
+    path = session.discovery.find("pods").path(session.namespace, name, "log")
+    for piece in session.transport.stream(path, query={"container": container, "follow": True}, accept="*/*").chunks():
+        sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+    return 0
