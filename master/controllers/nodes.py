@@ -95,21 +95,25 @@ class NodeController:
 
     def _watch_heartbeats(self) -> None:
         while not self._stopping.wait(self._period_s):
-            if not (self._nodes.following and self._leases.following):
-                self._forget()
-                continue
-            if not self._attention.look():
-                log.warning("nodes not judged, this process was held up")
-                self._forget()
-                continue
             try:
-                self._round(self._nodes.items())
-            except Unreachable as error:
-                log.warning("nodes not judged, no answer error=%s", error)
-                self._forget()
+                self._look()
             except Exception:
                 # The door of this thread: one odd node must not end the watch over all others.
                 log.exception("nodes not judged")
+
+    def _look(self) -> None:
+        if not (self._nodes.following and self._leases.following):
+            self._forget()
+            return
+        if not self._attention.look():
+            log.warning("nodes not judged, this process was held up")
+            self._forget()
+            return
+        try:
+            self._round(self._nodes.items())
+        except Unreachable as error:
+            log.warning("nodes not judged, no answer error=%s", error)
+            self._forget()
 
     def _forget(self) -> None:
         self._attention.lose()

@@ -81,7 +81,7 @@ def test_a_stop_ends_watches_cleanly(
 
 def test_events_are_dropped_when_their_time_is_over(server: Running, admin: Api, namespace: str) -> None:
     path = f"/api/v1/namespaces/{namespace}/events"
-    for name in ("old", "renewed"):
+    for name in ("renewed", "old"):
         body = {"metadata": {"name": name}, "involvedObject": {"kind": "Pod", "namespace": namespace}, "reason": "x"}
         assert admin.post(path, body).status == 201
     expiry = server.api.event_expiry

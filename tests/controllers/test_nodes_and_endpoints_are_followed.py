@@ -16,7 +16,7 @@ from api.scalars import now, now_micro
 from client import Client, EventRecorder, Informer, Unreachable
 from master.controllers.config import Config
 from master.controllers.endpoints import BATCH_S
-from master.controllers.heartbeats import Attention
+from master.controllers.heartbeats import Attention, Heartbeats
 from master.controllers.informers import Informers
 from master.controllers.nodes import NodeController
 from tests.controllers.conftest import Start
@@ -340,6 +340,44 @@ def test_a_node_is_asked_about_before_it_is_called_silent(admin: Client, master:
         loud.end()
         controller.stop()
         informers.stop()
+        recorder.close()
+        client.close()
+
+
+@pytest.mark.parametrize("away", ["the master", "this process"])
+def test_who_could_not_hear_gives_each_node_its_grace_again(
+    admin: Client, master: Master, monkeypatch: pytest.MonkeyPatch, away: str
+) -> None:
+    join(admin, "quiet")
+    monkeypatch.setattr(Informer, "following", True)
+    moment = [0.0]
+    client = master.client("controller-manager")
+    recorder, informers = EventRecorder(client, "test"), Informers(client)
+    attention = Attention(60, lambda: moment[0])
+    controller = NodeController(client, informers, recorder, Config(), attention)
+    controller._heartbeats, controller._asked = Heartbeats(lambda: moment[0]), Heartbeats(lambda: moment[0])
+    informers.nodes._list()
+
+    def look(after_s: float) -> str:
+        moment[0] += after_s
+        controller._look()
+        return ready_of(admin, "quiet")[0]
+
+    def no_answer(*_: object) -> None:
+        raise Unreachable("no answer")
+
+    try:
+        assert look(0) == "True"
+        if away == "the master":
+            with monkeypatch.context() as broken:
+                broken.setattr(controller, "_live_lease", no_answer)
+                assert look(50) == "True"
+        else:
+            assert look(70) == "True"
+        assert look(5) == "True"
+        assert look(35) == "True"
+        assert look(6) == "Unknown"
+    finally:
         recorder.close()
         client.close()
 
