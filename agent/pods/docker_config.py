@@ -174,12 +174,14 @@ def _host_config(
 
 
 def _mount(mount: Mount) -> dict[str, Any]:
+    # Private is Docker's own default. It refuses to be told so of what holds its own folder, as the host's root does.
+    options = {"Propagation": mount.propagation} if mount.propagation != "rprivate" else {}
     return {
         "Type": "bind",
         "Source": mount.source,
         "Target": mount.target,
         "ReadOnly": mount.read_only,
-        "BindOptions": {"Propagation": mount.propagation},
+        "BindOptions": options,
     }
 
 

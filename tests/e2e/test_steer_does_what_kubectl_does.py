@@ -257,16 +257,18 @@ def test_a_rolling_update_goes_on_where_it_was_stopped_and_back(
     assert not [key for key in left["metadata"].get("annotations", {}) if key.startswith("kubectl.kubernetes.io/")]
 
 
-def test_it_debugs_running_pods(cluster: Cluster, folder: Path, namespace: str, api: Api, kubectl: Kubectl) -> None:
-    """A container beside those of a running pod, and a copy of the pod: each tells what it sees."""
+def test_it_debugs_pods_and_nodes(cluster: Cluster, folder: Path, namespace: str, api: Api, kubectl: Kubectl) -> None:
+    """A container beside those of a running pod, a copy of the pod, and a pod on the node: each tells what it sees."""
     looked_at = pod("looked-at", *shell("echo $$ > /proc/self/comm; sleep 3600"))
     looked_at["metadata"]["namespace"] = namespace
     kubectl.create(looked_at, namespace=namespace)
-    wait_ready(api, namespace, 1)
+    [there] = wait_ready(api, namespace, 1)
+    node = there["spec"]["nodeName"]
     flags = f"-q -i --image={TEST_IMAGE} --image-pull-policy=IfNotPresent"
     for line in (
         f"debug looked-at {flags} --target=main -- sh -c 'hostname; cat /proc/1/cmdline'",
         f"debug looked-at {flags} --copy-to=NAME -c look -- sh -c 'hostname'",
+        f"debug node/{node} {flags} -- ls -d /host/proc",
     ):
         answers = [
             run(program, cluster, folder, namespace, shlex.split(line.replace("NAME", name)))
