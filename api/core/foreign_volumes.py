@@ -11,7 +11,8 @@ from api.meta import ObjectMeta
 from api.scalars import Int32
 from api.struct import F, Struct, always
 
-_PARTITION = {"minimum": 0, "maximum": 255}
+# Absent, it is 0.
+_PARTITION = {"minimum": 1, "maximum": 255}
 
 
 class AWSElasticBlockStoreVolumeSource(Struct):

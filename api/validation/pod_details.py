@@ -10,7 +10,13 @@ from typing import Final
 from api.core import Container, EnvFromSource, PodSpec, Toleration, Volume
 from api.core.container import EnvVarSource
 from api.core.security import SeccompProfile, Sysctl
-from api.core.volume import DownwardAPIVolumeFile, ObjectFieldSelector, ResourceFieldSelector, VolumeProjection
+from api.core.volume import (
+    DownwardAPIVolumeFile,
+    ObjectFieldSelector,
+    ProjectedVolumeSource,
+    ResourceFieldSelector,
+    VolumeProjection,
+)
 from api.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from api.formats import config_key, dns_subdomain, env_name, ip, qualified_name
 from api.scalars import Quantity
@@ -233,9 +239,28 @@ def source_errors(volume: Volume, path: str) -> Iterator[FieldError]:
     if volume.projected is not None:
         for index, source in enumerate(volume.projected.sources):
             yield from _projection_errors(source, f"{path}.projected.sources[{index}]")
+        yield from _path_errors(volume.projected, f"{path}.projected")
+
+
+def _path_errors(projected: ProjectedVolumeSource, path: str) -> Iterator[FieldError]:
+    """Two files of one path. Tokens do not count, as Kubernetes has it."""
+    taken: set[str] = set()
+    for source in projected.sources:
+        named: list[tuple[str, str]] = []
+        for part in (source.secret, source.config_map):
+            named += [(part.name, item.path) for item in part.items] if part is not None else []
+        if source.downward_api is not None:
+            named += [(item.path, item.path) for item in source.downward_api.items]
+        for told, file in named:
+            if file and file in taken:
+                yield invalid(path, told, "conflicting duplicate paths")
+            taken.add(file)
 
 
 def _projection_errors(source: VolumeProjection, path: str) -> Iterator[FieldError]:
+    given = (source.secret, source.config_map, source.downward_api, source.service_account_token)
+    if sum(part is not None for part in given) > 1:
+        yield forbidden(path, "may not specify more than 1 volume type")
     for name, part in (("secret", source.secret), ("configMap", source.config_map)):
         if part is not None and not part.name:
             yield required(f"{path}.{name}.name")

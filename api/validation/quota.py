@@ -1,6 +1,7 @@
 """ResourceQuota, LimitRange and PriorityClass. Messages are those of Kubernetes' pkg/apis/core/validation."""
 
 import re
+from collections.abc import Iterator
 
 from api.core.quota import LimitRange, LimitRangeItem, ResourceQuota
 from api.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
@@ -19,6 +20,7 @@ COUNTED = (
     "persistentvolumeclaims",
 )
 AMOUNTS = ("cpu", "memory", "ephemeral-storage")
+_HUGE_PAGES = "hugepages-"
 _STANDARD = {
     *COUNTED,
     *AMOUNTS,
@@ -91,38 +93,67 @@ def limit_range_errors(limit_range: LimitRange) -> list[FieldError]:
 
 
 def _item_errors(item: LimitRangeItem, path: str) -> list[FieldError]:
-    errors: list[FieldError] = []
+    errors = []
+    if item.type and "/" not in item.type and item.type not in _LIMIT_TYPES:
+        errors.append(invalid(f"{path}.type", item.type, "must be a standard limit type or fully qualified"))
+    bounds = {"max": item.max, "min": item.min, "maxLimitRequestRatio": item.max_limit_request_ratio}
+    defaults = {"default": item.default, "defaultRequest": item.default_request}
     if item.type == "Pod":
-        for field, values in (("default", item.default), ("defaultRequest", item.default_request)):
-            if values:
-                errors.append(forbidden(f"{path}.{field}", "may not be specified when `type` is 'Pod'"))
+        why = "may not be specified when `type` is 'Pod'"
+        errors += [forbidden(f"{path}.{field}", why) for field, amounts in defaults.items() if amounts]
+        defaults = {"default": {}, "defaultRequest": {}}
+    for field, amounts in (bounds | defaults).items():
+        errors += [error for name in amounts for error in _limited_errors(item.type, name, f"{path}.{field}[{name}]")]
     if item.type == "PersistentVolumeClaim" and "storage" not in {*item.min, *item.max}:
-        errors.append(required(f"{path}.limits", "either minimum or maximum storage value is required, but neither"))
-    for (low_field, low_name, low), (high_field, high_name, high) in _orders(item):
-        for name in sorted(set(low) & set(high)):
-            if low[name].value > high[name].value:
-                shown = f"{low_name} {low[name]} is greater than {high_name} {high[name]}"
-                # The field at fault is the one that people think of as wrong: a default, else the minimum.
-                field = high_field if low_field == "min" and high_field != "max" else low_field
-                if field == high_field:
-                    shown = f"{low_name} {low[name]} is greater than {high_name} {high[name]}"
-                errors.append(invalid(f"{path}.{field}[{name}]", str(low[name]), shown))
-    for name, ratio in item.max_limit_request_ratio.items():
-        if ratio.value < 1:
-            errors.append(invalid(f"{path}.maxLimitRequestRatio[{name}]", str(ratio), f"ratio {ratio} is less than 1"))
-    return errors
+        why = "either minimum or maximum storage value is required, but neither was provided"
+        errors.append(required(f"{path}.limits", why))
+    for low, high, field, shown in _ORDERS:
+        lows, highs = (bounds | defaults)[low], (bounds | defaults)[high]
+        for name in sorted(set(lows) & set(highs)):
+            if lows[name].value > highs[name].value:
+                other = _NAMED.get(f"{low}-{high}", _NAMED[high])
+                why = f"{_NAMED[low]} {lows[name]} is greater than {other} {highs[name]}"
+                errors.append(invalid(f"{path}.{field}[{name}]", str((bounds | defaults)[shown][name]), why))
+    return errors + [error for name in item.max_limit_request_ratio for error in _ratio_errors(item, name, path)]
 
 
-_Bound = tuple[str, str, dict[str, Quantity]]
+_LIMIT_TYPES = ("Container", "PersistentVolumeClaim", "Pod")
+_NAMED = {
+    "min": "min value",
+    "max": "max value",
+    "default": "default value",
+    "defaultRequest": "default request value",
+    "defaultRequest-default": "default limit value",
+}
+# Which may not be above which; the field that is told, and the one whose value is, which Kubernetes does not always
+# take from the same.
+_ORDERS = (
+    ("min", "max", "min", "min"),
+    ("min", "defaultRequest", "defaultRequest", "defaultRequest"),
+    ("defaultRequest", "max", "defaultRequest", "defaultRequest"),
+    ("defaultRequest", "default", "defaultRequest", "defaultRequest"),
+    ("min", "default", "default", "min"),
+    ("default", "max", "default", "max"),
+)
 
 
-def _orders(item: LimitRangeItem) -> list[tuple[_Bound, _Bound]]:
-    """Which may not be above which."""
-    low: _Bound = ("min", "min value", item.min)
-    high: _Bound = ("max", "max value", item.max)
-    default: _Bound = ("default", "default value", item.default)
-    request: _Bound = ("defaultRequest", "default request value", item.default_request)
-    return [(low, high), (low, request), (request, high), (request, default), (low, default), (default, high)]
+def _limited_errors(kind: str, name: str, path: str) -> Iterator[FieldError]:
+    """Of a resource's name; whether it is qualified at all is declared."""
+    if "/" in name:
+        return
+    if name not in _STANDARD | {"storage"} and not name.startswith(_HUGE_PAGES):
+        yield invalid(path, name, "must be a standard resource type or fully qualified")
+    if kind in ("Container", "Pod") and name not in AMOUNTS and not name.startswith(_HUGE_PAGES):
+        yield invalid(path, name, "must be a standard resource for containers")
+
+
+def _ratio_errors(item: LimitRangeItem, name: str, path: str) -> Iterator[FieldError]:
+    ratio, at = item.max_limit_request_ratio[name], f"{path}.maxLimitRequestRatio[{name}]"
+    if ratio.value < 1:
+        yield invalid(at, str(ratio), f"ratio {ratio} is less than 1")
+    low, high = item.min.get(name), item.max.get(name)
+    if low is not None and high is not None and low.value > 0 and ratio.value > (most := high.value / low.value):
+        yield invalid(at, str(ratio), f"ratio {ratio} is greater than max/min = {most:f}")
 
 
 def priority_class_errors(priority: PriorityClass) -> list[FieldError]:

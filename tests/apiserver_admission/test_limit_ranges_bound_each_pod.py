@@ -97,7 +97,7 @@ def test_a_claim_asks_within_bounds(admin: Api, namespace: str) -> None:
         ([{"type": "Container", "min": {"cpu": "2"}, "max": {"cpu": "1"}}], "min value 2 is greater than max value 1"),
         (
             [{"type": "Container", "defaultRequest": {"cpu": "2"}, "default": {"cpu": "1"}}],
-            "default request value 2 is greater than default value 1",
+            "default request value 2 is greater than default limit value 1",
         ),
         ([{"type": "Pod", "default": {"cpu": "1"}}], "may not be specified when `type` is 'Pod'"),
         ([{"type": "Pod"}, {"type": "Pod"}], 'spec.limits[1].type: Duplicate value: "Pod"'),

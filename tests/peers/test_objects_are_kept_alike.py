@@ -77,6 +77,25 @@ def test_a_deletion_is_answered_the_same(both: tuple[Api, Api], name: str, polic
     assert our_again.get("message") == their_again.get("message")
 
 
+@pytest.mark.parametrize("query", ["", "?gracePeriodSeconds=0", "?gracePeriodSeconds=5", "?dryRun=All"])
+def test_a_pod_that_has_no_node_goes_alike(both: tuple[Api, Api], query: str) -> None:
+    told = []
+    for api in both:
+        body = {"metadata": {"name": "waiting"}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
+        assert api.call("POST", f"{NAMESPACE}/pods", json=body).status_code == 201
+        said = api.call("DELETE", f"{NAMESPACE}/pods/waiting{query}").json()
+        told.append(
+            (
+                said["kind"],
+                "deletionTimestamp" in said["metadata"],
+                said["metadata"].get("deletionGracePeriodSeconds"),
+                api.call("GET", f"{NAMESPACE}/pods/waiting").status_code,
+            )
+        )
+        removed(api, f"{NAMESPACE}/pods/waiting")
+    assert told[0] == told[1]
+
+
 @pytest.mark.parametrize("name", ["lease", "disruption budget", "csi node", "csi driver", "config map", "endpoints"])
 def test_an_update_without_a_version_is_taken_or_refused_alike(both: tuple[Api, Api], name: str) -> None:
     path, body = DOCUMENTS[name]

@@ -53,6 +53,20 @@ NAMES: list[Any] = [
     {"name": "x", "finalizers": ["foo"]},
     {"name": "x", "namespace": "other"},
 ]
+_FILE = [{"key": "k", "path": "x"}]
+_NAMED = [{"path": "x", "fieldRef": {"fieldPath": "metadata.name"}}]
+_TOKEN = {"serviceAccountToken": {"path": "x"}}
+PROJECTED: list[list[Any]] = [
+    [{"configMap": {"name": "a", "items": _FILE * 2}}],
+    [{"configMap": {"name": "a", "items": _FILE}}, {"secret": {"name": "s", "items": _FILE}}],
+    [{"secret": {"name": "s", "items": _FILE}}, {"downwardAPI": {"items": _NAMED}}],
+    [_TOKEN, _TOKEN],
+    [{"configMap": {"name": "a"}, "secret": {"name": "s"}}],
+]
+VOLUMES: list[Any] = [
+    *({"projected": {"sources": sources}} for sources in PROJECTED),
+    *({"awsElasticBlockStore": {"volumeID": "x", "partition": number}} for number in (-1, 0, 256)),
+]
 EVICTIONS: list[Any] = [{}, {"metadata": {"name": "z"}}]
 MERGE: list[Any] = [
     {"metadata": {"name": "z"}},
@@ -72,6 +86,14 @@ CASES: list[tuple[str, str, Any]] = [
     *(("DELETE", f"{POD}?{query}", None) for query in (*DELETIONS, *WRITES[:3])),
     *(("DELETE", POD, options) for options in OPTIONS),
     *(("POST", PODS, {"metadata": metadata, "spec": SPEC}) for metadata in NAMES),
+    *(
+        (
+            "POST",
+            f"{PODS}?dryRun=All",
+            {"metadata": {"name": "x"}, "spec": SPEC | {"volumes": [{"name": "v"} | volume]}},
+        )
+        for volume in VOLUMES
+    ),
     *(("POST", PODS, body) for body in ({"kind": "Pod", "apiVersion": "v2"}, {"kind": "Foo"})),
     *(("GET", f"{POD}/{rest}", None) for rest in ("attach", "portforward", "proxy/", "foo", "binding", "eviction")),
     *(("GET", path, None) for path in ("/api/v1/foo", "/apis/apps/v1/foo", "/api/v1/namespaces/default/nodes")),

@@ -53,6 +53,11 @@ def ending_of(item: Item) -> Ending:
     return _decoder.decode(item.wire)
 
 
+def is_marked(wire: bytes) -> bool:
+    """Whether the encoded object was being deleted already."""
+    return _decoder.decode(wire).metadata.deletion_timestamp is not None
+
+
 def is_released(item: Object | Ending) -> bool:
     """Whether an object that is being deleted may go: its time is over and no finalizer is left."""
     metadata = item.metadata
