@@ -11,6 +11,8 @@ import pytest
 from played_agent import agent_that, node_at
 from tests_apiserver import Api, pod, wait_for
 
+from api import protobuf
+from api.autoscaling import Scale
 from master import pki
 
 RCS = "/api/v1/namespaces/{}/replicationcontrollers"
@@ -53,6 +55,9 @@ def test_a_scale_belongs_to_one_object_and_has_a_table(admin: Api, namespace: st
     assert table["rows"][0]["cells"][:3] == ["web", 3, 0]
     partial = admin.get(f"{path}/scale", Accept="application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io").json
     assert (partial["kind"], partial["metadata"]["name"]) == ("PartialObjectMetadata", "web")
+    binary = admin.get(f"{path}/scale", Accept=protobuf.CONTENT_TYPE)
+    _, kind, raw = protobuf.unwrap(binary.data)
+    assert (kind, protobuf.decode(raw, Scale)["spec"]) == ("Scale", {"replicas": 3})
     missing = admin.get(f"{RCS.format(namespace)}/none/scale").json
     assert missing["message"] == 'replicationcontrollers/scale.autoscaling "none" not found'
 

@@ -16,15 +16,16 @@ from master.apiserver.bodies import Expected, from_plain, read_object
 from master.apiserver.cache import Item
 from master.apiserver.call import Call, Target
 from master.apiserver.http.message import Response
+from master.apiserver.negotiation import Form
 from master.apiserver.operations.patch import applied, named_version, read_patch
 from master.apiserver.operations.update import change, check_identity
 from master.apiserver.registry import not_found
-from master.apiserver.rendering import object_answer
+from master.apiserver.rendering import object_answer, struct_answer
 from master.apiserver.strategies import check_uid
 
 _SCALE = Expected(Scale, "autoscaling/v1", "Scale")
 _SCALES = Resource(Scale, "autoscaling", "v1", "scales")
-"""As what a scale is shown; it has no place of its own."""
+"""As what a scale is shown in a table; it has no place of its own."""
 
 
 def get(backend: Backend, call: Call) -> Response:
@@ -45,6 +46,8 @@ def _not_found(target: Target) -> NotFound:
 
 
 def _answer(call: Call, scale: Scale) -> Response:
+    if call.output.form is Form.OBJECT:
+        return struct_answer(call, scale)
     shown_as = Call(call.request, call.user, call.verb, Target(_SCALES), call.output, call.warnings)
     return object_answer(shown_as, encode(scale))
 
