@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from msgspec.structs import replace
 
-from api.errors import ApiError, BadRequest, MethodNotAllowed, TooManyRequests
+from api.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, TooManyRequests
 from api.selectors import FieldTerm, parse_fields
 from master.apiserver.authentication.impersonation import impersonated
 from master.apiserver.authentication.user import User
@@ -26,7 +26,7 @@ from master.apiserver.negotiation import output_of
 from master.apiserver.operations.get import get
 from master.apiserver.operations.list import check_reached
 from master.apiserver.responses import error_response, plain_response
-from master.apiserver.routing import Operation, Path, Router, Way, nowhere, path_of
+from master.apiserver.routing import Operation, Path, Router, Way, nowhere, path_of, unserved
 from master.apiserver.schemas import Schemas
 from master.apiserver.swagger_ui import ROOT, SwaggerUi
 from master.apiserver.version import version_document
@@ -121,7 +121,7 @@ class Handler:
                 self._metrics.certificates.used(peer.ends - started)
             path = _path_of_resource(request.raw_path)
             if path is not None:
-                plan = self._plan(request, path)
+                plan = self._allowed_plan(request, user, path)
                 series = plan.series
                 self._check_room(plan, user)
                 lane = plan.lane
@@ -140,6 +140,14 @@ class Handler:
             return _counted(answer, series, started)
         lane.enter()
         return self._later(request, answer, lane, series, started)
+
+    def _allowed_plan(self, request: Request, user: User, path: Path) -> _Plan:
+        """Raises as ``_plan``; and Unauthorized, Forbidden for one who may not ask: he is not told what is served."""
+        try:
+            return self._plan(request, path)
+        except (NotFound, MethodNotAllowed):
+            self._backend.access.authorize(user, *unserved(request.method, path))
+            raise
 
     def _plan(self, request: Request, path: Path) -> _Plan:
         """Raises NotFound, MethodNotAllowed."""

@@ -10,9 +10,10 @@ import msgspec
 
 from api.core import Binding
 from api.errors import MethodNotAllowed, NotFound
+from api.meta import Object
 from api.resources import RESOURCES, Resource
 from master.apiserver.backend import Backend
-from master.apiserver.call import Call
+from master.apiserver.call import Call, Target
 from master.apiserver.http.message import Answer
 from master.apiserver.operations import component_status, scale, usage
 from master.apiserver.operations.attach import attach
@@ -192,6 +193,13 @@ class Router:
         if operation is None:
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
         return Way(resource, path.subresource, verb, operation)
+
+
+def unserved(method: str, path: Path) -> tuple[str, Target]:
+    """Verb and target of a request that nothing answers, as rules name them."""
+    verb = (_OBJECT_VERBS if path.name else _COLLECTION_VERBS).get(method, method.lower())
+    resource = Resource(Object, path.group, path.version, path.plural, namespaced=bool(path.namespace))
+    return "watch" if path.watch else verb, Target(resource, path.namespace, path.name, path.subresource)
 
 
 def nowhere() -> NotFound:

@@ -20,9 +20,29 @@ def test_nobody_in_particular_sees_nothing_else(
     server: Running, as_user: Callable[[Running, str], Api], path: str
 ) -> None:
     refused = as_user(server, "").get(path)
-    assert refused.status in (401, 404)
-    if refused.status == 401:
-        assert (refused.json["reason"], refused.json["message"]) == ("Unauthorized", "Unauthorized")
+    assert refused.status == 401
+    assert (refused.json["reason"], refused.json["message"]) == ("Unauthorized", "Unauthorized")
+
+
+def test_what_is_not_served_is_told_to_those_who_may_ask(
+    admin: Api, server: Running, as_user: Callable[[Running, str], Api]
+) -> None:
+    proxy = as_user(server, "netproxy")
+    for method, path, code in (
+        ("GET", "/apis/x/v1/things", 404),
+        ("GET", "/apis/x/v1/watch/things", 404),
+        ("POST", "/apis/x/v1/namespaces/a/things", 404),
+        ("PUT", "/api/v1/pods", 405),
+        ("DELETE", "/api/v1/namespaces/a/secrets/b/status", 404),
+    ):
+        assert admin.call(method, path, {}).status == code
+        refused = proxy.call(method, path, {})
+        assert (refused.status, refused.json["reason"]) == (403, "Forbidden"), path
+    refused = proxy.get("/apis/x/v1/namespaces/a/things/b/part")
+    assert refused.json["message"] == (
+        'things.x "b" is forbidden: User "system:kube-proxy" cannot get resource "things/part" in API group "x" '
+        'in the namespace "a"'
+    )
 
 
 def test_a_token_that_is_not_known_is_refused(server: Running, as_user: Callable[[Running, str], Api]) -> None:

@@ -171,6 +171,8 @@ SOMEBODY = {"Impersonate-User": "somebody"}
     [
         *(("GET", f"{NAMESPACE}/pods{rest}") for rest in ("", "/x", "?watch=1", "/x/log")),
         *(("GET", path) for path in ("/api/v1/nodes/x/proxy/foo", "/apis/apps/v1/deployments", "/metrics", "/foo/bar")),
+        *(("GET", path) for path in (f"{TOKENS}/x", "/apis/foo/v1/bars", "/apis/foo/v1/namespaces/a/bars/b/c")),
+        *((method, "/apis/foo/v1/bars") for method in ("POST", "DELETE")),
         *((method, f"{NAMESPACE}/pods") for method in ("POST", "DELETE")),
         *((method, f"{NAMESPACE}/pods/x/status") for method in ("PUT", "PATCH", "GET")),
         ("POST", f"{NAMESPACE}/pods/x/eviction"),
