@@ -210,7 +210,9 @@ def test_taints_are_put_on_changed_and_taken_off(
     ):
         assert steer(kubeconfig, namespace, "taint", "node", node, *words) == 0
         assert capsys.readouterr().out == said
-    assert "taints" not in admin.get(f"/api/v1/nodes/{node}").json.get("spec", {})
+    # Every new node has this one until it is ready.
+    unready = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+    assert admin.get(f"/api/v1/nodes/{node}").json["spec"]["taints"] == [unready]
     assert steer(kubeconfig, namespace, "taint", "node", node, "a-") == 1
     assert capsys.readouterr().err == 'error: taint "a" not found\n'
 
