@@ -3,7 +3,6 @@
 Calls block for as long as the extender takes, at most its httpTimeout: never while the picture is locked.
 """
 
-import http.client
 import json
 import logging
 import ssl
@@ -37,18 +36,6 @@ class Filtered:
 
     names: list[str]
     refusals: dict[str, Refusal]
-
-
-class _TlsConnection(http.client.HTTPSConnection):
-    """Checks the certificate for the name that the configuration says."""
-
-    def __init__(self, host: str, port: int, *, timeout: float, context: ssl.SSLContext, name: str) -> None:
-        super().__init__(host, port, timeout=timeout, context=context)
-        self._trust, self._name = context, name
-
-    def connect(self) -> None:
-        http.client.HTTPConnection.connect(self)
-        self.sock = self._trust.wrap_socket(self.sock, server_hostname=self._name)
 
 
 class Extender:
@@ -141,27 +128,24 @@ class Extender:
 
     def _ask(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
         """Its answer with the names of fields in lower case, as Go reads them; a list is ``items``."""
-        path = f"{self._url.path.rstrip('/')}/{verb.lstrip('/')}"
-        connection = self._connection()
+        from master.scheduler.extendercalls import post
+
         try:
-            connection.request("POST", path, encode(body), {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            text = answer.read(_ANSWER_MAX)
-            if answer.status != 200:
-                raise ExtenderError(f"extender {self.part.url_prefix}: {verb} answered with status {answer.status}")
+            status, text = post(
+                self._url,
+                verb,
+                encode(body),
+                timeout_s=self._timeout_s,
+                trust=self._trust,
+                name=self._name,
+                limit=_ANSWER_MAX,
+            )
+            if status != 200:
+                raise ExtenderError(f"extender {self.part.url_prefix}: {verb} answered with status {status}")
             found = json.loads(text)
             return {"items": found} if isinstance(found, list) else _lower(found or {})
-        except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError) as error:
             raise ExtenderError(f"extender {self.part.url_prefix}: {verb}: {error}") from error
-        finally:
-            connection.close()
-
-    def _connection(self) -> http.client.HTTPConnection:
-        host, timeout = self._url.hostname or "", self._timeout_s
-        if self._trust is None:
-            return http.client.HTTPConnection(host, self._url.port or 80, timeout=timeout)
-        port = self._url.port or 443
-        return _TlsConnection(host, port, timeout=timeout, context=self._trust, name=self._name or host)
 
 
 def _lower(found: Mapping[str, Any]) -> dict[str, Any]:

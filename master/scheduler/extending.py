@@ -2,7 +2,6 @@
 
 import base64
 import ssl
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -88,6 +87,8 @@ def trust_of(tls: TlsConfig) -> ssl.SSLContext:
     if bool(certificate) != bool(key):
         raise ValueError("a certificate and its key are said together")
     if certificate:
+        import tempfile  # hardly any configuration names one
+
         # OpenSSL reads a chain from a file only.
         with tempfile.NamedTemporaryFile() as file:
             file.write(certificate.rstrip() + b"\n" + key)
