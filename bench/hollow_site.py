@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.hollow import context_of
 from bench.processes import Processes
-from bench.served import Served, served, with_bytecode
+from bench.served import STEERSMAN, Served, served, with_bytecode
 from master import pki
 
 _USERS = {"controllers": "controller-manager", "scheduler": "scheduler"}
@@ -49,7 +49,7 @@ def site(nodes: int, *, bare: bool = False) -> Iterator[Site]:
 
 @contextmanager
 def _component(name: str, kubeconfig: Path) -> Iterator[int]:
-    command = [sys.executable, "-m", "cli.steersman", name, "--kubeconfig", str(kubeconfig), "--log-level=warning"]
+    command = [*STEERSMAN, name, "--kubeconfig", str(kubeconfig), "--log-level=warning"]
     process = subprocess.Popen(command, env=with_bytecode(command))
     try:
         yield process.pid
