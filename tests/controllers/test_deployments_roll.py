@@ -2,6 +2,7 @@
 
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,12 +10,13 @@ import pytest
 
 from api.apps import Deployment, ReplicaSet
 from api.codec import convert
-from api.core import Event, Pod
+from api.core import Event, Node, Pod
 from api.core.quota import ResourceQuota
 from api.errors import ApiError
 from api.scalars import now
 from client import Client
 from tests.controllers.live import until
+from tests.controllers.made import node as node_object
 
 REVISION = "deployment.kubernetes.io/revision"
 
@@ -218,20 +220,27 @@ def test_recreate_has_never_two_versions_at_once(admin: Client, namespace: str) 
     assert all(len(both) < 2 for both in seen)
 
 
+@pytest.fixture
+def host(admin: Client) -> Iterator[str]:
+    """The name of a node without an agent: who is bound to it goes when the test says so."""
+    made = admin.create(node_object(f"host-{uuid.uuid4().hex[:8]}"))
+    yield made.metadata.name
+    admin.delete(Node, made.metadata.name)
+
+
 @pytest.mark.usefixtures("node")
-def test_recreate_waits_for_pods_on_their_way_out(admin: Client, namespace: str) -> None:
+def test_recreate_waits_for_pods_on_their_way_out(admin: Client, namespace: str, host: str) -> None:
     """Replica sets do not count them any more, but what they hold is not free yet."""
     make(admin, namespace, replicas=2, strategy={"type": "Recreate"})
     until(lambda: settled(admin, namespace))
-    for pod in admin.list(Pod, namespace).items:
-        admin.patch(Pod, pod.metadata.name, namespace, {"metadata": {"finalizers": ["test/hold"]}})
     first, second = (pod.metadata.name for pod in admin.list(Pod, namespace).items)
+    for name in (first, second):
+        admin.bind(name, namespace, host)
     set_image(admin, namespace, "web:2")
     until(lambda: sizes(admin, namespace) == {"web:1": 0, "web:2": 0})
     until(lambda: all(pod.metadata.deletion_timestamp for pod in admin.list(Pod, namespace).items))
     until(lambda: admin.get(Deployment, "web", namespace).status.replicas == 0)
-    free = {"metadata": {"finalizers": None}}
-    admin.patch(Pod, first, namespace, free, form="merge")
+    admin.delete(Pod, first, namespace, grace_s=0)
     # A look that could go wrong.
     admin.patch(Deployment, "web", namespace, {"spec": {"minReadySeconds": 1}}, form="merge")
     until(lambda: {one.spec.min_ready_seconds for one in admin.list(ReplicaSet, namespace).items} == {0, 1})
@@ -239,7 +248,7 @@ def test_recreate_waits_for_pods_on_their_way_out(admin: Client, namespace: str)
     # From here on nothing but the end of the last pod leads to a look.
     until(lambda: all(is_seen(one) for kind in (Deployment, ReplicaSet) for one in admin.list(kind, namespace).items))
     until(lambda: unchanged_for(1.0, lambda: versions(admin, namespace)))
-    admin.patch(Pod, second, namespace, free, form="merge")
+    admin.delete(Pod, second, namespace, grace_s=0)
     until(lambda: images(admin, namespace) == {"web:2"})
 
 
