@@ -58,11 +58,11 @@ class Credentials:
     def ssl_context(self) -> ssl.SSLContext:
         context = ssl.create_default_context(cadata=self.ca.decode() if self.ca else None)
         if self.certificate:
-            _load_chain(context, self.certificate, self.key)
+            load_chain(context, self.certificate, self.key)
         return context
 
 
-def _load_chain(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+def load_chain(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
     """OpenSSL reads a chain from a file only: a memory file keeps the key off the disk."""
     with _memory_file() as file:
         file.write(certificate.rstrip() + b"\n" + key)
@@ -165,7 +165,7 @@ def _check_certificates(credentials: Credentials, path: Path) -> None:
     try:
         if credentials.certificate:
             # Not the default context: that one reads the certificates of all the world, a MiB, and trusts none here.
-            _load_chain(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), credentials.certificate, credentials.key)
+            load_chain(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), credentials.certificate, credentials.key)
     except (ssl.SSLError, ValueError) as error:
         wrong = f"{path}: client-certificate, client-key: not a certificate and its key in PEM form: {error}"
         raise KubeconfigError(wrong) from error

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from api.struct import wire_name
+from client.kubeconfig import load_chain
 
 
 class _Part(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename=wire_name):
@@ -87,13 +88,7 @@ def trust_of(tls: TlsConfig) -> ssl.SSLContext:
     if bool(certificate) != bool(key):
         raise ValueError("a certificate and its key are said together")
     if certificate:
-        import tempfile  # hardly any configuration names one
-
-        # OpenSSL reads a chain from a file only.
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(certificate.rstrip() + b"\n" + key)
-            file.flush()
-            context.load_cert_chain(file.name, password="")
+        load_chain(context, certificate, key)
     return context
 
 
