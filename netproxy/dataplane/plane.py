@@ -83,7 +83,7 @@ class DataPlane:
     """Where ports come from that an earlier start had open."""
     _loop: Loop = field(init=False, default_factory=Loop)
     _gate: Gate = field(init=False)
-    _pipes: Pipes = field(init=False, default_factory=Pipes)
+    _pipes: Pipes = field(init=False)
     _guise: Guise = field(init=False, default_factory=Guise)
     _waits: Waits = field(init=False)
     _shown: tuple[str, ...] = field(init=False, default=())
@@ -102,6 +102,7 @@ class DataPlane:
 
     def __post_init__(self) -> None:
         self._gate = Gate(self._loop)
+        self._pipes = Pipes(self._loop)
         self._waits = Waits(self._loop)
         self._thread = threading.Thread(target=self._run, name="netproxy-dataplane", daemon=True)
 
@@ -150,7 +151,7 @@ class DataPlane:
             self._cluster.sock.close()
             self._refuse.close()
         self._gate.close()
-        self._pipes.release_idle()
+        self._pipes.release()
         self._loop.release()
 
     def counters(self) -> dict[PortName, Counters]:
