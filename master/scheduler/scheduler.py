@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from api.core import Pod
 from api.errors import ApiError, Conflict, NotFound
@@ -17,14 +16,15 @@ from client import Client, EventRecorder, Unreachable
 from master.scheduler.change import Change
 from master.scheduler.cluster import Cluster
 from master.scheduler.configuration import DEFAULT_NAME
-from master.scheduler.decision import Choice, Chooser, Offer
+from master.scheduler.decision import Choice
 from master.scheduler.extenders import Asked, Extender, ExtenderError
 from master.scheduler.metrics import ERROR, SCHEDULED, UNSCHEDULABLE, SchedulerMetrics
 from master.scheduler.picture import Picture
-from master.scheduler.preemption import Plan, least_harm, plan, ways
+from master.scheduler.preemption import Plan
 from master.scheduler.profile import Profile
 from master.scheduler.queueing import Entry, SchedulingQueue
 from master.scheduler.reports import GATED, Reports
+from master.scheduler.settling import Settling
 from master.scheduler.views import NOTHING_NEAR
 from master.scheduler.volumes import beside
 from master.scheduler.wish import Wish
@@ -39,21 +39,12 @@ _WRITERS = 8
 class _Desk:
     """What decides and tells for the pods of one ``spec.schedulerName``."""
 
-    def __init__(self, client: Client, recorder: EventRecorder, name: str, profile: Profile, cluster: Cluster) -> None:
-        self.profile = profile
-        self.chooser = Chooser(cluster, profile)
+    def __init__(
+        self, client: Client, recorder: EventRecorder, name: str, profile: Profile, cluster: Cluster, picture: Picture
+    ) -> None:
         self.reports = Reports(client, recorder, name)
         self.metrics = SchedulerMetrics(name)
-
-
-@dataclass(frozen=True, slots=True)
-class _Settled:
-    """What was decided for a pod: the choice, how room is made, who lost a nomination by it, and volumes of claims."""
-
-    choice: Choice
-    way: Plan
-    lost: list[Wish]
-    bindings: dict[str, str]
+        self.settling = Settling(client, cluster, picture, profile, self.metrics)
 
 
 class Scheduler:
@@ -73,16 +64,17 @@ class Scheduler:
         self._client = client
         self._extenders = extenders
         self._cluster = Cluster()
-        self._desks = {
-            name: _Desk(client, record(name), name, profile, self._cluster) for name, profile in profiles.items()
-        }
-        first = next(iter(self._desks.values()))
-        self._queue = SchedulingQueue(initial_s=first.profile.initial_backoff_s, max_s=first.profile.max_backoff_s)
+        first = next(iter(profiles.values()))
+        self._queue = SchedulingQueue(initial_s=first.initial_backoff_s, max_s=first.max_backoff_s)
         self._writers = Writers(_WRITERS)
         self.picture = Picture(
             client, self._cluster, self._queue, scheduler_names=frozenset(profiles), gated=self._report_gate
         )
-        first.metrics.watch(
+        self._desks = {
+            name: _Desk(client, record(name), name, profile, self._cluster, self.picture)
+            for name, profile in profiles.items()
+        }
+        next(iter(self._desks.values())).metrics.watch(
             lambda: {**self._queue.pending(), "gated": self.picture.gated_pods()},
             {
                 "nodes": lambda: len(self._cluster.nodes),
@@ -149,10 +141,10 @@ class Scheduler:
                 wish.volumes = beside(wish.volumes, self._cluster.users(wish, wish.volumes.alone))
             nominated = self._cluster.nominated_to(entry.uid)
             if not asked.choosing:
-                settled = self._settle(desk, wish, desk.chooser.choose(wish))
+                settled = desk.settling.settle(wish)
         if asked.choosing:
             try:
-                settled = self._settle_with(asked, desk, wish)
+                settled = desk.settling.settle_with(asked, wish)
             except (ExtenderError, ApiError, Unreachable) as error:
                 self._not_asked(desk, entry, wish, error, began)
                 return
@@ -168,55 +160,6 @@ class Scheduler:
                 desk.metrics.preempted(way.victims)
             self._refuse(desk, entry, wish, pod, choice, way, settled.lost, had_nomination=bool(nominated))
 
-    def _settle(self, desk: _Desk, wish: Wish, choice: Choice, way: Plan | None = None) -> _Settled:
-        """Keeps the room of a choice, or has room made. With the picture locked."""
-        bindings: dict[str, str] = {}
-        lost: list[Wish] = []
-        if choice.node and wish.volumes.delayed:
-            # The room is kept until the claims are bound, which brings the pod back.
-            self._cluster.nominate(wish, choice.node)
-            state = self._cluster.nodes[choice.node]
-            with desk.metrics.volumes("assume"):
-                bindings = wish.volumes.bindings(state.name, state.labels) or {}
-        elif choice.node:
-            self._cluster.place(wish, choice.node)
-        else:
-            if way is None:
-                budgets = self.picture.budgets()
-                way = plan(wish, self._cluster, desk.profile, choice.refusals, desk.chooser.refusal, budgets)
-            lost = self._nominate(wish, way)
-        # What is kept of the pod must not keep the counts of this moment.
-        wish.view = NOTHING_NEAR
-        return _Settled(choice, way or Plan(), lost, bindings)
-
-    def _settle_with(self, asked: Asked, desk: _Desk, wish: Wish) -> _Settled:
-        """The same, with extenders having a say. They are asked while the picture is not locked, as of how it was.
-
-        Raises ExtenderError, ApiError and Unreachable.
-        """
-        # What the picture keeps of a pod is what we ourselves read.
-        pod = self._client.get(Pod, wish.name, wish.namespace)
-        with self.picture.lock:
-            found = desk.chooser.offer(wish)
-            nodes = {name: self._cluster.nodes[name].node for name in found.totals} if isinstance(found, Offer) else {}
-        if isinstance(found, Offer):
-            filtered = asked.filter(pod, nodes)
-            totals = asked.rated(pod, {name: nodes[name] for name in filtered.names}, found.totals)
-            found = desk.chooser.chosen(found, totals, filtered.refusals.values())
-        with self.picture.lock:
-            if found.node:
-                if found.node not in self._cluster.nodes:
-                    raise ExtenderError(f"node {found.node} has gone while extenders were asked")
-                return self._settle(desk, wish, found)
-            budgets, refusal_of = self.picture.budgets(), desk.chooser.refusal
-            way = ways(wish, self._cluster, desk.profile, found.refusals, refusal_of, budgets)
-        if not isinstance(way, Plan):
-            shown = {one.metadata.uid: one for one in self.picture.pods.items()}
-            left = asked.victims(pod, way, shown)
-            way = least_harm(left) if left else Plan(reason="preemption: extenders left no node where it helps.")
-        with self.picture.lock:
-            return self._settle(desk, wish, found, way)
-
     def _not_asked(self, desk: _Desk, entry: Entry, wish: Wish, error: Exception, began: float) -> None:
         """The pod comes again after its back-off; why it waits is told once."""
         wish.view = NOTHING_NEAR
@@ -230,19 +173,6 @@ class Scheduler:
     def _desk_of(self, pod: Pod) -> _Desk:
         """The picture shows none but pods of these schedulers."""
         return self._desks[pod.spec.scheduler_name or DEFAULT_NAME]
-
-    def _nominate(self, wish: Wish, way: Plan) -> list[Wish]:
-        """Keeps the room that is being made. Less important pods lose theirs on that node; they are returned."""
-        state = self._cluster.nodes.get(way.node)
-        if state is None:
-            if not way.keeps:
-                self._cluster.unnominate(wish.uid)
-            return []
-        lost = [one for one in state.nominated.values() if one.priority < wish.priority]
-        for one in lost:
-            self._cluster.unnominate(one.uid)
-        self._cluster.nominate(wish, way.node)
-        return lost
 
     def _bind(self, desk: _Desk, entry: Entry, wish: Wish, node: str, began: float, extender: Extender | None) -> None:
         uid = entry.uid
