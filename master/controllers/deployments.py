@@ -13,11 +13,12 @@ from api.rollouts import HASH_LABEL, HISTORY, OWN, REVISION
 from api.scalars import now
 from api.selectors import from_label_selector
 from client import Client, EventRecorder
-from master.controllers.deploymentstatus import status_of, until_deadline
+from master.controllers.deploymentstatus import status_of, until_deadline, with_progress
 from master.controllers.informers import BY_NAMESPACE, BY_OWNER, Informers
 from master.controllers.loop import Key, Loop
 from master.controllers.ownership import check_may_adopt, controller_of, reference
 from master.controllers.pods import has_ended
+from master.controllers.replicafailure import is_terminating
 from master.controllers.rollout import (
     current_of,
     is_current,
@@ -160,12 +161,20 @@ class DeploymentController:
         except AlreadyExists:
             return self._collided(deployment, made.metadata.name)
         except ApiError as error:
-            said = f"Failed to create new replica set {made.metadata.name!r}: {error}".replace("'", '"')
-            self._recorder.event(deployment, "Warning", "ReplicaSetCreateError", said)
+            if is_terminating(error):
+                # All of this goes with its namespace: that is no fault, and not to be tried again.
+                return ""
+            self._not_made(deployment, f'Failed to create new replica set "{made.metadata.name}": {error}')
             raise
         if size(made):
             self._scaled(deployment, made.metadata.name, 0, size(made))
         return f"made replica set {made.metadata.name}"
+
+    def _not_made(self, deployment: Deployment, said: str) -> None:
+        status = with_progress(deployment, "False", "ReplicaSetCreateError", said, now())
+        if status != deployment.status:
+            self._client.update_status(msgspec.structs.replace(deployment, status=status))
+        self._recorder.event(deployment, "Warning", "ReplicaSetCreateError", said)
 
     def _collided(self, deployment: Deployment, name: str) -> str:
         """The name is taken: by our own set, not seen yet; or by another, and then the next hash is tried."""

@@ -53,6 +53,13 @@ def _why(item: ReplicaSet) -> tuple[str, str] | None:
     return next(((one.reason, one.message) for one in item.status.conditions if one.type == FAILURE), None)
 
 
+def with_progress(deployment: Deployment, status: str, reason: str, message: str, moment: datetime) -> DeploymentStatus:
+    """The status with another condition ``Progressing``, and all else as it was."""
+    others = [one for one in deployment.status.conditions if one.type != "Progressing"]
+    made = _condition(deployment, "Progressing", status, reason, message, moment)
+    return msgspec.structs.replace(deployment.status, conditions=[*others, made])
+
+
 def is_complete(deployment: Deployment, status: DeploymentStatus) -> bool:
     wanted = deployment.spec.replicas or 0
     return status.updated_replicas == wanted == status.replicas == status.available_replicas

@@ -53,6 +53,7 @@ class NodeController:
             large_zone=config.large_cluster_size_threshold,
         )
         self._zones = Zones(limits, boot_time)
+        self._known: dict[str, Node] = {}
         self._stopping = threading.Event()
         self._monitor = threading.Thread(target=self._watch_heartbeats, name="node-monitor", daemon=True)
         self.loop = Loop(self.name, self.reconcile)
@@ -123,9 +124,20 @@ class NodeController:
     def _round(self, nodes: Sequence[Node]) -> None:
         for heartbeats in (self._heartbeats, self._asked):
             heartbeats.keep_only(node.metadata.name for node in nodes)
+        self._tell_who_comes_and_goes(nodes)
         silent = {node.metadata.name for node in nodes if self._judge(node)}
         lost = {node.metadata.name for node in nodes if away(node) or node.metadata.name in silent}
         self._pace(nodes, lost)
+
+    def _tell_who_comes_and_goes(self, nodes: Sequence[Node]) -> None:
+        there = {node.metadata.name: node for node in nodes}
+        for name in there.keys() - self._known.keys():
+            said = f"Node {name} event: Registered Node {name} in Controller"
+            self._recorder.event(there[name], "Normal", "RegisteredNode", said)
+        for name in self._known.keys() - there.keys():
+            said = f"Node {name} event: Removing Node {name} from Controller"
+            self._recorder.event(self._known[name], "Normal", "RemovingNode", said)
+        self._known = there
 
     def _judge(self, node: Node) -> bool:
         """Whether the node is silent; then the cluster is told."""
@@ -181,6 +193,7 @@ class NodeController:
             )
         except NotFound:
             return
+        self._recorder.event(pod, "Warning", "NodeNotReady", "Node is not ready")
 
     def _pace(self, nodes: Sequence[Node], lost: set[str]) -> None:
         """Gives up as many lost nodes as may be given up by now."""

@@ -70,24 +70,30 @@ class _Expected:
 
 
 def decide(
-    wanted: int, pods: Sequence[Pod], *, coming: int = 0, going: Iterable[str] = (), relatives: Iterable[Pod] = ()
+    wanted: int,
+    pods: Sequence[Pod],
+    *,
+    coming: int = 0,
+    going: Iterable[str] = (),
+    relatives: Iterable[Pod] | None = None,
 ) -> Decision:
     """How many pods to create, or which to delete.
 
     pods: the active pods of the controller. coming: pods created that are not among them yet. going: UIDs of pods
-    among them that were deleted already. relatives: active pods of the other replica sets of the same deployment.
+    among them that were deleted already. relatives: active pods of the other replica sets of the same deployment; None
+    for a controller without an owner, whose pods crowd no node (as with Kubernetes).
     """
     leaving = set(going)
     staying = [pod for pod in pods if pod.metadata.uid not in leaving]
     difference = wanted - len(staying) - coming
     if difference >= 0:
         return Decision(create=min(difference, _BURST))
-    crowd = Counter(pod.spec.node_name for pod in (*staying, *relatives))
+    crowd = Counter(pod.spec.node_name for pod in (*staying, *relatives)) if relatives is not None else Counter[str]()
     ranked = sorted(staying, key=lambda pod: usefulness(pod, beside=crowd[pod.spec.node_name]))
     return Decision(delete=tuple(ranked[: min(-difference, len(staying))]))
 
 
-def usefulness(pod: Pod, *, beside: int = 1) -> tuple[bool, int, bool, int, int, float, int, float]:
+def usefulness(pod: Pod, *, beside: int = 0) -> tuple[bool, int, bool, int, int, float, int, float]:
     """Sorts the least useful pod first: not scheduled, pending before unknown before running, not ready, of the lowest
     ``controller.kubernetes.io/pod-deletion-cost``, on the node with the most of its kind (``beside``), ready for the
     shortest time, most restarted in one container, youngest. (The order of Kubernetes' ``ActivePodsWithRanks``.)
@@ -210,7 +216,7 @@ class ReplicationManager:
             self._report(controller, pods)
             return ""
         wanted = controller.spec.replicas or 0
-        relatives = self._relatives(controller) if len(pods) > wanted else ()
+        relatives = self._relatives(controller) if len(pods) > wanted else None
         decision = decide(wanted, pods, coming=len(expected.created), going=expected.deleted, relatives=relatives)
         try:
             said = self._act(controller, decision, expected)
@@ -278,10 +284,12 @@ class ReplicationManager:
             mine.extend(self._try(self._adopt, pod, controller))
         return mine
 
-    def _relatives(self, controller: Replicated) -> list[Pod]:
-        """Active pods of the other controllers that the owner of this one has."""
+    def _relatives(self, controller: Replicated) -> list[Pod] | None:
+        """Active pods of the other controllers that the owner of this one has; None without an owner."""
         owner = controller_of(controller)
-        siblings = self._controllers.indexed(BY_OWNER, owner.uid) if owner is not None else []
+        if owner is None:
+            return None
+        siblings = self._controllers.indexed(BY_OWNER, owner.uid)
         uids = (one.metadata.uid for one in siblings if one.metadata.uid != controller.metadata.uid)
         return [pod for uid in uids for pod in self._pods.indexed(BY_OWNER, uid) if is_active(pod)]
 

@@ -231,6 +231,22 @@ def test_sidecars_add_up_and_what_a_pod_costs_beside_its_containers(admin: Api, 
     assert wait_for(lambda: used(admin, namespace) == {"requests.cpu": "1400m", "limits.cpu": "1400m"})
 
 
+def test_what_is_said_of_a_pod_as_a_whole_counts_instead_of_its_containers(admin: Api, namespace: str) -> None:
+    quota(admin, namespace, hard={"requests.cpu": "1", "limits.cpu": "2", "requests.memory": "1Gi"})
+    containers = [
+        {"name": "says", "image": "i:1", "resources": {"requests": {"cpu": "100m", "memory": "1Mi"}}},
+        {"name": "does-not", "image": "i:1"},
+    ]
+    whole = {"requests": {"cpu": "600m"}, "limits": {"cpu": "1500m"}}
+    assert make(admin, namespace, "a", containers=containers, resources=whole, overhead={"cpu": "50m"}).status == 201
+    counted = {"requests.cpu": "650m", "limits.cpu": "1550m", "requests.memory": "1Mi"}
+    assert wait_for(lambda: used(admin, namespace) == counted)
+    refused = make(admin, namespace, "b", containers=containers, resources=whole)
+    assert refused.status == 403
+    assert "requested: limits.cpu=1500m,requests.cpu=600m" in refused.json["message"]
+    assert "must specify limits.cpu for: does-not" in make(admin, namespace, "c", containers=containers).json["message"]
+
+
 def test_a_lowered_quota_refuses_more_and_takes_nothing_away(admin: Api, namespace: str) -> None:
     quota(admin, namespace, hard={"pods": "3"})
     for name in "ab":

@@ -195,6 +195,31 @@ def test_what_a_quota_keeps_from_being_made_is_told(admin: Client, namespace: st
     until(lambda: failure(ReplicaSet) is None and failure(Deployment) is None)
 
 
+def test_a_replica_set_that_cannot_be_made_is_told(admin: Client, namespace: str) -> None:
+    key = "count/replicasets.apps"
+    hard = {"metadata": {"name": "most", "namespace": namespace}, "spec": {"hard": {key: "0"}}}
+    admin.create(convert(hard, ResourceQuota))
+    made = make(admin, namespace, replicas=1)
+
+    def progress() -> tuple[str, str, str]:
+        found = admin.get(Deployment, "web", namespace).status.conditions
+        return next(((one.status, one.reason, one.message) for one in found if one.type == "Progressing"), ("", "", ""))
+
+    until(lambda: progress()[:2] == ("False", "ReplicaSetCreateError"))
+    assert progress()[2].startswith('Failed to create new replica set "web-')
+    assert "exceeded quota: most" in progress()[2]
+
+    def told() -> bool:
+        events = admin.list(Event, namespace).items
+        return any(
+            (one.reason, one.involved_object.uid) == ("ReplicaSetCreateError", made.metadata.uid) for one in events
+        )
+
+    until(told)
+    admin.delete(ResourceQuota, "most", namespace)
+    until(lambda: progress()[0] == "True")
+
+
 def test_a_rollout_that_does_not_move_is_said_to_be_late(admin: Client, namespace: str) -> None:
     make(admin, namespace, replicas=1, progressDeadlineSeconds=1)
 

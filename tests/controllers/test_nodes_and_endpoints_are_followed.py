@@ -8,7 +8,7 @@ import pytest
 
 from api.codec import plain
 from api.coordination import Lease
-from api.core import EndpointAddress, EndpointPort, Endpoints, EndpointSubset, Node, Pod, Service, Taint
+from api.core import EndpointAddress, EndpointPort, Endpoints, EndpointSubset, Event, Node, Pod, Service, Taint
 from api.discovery import EndpointSlice
 from api.errors import NotFound
 from api.meta import ObjectMeta
@@ -292,6 +292,21 @@ def ready_of(admin: Client, name: str) -> tuple[str, str]:
     return found.status, found.reason
 
 
+def events(admin: Client) -> set[tuple[str, str, str, str, str]]:
+    found = admin.list(Event).items
+    return {(one.involved_object.kind, one.involved_object.name, one.type, one.reason, one.message) for one in found}
+
+
+def test_who_comes_and_goes_is_told(admin: Client, controllers: Start) -> None:
+    join(admin, "guest")
+    controllers(node_monitor_period_s=0.1)
+    came = ("Node", "guest", "Normal", "RegisteredNode", "Node guest event: Registered Node guest in Controller")
+    until(lambda: came in events(admin))
+    admin.delete(Node, "guest")
+    went = ("Node", "guest", "Normal", "RemovingNode", "Node guest event: Removing Node guest from Controller")
+    until(lambda: went in events(admin))
+
+
 def test_a_silent_node_becomes_unknown_and_its_pods_leave_their_services(
     admin: Client, namespace: str, controllers: Start
 ) -> None:
@@ -310,6 +325,9 @@ def test_a_silent_node_becomes_unknown_and_its_pods_leave_their_services(
         assert time.monotonic() - fell_silent > 1
         until(lambda: addresses(admin, namespace) == (["10.0.0.1"], ["10.0.0.2"]))
         assert ready_of(admin, "loud")[0] == "True"
+        told = ("Pod", "b", "Warning", "NodeNotReady", "Node is not ready")
+        until(lambda: told in events(admin))
+        assert not {one[1] for one in events(admin) if one[3] == "NodeNotReady"} & {"a", "loud"}
         types = [item.type for item in admin.get(Node, "silent").status.conditions if item.status == "Unknown"]
         assert sorted(types) == ["DiskPressure", "MemoryPressure", "PIDPressure", "Ready"]
     finally:

@@ -82,7 +82,15 @@ def test_a_node_with_many_gives_first() -> None:
         pod(name, ready=True, ready_for_s=seconds, nodeName=node)
         for name, seconds, node in (("alone", 10, "a"), ("first", 900, "b"), ("second", 800, "b"))
     )
-    assert decide(2, [alone, first, second]).delete == (second,)
+    assert decide(2, [alone, first, second], relatives=[]).delete == (second,)
+
+
+def test_the_crowd_on_a_node_means_nothing_to_a_controller_without_an_owner() -> None:
+    alone, first, second = (
+        pod(name, ready=True, ready_for_s=seconds, nodeName=node)
+        for name, seconds, node in (("alone", 10, "a"), ("first", 900, "b"), ("second", 800, "b"))
+    )
+    assert decide(2, [alone, first, second]).delete == (alone,)
 
 
 def test_pods_of_the_same_deployments_other_replica_sets_crowd_a_node_too() -> None:
@@ -90,7 +98,7 @@ def test_pods_of_the_same_deployments_other_replica_sets_crowd_a_node_too() -> N
         pod(name, ready=True, ready_for_s=seconds, nodeName=node)
         for name, seconds, node in (("alone", 10, "a"), ("beside", 900, "b"), ("old", 900, "b"))
     )
-    assert decide(1, [alone, beside]).delete == (alone,)
+    assert decide(1, [alone, beside], relatives=[]).delete == (alone,)
     assert decide(1, [alone, beside], relatives=[old]).delete == (beside,)
 
 

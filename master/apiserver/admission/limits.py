@@ -13,6 +13,8 @@ from api.scalars import Quantity
 
 Amounts = dict[str, Quantity]
 ANNOTATION = "kubernetes.io/limit-ranger"
+_FOR_PODS = ("cpu", "memory", "hugepages-")
+"""What can be said of a pod as a whole."""
 
 
 def complete(pod: Pod, ranges: Iterable[LimitRange]) -> None:
@@ -80,7 +82,7 @@ def claim_faults(claim: PersistentVolumeClaim, ranges: Iterable[LimitRange]) -> 
 
 def total(spec: PodSpec, part: str) -> Amounts:
     """What the containers of a pod ask for, or may have, in all: the sum of containers and sidecars, or, where that is
-    more, of an init container and the sidecars started before it.
+    more, of an init container and the sidecars started before it. What is said of the pod as a whole counts instead.
     """
     sidecars: dict[str, Decimal] = {}
     most: dict[str, Decimal] = {}
@@ -92,7 +94,17 @@ def total(spec: PodSpec, part: str) -> Amounts:
     sums = sidecars
     for container in spec.containers:
         sums = _plus(sums, _part(container, part))
-    return {name: quantity(name, max(sums.get(name, Decimal(0)), most.get(name, Decimal(0)))) for name in sums | most}
+    found = {name: quantity(name, max(sums.get(name, Decimal(0)), most.get(name, Decimal(0)))) for name in sums | most}
+    return found | {name: amount for name, amount in _of_pod(spec, part).items() if name.startswith(_FOR_PODS)}
+
+
+def is_said_of_pod(spec: PodSpec) -> bool:
+    """Whether the pod as a whole asks for, or may have, something."""
+    return any(name.startswith(_FOR_PODS) for part in ("requests", "limits") for name in _of_pod(spec, part))
+
+
+def _of_pod(spec: PodSpec, part: str) -> Amounts:
+    return getattr(spec.resources, part) if spec.resources is not None else {}
 
 
 def _plus(sums: Mapping[str, Decimal], more: Amounts) -> dict[str, Decimal]:

@@ -13,7 +13,7 @@ from api.core.quota import ResourceQuotaSpec, ScopedResourceSelectorRequirement
 from api.meta import Object
 from api.resources import Resource
 from api.validation.quota import AMOUNTS, COUNTED
-from master.apiserver.admission.limits import total
+from master.apiserver.admission.limits import is_said_of_pod, total
 
 Usage = dict[str, Decimal]
 _OVER = ("Succeeded", "Failed")
@@ -99,7 +99,11 @@ def measured(resource: Resource, item: Object) -> Measured:
 
 
 def unnamed(pod: Pod, limits: Limits) -> list[str]:
-    """What a quota bounds and a container of the pod does not say: ``limits.cpu for: c1,c2``."""
+    """What a quota bounds and a container of the pod does not say: ``limits.cpu for: c1,c2``. A pod that says it as a
+    whole need not say it of each container.
+    """
+    if is_said_of_pod(pod.spec):
+        return []
     wanted = [name for name in _PER_CONTAINER if name in limits.hard]
     containers = [*pod.spec.containers, *pod.spec.init_containers]
     missing = {name: [one.name for one in containers if not _says(one, name)] for name in wanted}
