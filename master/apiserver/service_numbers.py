@@ -1,5 +1,6 @@
 """Completes a service with its cluster address and node ports, and follows the cache to know which are in use."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from master.apiserver.cache import Event, Item
 log = logging.getLogger(__name__)
 
 _FAMILY = "IPv4"
+# Longer than any write can be under way.
+_DOUBT_S = 300.0
 _WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
 
 
@@ -40,6 +43,7 @@ class Reservation:
 
     def __init__(self) -> None:
         self._undo: list[tuple[Callable[[], None], bool]] = []
+        self._later: list[Callable[[], None]] = []
         self.confirm: Callable[[], Awaitable[None]] | None = None
         """Asks the other masters for what was taken, where there are any."""
 
@@ -56,13 +60,21 @@ class Reservation:
         """``settled``: not to be undone while the write may still be made, as after a timeout."""
         self._undo.append((undo, settled))
 
+    def in_doubt(self, later: Callable[[], None]) -> None:
+        """What is to be done when it stays unknown whether the write was made."""
+        self._later.append(later)
+
     def join(self, other: "Reservation") -> None:
         """Take over what another one took."""
         self._undo += other._undo
-        other._undo = []
+        self._later += other._later
+        other._undo, other._later = [], []
 
     def give_back(self, *, settled: bool = True) -> None:
         """``settled`` False: it is not known whether the write was made."""
+        later, self._later = self._later, []
+        for step in () if settled else later:
+            step()
         while self._undo:
             undo, wants_settled = self._undo.pop()
             if settled or not wants_settled:
@@ -153,7 +165,7 @@ class ServiceNumbers:
                 self._take_address(new, reservation)
         elif not spec.cluster_ip:
             address = self._any_address(owner)
-            reservation.on_failure(lambda: self.addresses.give_back(address, owner), settled=True)
+            self._undo_address(address, owner, reservation)
             spec.cluster_ip = address
         spec.cluster_ips = [spec.cluster_ip]
 
@@ -168,7 +180,15 @@ class ServiceNumbers:
         except NumberTaken as error:
             why = f"failed to allocate IP {address}: provided IP is already allocated"
             raise _refused(new, _address_error(address, why)) from error
+        self._undo_address(address, owner, reservation)
+
+    def _undo_address(self, address: str, owner: str, reservation: Reservation) -> None:
         reservation.on_failure(lambda: self.addresses.give_back(address, owner), settled=True)
+        reservation.in_doubt(lambda: _look_later(self.addresses.doubt(address, owner), address))
+
+    def _undo_port(self, port: int, owner: str, reservation: Reservation) -> None:
+        reservation.on_failure(lambda: self.node_ports.give_back(port, owner), settled=True)
+        reservation.in_doubt(lambda: _look_later(self.node_ports.doubt(port, owner), port))
 
     def _any_address(self, owner: str) -> str:
         try:
@@ -208,7 +228,7 @@ class ServiceNumbers:
         except RangeFull as error:
             log.error("node ports used up")
             raise InternalError("failed to allocate a nodePort: range is full") from error
-        reservation.on_failure(lambda: self.node_ports.give_back(port, owner), settled=True)
+        self._undo_port(port, owner, reservation)
         return port
 
     def _take_port(self, new: Service, number: int, path: str, reservation: Reservation) -> None:
@@ -223,7 +243,15 @@ class ServiceNumbers:
         except NumberTaken as error:
             raise _refused(new, invalid(path, number, "provided port is already allocated")) from error
         if not had_it:
-            reservation.on_failure(lambda: self.node_ports.give_back(number, owner), settled=True)
+            self._undo_port(number, owner, reservation)
+
+
+def _look_later(give_back: Callable[[], bool], number: str | int) -> None:
+    def look() -> None:
+        if give_back():
+            log.warning("a write took a number and was never made: it is free again number=%s", number)
+
+    asyncio.get_running_loop().call_later(_DOUBT_S, look)
 
 
 def _family_errors(service: Service) -> Iterator[FieldError]:

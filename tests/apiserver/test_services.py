@@ -1,12 +1,16 @@
 """Cluster addresses and node ports: given out once, told where they clash, taken back."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from tests_apiserver import Api, Running, wait_for
 
+from api.errors import Timeout
+from master.apiserver import service_numbers
 from master.apiserver.allocators import Addresses, Numbers, NumberTaken, OutOfRange, RangeFull
+from master.apiserver.registry import Registry
 
 
 def _service(name: str, **spec: Any) -> dict[str, Any]:
@@ -35,6 +39,42 @@ def test_numbers_have_one_owner_and_go_back() -> None:
     numbers.give_back(2, "somebody else")
     numbers.give_back(2, numbers.owner(2) or "")
     assert numbers.take_any("c") == 2
+
+
+def test_a_number_in_doubt_goes_back_unless_it_is_seen_or_taken_anew() -> None:
+    numbers = Numbers(1, 3)
+    for number, owner in enumerate("abc", 1):
+        numbers.take(number, owner)
+    lost, seen, anew = (numbers.doubt(number, owner) for number, owner in enumerate("abc", 1))
+    numbers.hold(2, "b")
+    numbers.give_back(3, "c")
+    numbers.take(3, "c")
+    assert (lost(), seen(), anew()) == (True, False, False)
+    assert [numbers.owner(number) for number in (1, 2, 3)] == [None, "b", "c"]
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_what_a_write_took_of_which_nobody_knows_whether_it_was_made(
+    admin: Api, path: str, monkeypatch: pytest.MonkeyPatch, made: bool
+) -> None:
+    """It is free again when the service does not come, and only then."""
+    port = 30160 + made
+    real = Registry.create
+
+    async def broken(*given: Any) -> bytes:
+        if made:
+            await real(*given)
+        raise Timeout("nobody knows")
+
+    monkeypatch.setattr(service_numbers, "_DOUBT_S", 0.3)
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "create", broken)
+        assert admin.post(path, _node_port("s", port)).status == 504
+    if made:
+        time.sleep(0.6)
+        assert admin.post(f"{path}?dryRun=All", _node_port("t", port)).status == 422
+    else:
+        assert wait_for(lambda: admin.post(f"{path}?dryRun=All", _node_port("t", port)).status == 201)
 
 
 def test_neither_the_network_nor_the_broadcast_nor_the_first_address_is_given_out() -> None:
