@@ -21,7 +21,7 @@ from master.apiserver.health import Health
 from master.apiserver.http.message import Answer, Request, Response, Stream, Upgrade, segments_of
 from master.apiserver.identity import OpenIdDocuments
 from master.apiserver.inflight import InFlight, Lane, check_room
-from master.apiserver.metrics import CONTENT_TYPE, Labels, Metrics, Series, verb_label
+from master.apiserver.metrics import CONTENT_TYPE, Labels, Metrics, Series, dry_run_label, verb_label
 from master.apiserver.negotiation import output_of
 from master.apiserver.operations.get import get
 from master.apiserver.operations.list import check_reached
@@ -123,7 +123,10 @@ class Handler:
             if path is not None:
                 plan = self._allowed_plan(request, user, path)
                 series = plan.series
-                self._check_room(plan, user)
+                if "dryRun" in request.raw_query:
+                    tried = dry_run_label(request.query.get("dryRun", []))
+                    series = self._metrics.requests.series(series.labels, tried)
+                self._check_room(plan, user, series)
                 lane = plan.lane
                 way = plan.way
                 target = Target(way.resource, path.namespace, path.name, way.subresource)
@@ -173,12 +176,12 @@ class Handler:
         return plan
 
     @staticmethod
-    def _check_room(plan: _Plan, user: User) -> None:
+    def _check_room(plan: _Plan, user: User, series: Series) -> None:
         """Raises TooManyRequests."""
         try:
             check_room(plan.lane, user)
         except TooManyRequests:
-            plan.series.ended += 1
+            series.ended += 1
             raise
 
     def _operate(self, request: Request, user: User, way: Way, target: Target) -> Answer | Awaitable[Answer]:

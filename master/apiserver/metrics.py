@@ -6,6 +6,7 @@ One counter and one bisection a request: the text is only made when somebody ask
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from operator import add
 
 from client.build import HELP, build_labels
 from master.apiserver.cache import Cache
@@ -79,12 +80,19 @@ def verb_label(verb: str) -> str:
     return _VERBS.get(verb, verb.upper())
 
 
+def dry_run_label(values: list[str]) -> str:
+    """What a request's ``dryRun`` is counted as; one that says something wrong is refused."""
+    return "" if not values else "All" if set(values) == {"All"} else "invalid"
+
+
 class Series:
     """The counters of all requests that have the same labels."""
 
-    __slots__ = ("codes", "ended", "times")
+    __slots__ = ("codes", "dry_run", "ended", "labels", "times")
 
-    def __init__(self) -> None:
+    def __init__(self, labels: Labels, dry_run: str) -> None:
+        self.labels = labels
+        self.dry_run = dry_run
         self.codes: dict[int, int] = {}
         self.ended = 0
         """How many were refused in self-defence; these are among those of code 429."""
@@ -124,39 +132,47 @@ class Requests:
     """Counters of all requests of one server."""
 
     def __init__(self) -> None:
-        self._series: dict[Labels, Series] = {}
+        self._series: dict[tuple[Labels, str], Series] = {}
 
-    def series(self, labels: Labels) -> Series:
-        """``labels`` are verb, group, version, resource, subresource and scope."""
-        found = self._series.get(labels)
+    def series(self, labels: Labels, dry_run: str = "") -> Series:
+        """``labels`` are verb, group, version, resource, subresource and scope; ``dry_run`` is empty, ``All`` or
+        ``invalid``."""
+        found = self._series.get((labels, dry_run))
         if found is None:
-            found = self._series[labels] = Series()
+            found = self._series[labels, dry_run] = Series(labels, dry_run)
         return found
 
     def text(self) -> Iterator[str]:
-        seen = {labels: series for labels, series in self._series.items() if series.codes}
+        seen = [series for series in self._series.values() if series.codes]
         yield f"# HELP apiserver_request_total {_TOTAL}"
         yield "# TYPE apiserver_request_total counter"
-        for labels, series in seen.items():
+        for series in seen:
             for code, count in series.codes.items():
-                yield f'apiserver_request_total{{{_shown(labels)},component="apiserver",code="{code}"}} {count}'
+                yield f'apiserver_request_total{{{_tried(series)},component="apiserver",code="{code}"}} {count}'
+        # These two, as in Kubernetes, do not tell what is only tried.
+        ended: dict[Labels, int] = {}
+        short: dict[Labels, list[float]] = {}
+        for series in seen:
+            ended[series.labels] = ended.get(series.labels, 0) + series.ended
+            if series.labels[0] not in _LONG_RUNNING:
+                known = short.get(series.labels)
+                short[series.labels] = [*map(add, known, series.times)] if known else series.times
         name = "apiserver_request_terminations_total"
         yield f"# HELP {name} Number of requests which apiserver terminated in self-defense."
         yield f"# TYPE {name} counter"
-        for labels, series in seen.items():
-            if series.ended:
-                yield f'{name}{{{_shown(labels)},component="apiserver",code="429"}} {series.ended}'
-        times = {labels: series.times for labels, series in seen.items()}
-        yield from self._histogram("apiserver_request_duration_seconds", times)
-        short = {labels: each for labels, each in times.items() if labels[0] not in _LONG_RUNNING}
-        yield from self._histogram("apiserver_request_sli_duration_seconds", short)
+        for labels, count in ended.items():
+            if count:
+                yield f'{name}{{{_shown(labels)},component="apiserver",code="429"}} {count}'
+        yield from self._histogram("apiserver_request_duration_seconds", ((_tried(one), one.times) for one in seen))
+        times = ((_shown(labels), each) for labels, each in short.items())
+        yield from self._histogram("apiserver_request_sli_duration_seconds", times)
 
     @staticmethod
-    def _histogram(name: str, series: dict[Labels, list[float]]) -> Iterator[str]:
+    def _histogram(name: str, series: Iterable[tuple[str, list[float]]]) -> Iterator[str]:
         yield f"# HELP {name} {_TIMES[name]}"
         yield f"# TYPE {name} histogram"
-        for labels, times in series.items():
-            shown, total = _shown(labels), 0
+        for shown, times in series:
+            total = 0
             for bound, count in zip((*_BUCKETS, "+Inf"), times, strict=False):
                 total += int(count)
                 yield f'{name}_bucket{{{shown},component="apiserver",le="{bound}"}} {total}'
@@ -166,6 +182,10 @@ class Requests:
 
 def _shown(labels: Labels) -> str:
     return ",".join(f'{name}="{value}"' for name, value in zip(_LABELS, labels, strict=True))
+
+
+def _tried(series: Series) -> str:
+    return f'{_shown(series.labels)},dry_run="{series.dry_run}"'
 
 
 class Metrics:

@@ -108,15 +108,34 @@ def test_version_and_health(server: Running, admin: Api) -> None:
 def test_requests_are_counted(admin: Api, namespace: str) -> None:
     admin.get(f"/api/v1/namespaces/{namespace}/pods/nope")
     text = admin.get("/metrics").data.decode()
-    labels = 'verb="GET",group="",version="v1",resource="pods",subresource="",scope="resource",component="apiserver"'
-    line = next(
-        line for line in text.splitlines() if line.startswith(f'apiserver_request_total{{{labels},code="404"}}')
-    )
+    labels = 'verb="GET",group="",version="v1",resource="pods",subresource="",scope="resource"'
+    start = f'apiserver_request_total{{{labels},dry_run="",component="apiserver",code="404"}}'
+    line = next(line for line in text.splitlines() if line.startswith(start))
     assert int(line.rpartition(" ")[2]) >= 1
-    assert f'apiserver_request_sli_duration_seconds_bucket{{{labels},le="+Inf"}}' in text
+    assert f'apiserver_request_sli_duration_seconds_bucket{{{labels},component="apiserver",le="+Inf"}}' in text
     assert 'apiserver_storage_objects{resource="namespaces"}' in text
     assert 'apiserver_current_inflight_requests{request_kind="mutating"} 0' in text
     assert "process_resident_memory_bytes" in text
+
+
+def test_what_is_only_tried_is_counted_apart(admin: Api, namespace: str) -> None:
+    path = f"/apis/apps/v1/namespaces/{namespace}/replicasets/nope"
+
+    def counts(start: str) -> int:
+        lines = admin.get("/metrics").data.decode().splitlines()
+        return sum(int(line.rpartition(" ")[2]) for line in lines if line.startswith(start))
+
+    labels = '{verb="DELETE",group="apps",version="v1",resource="replicasets",subresource="",scope="resource"'
+    wanted = {f'_request_total{labels},dry_run="{value}"': 1 for value in ("", "All", "invalid")}
+    wanted |= {f'_request_duration_seconds_count{labels},dry_run="{value}"': 1 for value in ("", "All", "invalid")}
+    # Kubernetes counts both together here.
+    wanted |= {f"_request_sli_duration_seconds_count{labels},component": 3}
+    before = {start: counts(f"apiserver{start}") for start in wanted}
+    for query in ("", "?dryRun=All", "?dryRun=x"):
+        admin.delete(path + query)
+    assert {start: counts(f"apiserver{start}") - count for start, count in before.items()} == wanted
+    names = [line.partition(" ")[0] for line in admin.get("/metrics").data.decode().splitlines() if line[:1] != "#"]
+    assert len(names) == len(set(names))
 
 
 def test_a_group_has_all_its_versions_with_the_stable_one_first(admin: Api) -> None:

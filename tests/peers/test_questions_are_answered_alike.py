@@ -250,6 +250,32 @@ def test_metrics_have_the_same_names(both: tuple[Api, Api]) -> None:
         assert any(wanted.items() <= dict(re.findall(r'(\w+)="([^"]*)"', line)).items() for line in lines)
 
 
+def _counted(text: str, name: str, **labels: str) -> dict[str, int]:
+    """By the label dry_run: how many requests with these labels."""
+    counts: dict[str, int] = {}
+    for line in text.splitlines():
+        told = dict(re.findall(r'(\w+)="([^"]*)"', line))
+        if line.startswith(name + "{") and labels.items() <= told.items():
+            counts[told["dry_run"]] = counts.get(told["dry_run"], 0) + int(line.rsplit(" ", 1)[1])
+    return counts
+
+
+@pytest.mark.parametrize("name", ["apiserver_request_total", "apiserver_request_duration_seconds_count"])
+def test_what_is_only_tried_is_counted_apart(both: tuple[Api, Api], name: str) -> None:
+    def more(api: Api) -> dict[str, int]:
+        labels = {"verb": "DELETE", "group": "apps", "resource": "replicasets"}
+        path = "/apis/apps/v1/namespaces/default/replicasets/none"
+        before = _counted(api.call("GET", "/metrics").text, name, **labels)
+        for query in ("", "?dryRun=All", "?dryRun=All&dryRun=All", "?dryRun=", "?dryRun=x"):
+            api.call("DELETE", path + query)
+        api.call("DELETE", path, json={"dryRun": ["All"]})
+        after = _counted(api.call("GET", "/metrics").text, name, **labels)
+        return {value: count - before.get(value, 0) for value, count in after.items()}
+
+    ours, theirs = (more(api) for api in both)
+    assert ours == theirs == {"": 2, "All": 2, "invalid": 2}
+
+
 TABLE, METADATA, LIST = (
     f"application/json;as={form};v=v1;g=meta.k8s.io"
     for form in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
