@@ -2,27 +2,23 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import click
-import msgspec
 
-from api.errors import ApiError, NotFound, from_status
-from api.meta import Status
+from api.errors import NotFound
+from cli.steer.changes import watch
 from cli.steer.describing.page import since
+from cli.steer.drawing import TABLE, Drawing, Wanted
 from cli.steer.failures import Failure, Several, told
 from cli.steer.files import FILES
 from cli.steer.manifests import manifests
 from cli.steer.output.flags import OUTPUT
 from cli.steer.output.jsonpath import PathError, path
-from cli.steer.output.printing import Form, object_name, printer
-from cli.steer.output.table import Table, cell
+from cli.steer.output.printing import object_name, printer
 from cli.steer.selection import Chosen, chosen
 from cli.steer.session import PAGE, Object, Session, with_session
 from cli.steer.writing import options
-
-_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
 _NOTHING_SAID = """\
 You must specify the type of resource to get. Use "steer api-resources" for a complete list of supported resources.
@@ -30,26 +26,6 @@ You must specify the type of resource to get. Use "steer api-resources" for a co
 error: Required resource not specified.
 Use "steer explain <resource>" for a detailed description of that resource (e.g. steer explain pods).
 See 'steer get -h' for help and examples"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What is to be got, and how it is to look."""
-
-    labels: str
-    fields: str
-    everywhere: bool
-    form: Form
-    headers: bool
-    show_labels: bool
-    label_columns: tuple[str, ...]
-    show_kind: bool
-    sort_by: str
-    chunk_size: int
-    subresource: str
-    server_print: bool
-    watch_events: bool
-    ignore_missing: bool
 
 
 @click.command("get")
@@ -107,7 +83,7 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
         if len(what) != 1 or len(what[0].names) > 1:
             raise Failure("watch is only supported on individual resources and resource collections - more than 1 "
                           "resource was found")  # fmt: skip
-        _watch(session, what[0], wanted, first=not flags["watch_only"])
+        watch(session, what[0], wanted, first=not flags["watch_only"])
     elif wanted.form in ("", "wide"):
         _tables(session, what, wanted)
     else:
@@ -181,7 +157,7 @@ def _tables(session: Session, what: list[Chosen], wanted: Wanted) -> None:
     for at, (one, rows, columns) in enumerate(drawn):
         if at:
             print()
-        _Drawing(one, wanted, show_kind=several).show(columns, rows)
+        Drawing(one, wanted, show_kind=several).show(columns, rows)
     if not drawn and not missing and not wanted.ignore_missing:
         spaces = [session.space(one.kind, everywhere=wanted.everywhere) for one in what]
         where = f" in {spaces[0]} namespace." if all(spaces) else ""
@@ -217,7 +193,7 @@ def _rows(session: Session, one: Chosen, wanted: Wanted, missing: list[str]) -> 
             query |= {"labelSelector": wanted.labels, "fieldSelector": wanted.fields, "limit": wanted.chunk_size or ""}
         while True:
             try:
-                page = session.call("GET", one.kind.path(space, name, wanted.subresource), query=query, accept=_TABLE)
+                page = session.call("GET", one.kind.path(space, name, wanted.subresource), query=query, accept=TABLE)
             except NotFound as error:
                 if not wanted.ignore_missing:
                     missing.append(told(error))
@@ -234,106 +210,3 @@ def _rows(session: Session, one: Chosen, wanted: Wanted, missing: list[str]) -> 
         by_row = {id(row["object"]): row for row in rows}
         rows = [by_row[id(item)] for item in _sorted([row["object"] for row in rows], wanted.sort_by)]
     return rows, columns
-
-
-class _Drawing:
-    """Rows of one kind, also those that a watch brings later."""
-
-    def __init__(self, one: Chosen, wanted: Wanted, *, show_kind: bool = False) -> None:
-        self._one = one
-        self._wanted = wanted
-        self._show_kind = show_kind or wanted.show_kind
-        self._table: Table | None = None
-        self._columns: list[int] = []
-        self._priorities: list[Any] = []
-
-    def show(self, columns: list[Any], rows: list[Any], event: str = "") -> None:
-        if self._table is None:
-            self._table = self._begun(columns)
-        mark = [event] if self._wanted.watch_events else []
-        self._table.print([[*mark, *self._cells(row)] for row in rows])
-
-    def _begun(self, columns: list[Any]) -> Table:
-        wide = self._wanted.form == "wide"
-        self._columns = [at for at, column in enumerate(columns) if wide or not column.get("priority")]
-        head = [columns[at]["name"] for at in self._columns]
-        labels = [label.rpartition("/")[2] for label in self._wanted.label_columns]
-        head = [
-            *(["EVENT"] if self._wanted.watch_events else []),
-            *(["NAMESPACE"] if self._spaced else []),
-            *head,
-            *labels,
-            *(["LABELS"] if self._wanted.show_labels else []),
-        ]
-        return Table([name.upper() for name in head], headers=self._wanted.headers)
-
-    @property
-    def _spaced(self) -> bool:
-        return self._wanted.everywhere and self._one.kind.namespaced
-
-    def _cells(self, row: Any) -> list[str]:
-        meta = row["object"]["metadata"]
-        labels = meta.get("labels") or {}
-        cells = [cell(row["cells"][at]) for at in self._columns]
-        if self._show_kind and cells:
-            cells[0] = f"{self._one.kind.qualified}/{cells[0]}"
-        own = [labels.get(label, "") for label in self._wanted.label_columns]
-        if self._wanted.show_labels:
-            own.append(",".join(f"{key}={value}" for key, value in sorted(labels.items())) or "<none>")
-        return [*([meta.get("namespace", "")] if self._spaced else []), *cells, *own]
-
-
-# Changes.
-
-
-class _Event(msgspec.Struct):
-    type: str
-    object: msgspec.Raw
-
-
-def _watch(session: Session, one: Chosen, wanted: Wanted, *, first: bool) -> None:
-    """Until the server ends it or the user does."""
-    if wanted.form not in ("", "wide", "name", "json", "yaml"):
-        raise Failure(f"--watch shows tables, names, json and yaml, not {wanted.form!r}")
-    as_table = wanted.form in ("", "wide")
-    space = session.space(one.kind, everywhere=wanted.everywhere)
-    fields = f"metadata.name={one.names[0]}" if one.names else wanted.fields
-    listed = session.call(
-        "GET", one.kind.path(space), query={"labelSelector": wanted.labels, "fieldSelector": fields},
-        accept=_TABLE if as_table else "",
-    )  # fmt: skip
-    drawing = _Drawing(one, wanted)
-    if one.names and not (listed.get("rows") or listed.get("items")):
-        raise Failure(f'Error from server (NotFound): {one.kind.plural} "{one.names[0]}" not found', prefix="")
-    show = None if as_table else printer(wanted.form, name_of=lambda item: object_name(one.kind, item), as_one=True)
-    if first and show is None and listed.get("rows"):
-        drawing.show(listed["columnDefinitions"], listed["rows"], "ADDED")
-    elif first and show is not None:
-        for item in listed.get("items") or []:
-            full = {"apiVersion": one.kind.api_version, "kind": one.kind.kind, **item}
-            show([{"type": "ADDED", "object": full} if wanted.watch_events else full])
-    columns = listed.get("columnDefinitions") or []
-    stream = session.transport.stream(
-        one.kind.path(space),
-        query={
-            "watch": True, "labelSelector": wanted.labels, "fieldSelector": fields,
-            "resourceVersion": listed["metadata"]["resourceVersion"],
-        },
-        accept=_TABLE if as_table else "",
-    )  # fmt: skip
-    for line in stream.lines():
-        event = msgspec.json.decode(line, type=_Event)
-        if event.type == "ERROR":
-            raise _error(bytes(event.object))
-        item = msgspec.json.decode(event.object)
-        if event.type == "BOOKMARK":
-            continue
-        if show is not None:
-            show([{"type": event.type, "object": item} if wanted.watch_events else item])
-        elif item.get("rows"):
-            columns = item.get("columnDefinitions") or columns
-            drawing.show(columns, item["rows"], event.type)
-
-
-def _error(data: bytes) -> ApiError:
-    return from_status(msgspec.json.decode(data, type=Status))
