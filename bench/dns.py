@@ -2,10 +2,11 @@
 
 Each server holds the same names and is asked by dnsperf; rounds are interleaved, so that both meet the same machine.
 
-Usage: python -m bench.dns [--services 1000] [--rounds 5] [--seconds 2] [--window 64]
+Usage: python -m bench.dns [--services 1000] [--rounds 5] [--seconds 2] [--window 64] [--changes 0]
 """
 
 import argparse
+import itertools
 import multiprocessing
 import re
 import shutil
@@ -17,6 +18,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bench.processes import busy_s, resident_mib
@@ -42,8 +45,8 @@ def question(number: int) -> bytes:
     return b"\1\0\0\1\0\0\0\0\0\0" + name + b"\0\1\0\1"
 
 
-def serve_ours(port: int, services: int) -> None:
-    """A process that answers until it is ended."""
+def serve_ours(port: int, services: int, changes: int) -> None:
+    """A process that answers until it is ended, while so many services a second change."""
     with tempfile.TemporaryDirectory() as folder:
         config = Config(
             listen_address="127.0.0.1",
@@ -57,15 +60,17 @@ def serve_ours(port: int, services: int) -> None:
             dns.zone.put(service(number))
         dns.zone.mark_synced()
         dns.start()
-        while True:
-            time.sleep(3600)
+        for number in itertools.count():
+            time.sleep(1 / changes if changes else 3600)
+            one = service(number * 7919 % services)
+            dns.zone.put(replace(one, ports=(Port("http", "TCP", 81 + number % 2),)))
 
 
 @contextmanager
-def ours(services: int) -> Iterator[tuple[int, int]]:
+def ours(services: int, changes: int) -> Iterator[tuple[int, int]]:
     """Port and process of clusterdns."""
     port = free_port()
-    process = multiprocessing.get_context("spawn").Process(target=serve_ours, args=(port, services))
+    process = multiprocessing.get_context("spawn").Process(target=serve_ours, args=(port, services, changes))
     process.start()
     try:
         wait_for(port)
@@ -170,10 +175,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--window", type=int, default=64)
+    parser.add_argument("--changes", type=int, default=0, help="services that change in a second, of clusterdns alone")
     args = parser.parse_args()
     if missing := [program for program in ("dnsperf", "dnsmasq") if not shutil.which(program)]:
         raise SystemExit(f"not installed: {', '.join(missing)} (scripts/setup-host --bench)")
-    servers = {"clusterdns": ours, "dnsmasq": dnsmasq}
+    servers = {"clusterdns": partial(ours, changes=args.changes), "dnsmasq": dnsmasq}
     with ExitStack() as stack:
         running = {name: stack.enter_context(serve(args.services)) for name, serve in servers.items()}
         report(running, args)

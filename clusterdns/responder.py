@@ -26,7 +26,7 @@ class Responder:
     def answer(self, data: bytes, reply: Reply, *, tcp: bool = False) -> bytes | None:
         """The answer when it is known now; None when there is none, or `reply` gets it (now or later)."""
         began, traffic = time.perf_counter(), self.counts.tcp if tcp else self.counts.udp
-        recent = self.zone.recent  # taken before the lookup: see Zone.remember
+        version = self.zone.ready.version  # taken before the lookup: see Ready.remember
         query = parse_query(data, udp_bytes=self._udp_bytes, tcp=tcp)
         if isinstance(query, Refused):
             if query.reply is not None:
@@ -37,7 +37,8 @@ class Responder:
             message = found.render(query)
             kind, code = type_name(query.kind), message[3] & 0x0F
             if not (tcp or found.rotates) and len(data) <= MAX_REMEMBERED_BYTES:
-                self.zone.remember(recent, data[2:], bytes((place(kind, code),)) + message[2:])
+                ready = bytes((place(kind, code),)) + message[2:]
+                self.zone.ready.remember(version, query.name, data[2:], ready)
             traffic.answered(kind, code, "kubernetes", time.perf_counter() - began)
             return message
         later = _counted(traffic, query, reply, began)

@@ -71,7 +71,7 @@ class UdpServer:
         while not self._stopping:
             count = batch.receive()
             began = now()
-            ready = batch.answer(count, zone.recent, otherwise, traffic.given)
+            ready = batch.answer(count, zone.ready.messages, otherwise, traffic.given)
             if ready:
                 traffic.gave_ready(ready, now() - began)
 

@@ -1,7 +1,7 @@
 """The table of cluster names: looked up by one thread, changed by others, no lock on the way to an answer.
 
 The rule: a reader sees a name either before or after a change, never half of it. Every change is made of
-single dictionary operations, and the table of ready messages (`recent`) is replaced only after them.
+single dictionary operations by `_write`, and the ready messages of the names written are forgotten only after them.
 
 A name with one record, as nearly all have, is kept as bytes: its type and class, then its packed answer. What else is
 known of a service is kept as it came; its names are worked out again when it goes.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from clusterdns.answers import Answer
 from clusterdns.names import ancestors, reverse_zones, undashed, wire_name
+from clusterdns.ready import Ready
 from clusterdns.records import Built, Entry, ServiceNames, address_entry, build
 from clusterdns.wire import (
     NXDOMAIN,
@@ -32,7 +33,6 @@ from clusterdns.wire import (
 
 SPECIFICATION = "1.1.0"  # answered under dns-version, as the specification asks
 SOA_REFRESH_S, SOA_RETRY_S, SOA_EXPIRE_S = 7200, 1800, 86400
-MAX_RECENT = 16384
 MAX_CHAIN = 8  # aliases of aliases
 
 Key = tuple[str, str]  # namespace, name
@@ -74,11 +74,12 @@ class Zone:
     """Names of one cluster."""
 
     def __init__(self, *, domain: str, address: str, ttl_s: int, reverse_cidrs: tuple[str, ...]) -> None:
-        self.recent: dict[bytes, bytes] = {}
+        self.ready = Ready()
         self.synced = False
         self._domain, self._ttl_s = domain, ttl_s
         self._lock = threading.Lock()
         self._names: dict[bytes, bytes | Entry] = {}
+        self._written: set[bytes] = set()
         self._services: dict[Key, ServiceNames] = {}
         self._owners: dict[bytes, tuple[Key, ...]] = {}
         """Reverse names to the services that they point to."""
@@ -140,19 +141,10 @@ class Zone:
         with self._lock:
             return list(self._services.values())
 
-    def remember(self, recent: dict[bytes, bytes], question: bytes, ready: bytes) -> None:
-        """Keep a ready message as `Batch.answer` takes it; `recent` is the table as it was before the lookup.
-
-        When the zone has changed since then, that table is no longer read, and nor is the old answer.
-        """
-        if len(recent) >= MAX_RECENT:
-            recent.clear()
-        recent[question] = ready
-
     def mark_synced(self) -> None:
         """From now on a name that is not in the table does not exist."""
         self.synced = True
-        self.recent = {}
+        self.ready.forget_all()
 
     def _build(self, service: ServiceNames) -> Built:
         return build(service, domain=self._domain, ttl_s=self._ttl_s)
@@ -160,9 +152,10 @@ class Zone:
     def _replace(self, key: Key, service: ServiceNames | None, built: Built) -> None:
         before = self._services.get(key)
         old = self._build(before) if before is not None else _NOTHING
-        self._names.update((name, pack(entry)) for name, entry in built.entries.items())
+        for name, entry in built.entries.items():
+            self._write(name, pack(entry))
         for gone in old.entries.keys() - built.entries.keys():
-            del self._names[gone]
+            self._write(gone, None)
         targets: dict[bytes, list[bytes]] = {name: [] for name, _target in old.pointers}
         for name, target in built.pointers:
             targets.setdefault(name, []).append(target)
@@ -185,19 +178,26 @@ class Zone:
         if found:
             self._owners[name] = (*others, key) if targets else tuple(others)
             encoded = [record(TO_QUESTION, TYPE_PTR, self._ttl_s, target) for target in sorted(found)]
-            self._names[name] = pack(Entry({kind_of(TYPE_PTR): Answer(encoded)}))
+            self._write(name, pack(Entry({kind_of(TYPE_PTR): Answer(encoded)})))
         else:
-            self._names.pop(name, None)
+            self._write(name, None)
             self._owners.pop(name, None)
 
     def _count_namespace(self, key: Key, present: bool) -> None:
         """A namespace with services is a name that exists and has no records."""
         self._namespaces[key[0]] += int(present) - int(key in self._services)
         name = wire_name(f"{key[0]}.svc.{self._domain}")
-        if self._namespaces[key[0]]:
-            self._names.setdefault(name, _EMPTY)
+        self._write(name, _EMPTY if self._namespaces[key[0]] else None)
+
+    def _write(self, name: bytes, kept: bytes | Entry | None) -> None:
+        """Every change of a name of services goes through here; None: there is no such name any more."""
+        if self._names.get(name) == kept:
+            return
+        if kept is None:
+            del self._names[name]
         else:
-            self._names.pop(name, None)
+            self._names[name] = kept
+        self._written.add(name)
 
     def _add_fixed(self, address: str) -> None:
         server = wire_name(f"ns.dns.{self._domain}")
@@ -215,13 +215,18 @@ class Zone:
             self._names[wire_name(f"{empty}.{self._domain}")] = _EMPTY
 
     def _publish(self) -> None:
-        """A new serial in every SOA, then a new table of ready messages: in that order."""
+        """A new serial in every SOA, then no ready message of what was written: in that order.
+
+        Denials of other names stay with the serial of their time. It tells nobody anything there: resolvers take the
+        time to live from that SOA (RFC 2308), as those behind CoreDNS' cache do, and a secondary asks at the apex.
+        """
         self._serial += 1
         for apex in self._zones:
             soa = [self._soa(apex)]
             self._negative[apex] = Negative(Answer(authority=soa, rcode=NXDOMAIN), Answer(authority=soa))
         self._apex_answers[kind_of(TYPE_SOA)] = Answer([self._soa(TO_QUESTION)])
-        self.recent = {}
+        self.ready.forget({self._apex, *self._written})
+        self._written.clear()
 
     def _soa(self, owner: bytes) -> bytes:
         times = struct.pack("!5I", self._serial & 0xFFFFFFFF, SOA_REFRESH_S, SOA_RETRY_S, SOA_EXPIRE_S, self._ttl_s)
