@@ -124,6 +124,15 @@ def test_versions_of_a_list(admin: Api, namespace: str) -> None:
     assert admin.get(f"{path}?resourceVersionMatch=Exact").status == 422
 
 
+def test_any_version_comes_in_one_piece(admin: Api, namespace: str) -> None:
+    path = _fill(admin, namespace, ["a", "b", "c"])
+    whole = admin.get(f"{path}?limit=2&resourceVersion=0").json
+    assert [item["metadata"]["name"] for item in whole["items"]] == ["a", "b", "c"]
+    assert "continue" not in whole["metadata"]
+    token = admin.get(f"{path}?limit=1").json["metadata"]["continue"]
+    assert _names(admin, f"{path}?limit=1&resourceVersion=0&continue={token}") == ["b"]
+
+
 def test_metadata_alone_yaml_and_indented_json(admin: Api, namespace: str) -> None:
     path = _fill(admin, namespace, ["a"])
     partial = admin.get(path, Accept="application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").json

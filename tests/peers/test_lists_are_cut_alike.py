@@ -18,6 +18,8 @@ QUERIES = [
     *("", "limit=3", "limit=7", "limit=8", "limit=0", "limit=-1", "timeoutSeconds=1", "limit=1&labelSelector=n%3D1"),
     *("limit=3&labelSelector=n%3D0", "limit=3&fieldSelector=metadata.name!%3Dc0", "resourceVersion=0"),
     *("labelSelector=n%3D0&resourceVersion=0", "fieldSelector=metadata.name%3Dc1,metadata.namespace%3Dlisted"),
+    *("limit=3&resourceVersion=0", "limit=1&resourceVersion=0&labelSelector=n%3D0"),
+    "limit=2&resourceVersion=0&resourceVersionMatch=NotOlderThan",
     *("labelSelector=n%3D0,i%20notin%20(2)", "labelSelector=i%20in%20(0,9)", "fieldSelector=metadata.namespace%3Dx"),
 ]
 # Of the first piece of three, and of the version at which it was read; meanwhile c4 went and c9 came.

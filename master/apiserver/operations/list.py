@@ -53,6 +53,8 @@ def page_of(backend: Backend, call: Call, selection: Selection) -> tuple[Sequenc
     cache = backend.registry.cache
     table = cache.table(call.target.resource)
     limit, token = max(call.number("limit") or 0, 0), _token(call, table, cache.revision)
+    if token is None and call.option("resourceVersion") == "0":
+        limit = 0  # As from Kubernetes' cache: an informer has the whole of its first list in one piece.
     revision = (
         _version(call, cache, table, limit) if token is None else cache.revision if token.rv == _NOW else token.rv
     )
