@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterable
 
 MAX_READY = 16384
+_SLOTS = 4096
+_NAME_AT = 10  # in a question without its id
 
 
 class Ready:
@@ -16,8 +18,9 @@ class Ready:
         self.messages: dict[bytes, bytes] = {}
         """As `Batch.answer` takes them; always this one dictionary."""
         self.version = 0
-        self._questions: dict[bytes, tuple[bytes, ...]] = {}
-        """The keys of `messages` by the name asked for: clients differ in case, flags and EDNS."""
+        self._slots: list[tuple[bytes, ...]] = [()] * _SLOTS
+        """The keys of `messages` by the hash of the name asked for: clients differ in case, flags and EDNS, and a table
+        of the names themselves would take five times the memory."""
         self._lock = threading.Lock()
 
     def remember(self, version: int, name: bytes, question: bytes, message: bytes) -> None:
@@ -29,15 +32,14 @@ class Ready:
             if len(self.messages) >= MAX_READY:
                 self._clear()
             self.messages[question] = message
-            self._questions[name] = (*self._questions.get(name, ()), question)
+            self._slots[hash(name) % _SLOTS] += (question,)
 
     def forget(self, names: Iterable[bytes]) -> None:
         """These names have changed, and the zone tells the new answers already."""
         with self._lock:
             self.version += 1
             for name in names:
-                for question in self._questions.pop(name, ()):
-                    self.messages.pop(question, None)
+                self._forget(name)
 
     def forget_all(self) -> None:
         """Any name may have changed."""
@@ -45,6 +47,16 @@ class Ready:
             self.version += 1
             self._clear()
 
+    def _forget(self, name: bytes) -> None:
+        slot, end = hash(name) % _SLOTS, _NAME_AT + len(name)
+        others = []
+        for question in self._slots[slot]:
+            if question[_NAME_AT:end].lower() == name:
+                self.messages.pop(question, None)
+            else:
+                others.append(question)
+        self._slots[slot] = tuple(others)
+
     def _clear(self) -> None:
         self.messages.clear()
-        self._questions.clear()
+        self._slots = [()] * _SLOTS
