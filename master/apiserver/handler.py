@@ -22,7 +22,7 @@ from master.apiserver.http.message import Answer, Request, Response, Stream, Upg
 from master.apiserver.identity import OpenIdDocuments
 from master.apiserver.inflight import InFlight, Lane, check_room
 from master.apiserver.metrics import CONTENT_TYPE, Labels, Metrics, Series, dry_run_label, verb_label
-from master.apiserver.negotiation import output_of
+from master.apiserver.negotiation import check_form, output_of
 from master.apiserver.operations.get import get
 from master.apiserver.operations.list import check_reached
 from master.apiserver.responses import error_response, plain_response
@@ -41,6 +41,7 @@ _NO_CUSTOM_RESOURCES = {
     "items": [],
 }
 _READS = ("get", "list", "watch")
+_LISTED = ("list", "deletecollection")
 _OF_MANY = ("list", "watch", "deletecollection")
 # Answered by a node, in whatever form it has.
 _NOT_OURS = ("attach", "exec", "log", "portforward", "proxy")
@@ -189,6 +190,7 @@ class Handler:
         call = Call(request, user, way.verb, target)
         if way.subresource not in _NOT_OURS:
             call.output = output_of(request.headers.get("accept", ""), stream=way.verb == "watch")
+            check_form(call.output.form, way.resource, is_list=way.verb in _LISTED)
         if way.verb in _READS and "resourceVersion" in request.raw_query:
             wanted = call.revision() or 0
             if wanted > self._backend.registry.cache.revision:

@@ -10,10 +10,14 @@ from functools import lru_cache
 
 from api import protobuf
 from api.errors import NotAcceptable
+from api.resources import Resource
 
-_JSON = ("application/json", "application/*", "*/*", "")
+# As in Kubernetes, "application/*" alone is none of them.
+_JSON = ("application/json", "*/*", "")
 _YAML = ("application/yaml", "application/x-yaml", "text/yaml")
 _ACCEPTED = "only the following media types are accepted: {}"
+_IS_LIST = "you requested PartialObjectMetadata, but the requested object is a list (*{}.{}List)"
+_IS_NO_LIST = "you requested PartialObjectMetadataList, but the requested object is not a list (*{}.{})"
 _STREAMED = f"application/json, {protobuf.CONTENT_TYPE}"
 _WHOLE = f"application/json, application/yaml, {protobuf.CONTENT_TYPE}"
 
@@ -68,6 +72,14 @@ def output_of(accept: str, *, stream: bool = False) -> Output:
     return replace(first, or_json=first.protobuf and replace(first, protobuf=False) in wanted)
 
 
+def check_form(form: Form, resource: Resource, *, is_list: bool) -> None:
+    """Raises NotAcceptable for metadata of one object where a list is answered, and the other way round."""
+    if form is (Form.METADATA if is_list else Form.METADATA_LIST):
+        # Go's names of the types, as Kubernetes tells them.
+        package = resource.group.partition(".")[0] or "core"
+        raise NotAcceptable((_IS_LIST if is_list else _IS_NO_LIST).format(package, resource.kind))
+
+
 def clauses(accept: str) -> list[_Clause]:
     """The clauses of an Accept header, the most wanted first."""
     found = []
@@ -94,10 +106,9 @@ def _served(clause: _Clause) -> Output | None:
     yaml, binary = clause.media in _YAML, clause.media == protobuf.CONTENT_TYPE
     if not yaml and not binary and clause.media not in _JSON:
         return None
-    shape = clause.parameters.get("as", "")
-    if not shape:
+    shape, group, version = (clause.parameters.get(name, "") for name in ("as", "g", "v"))
+    if not shape and not group and not version:
         return Output(yaml=yaml, protobuf=binary)
-    group, version = clause.parameters.get("g", ""), clause.parameters.get("v", "")
     if group != "meta.k8s.io" or version not in ("v1", "v1beta1"):
         return None
     try:

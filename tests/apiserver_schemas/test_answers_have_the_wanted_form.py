@@ -127,6 +127,22 @@ def test_metadata_alone_of_an_object_and_a_list(admin: Api, pods: str, media: st
     assert [item["metadata"]["name"] for item in yaml.safe_load(many.data)["items"]] == ["a", "b"]
 
 
+def test_metadata_of_one_object_is_no_form_of_a_list(admin: Api, pods: str) -> None:
+    as_one, as_list = (f"application/json;{form},application/json" for form in (METADATA, METADATA_LIST))
+    many = admin.get(pods, Accept=as_one)
+    assert (many.status, many.json["reason"]) == (406, "NotAcceptable")
+    assert many.json["message"].endswith("PartialObjectMetadata, but the requested object is a list (*core.PodList)")
+    one = admin.get(f"{pods}/a", Accept=as_list)
+    assert one.status == 406
+    assert one.json["message"].endswith("but the requested object is not a list (*core.Pod)")
+    assert admin.get(f"{pods}?watch=1", Accept=as_list).status == 406
+    assert admin.call("DELETE", pods, Accept=as_one).status == 406
+    assert len(admin.get(pods).json["items"]) == 2, "what is refused is not done"
+    for accept in ("application/*", "application/json;g=meta.k8s.io", "application/json;v=v1"):
+        assert admin.get(pods, Accept=accept).status == 406, accept
+        assert admin.get(pods, Accept=f"{accept},application/json").status == 200, accept
+
+
 def test_metadata_alone_in_a_watch(admin: Api, pods: str) -> None:
     answer = admin.get(f"{pods}?watch=1&timeoutSeconds=1", Accept=f"application/json;{METADATA}")
     events = [json.loads(line) for line in answer.data.splitlines()]
