@@ -1,5 +1,7 @@
 """Changes of what was got, shown as a watch tells of them."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from api.errors import ApiError, from_status
@@ -8,7 +10,7 @@ from cli.steer.drawing import TABLE, Drawing, Wanted
 from cli.steer.failures import Failure
 from cli.steer.output.printing import object_name, printer
 from cli.steer.selection import Chosen
-from cli.steer.session import Session
+from cli.steer.session import Object, Session
 
 
 class _Event(msgspec.Struct):
@@ -30,13 +32,13 @@ def watch(session: Session, one: Chosen, wanted: Wanted, *, first: bool) -> None
     drawing = Drawing(one, wanted)
     if one.names and not (listed.get("rows") or listed.get("items")):
         raise Failure(f'Error from server (NotFound): {one.kind.plural} "{one.names[0]}" not found', prefix="")
-    show = None if as_table else printer(wanted.form, name_of=lambda item: object_name(one.kind, item), as_one=True)
+    show = None if as_table else _objects(one, wanted)
     if first and show is None and listed.get("rows"):
         drawing.show(listed["columnDefinitions"], listed["rows"], "ADDED")
     elif first and show is not None:
         for item in listed.get("items") or []:
             full = {"apiVersion": one.kind.api_version, "kind": one.kind.kind, **item}
-            show([{"type": "ADDED", "object": full} if wanted.watch_events else full])
+            show("ADDED", full)
     columns = listed.get("columnDefinitions") or []
     stream = session.transport.stream(
         one.kind.path(space),
@@ -54,10 +56,33 @@ def watch(session: Session, one: Chosen, wanted: Wanted, *, first: bool) -> None
         if event.type == "BOOKMARK":
             continue
         if show is not None:
-            show([{"type": event.type, "object": item} if wanted.watch_events else item])
+            show(event.type, item)
         elif item.get("rows"):
             columns = item.get("columnDefinitions") or columns
             drawing.show(columns, item["rows"], event.type)
+
+
+def _objects(one: Chosen, wanted: Wanted) -> Callable[[str, Object], None]:
+    """Shows a whole object, and what happened to it where that is asked for; a name stays a name, as with kubectl."""
+    plain = printer(wanted.form, name_of=lambda item: object_name(one.kind, item), as_one=True)
+
+    begun = False
+
+    def show(event: str, item: Object) -> None:
+        nonlocal begun
+        if begun and wanted.form == "yaml":
+            print("---")
+        begun = True
+        if not wanted.watch_events or wanted.form == "name":
+            plain([item])
+        elif wanted.form == "json":
+            # One line for each, which a program reads as it comes.
+            change = {"type": event, "object": msgspec.to_builtins(item, order="sorted")}
+            print(msgspec.json.encode(change).decode(), flush=True)
+        else:
+            plain([{"type": event, "object": item}])
+
+    return show
 
 
 def _error(data: bytes) -> ApiError:

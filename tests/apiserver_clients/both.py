@@ -49,6 +49,7 @@ class Both:
         text = text.replace(space, "NAMESPACE")
         if self._loose:
             text = re.sub(r" {2,}", "  ", re.sub(r"\b(\d+[ydhms])+\b", "AGE", text))
+            text = re.sub(r" +$", "", text, flags=re.MULTILINE)
         return text
 
     def differ(self, line: str, words: list[str] | None = None) -> str:

@@ -1,5 +1,6 @@
 """`steer top nodes` and `steer top pods`, from metrics.k8s.io."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -33,7 +34,13 @@ def nodes(session: Session, name: str, selector: str, no_headers: bool, sort_by:
     kind = session.discovery.find("nodes")
     room = {node["metadata"]["name"]: node["status"].get("allocatable") or {} for node in session.list(kind, "")}
     rows = []
-    for item in sorted(_metrics(session, "nodes", name, selector), key=_order(sort_by, lambda item: [item["usage"]])):
+    order = _order(sort_by, lambda item: [item["usage"]])
+    if name and selector:
+        raise Failure("only one of NAME or --selector can be provided")
+    found = _metrics(session, "nodes", name, selector)
+    if not found:
+        raise Failure("metrics not available yet")
+    for item in sorted(found, key=order):
         cpu, memory = _millis(item["usage"]["cpu"]), _mebi(item["usage"]["memory"])
         has = room.get(item["metadata"]["name"], {})
         rows.append([
@@ -60,9 +67,17 @@ def pods(
     """Display resource (CPU/memory) usage of pods."""
     where = "pods" if all_namespaces else f"namespaces/{session.namespace}/pods"
     rows = []
-    found = sorted(_metrics(session, where, name, selector, field_selector), key=_order(sort_by, _of_containers))
+    order = _order(sort_by, _of_containers)
+    if name and (selector or field_selector):
+        raise Failure("only one of NAME or selector can be provided")
+    found = _metrics(session, where, name, selector)
+    if field_selector or not found:
+        found = _of_pods(session, found, "" if all_namespaces else session.namespace, selector, field_selector)
+    if not found:
+        print("No resources found" + ("" if all_namespaces else f" in {session.namespace} namespace."), file=sys.stderr)
+        return
     all_cpu = all_memory = 0
-    for item in found:
+    for item in sorted(found, key=order):
         space = [item["metadata"]["namespace"]] if all_namespaces else []
         used = [
             (one["name"], _millis(one["usage"]["cpu"]), _mebi(one["usage"]["memory"])) for one in item["containers"]
@@ -81,6 +96,15 @@ def pods(
 
 command.add_command(nodes, "node")
 command.add_command(pods, "pod")
+
+
+def _of_pods(session: Session, metrics: list[Object], space: str, selector: str, fields: str) -> list[Object]:
+    """Those of the pods with such fields: usage itself has none but its name. Raises Failure when pods have none."""
+    there = {_key(pod) for pod in session.list(session.discovery.find("pods"), space, labels=selector, fields=fields)}
+    found = [item for item in metrics if _key(item) in there]
+    if there and not found:
+        raise Failure("metrics not available yet")
+    return found
 
 
 def _of_containers(item: Object) -> list[Object]:
@@ -106,20 +130,17 @@ def _sums(columns: int, cpu: int, memory: int) -> list[list[str]]:
     return [[*blank, "________", "________"], [*blank, f"{cpu}m", f"{memory}Mi"]]
 
 
-def _metrics(session: Session, where: str, name: str, selector: str, fields: str = "") -> list[Object]:
+def _key(item: Object) -> tuple[str, str]:
+    return item["metadata"]["namespace"], item["metadata"]["name"]
+
+
+def _metrics(session: Session, where: str, name: str, selector: str) -> list[Object]:
     try:
         session.call("GET", _ROOT)
     except NotFound as error:
         raise Failure("Metrics API not available") from error
-    found: Any = session.call(
-        "GET",
-        f"{_ROOT}/{where}{f'/{name}' if name else ''}",
-        query={"labelSelector": selector, "fieldSelector": fields},
-    )
-    items = [found] if name else found.get("items") or []
-    if not items and not selector:
-        raise Failure("metrics not available yet")
-    return items
+    found: Any = session.call("GET", f"{_ROOT}/{where}{f'/{name}' if name else ''}", query={"labelSelector": selector})
+    return [found] if name else found.get("items") or []
 
 
 def _millis(text: str) -> int:
