@@ -19,7 +19,8 @@ _NO_LIST: list[Any] = []
 _NO_DICT: dict[Any, Any] = {}
 # Parts of an object whose fields are looked at one by one; a field of them is shared whole.
 _PARTS = ("metadata", "spec", "status")
-_OWN = frozenset({"name", "uid", "resource_version", "generate_name"})
+# Text that no other object has: to remember it costs more than it saves.
+_OWN = frozenset({"name", "uid", "resource_version", "container_id"})
 
 
 class Sharing:
