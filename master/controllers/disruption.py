@@ -54,16 +54,14 @@ class DisruptionController:
             self.loop.queue.add((item.metadata.namespace, item.metadata.name))
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
-        if old is not None and new is not None and _seen(old) == _seen(new):
+        there = [one for one in (old, new) if one is not None]
+        budgets = self._budgets.indexed(BY_NAMESPACE, there[0].metadata.namespace)
+        if not budgets or (old is not None and new is not None and _seen(old) == _seen(new)):
             return
-        for pod in (old, new):
-            if pod is not None:
-                self._pod_moved(pod)
-
-    def _pod_moved(self, pod: Pod) -> None:
-        for budget in self._budgets.indexed(BY_NAMESPACE, pod.metadata.namespace):
-            if from_label_selector(budget.spec.selector).matches(pod.metadata.labels):
-                self.loop.queue.add((pod.metadata.namespace, budget.metadata.name))
+        for budget in budgets:
+            selector = from_label_selector(budget.spec.selector)
+            if any(selector.matches(pod.metadata.labels) for pod in there):
+                self.loop.queue.add((budget.metadata.namespace, budget.metadata.name))
 
     def reconcile(self, key: Key) -> str:
         budget = self._budgets.get(*key)

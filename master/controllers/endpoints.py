@@ -76,14 +76,15 @@ class EndpointsController:
             self._soon((item.metadata.namespace, name))
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
-        if old is not None and new is not None and _seen(old) == _seen(new):
+        there = [one for one in (old, new) if one is not None]
+        known = self._services.indexed(BY_NAMESPACE, there[0].metadata.namespace)
+        services = [one for one in known if one.spec.selector]
+        if not services or (old is not None and new is not None and _seen(old) == _seen(new)):
             return
-        for pod in (old, new):
-            if pod is None:
-                continue
-            for service in self._services.indexed(BY_NAMESPACE, pod.metadata.namespace):
-                if service.spec.selector and from_map(service.spec.selector).matches(pod.metadata.labels):
-                    self._soon((service.metadata.namespace, service.metadata.name))
+        for service in services:
+            selector = from_map(service.spec.selector)
+            if any(selector.matches(pod.metadata.labels) for pod in there):
+                self._soon((service.metadata.namespace, service.metadata.name))
 
     def _soon(self, key: Key) -> None:
         """The first change of a service at once; what follows is gathered, so that many pods are few writes. The own

@@ -12,7 +12,7 @@ cost anyone a pod.
 from typing import Any
 
 from api.errors import NotFound
-from api.meta import Object
+from api.meta import Object, OwnerReference
 from api.resources import find_kind, resource_of
 from client import Client, EventRecorder
 from master.controllers.informers import BY_OWNER, BY_UID, Informers, owner_uids
@@ -33,6 +33,7 @@ class GarbageCollector:
         self._recorder = recorder
         self._informers = informers
         self.loop = Loop(self.name, self.reconcile, workers=workers)
+        self._of_kind = {resource_of(informer.kind).kind: informer for informer in informers.owned}
         for informer in informers.owned:
             informer.add_listener(self._changed)
 
@@ -44,16 +45,19 @@ class GarbageCollector:
         # An owner may have gone before its dependent was made; one that stands by a foreground deletion waits for it
         # to go, or to be no dependent of its any more.
         if old is None or new is None or old.metadata.owner_references != new.metadata.owner_references:
-            for uid in {*owner_uids(item), *owner_uids(old or item)}:
-                if not self._stays(uid, item):
-                    self.loop.queue.add((_UID, uid))
+            named = (*item.metadata.owner_references, *(old or item).metadata.owner_references)
+            for owner in {one.uid: one for one in named}.values():
+                if not self._stays(owner, item):
+                    self.loop.queue.add((_UID, owner.uid))
 
-    def _stays(self, uid: str, item: Object) -> bool:
+    def _stays(self, named: OwnerReference, item: Object) -> bool:
         """Whether there is nothing to look at for an owner because of one object: it is there, it is meant, and it does
         not go. When it does, its own change tells; and the object is in the copy by now.
         """
-        owner = self._known(uid)
-        return owner is not None and owner.metadata.deletion_timestamp is None and _names(item, owner)
+        # Asked for each new object: not all kinds are searched, only the one that is named.
+        kind = self._of_kind.get(named.kind)
+        found = kind.indexed(BY_UID, named.uid) if kind is not None else []
+        return any(owner.metadata.deletion_timestamp is None and _names(item, owner) for owner in found)
 
     def reconcile(self, key: Key) -> str:
         dependents = self._dependents(key[1])

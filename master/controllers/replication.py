@@ -189,9 +189,11 @@ class ReplicationManager:
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         # What only changes the status can wait for more of its kind; a pod that is lost is replaced at once.
         counts_same = old is not None and new is not None and is_active(old) == is_active(new)
-        for pod in (old, new):
-            if pod is not None:
-                self._pod_moved(pod, _GATHER_S if counts_same else 0.0)
+        wait_s = _GATHER_S if counts_same else 0.0
+        if new is not None:
+            self._pod_moved(new, wait_s)
+        if old is not None and (new is None or _belongs(old) != _belongs(new)):
+            self._pod_moved(old, wait_s)
 
     def _pod_moved(self, pod: Pod, wait_s: float) -> None:
         owner = controller_of(pod)
@@ -368,3 +370,8 @@ class ReplicationManager:
             self._client.update_status(msgspec.structs.replace(controller, status=status))
         except NotFound:
             return
+
+
+def _belongs(pod: Pod) -> tuple[object, ...]:
+    """All of a pod by which a controller is found for it."""
+    return pod.metadata.owner_references, pod.metadata.labels
