@@ -40,7 +40,9 @@ def _made(admin: Api, namespace: str, plural: str) -> str:
     return f"{path.format(namespace)}/it"
 
 
-@pytest.mark.parametrize(("plural", "status", "fields"), WRONG, ids=str)
+@pytest.mark.parametrize(
+    ("plural", "status", "fields"), WRONG, ids=lambda one: " ".join(sorted(one)) if isinstance(one, set) else str(one)
+)
 def test_a_wrong_status_is_refused(
     admin: Api, namespace: str, plural: str, status: dict[str, Any], fields: set[str]
 ) -> None:
