@@ -116,12 +116,14 @@ class Forwarder:
         if kept is not None:
             reply(kept.render(job.query, now))
             if now < kept.ends and kept.is_old(now):
-                self._enqueue(key, job, None)
+                self._enqueue(key, job, None, instead_of=kept)
         elif not self._enqueue(key, job, reply):
             reply(servfail(job.query))
 
-    def _enqueue(self, key: Key, job: Job, reply: Reply | None) -> bool:
-        """Have it asked, unless it is under way already; without a reply for the cache alone."""
+    def _enqueue(self, key: Key, job: Job, reply: Reply | None, *, instead_of: Foreign | None = None) -> bool:
+        """Have it asked, unless it is under way already; without a reply for the cache alone, unless another answer has
+        come there by now.
+        """
         with self._lock:
             waiting = self._waiting.get(key)
             if waiting is not None:
@@ -131,6 +133,8 @@ class Forwarder:
                     self._counts.refused += 1
                     return False
                 waiting.append((job.query, reply))
+                return True
+            if reply is None and self._cache.get(key) is not instead_of:
                 return True
             if self._stopping.is_set():
                 return False

@@ -24,7 +24,8 @@ def site(
 ) -> Iterator[tuple[Cluster, PrivateDocker]]:
     """A cluster on a daemon of its own; the daemon's options are the fixture's parameter."""
     unique = uuid.uuid4().hex[:8]
-    with tempfile.TemporaryDirectory(prefix="steersman-dockerd-") as folder:
+    # Short: the path of a socket below it has 107 bytes at most.
+    with tempfile.TemporaryDirectory(prefix="steersman-dockerd-", dir="/tmp") as folder:
         daemon = PrivateDocker(f"agent-{os.getpid()}-{unique[:4]}", Path(folder), request.param)
         try:
             daemon.make_network()

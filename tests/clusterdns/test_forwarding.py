@@ -281,3 +281,13 @@ def test_an_answer_near_its_end_is_given_and_fetched_anew(forwarding, upstream):
     while str(forwarding.ask("db.example.com").rr[0].rdata) != "192.0.2.7":
         assert time.monotonic() < limit
     assert upstream.asked == ["db.example.com A"]
+
+
+def test_an_answer_that_was_fetched_anew_meanwhile_is_not_fetched_again(forwarding, upstream, monkeypatch):
+    cache, key = forwarding.service._forwarder._cache, key_of_a("db.example.com")
+    cache.put(key, kept(time.monotonic()))
+    seen, get = [kept(time.monotonic() - 58)], cache.get  # the old one was read before the new one was there
+    monkeypatch.setattr(type(cache), "get", lambda _self, wanted: seen.pop() if seen else get(wanted))
+    assert forwarding.short("db.example.com") == ["192.0.2.9"]
+    assert forwarding.service._forwarder._jobs.empty()
+    assert upstream.asked == []
