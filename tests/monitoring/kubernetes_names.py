@@ -87,13 +87,13 @@ APISERVER = (
         "apiserver_request_total",
         "Counter of apiserver requests broken out for each verb, dry run value, group, version, resource, scope, "
         "component, and HTTP response code.",
-        (*REQUEST, "code"),
+        (*REQUEST, "dry_run", "code"),
     ),
     histogram(
         "apiserver_request_duration_seconds",
         "Response latency distribution in seconds for each verb, dry run value, group, version, resource, subresource, "
         "scope and component.",
-        REQUEST,
+        (*REQUEST, "dry_run"),
     ),
     histogram(
         "apiserver_request_sli_duration_seconds",
