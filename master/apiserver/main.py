@@ -8,7 +8,6 @@ import threading
 
 from client import fresh
 from master.apiserver.allocators import Addresses
-from master.apiserver.awake import AwakeSelector
 from master.apiserver.config import Config
 from master.apiserver.server import Apiserver, advertised, watched_files
 from master.store.contract import StoreBroken
@@ -23,12 +22,7 @@ def run(config: Config, stop: threading.Event) -> None:
     if problems := config.check():
         raise ValueError("; ".join(problems))
     ensure_certificates(config)
-    with asyncio.Runner(loop_factory=_new_loop) as runner:
-        runner.run(_serve(config, stop))
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    return asyncio.SelectorEventLoop(AwakeSelector())
+    asyncio.run(_serve(config, stop))
 
 
 async def _serve(config: Config, stop: threading.Event) -> None:
