@@ -54,13 +54,18 @@ def chains(name: str, bridge: str, own_cidr: str, peers: Sequence[Peer]) -> list
     ]
 
 
-@cache
 def over_nftables() -> bool:
-    """Whether this host's iptables writes nf_tables, whose changes the kernel tells of."""
+    """Whether this host's iptables writes nf_tables, whose changes the kernel tells of; not as long as it gives no
+    answer."""
     try:
-        return "nf_tables" in _run("iptables", "--version")
+        return "nf_tables" in _version()
     except FirewallError:
         return False
+
+
+@cache
+def _version() -> str:
+    return _run("iptables", "--version")
 
 
 def put(chain: Chain) -> bool:

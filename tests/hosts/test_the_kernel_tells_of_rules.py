@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from agent.network import firewall
 from client import rule_news
 from tests.hosts.namespaces import ROOT, Space
 
@@ -62,3 +63,20 @@ def test_what_is_deleted_from_our_chains_is_heard_and_what_others_do_is_not(spac
 @pytest.mark.parametrize("data", [b"", b"\0" * 64, b"\xff" * 64, b"\x14\0\0\0\x08\x0a" + bytes(14)])
 def test_what_is_no_message_is_passed_over(data: bytes) -> None:
     assert not rule_news.concerns(data, {b"FORWARD"})
+
+
+def test_an_iptables_that_gave_no_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[str | firewall.FirewallError] = ["iptables v1.8.9 (nf_tables)", firewall.FirewallError("no answer")]
+
+    def run(*_command: str) -> str:
+        answer = answers.pop()
+        if isinstance(answer, firewall.FirewallError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(firewall, "_run", run)
+    firewall._version.cache_clear()
+    try:
+        assert [firewall.over_nftables() for _ in range(3)] == [False, True, True]
+    finally:
+        firewall._version.cache_clear()
