@@ -7,11 +7,13 @@ import socket
 import struct
 from collections.abc import Collection, Iterator
 
+from client.netlink import messages
+
 NETLINK_NETFILTER = 12
 _SOL_NETLINK, _ADD_MEMBERSHIP = 270, 1
 _GROUP = 7  # NFNLGRP_NFTABLES
-_HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
-_FAMILY_AT, _ATTRIBUTES_AT = _HEADER.size, _HEADER.size + 4  # after nfgenmsg
+_FAMILY_AT, _ATTRIBUTES_AT = 0, 4  # in nfgenmsg, and after it
+_IPV4 = bytes([socket.AF_INET])
 _ATTRIBUTE = struct.Struct("=HH")  # length, type
 _TABLES = 10 << 8  # NFNL_SUBSYS_NFTABLES
 _DELTABLE, _DELCHAIN, _DELRULE = _TABLES | 2, _TABLES | 5, _TABLES | 8
@@ -34,19 +36,14 @@ def listen() -> socket.socket:
 
 def concerns(data: bytes, chains: Collection[bytes]) -> bool:
     """Whether a datagram tells of something deleted from one of these chains of IPv4, or of a whole table."""
-    at = 0
-    while at + _ATTRIBUTES_AT <= len(data):
-        length, kind, *_ = _HEADER.unpack_from(data, at)
-        if length < _HEADER.size:
-            break
-        if kind in (_DELTABLE, _DELCHAIN, _DELRULE) and data[at + _FAMILY_AT] == socket.AF_INET:
-            wanted = _CHAIN_ATTRIBUTE.get(kind)
-            if wanted is None:
-                return True
-            attributes = _attributes(data[at + _ATTRIBUTES_AT : at + length])
-            if any(number == wanted and value in chains for number, value in attributes):
-                return True
-        at += (length + 3) & ~3
+    for kind, body in messages(data):
+        if kind not in (_DELTABLE, _DELCHAIN, _DELRULE) or body[_FAMILY_AT : _FAMILY_AT + 1] != _IPV4:
+            continue
+        wanted = _CHAIN_ATTRIBUTE.get(kind)
+        if wanted is None:
+            return True
+        if any(number == wanted and value in chains for number, value in _attributes(body[_ATTRIBUTES_AT:])):
+            return True
     return False
 
 

@@ -6,25 +6,20 @@ means is looked up by the one who is told. Legacy iptables and sets of addresses
 
 from __future__ import annotations
 
-import logging
 import os
 import select
 import socket
-import struct
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 
 from client import rule_news
+from client.netlink import heard, messages
 from netproxy.portals.routes import ROUTE_PROTOCOL
-
-log = logging.getLogger(__name__)
 
 _GROUPS = 0x40 | 0x80  # RTMGRP_IPV4_ROUTE, RTMGRP_IPV4_RULE
 _DELROUTE, _DELRULE = 25, 33
-_HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _PROTOCOL_AT = 5  # in rtmsg
 _OURS = bytes([int(ROUTE_PROTOCOL)])
-_BUFFER_BYTES = 65_536
 _JOIN_S = 10.0
 
 
@@ -85,36 +80,13 @@ class Losses:
         for descriptor in (self._rules.fileno(), self._routes.fileno(), self._stop):
             poll.register(descriptor, select.POLLIN)
         while not any(descriptor == self._stop for descriptor, _events in poll.poll()):
-            if sum(_heard(sock, judge) for sock, judge in judges):  # all are read, whatever the first has to tell
+            if sum(heard(sock, judge) for sock, judge in judges):  # all are read, whatever the first has to tell
                 self._told()
-
-
-def _heard(sock: socket.socket, judge: Callable[[bytes], bool]) -> bool:
-    """Whether any of the messages that wait is of interest; all are taken."""
-    found = False
-    while True:
-        try:
-            found |= judge(sock.recv(_BUFFER_BYTES))
-        except BlockingIOError:
-            return found
-        except OSError as error:
-            log.debug("messages of the kernel were lost error=%s", error)
-            return True
 
 
 def _concerns(data: bytes) -> bool:
     """Whether a datagram of rtnetlink(7) tells of a deleted route of ours, or of a routing rule."""
     return any(
         kind == _DELRULE or (kind == _DELROUTE and body[_PROTOCOL_AT : _PROTOCOL_AT + 1] == _OURS)
-        for kind, body in _messages(data)
+        for kind, body in messages(data)
     )
-
-
-def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + _HEADER.size <= len(data):
-        length, kind, *_ = _HEADER.unpack_from(data, at)
-        if length < _HEADER.size:
-            return
-        yield kind, data[at + _HEADER.size : at + length]
-        at += (length + 3) & ~3

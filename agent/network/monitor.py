@@ -9,32 +9,30 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from client import rule_news
+from client.netlink import heard, messages
 
 _GROUPS = 0x1 | 0x4 | 0x40  # RTMGRP_LINK, RTMGRP_NEIGH, RTMGRP_IPV4_ROUTE
-_HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _INDEX = struct.Struct("=i")
 _NEWLINK, _DELLINK, _DELROUTE, _DELNEIGH = 16, 17, 25, 29
+_OF_LINKS = (_NEWLINK, _DELLINK, _DELNEIGH)
 _INDEX_AT = 4  # in ifinfomsg and in ndmsg
 _PROTOCOL_AT = 5  # in rtmsg
-_BUFFER_BYTES = 65536
 
 
 def concerns(data: bytes, protocol: int, links: Collection[int]) -> bool:
     """Whether a datagram tells of a deleted route of this protocol, or of a link of these indexes."""
-    at = 0
-    while at + _HEADER.size + 8 <= len(data):
-        length, kind, *_ = _HEADER.unpack_from(data, at)
-        body = at + _HEADER.size
-        if kind == _DELROUTE and data[body + _PROTOCOL_AT] == protocol:
+    for kind, body in messages(data):
+        if kind == _DELROUTE and body[_PROTOCOL_AT : _PROTOCOL_AT + 1] == bytes([protocol]):
             return True
-        if kind in (_NEWLINK, _DELLINK, _DELNEIGH) and _INDEX.unpack_from(data, body + _INDEX_AT)[0] in links:
+        if (
+            kind in _OF_LINKS
+            and len(body) >= _INDEX_AT + _INDEX.size
+            and _INDEX.unpack_from(body, _INDEX_AT)[0] in links
+        ):
             return True
-        if length < _HEADER.size:
-            break
-        at += (length + 3) & ~3
     return False
 
 
@@ -77,8 +75,12 @@ class Monitor:
                 return
 
     def _heard(self, links: Collection[int]) -> bool:
-        ours = _any(self._socket, lambda data: concerns(data, self._protocol, links))
-        return _any(self._rules, lambda data: rule_news.concerns(data, self._chains)) or ours
+        judges = (
+            (self._socket, lambda data: concerns(data, self._protocol, links)),
+            (self._rules, lambda data: rule_news.concerns(data, self._chains)),
+        )
+        # All are read, whatever the first has to tell.
+        return sum(heard(sock, judge) for sock, judge in judges if sock is not None) > 0
 
     def close(self) -> None:
         for sock in (self._socket, self._rules):
@@ -86,16 +88,3 @@ class Monitor:
                 sock.close()
         os.close(self._read)
         os.close(self._write)
-
-
-def _any(sock: socket.socket | None, judge: Callable[[bytes], bool]) -> bool:
-    """Whether any of the messages that wait is of interest; all are taken."""
-    found = False
-    while sock is not None:
-        try:
-            found |= judge(sock.recv(_BUFFER_BYTES))
-        except BlockingIOError:
-            break
-        except OSError:
-            return True  # ENOBUFS: messages were lost
-    return found
