@@ -10,6 +10,23 @@ from typing import Any
 from master import pki
 
 
+class PlayedAgent(BaseHTTPRequestHandler):
+    """Answers each GET with ``lines``."""
+
+    def lines(self) -> list[str]:
+        raise NotImplementedError
+
+    def do_GET(self) -> None:
+        body = ("\n".join(self.lines()) + "\n").encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Tests are quiet."""
+
+
 @contextlib.contextmanager
 def agent_that(handler: type[BaseHTTPRequestHandler], certificates: pki.Pki) -> Iterator[int]:
     """The port at which ``handler`` answers those who show a certificate of the cluster."""

@@ -1,30 +1,22 @@
 """``kubectl logs``, of a node whose agent is played by the test."""
 
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
 import pytest
 from kubectls import Kubectl
-from played_agent import agent_that, node_at
+from played_agent import PlayedAgent, agent_that, node_at
 from tests_apiserver import Api, pod
 
 from master import pki
 
 
-class _Agent(BaseHTTPRequestHandler):
+class _Agent(PlayedAgent):
     """Answers with what was asked."""
 
-    def do_GET(self) -> None:
+    def lines(self) -> list[str]:
         asked = urlsplit(self.path)
-        body = f"{asked.path}?{asked.query}\nsecond line\n".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        return [f"{asked.path}?{asked.query}", "second line"]
 
 
 @pytest.fixture(scope="session")

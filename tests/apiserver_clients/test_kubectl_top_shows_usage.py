@@ -6,12 +6,11 @@ The agent's counters rise by a known rate: half a core for one container and a t
 import re
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 
 import pytest
 from kubectls import Kubectl
-from played_agent import agent_that, node_at
+from played_agent import PlayedAgent, agent_that, node_at
 from tests_apiserver import Api, pod
 
 from master import pki
@@ -19,13 +18,13 @@ from master import pki
 METRICS = "/apis/metrics.k8s.io/v1beta1"
 
 
-class _Agent(BaseHTTPRequestHandler):
+class _Agent(PlayedAgent):
     """/metrics/resource of one pod with two containers."""
 
     namespace: ClassVar[str] = ""
     asked: ClassVar[list[str]] = []
 
-    def do_GET(self) -> None:
+    def lines(self) -> list[str]:
         self.asked.append(self.path)
         now = time.time()
         lines = [f"node_cpu_usage_seconds_total {now * 0.75} {now * 1000:.0f}"]
@@ -34,14 +33,7 @@ class _Agent(BaseHTTPRequestHandler):
             labels = f'{{container="{container}",namespace="{self.namespace}",pod="web"}}'
             lines.append(f"container_cpu_usage_seconds_total{labels} {now * cores} {now * 1000:.0f}")
             lines.append(f"container_memory_working_set_bytes{labels} {mebibytes * 2**20} {now * 1000:.0f}")
-        body = ("\n".join(lines) + "\n").encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        return lines
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,11 @@ The agent of the node is played by the test. The pods use amounts far apart, so 
 
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
 
 import pytest
 from both import Both
-from played_agent import agent_that, node_at
+from played_agent import PlayedAgent, agent_that, node_at
 from tests_apiserver import Api, pod, wait_for
 
 from master import pki
@@ -53,10 +52,10 @@ top node nosuch
 """
 
 
-class _Agent(BaseHTTPRequestHandler):
+class _Agent(PlayedAgent):
     namespaces: ClassVar[tuple[str, ...]] = ()
 
-    def do_GET(self) -> None:
+    def lines(self) -> list[str]:
         now = time.time()
         at = f"{now * 1000:.0f}"
         lines = [f"node_cpu_usage_seconds_total {now * 0.75} {at}", f"node_memory_working_set_bytes {2**30} {at}"]
@@ -65,14 +64,7 @@ class _Agent(BaseHTTPRequestHandler):
                 labels = f'{{container="{container}",namespace="{space}",pod="{name}"}}'
                 lines.append(f"container_cpu_usage_seconds_total{labels} {now * cores} {at}")
                 lines.append(f"container_memory_working_set_bytes{labels} {mebibytes * 2**20} {at}")
-        body = ("\n".join(lines) + "\n").encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        return lines
 
 
 @pytest.fixture
