@@ -27,35 +27,40 @@ types: venv ## mypy, strict
 floors: venv ## which part may import which: import-linter
 	@$(BIN)/lint-imports
 
-test: venv ## all tests, with real Docker, iptables and clusters (root)
+test: ## all tests, with real Docker, iptables and clusters (root)
 	@scripts/setup-host --tests
+	@scripts/setup-venv
 	@scripts/test-images
 	@examples/guestbook/images.sh
 	@scripts/test-clients
 	@scripts/test
 
-test-long: venv ## the tests that take minutes
+test-long: ## the tests that take minutes
 	@scripts/setup-host --long
+	@scripts/setup-venv
 	@scripts/test-images
 	@examples/guestbook/images.sh
 	@scripts/test-clients
 	@scripts/test -m long
 
-test-cluster: venv ## the playbooks on hosts booted with systemd-nspawn: half an hour
+test-cluster: ## the playbooks on hosts booted with systemd-nspawn: half an hour
 	@scripts/setup-host --tests
+	@scripts/setup-venv
 	@scripts/test-images
 	@examples/guestbook/images.sh
 	@scripts/test-hosts
 	@scripts/test tests/cluster -m hosts
 
-test-peers: venv ## build Kubernetes' own parts (minutes at first), and run ours beside them
+test-peers: ## build Kubernetes' own parts (minutes at first), and run ours beside them
 	@scripts/setup-host --tests
+	@scripts/setup-venv
 	@scripts/test-images
 	@scripts/peers
 	@scripts/test -m peer
 
-bench: venv ## measure
+bench: ## measure
 	@scripts/setup-host --bench
+	@scripts/setup-venv
 	@scripts/bench
 
 bundle: venv ## make dist/steersman-bundle-*.tar.gz, for hosts that reach no registry
