@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.cluster import leftovers
-from tests.cluster.machines import ROOT, Machine, Segment, make_machines, run
-from tests.cluster.playbooks import Site, control_folder
+from tests.cluster.machines import ROOT, Machine, booted, run
+from tests.cluster.playbooks import Site, make_bundle
 from tests.cluster.traces import seen
 from tests.e2e import guestbook as book
 
@@ -28,7 +26,7 @@ class Cluster:
     """Hosts n1 (master and node), n2, n3 (nodes) and n4 (not of it yet)."""
 
     site: Site
-    machines: tuple[Machine, ...]
+    machines: list[Machine]
     before: dict[str, dict[str, set[str]]]
     new_bundle: Path
 
@@ -83,14 +81,7 @@ def bootable() -> None:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("cluster")
     old, new = make_bundles(folder)
-    number = os.getpid() % 200 + 20
-    segment = Segment(f"stc{os.getpid()}", f"198.19.{number}")
-    machines = tuple(make_machines(folder, NAMES, segment))
-    try:
-        segment.make()
-        for machine in machines:
-            machine.make()
-            machine.boot()
+    with booted(folder, "c", NAMES) as machines:
         before = {one.name: seen(one) for one in machines}
         for machine in machines:
             load_images(machine)
@@ -98,11 +89,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         groups = {"master": NAMES[:1], "node": list(NAMES[:3])}
         site = Site(folder, old, machines, groups, {"steersman_settings": {"agent": {"volume-refresh-s": 5.0}}})
         yield Cluster(site, machines, before, new)
-    finally:
-        for machine in machines:
-            machine.remove()
-        segment.remove()
-        shutil.rmtree(control_folder(segment), ignore_errors=True)
 
 
 def load_images(machine: Machine, images: Sequence[str] = ()) -> None:
@@ -126,11 +112,6 @@ def make_bundles(folder: Path) -> tuple[Path, Path]:
         subprocess.run(["git", "-C", ROOT, "archive", "HEAD~1"], stdout=file, check=True, timeout=60)
     run("tar", "--extract", "--file", archive, "--directory", earlier)
     (earlier / ".venv").symlink_to(ROOT / ".venv")
-    made = []
-    for tree in (earlier, ROOT):
-        out = folder / "bundles" / tree.name
-        run(tree / "scripts/bundle", "--output", out, limit_s=600)
-        made += list(out.glob("*.tar.gz"))
-    old, new = made
+    old, new = (make_bundle(folder / "bundles" / tree.name, tree=tree) for tree in (earlier, ROOT))
     assert old.name != new.name
     return old, new

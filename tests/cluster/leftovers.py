@@ -9,8 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.cluster.machines import Machine, Segment, run
-from tests.cluster.playbooks import control_folder
+from tests.cluster.machines import Machine, Segment
 
 SEGMENT = re.compile(r"st[a-z](\d+)")
 MOUNT = re.compile(r"steersman-(st[a-z]\d+)-(\S+)")
@@ -26,7 +25,6 @@ def clear() -> list[str]:
         for machine in _machines(segment):
             machine.remove()
         segment.remove()
-        run("rm", "-rf", control_folder(segment))
     return sorted(found)
 
 

@@ -7,11 +7,12 @@ directory that `scripts/test-hosts` makes; Docker's data lies beside it, for an 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,6 +62,11 @@ class Segment:
     def prefix(self) -> tuple[str, ...]:
         return ("nsenter", f"--net=/run/netns/{self.name}")
 
+    @property
+    def control_folder(self) -> Path:
+        """Where the control sockets of ssh lie: their path is short of room, 108 bytes."""
+        return Path("/tmp", self.name)
+
     def make(self) -> None:
         run("ip", "netns", "add", self.name)
         inside = ("ip", "-n", self.name)
@@ -74,6 +80,7 @@ class Segment:
 
     def remove(self) -> None:
         run("ip", "netns", "del", self.name, check=False)
+        shutil.rmtree(self.control_folder, ignore_errors=True)
 
 
 @dataclass
@@ -136,6 +143,10 @@ class Machine:
 
     def boot(self) -> None:
         """Start it and wait until it can be reached by ssh."""
+        self.start()
+        self.wait_for_ssh()
+
+    def start(self) -> None:
         command = [
             *self.segment.prefix, "systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit",
             f"--directory={self.root}", f"--machine={self.name}", f"--network-bridge={BRIDGE}",
@@ -154,7 +165,6 @@ class Machine:
                 command, preexec_fn=move, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
                 start_new_session=True, env={**os.environ, "SYSTEMD_NSPAWN_LOCK": "0", "container": ""},
             )  # fmt: skip
-        self.wait_for_ssh()
 
     def wait_for_ssh(self) -> None:
         until(lambda: self.try_it("true").returncode == 0, limit_s=BOOT_LIMIT_S, what=f"ssh; see {self.folder}/console")
@@ -212,7 +222,8 @@ class Machine:
         for folder in self._cgroups():
             for procs in folder.rglob("cgroup.procs"):
                 for pid in procs.read_text().split():
-                    os.kill(int(pid), signal.SIGKILL)
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(pid), signal.SIGKILL)
 
     def _remove_cgroup(self, folder: Path) -> None:
         if not folder.is_dir():
@@ -252,7 +263,19 @@ def image() -> Path:
     return Path(run(ROOT / "scripts/test-hosts", *said, limit_s=1200).strip())
 
 
-def make_machines(folder: Path, names: Sequence[str], segment: Segment) -> list[Machine]:
-    key = make_key(folder)
-    base = image()
-    return [Machine(name, number, segment, folder / name, base, key) for number, name in enumerate(names, 1)]
+@contextlib.contextmanager
+def booted(folder: Path, letter: str, names: Sequence[str]) -> Iterator[list[Machine]]:
+    """Hosts on a segment of their own, named after this process (see leftovers.py); all goes, however this ends."""
+    segment = Segment(f"st{letter}{os.getpid()}", f"198.19.{os.getpid() % 200 + 20}")
+    key, base = make_key(folder), image()
+    machines = [Machine(name, number, segment, folder / name, base, key) for number, name in enumerate(names, 1)]
+    with contextlib.ExitStack() as stack:
+        stack.callback(segment.remove)
+        segment.make()
+        for machine in machines:
+            stack.callback(machine.remove)
+            machine.make()
+            machine.start()
+        for machine in machines:
+            machine.wait_for_ssh()
+        yield machines

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.machines import ROOT, Machine, Segment, run
+from tests.cluster.machines import ROOT, Machine, run
 
 PLAY_LIMIT_S = 1800
 
 
-def control_folder(segment: Segment) -> Path:
-    """Where the control sockets of ssh lie: the fixture that made the machines removes it."""
-    return Path("/tmp", segment.name)
+def make_bundle(folder: Path, *arguments: str, tree: Path = ROOT) -> Path:
+    """The bundle of what is here, or of another tree."""
+    return Path(run(tree / "scripts/bundle", "--output", folder, *arguments, limit_s=1200).strip())
 
 
 @dataclass
@@ -68,8 +68,7 @@ class Site:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
         environment |= {
             "LC_ALL": "C.UTF-8", "ANSIBLE_HOME": str(self.folder / "ansible"), "ANSIBLE_NOCOLOR": "1",
-            # The path of a control socket is short of room: 108 bytes.
-            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(control_folder(self.machines[0].segment)),
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.machines[0].segment.control_folder),
         }  # fmt: skip
         said = self.folder / f"{playbook}.log"  # written as it goes, for who looks while it runs
         with said.open("w") as log:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from tests.cluster.conftest import STEER, load_images
-from tests.cluster.machines import ROOT, Machine, Segment, make_machines, run, suite
-from tests.cluster.playbooks import Site, control_folder
+from tests.cluster.machines import Machine, booted, suite
+from tests.cluster.playbooks import Site, make_bundle
 from tests.cluster.traces import differences, seen
 from tests.e2e.guestbook import TEST_IMAGE
 from tests.e2e.pods import FETCH
@@ -94,15 +92,9 @@ def walled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walled]:
     if suite() not in ("", "bookworm"):
         pytest.skip("only the hosts of Debian 12 have firewalld and SELinux's tools")
     folder = tmp_path_factory.mktemp("walled")
-    run(ROOT / "scripts/bundle", "--output", folder, limit_s=1200)
-    (bundle,) = folder.glob("*.tar.gz")
-    segment = Segment(f"stf{os.getpid()}", f"198.19.{os.getpid() % 200 + 20}")
-    machines = make_machines(folder, NAMES, segment)
-    try:
-        segment.make()
+    bundle = make_bundle(folder)
+    with booted(folder, "f", NAMES) as machines:
         for machine in machines:
-            machine.make()
-            machine.boot()
             machine("systemctl enable --now firewalld && systemctl restart docker")
             # Docker 20.10 forgets its rules of isolation when firewalld reads its own anew: before we come, not after.
             machine("firewall-cmd --reload")
@@ -112,11 +104,6 @@ def walled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walled]:
             load_images(machine, [TEST_IMAGE])
         site = Site(folder, bundle, machines, {"master": NAMES[:1], "node": NAMES})
         yield Walled(site, machines, before)
-    finally:
-        for machine in machines:
-            machine.remove()
-        segment.remove()
-        shutil.rmtree(control_folder(segment), ignore_errors=True)
 
 
 def _docker_wrote_its_rules(machine: Machine) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
 import socket
 from collections.abc import Iterator
 
@@ -14,8 +12,8 @@ import pytest
 from tests.cluster.conftest import STEER, load_images
 from tests.cluster.in_namespace import entered
 from tests.cluster.load import Load
-from tests.cluster.machines import ROOT, Machine, Segment, make_machines, run, suite
-from tests.cluster.playbooks import Site, control_folder
+from tests.cluster.machines import ROOT, Machine, booted, run, suite
+from tests.cluster.playbooks import Site, make_bundle
 from tests.cluster.traces import differences, seen
 from tests.e2e.guestbook import TEST_IMAGE
 from tests.e2e.waiting import until
@@ -59,22 +57,12 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Mach
     folder = tmp_path_factory.mktemp("alone")
     # A release other than this machine's has another Python than ours.
     brought = ["--with-python"] if suite() else []
-    run(ROOT / "scripts/bundle", "--output", folder, *brought, limit_s=1200)
-    (bundle,) = folder.glob("*.tar.gz")
-    segment = Segment(f"sta{os.getpid()}", f"198.19.{os.getpid() % 200 + 20}")
-    (machine,) = make_machines(folder, ["all-in-one"], segment)
-    try:
-        segment.make()
-        machine.make()
-        machine.boot()
+    bundle = make_bundle(folder, *brought)
+    with booted(folder, "a", ["all-in-one"]) as (machine,):
         before = seen(machine)
         load_images(machine, [TEST_IMAGE])  # which uninstall takes away again, for its name
         groups = {name: [machine.name] for name in ("master", "node", "monitoring", *(["etcd"] if HAS_ETCD else []))}
         yield Site(folder, bundle, [machine], groups), machine, before
-    finally:
-        machine.remove()
-        segment.remove()
-        shutil.rmtree(control_folder(segment), ignore_errors=True)
 
 
 def targets(machine: Machine) -> dict[str, str]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from tests.cluster.conftest import STEER
-from tests.cluster.machines import ROOT, Machine, Segment, make_machines, run
-from tests.cluster.playbooks import Site, control_folder
+from tests.cluster.machines import Machine, booted
+from tests.cluster.playbooks import Site, make_bundle
 from tests.e2e.waiting import until
 
 pytestmark = [pytest.mark.hosts, pytest.mark.long, pytest.mark.timeout(3600)]
@@ -24,24 +22,12 @@ POD = """{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "meanwhile"}, 
 @pytest.fixture(scope="module")
 def masters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Machine]]:
     folder = tmp_path_factory.mktemp("masters")
-    run(ROOT / "scripts/bundle", "--output", folder, limit_s=600)
-    (bundle,) = folder.glob("*.tar.gz")
-    segment = Segment(f"stm{os.getpid()}", f"198.19.{os.getpid() % 200 + 20}")
-    machines = make_machines(folder, NAMES, segment)
-    try:
-        segment.make()
-        for machine in machines:
-            machine.make()
-            machine.boot()
+    bundle = make_bundle(folder)
+    with booted(folder, "m", NAMES) as machines:
         site = Site(folder, bundle, machines, {"master": NAMES, "etcd": NAMES, "node": NAMES[2:]})
         site.play("site.yml")
         assert set(site.play("site.yml").changed().values()) == {0}
         yield machines
-    finally:
-        for machine in machines:
-            machine.remove()
-        segment.remove()
-        shutil.rmtree(control_folder(segment), ignore_errors=True)
 
 
 def map_seen_by(machine: Machine, name: str) -> bool:
