@@ -14,14 +14,9 @@ from api.rbac import GROUP, ClusterRole, ClusterRoleBinding, PolicyRule, Role, R
 from api.resources import resource_of
 from master.apiserver.admission.chain import Step, Write, forbidden
 from master.apiserver.authorization.authorizer import Act, Authorizer
-from master.apiserver.authorization.rules import shown, uncovered
+from master.apiserver.authorization.rules import EVERYTHING, shown, uncovered
 from master.apiserver.registry import not_found
 from master.apiserver.service_numbers import Reservation
-
-_EVERYTHING = [
-    PolicyRule(verbs=["*"], api_groups=["*"], resources=["*"]),
-    PolicyRule(verbs=["*"], non_resource_urls=["*"]),
-]
 
 
 class Escalation(Step):
@@ -43,12 +38,11 @@ class Escalation(Step):
 
     def _check_role(self, write: Write, new: Role | ClusterRole) -> None:
         old: Any = write.old
-        sums = [role for role in (new, old) if getattr(role, "aggregation_rule", None) is not None]
         if old is not None and old.rules == new.rules and _sum(old) == _sum(new):
             return
         if self._may(write, "escalate", write.resource.plural, write.name):
             return
-        if sums and self._missing(write, _EVERYTHING):
+        if (_sum(new) or _sum(old)) and self._missing(write, EVERYTHING):
             raise forbidden(write, "must have cluster-admin privileges to use an aggregationRule")
         self._confirm(write, new.rules)
 
@@ -88,6 +82,7 @@ class Escalation(Step):
 
 
 def _sum(role: Any) -> Any:
+    """What a role is the sum of; None for one with rules of its own, and where there is none."""
     return getattr(role, "aggregation_rule", None)
 
 

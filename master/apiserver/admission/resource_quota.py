@@ -89,14 +89,8 @@ def _check_room(write: Write, book: Book, account: Account, more: Usage) -> None
     used, hard = book.taken(account), account.limits.hard
     over = [name for name, amount in more.items() if used.get(name, Decimal(0)) + amount > hard[name]]
     if over:
-        shown = (f"{word}: {_shown(amounts, over)}" for word, amounts in _words(more, used, hard))
-        raise forbidden(write, f"exceeded quota: {account.limits.name}, {', '.join(shown)}")
-
-
-def _words(
-    more: Usage, used: Usage, hard: Mapping[str, Decimal]
-) -> tuple[tuple[str, Mapping[str, Decimal]], tuple[str, Mapping[str, Decimal]], tuple[str, Mapping[str, Decimal]]]:
-    return ("requested", more), ("used", used), ("limited", hard)
+        told = f"requested: {_shown(more, over)}, used: {_shown(used, over)}, limited: {_shown(hard, over)}"
+        raise forbidden(write, f"exceeded quota: {account.limits.name}, {told}")
 
 
 def _shown(amounts: Mapping[str, Decimal], names: list[str]) -> str:

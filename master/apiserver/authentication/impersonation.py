@@ -6,8 +6,9 @@ Source: k8s.io/apiserver, pkg/endpoints/filters/impersonation.go.
 from urllib.parse import unquote
 
 from api.errors import BadRequest, Forbidden
-from master.apiserver.authentication.service_accounts import PREFIX, account_groups
+from master.apiserver.authentication.service_accounts import account_groups
 from master.apiserver.authentication.user import (
+    ACCOUNT_PREFIX,
     ANONYMOUS_NAME,
     AUTHENTICATED_GROUP,
     UNAUTHENTICATED_GROUP,
@@ -53,9 +54,9 @@ def _acts(name: str, groups: frozenset[str], uid: str, extra: Extra) -> list[Act
 
 def _account(name: str) -> tuple[str, str]:
     """Namespace and name of the service account that a user name stands for; empty for any other."""
-    if not name.startswith(PREFIX):
+    if not name.startswith(ACCOUNT_PREFIX):
         return "", ""
-    namespace, _, account = name[len(PREFIX) :].partition(":")
+    namespace, _, account = name[len(ACCOUNT_PREFIX) :].partition(":")
     return (namespace, account) if namespace and account else ("", "")
 
 

@@ -18,13 +18,12 @@ import msgspec
 from api.core import Node, Pod, Secret, ServiceAccount
 from api.meta import Object
 from api.resources import resource_of
-from master.apiserver.authentication.user import AUTHENTICATED_GROUP, BadTokenError, Extra, User
+from master.apiserver.authentication.user import ACCOUNT_PREFIX, AUTHENTICATED_GROUP, BadTokenError, Extra, User
 from master.apiserver.cache import Cache, Item
 
 if TYPE_CHECKING:
     from master.apiserver.authentication.jwt import SigningKey
 
-PREFIX = "system:serviceaccount:"
 GROUP = "system:serviceaccounts"
 _KEPT = 4096
 # Clocks differ a little.
@@ -115,7 +114,7 @@ class ServiceAccountTokens:
             jti=str(uuid.uuid4()),
             kubernetes=bound or Private(namespace, account),
             nbf=now,
-            sub=f"{PREFIX}{namespace}:{account.name}",
+            sub=f"{ACCOUNT_PREFIX}{namespace}:{account.name}",
         )
         return self.key.sign(claims), claims.exp
 
@@ -144,7 +143,7 @@ class ServiceAccountTokens:
             raise BadTokenError("the claims are not those of a service account") from error
         if claims.iss != self.issuer:
             raise BadTokenError("issued by somebody else")
-        if claims.sub != f"{PREFIX}{claims.kubernetes.namespace}:{claims.kubernetes.serviceaccount.name}":
+        if claims.sub != f"{ACCOUNT_PREFIX}{claims.kubernetes.namespace}:{claims.kubernetes.serviceaccount.name}":
             raise BadTokenError("the subject is not the account")
         return claims
 
@@ -175,7 +174,7 @@ def user_of(claims: Claims) -> User:
 
 
 def account_user(namespace: str, name: str, uid: str = "", extra: Extra = ()) -> User:
-    return User(f"{PREFIX}{namespace}:{name}", account_groups(namespace) | {AUTHENTICATED_GROUP}, uid, extra)
+    return User(f"{ACCOUNT_PREFIX}{namespace}:{name}", account_groups(namespace) | {AUTHENTICATED_GROUP}, uid, extra)
 
 
 def account_groups(namespace: str) -> frozenset[str]:

@@ -6,6 +6,7 @@ AUTHENTICATED_GROUP = "system:authenticated"
 UNAUTHENTICATED_GROUP = "system:unauthenticated"
 MASTERS_GROUP = "system:masters"
 ANONYMOUS_NAME = "system:anonymous"
+ACCOUNT_PREFIX = "system:serviceaccount:"
 
 Extra = tuple[tuple[str, tuple[str, ...]], ...]
 

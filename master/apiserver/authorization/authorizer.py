@@ -10,7 +10,7 @@ from api.meta import StatusDetails
 from api.rbac import PolicyRule
 from master.apiserver.authentication.user import User
 from master.apiserver.authorization.grants import Binding, Grants
-from master.apiserver.authorization.rules import names_allowed, path_allowed
+from master.apiserver.authorization.rules import EVERYTHING, names_allowed, path_allowed
 from master.apiserver.call import Target
 
 
@@ -29,10 +29,6 @@ def act_of(verb: str, target: Target) -> Act:
     """What a request does."""
     resource = target.resource
     return Act(verb, resource.group, target.named, target.namespace, target.name)
-
-
-def joined(plural: str, subresource: str) -> str:
-    return f"{plural}/{subresource}" if subresource else plural
 
 
 class Authorizer:
@@ -73,11 +69,7 @@ class Authorizer:
 
     def rules_in(self, user: User, namespace: str) -> list[PolicyRule]:
         """All that a user may do in a namespace; in the whole cluster when it is empty."""
-        everything = [
-            PolicyRule(verbs=["*"], api_groups=["*"], resources=["*"]),
-            PolicyRule(verbs=["*"], non_resource_urls=["*"]),
-        ]
-        return (everything if user.is_master else []) + self.grants.rules_in(user, namespace)
+        return [*(EVERYTHING if user.is_master else ()), *self.grants.rules_in(user, namespace)]
 
     def reason(self, user: User, act: Act) -> str:
         """Which binding allows an act, as Kubernetes says it; empty when none does, or none is asked for a master."""
@@ -115,12 +107,11 @@ def refusal(user: User, verb: str, target: Target) -> Unauthorized | Forbidden:
 
 
 def _allowed_by(binding: Binding, user: User) -> str:
-    shown = (
-        f'RoleBinding "{binding.name}/{binding.namespace}"'
-        if binding.namespace
-        else (f'ClusterRoleBinding "{binding.name}"')
-    )
-    role = f'Role "{binding.role[1]}/{binding.role[0]}"' if binding.role[0] else f'ClusterRole "{binding.role[1]}"'
+    within, name = binding.role
+    shown = f'RoleBinding "{binding.name}/{binding.namespace}"'
+    if not binding.namespace:
+        shown = f'ClusterRoleBinding "{binding.name}"'
+    role = f'Role "{name}/{within}"' if within else f'ClusterRole "{name}"'
     held = {("User", user.name)} | {("Group", group) for group in user.groups}
     kind, name = next(subject for subject in binding.subjects if subject in held)
     return f'RBAC: allowed by {shown} of {role} to {kind} "{name}"'

@@ -11,13 +11,12 @@ from typing import Any
 from api.meta import Object
 from api.rbac import ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject
 from api.resources import resource_of
-from master.apiserver.authentication.user import User
+from master.apiserver.authentication.user import ACCOUNT_PREFIX, User
 from master.apiserver.authorization.rules import NOTHING, Names, names_allowed
 from master.apiserver.cache import Cache, Event, Item
 
 KINDS: tuple[type[Object], ...] = (Role, ClusterRole, RoleBinding, ClusterRoleBinding)
 _MOST_KEPT = 16_384
-SERVICE_ACCOUNT_PREFIX = "system:serviceaccount:"
 
 _Who = tuple[str, str]
 """Kind ("User" or "Group") and name."""
@@ -115,7 +114,7 @@ class Grants:
             yield from self._by_subject.get(("Group", group), {}).values()
 
     def rules_of(self, role: _RoleKey) -> tuple[PolicyRule, ...]:
-        """None for a role that does not exist."""
+        """None at all of a role that does not exist."""
         return self._roles.get(role, ())
 
     def has_role(self, role: _RoleKey) -> bool:
@@ -159,5 +158,5 @@ class Grants:
 def who(subject: Subject, namespace: str) -> _Who:
     """A subject as the user or group that it stands for."""
     if subject.kind == "ServiceAccount":
-        return "User", f"{SERVICE_ACCOUNT_PREFIX}{subject.namespace or namespace}:{subject.name}"
+        return "User", f"{ACCOUNT_PREFIX}{subject.namespace or namespace}:{subject.name}"
     return subject.kind, subject.name

@@ -7,6 +7,7 @@ and nothing else.
 
 from api.meta import LabelSelector, Object, ObjectMeta
 from api.rbac import GROUP, AggregationRule, ClusterRole, ClusterRoleBinding, PolicyRule, RoleRef, Subject
+from master.apiserver.authorization.rules import EVERYTHING
 
 LABELS = {"kubernetes.io/bootstrapping": "rbac-defaults"}
 AUTO_UPDATE = "rbac.authorization.kubernetes.io/autoupdate"
@@ -34,11 +35,6 @@ def _events() -> list[PolicyRule]:
 _HEALTH = ("/healthz", "/healthz/*", "/livez", "/livez/*", "/readyz", "/readyz/*", "/version", "/version/")
 _DISCOVERY = ("/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*", "/swagger-ui", "/swagger-ui/*")
 _LEASE_RULE = _rule("get create update patch", _LEASES, "leases")
-
-_EVERYTHING = [
-    PolicyRule(verbs=["*"], api_groups=["*"], resources=["*"]),
-    PolicyRule(verbs=["*"], non_resource_urls=["*"]),
-]
 
 _VIEW = [
     _rule(_READ, "metrics.k8s.io", "nodes", "pods"),
@@ -185,7 +181,7 @@ _DNS = [
 ]
 
 _RULES: dict[str, list[PolicyRule]] = {
-    "cluster-admin": _EVERYTHING,
+    "cluster-admin": list(EVERYTHING),
     "system:discovery": [_paths(*_HEALTH, *_DISCOVERY)],
     "system:basic-user": [
         _rule("create", _AUTHORIZATION, "selfsubjectaccessreviews", "selfsubjectrulesreviews"),

@@ -13,6 +13,10 @@ from dataclasses import dataclass
 from api.rbac import PolicyRule
 
 ALL = "*"
+EVERYTHING = (
+    PolicyRule(verbs=[ALL], api_groups=[ALL], resources=[ALL]),
+    PolicyRule(verbs=[ALL], non_resource_urls=[ALL]),
+)
 _MOST_ATOMS = 20_000
 
 

@@ -29,7 +29,7 @@ from api.errors import BadRequest, FieldError, invalid, invalid_object
 from api.meta import Object, ObjectMeta
 from api.rbac import PolicyRule
 from master.apiserver.authentication.user import BadTokenError, User
-from master.apiserver.authorization.authorizer import Act, joined
+from master.apiserver.authorization.authorizer import Act
 from master.apiserver.backend import Backend
 from master.apiserver.bodies import read_object
 from master.apiserver.call import Call
@@ -162,7 +162,7 @@ def _access(
     act = Act(
         resource.verb,
         resource.group,
-        joined(resource.resource, resource.subresource),
+        f"{resource.resource}/{resource.subresource}" if resource.subresource else resource.resource,
         resource.namespace,
         resource.name,
     )
