@@ -8,15 +8,16 @@ import msgspec
 from api.apps import Deployment, ReplicaSet, ReplicaSetSpec
 from api.core import Pod
 from api.errors import AlreadyExists, ApiError, NotFound
-from api.meta import LabelSelector, ObjectMeta, OwnerReference
+from api.meta import LabelSelector, ObjectMeta
 from api.rollouts import HASH_LABEL, HISTORY, OWN, REVISION
 from api.scalars import now
 from api.selectors import from_label_selector
 from client import Client, EventRecorder
+from master.controllers.claiming import claim
 from master.controllers.deploymentstatus import status_of, until_deadline, with_progress
 from master.controllers.informers import BY_NAMESPACE, BY_OWNER, Informers
 from master.controllers.loop import Key, Loop
-from master.controllers.ownership import check_may_adopt, controller_of, reference
+from master.controllers.ownership import controller_of, reference
 from master.controllers.pods import has_ended
 from master.controllers.replicafailure import is_terminating
 from master.controllers.rollout import (
@@ -43,14 +44,9 @@ class DeploymentController:
         self._pods = informers.pods
         self._recorder = recorder
         self.loop = Loop(self.name, self.reconcile, workers=workers)
-        self._deployments.add_listener(self._deployment_changed)
+        self.loop.follow(self._deployments)
         self._sets.add_listener(self._set_changed)
         self._pods.add_listener(self._pod_changed)
-
-    def _deployment_changed(self, old: Deployment | None, new: Deployment | None) -> None:
-        item = new or old
-        if item is not None:
-            self.loop.queue.add((item.metadata.namespace, item.metadata.name))
 
     def _set_changed(self, old: ReplicaSet | None, new: ReplicaSet | None) -> None:
         for item in (old, new):
@@ -69,7 +65,7 @@ class DeploymentController:
         above = controller_of(replica_set) if replica_set is not None else None
         deployment = self._deployments.get(old.metadata.namespace, above.name) if above is not None else None
         if deployment is not None and is_recreated(deployment):
-            self._deployment_changed(None, deployment)
+            self.loop.queue.add((deployment.metadata.namespace, deployment.metadata.name))
 
     def reconcile(self, key: Key) -> str:
         deployment = self._deployments.get(*key)
@@ -96,29 +92,12 @@ class DeploymentController:
         """The deployment's replica sets, oldest first; ones without an owner that match are adopted, ones that match
         no more are released.
         """
-        selector, uid = from_label_selector(deployment.spec.selector), deployment.metadata.uid
-        mine: list[ReplicaSet] = []
-        for item in self._sets.indexed(BY_OWNER, uid):
-            if item.metadata.deletion_timestamp is not None:
-                continue
-            if selector.matches(item.metadata.labels):
-                mine.append(item)
-            else:
-                self._patch_owners(item, {"$patch": "delete", "uid": uid})
-        loose = [
-            item
-            for item in self._sets.indexed(BY_NAMESPACE, deployment.metadata.namespace)
-            if controller_of(item) is None
-            and item.metadata.deletion_timestamp is None
-            and selector.matches(item.metadata.labels)
-        ]
-        if loose:
-            check_may_adopt(self._client, deployment)
-        mine += [self._patch_owners(item, reference(deployment)) for item in loose]
+        owned, loose = (
+            [item for item in self._sets.indexed(index, of) if item.metadata.deletion_timestamp is None]
+            for index, of in ((BY_OWNER, deployment.metadata.uid), (BY_NAMESPACE, deployment.metadata.namespace))
+        )
+        mine = claim(self._client, deployment, from_label_selector(deployment.spec.selector), owned, loose)
         return sorted(mine, key=lambda item: (revision(item), str(item.metadata.creation_timestamp)))
-
-    def _patch_owners(self, item: ReplicaSet, owner: OwnerReference | dict[str, str]) -> ReplicaSet:
-        return self._patch_set(item, {"metadata": {"uid": item.metadata.uid, "ownerReferences": [owner]}})
 
     def _next_sizes(self, deployment: Deployment, new: ReplicaSet, old: Sequence[ReplicaSet]) -> dict[str, int]:
         pods = (pod for item in old for pod in self._pods.indexed(BY_OWNER, item.metadata.uid))

@@ -45,13 +45,8 @@ class DisruptionController:
         self._scaled = (informers.replication_controllers, informers.replica_sets, informers.deployments)
         self._recorder = recorder
         self.loop = Loop(self.name, self.reconcile, workers=workers)
-        self._budgets.add_listener(self._budget_changed)
+        self.loop.follow(self._budgets)
         self._pods.add_listener(self._pod_changed)
-
-    def _budget_changed(self, old: PodDisruptionBudget | None, new: PodDisruptionBudget | None) -> None:
-        item = new or old
-        if item is not None:
-            self.loop.queue.add((item.metadata.namespace, item.metadata.name))
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         there = [one for one in (old, new) if one is not None]

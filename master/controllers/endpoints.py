@@ -53,15 +53,10 @@ class EndpointsController:
         self._slices = informers.endpoint_slices
         self._nodes = informers.nodes
         self.loop = Loop(self.name, self.reconcile, workers=workers)
-        self._services.add_listener(self._service_changed)
+        self.loop.follow(self._services)
         self._pods.add_listener(self._pod_changed)
         self._endpoints.add_listener(self._endpoints_changed)
         self._slices.add_listener(self._slice_changed)
-
-    def _service_changed(self, old: Service | None, new: Service | None) -> None:
-        item = new or old
-        if item is not None:
-            self.loop.queue.add((item.metadata.namespace, item.metadata.name))
 
     def _endpoints_changed(self, old: Endpoints | None, new: Endpoints | None) -> None:
         """Endpoints that someone changed or removed are put right."""

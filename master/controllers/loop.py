@@ -3,9 +3,11 @@
 import logging
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from api.errors import ApiError, Conflict
-from client import Unreachable, WorkQueue
+from api.meta import Object
+from client import Informer, Unreachable, WorkQueue
 from master.metrics import QueueMetrics, failures_of
 
 log = logging.getLogger(__name__)
@@ -25,6 +27,17 @@ class Loop:
         self._threads = [
             threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True) for number in range(workers)
         ]
+
+    def follow(self, *informers: Informer[Any]) -> None:
+        """Each object is a key, whatever happens to it."""
+        for informer in informers:
+            informer.add_listener(self._changed)
+
+    def _changed(self, old: Object | None, new: Object | None) -> None:
+        for item in (new, old):
+            if item is not None:
+                self.queue.add((item.metadata.namespace, item.metadata.name))
+                return
 
     def start(self) -> None:
         for thread in self._threads:

@@ -35,14 +35,8 @@ class SliceMirroring:
         self._services, self._endpoints = informers.services, informers.endpoints
         self._slices = informers.endpoint_slices
         self.loop = Loop(self.name, self.reconcile)
-        self._services.add_listener(self._changed)
-        self._endpoints.add_listener(self._changed)
+        self.loop.follow(self._services, self._endpoints)
         self._slices.add_listener(self._slice_changed)
-
-    def _changed(self, old: Service | Endpoints | None, new: Service | Endpoints | None) -> None:
-        item = new or old
-        if item is not None:
-            self.loop.queue.add((item.metadata.namespace, item.metadata.name))
 
     def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         """A copy that someone changed or removed is put right."""

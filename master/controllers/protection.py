@@ -26,8 +26,8 @@ class StorageProtection:
         self._of_claims = Loop("pvc-protection", self.reconcile_claim)
         self._of_volumes = Loop("pv-protection", self.reconcile_volume)
         self.loops = (self._of_claims, self._of_volumes)
-        self._claims.add_listener(_adding_to(self._of_claims))
-        self._volumes.add_listener(_adding_to(self._of_volumes))
+        self._of_claims.follow(self._claims)
+        self._of_volumes.follow(self._volumes)
         self._pods.add_listener(self._pod_changed)
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
@@ -70,14 +70,6 @@ class StorageProtection:
         except NotFound:
             return ""
         return f"protected {meta.name}" if meta.deletion_timestamp is None else f"let {meta.name} go"
-
-
-def _adding_to(loop: Loop) -> Callable[[Storage | None, Storage | None], None]:
-    def changed(_old: Storage | None, new: Storage | None) -> None:
-        if new is not None:
-            loop.queue.add((new.metadata.namespace, new.metadata.name))
-
-    return changed
 
 
 def _claims_of(pod: Pod) -> list[str]:

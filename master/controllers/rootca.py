@@ -6,7 +6,7 @@ right, labels and annotations are left alone.
 
 from typing import Any
 
-from api.core import ConfigMap, Namespace
+from api.core import ConfigMap
 from api.errors import AlreadyExists
 from api.meta import ObjectMeta
 from client import Client
@@ -31,12 +31,8 @@ class RootCaPublisher:
         self._namespaces = informers.namespaces
         self._config_maps = informers.root_cas
         self.loop = Loop(self.name, self.reconcile)
-        self._namespaces.add_listener(self._namespace_changed)
+        self.loop.follow(self._namespaces)
         self._config_maps.add_listener(self._config_map_changed)
-
-    def _namespace_changed(self, _old: Namespace | None, new: Namespace | None) -> None:
-        if new is not None:
-            self.loop.queue.add(("", new.metadata.name))
 
     def _config_map_changed(self, old: ConfigMap | None, new: ConfigMap | None) -> None:
         found = new or old

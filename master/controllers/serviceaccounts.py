@@ -1,6 +1,6 @@
 """Service account controller: every namespace has an account named ``default``."""
 
-from api.core import Namespace, ServiceAccount
+from api.core import ServiceAccount
 from api.errors import AlreadyExists
 from api.meta import ObjectMeta
 from client import Client
@@ -20,12 +20,8 @@ class ServiceAccountController:
         self._namespaces = informers.namespaces
         self._accounts = informers.service_accounts
         self.loop = Loop(self.name, self.reconcile, workers=workers)
-        self._namespaces.add_listener(self._namespace_changed)
+        self.loop.follow(self._namespaces)
         self._accounts.add_listener(self._account_changed)
-
-    def _namespace_changed(self, _old: Namespace | None, new: Namespace | None) -> None:
-        if new is not None:
-            self.loop.queue.add(("", new.metadata.name))
 
     def _account_changed(self, old: ServiceAccount | None, new: ServiceAccount | None) -> None:
         if old is not None and new is None and old.metadata.name == DEFAULT:

@@ -33,12 +33,8 @@ class TokenController:
         self._secrets = informers.token_secrets
         self._accounts = informers.service_accounts
         self.loop = Loop(self.name, self.reconcile)
-        self._secrets.add_listener(self._secret_changed)
+        self.loop.follow(self._secrets)
         self._accounts.add_listener(self._account_changed)
-
-    def _secret_changed(self, _old: Secret | None, new: Secret | None) -> None:
-        if new is not None:
-            self.loop.queue.add((new.metadata.namespace, new.metadata.name))
 
     def _account_changed(self, old: ServiceAccount | None, new: ServiceAccount | None) -> None:
         account = new or old

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.core import Pod
-from master.controllers.replication import decide, status_of, usefulness
+from master.controllers.replicas import decide, status_of
 from tests.controllers.made import NOW, controller, pod
 
 
@@ -28,7 +27,7 @@ from tests.controllers.made import NOW, controller, pod
 )
 def test_the_difference_is_closed(wanted: int, there: int, coming: int, going: int, create: int, delete: int) -> None:
     pods = [pod(f"p{number}") for number in range(there)]
-    decision = decide(wanted, pods, coming=coming, going=[one.metadata.uid for one in pods[:going]])
+    decision = decide(wanted, pods, NOW, coming=coming, going=[one.metadata.uid for one in pods[:going]])
     assert (decision.create, len(decision.delete)) == (create, delete)
 
 
@@ -39,7 +38,7 @@ COUNTS = st.integers(0, 12)
 def test_never_more_than_wanted_counting_what_is_coming(wanted: int, there: int, coming: int, going: set[int]) -> None:
     pods = [pod(f"p{number}") for number in range(there)]
     leaving = {f"uid-p{number}" for number in going}
-    decision = decide(wanted, pods, coming=coming, going=leaving)
+    decision = decide(wanted, pods, NOW, coming=coming, going=leaving)
     staying = [one for one in pods if one.metadata.uid not in leaving]
     assert not (decision.create and decision.delete)
     assert all(one in staying for one in decision.delete), "nothing is deleted twice"
@@ -48,64 +47,6 @@ def test_never_more_than_wanted_counting_what_is_coming(wanted: int, there: int,
         assert after == wanted
     assert after >= wanted
     assert after == wanted or len(decision.delete) == len(staying)
-
-
-@pytest.mark.parametrize(
-    ("goes", "stays"),
-    [
-        (pod("a", nodeName=""), pod("b", nodeName="n", phase="Pending")),
-        (pod("a", nodeName="n", phase="Pending"), pod("b", nodeName="n", phase="Unknown")),
-        (pod("a", nodeName="n", phase="Unknown"), pod("b", nodeName="n", ready=False)),
-        (pod("a", nodeName="n", ready=False), pod("b", nodeName="n", ready=True)),
-        (pod("a", nodeName="n", ready=True, ready_for_s=1), pod("b", nodeName="n", ready=True, ready_for_s=60)),
-        (pod("a", nodeName="n", ready=False, restarts=5), pod("b", nodeName="n", ready=False, restarts=1)),
-        (pod("a", nodeName="n", ready=False, age_s=1), pod("b", nodeName="n", ready=False, age_s=60)),
-    ],
-)
-def test_the_least_useful_pod_goes_first(goes: Pod, stays: Pod) -> None:
-    assert usefulness(goes) < usefulness(stays)
-    assert decide(1, [stays, goes]).delete == (goes,)
-
-
-def test_the_deletion_cost_counts_before_age_and_after_readiness() -> None:
-    cheap, dear, unready = (
-        pod(name, ready=name != "unready", ready_for_s=500) for name in ("cheap", "dear", "unready")
-    )
-    cost = "controller.kubernetes.io/pod-deletion-cost"
-    dear.metadata.annotations, unready.metadata.annotations = {cost: "5"}, {cost: "9"}
-    cheap.metadata.annotations = {cost: "nonsense"}
-    assert decide(0, [dear, cheap, unready]).delete == (unready, cheap, dear)
-
-
-def test_a_node_with_many_gives_first() -> None:
-    alone, first, second = (
-        pod(name, ready=True, ready_for_s=seconds, nodeName=node)
-        for name, seconds, node in (("alone", 10, "a"), ("first", 900, "b"), ("second", 800, "b"))
-    )
-    assert decide(2, [alone, first, second], relatives=[]).delete == (second,)
-
-
-def test_the_crowd_on_a_node_means_nothing_to_a_controller_without_an_owner() -> None:
-    alone, first, second = (
-        pod(name, ready=True, ready_for_s=seconds, nodeName=node)
-        for name, seconds, node in (("alone", 10, "a"), ("first", 900, "b"), ("second", 800, "b"))
-    )
-    assert decide(2, [alone, first, second]).delete == (alone,)
-
-
-def test_pods_of_the_same_deployments_other_replica_sets_crowd_a_node_too() -> None:
-    alone, beside, old = (
-        pod(name, ready=True, ready_for_s=seconds, nodeName=node)
-        for name, seconds, node in (("alone", 10, "a"), ("beside", 900, "b"), ("old", 900, "b"))
-    )
-    assert decide(1, [alone, beside], relatives=[]).delete == (alone,)
-    assert decide(1, [alone, beside], relatives=[old]).delete == (beside,)
-
-
-def test_the_container_that_restarted_most_speaks_for_its_pod() -> None:
-    worst, both = pod("worst", restarts=5), pod("both", restarts=3)
-    both.status.container_statuses *= 2
-    assert decide(1, [both, worst]).delete == (worst,)
 
 
 def test_the_status_counts_ready_available_and_labelled_pods() -> None:

@@ -12,6 +12,7 @@ from api.meta import ObjectMeta
 from api.scalars import Quantity
 from client import Client, EventRecorder
 from master.controllers.informers import Informers
+from master.controllers.ownership import reference
 from master.controllers.replication import ReplicationManager
 from tests.controllers.live import LIMIT_S, Master, until
 from tests.controllers.made import controller, pod
@@ -155,6 +156,23 @@ def test_a_new_controller_of_the_same_name_begins_with_its_own_pods(admin: Clien
         return owned == [[second.metadata.uid]] * 2
 
     until(all_owned)
+
+
+def test_a_former_owner_is_told_slow_or_not(master: Master) -> None:
+    """A pod that is taken away and renamed at once is nobody's, and matches nobody: only what it was tells whom to ask.
+    No look that is due for another reason may stand in for that, so the change itself is made here.
+    """
+    client = master.client("controller-manager")
+    informers = Informers(client)
+    with ThreadPoolExecutor(1) as writers:
+        queue = ReplicationManager(client, informers, EventRecorder(client, "test"), writers=writers).loop.queue
+        before, after = pod("p"), pod("p", labels={"app": "debug"})
+        before.metadata.owner_references = [reference(controller())]
+        for event_type, one in (("ADDED", before), ("MODIFIED", after)):
+            informers.pods._take(event_type, one)
+            key = queue.get(timeout_s=5)
+            assert key == ("default", "web")
+            queue.done(key)
 
 
 class Slowly:
