@@ -12,9 +12,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from api.nulls import has_null, without_nulls
 from api.scalars import decode_scalar, encode_scalar
+from api.struct import Struct
 
 T = TypeVar("T")
+P = TypeVar("P", bound=Struct)
 
 _encoder = msgspec.json.Encoder(enc_hook=encode_scalar)
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
@@ -33,9 +36,8 @@ def decode(data: bytes | str, kind: type[T]) -> T:
     """An object of the given type from JSON. Raises msgspec.ValidationError (wrong type) or msgspec.DecodeError (not
     JSON).
 
-    Go's decoder reads ``null`` as absent everywhere, and people write ``labels:`` with nothing behind it; so when the
-    strict first try
-    fails, nulls are taken out and it is tried again. Nesting that would exhaust the stack counts as malformed.
+    People write ``labels:`` with nothing behind it; so when the strict first try fails, nulls are read as Go reads them
+    and it is tried again. Nesting that would exhaust the stack counts as malformed.
     """
     try:
         item: T = _decode(data, kind, _decoder(kind))
@@ -66,34 +68,18 @@ def _decode(data: bytes | str, kind: type[T], decoder: msgspec.json.Decoder[T]) 
         return result
     except msgspec.ValidationError:
         document = msgspec.json.decode(data)
-        if not _has_null(document):
-            raise
-        return convert(document, kind)
+        if isinstance(kind, type) and issubclass(kind, Struct) and has_null(document):
+            return convert(document, kind)
+        raise
 
 
-def convert(plain: Any, kind: type[T]) -> T:
+def convert(plain: Any, kind: type[P]) -> P:
     """An object of the given type from plain dicts and lists, as ``decode`` makes it. Raises
     msgspec.ValidationError."""
     _decoder(kind)
-    return msgspec.convert(_without_nulls(plain), kind, dec_hook=decode_scalar)
+    return msgspec.convert(without_nulls(plain, kind), kind, dec_hook=decode_scalar)
 
 
 def plain(value: Any) -> Any:
     """The dicts, lists and scalars of JSON that an object is encoded to."""
     return msgspec.json.decode(_encoder.encode(value))
-
-
-def _has_null(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(item is None or _has_null(item) for item in value.values())
-    if isinstance(value, list):
-        return any(item is None or _has_null(item) for item in value)
-    return False
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_without_nulls(item) for item in value if item is not None]
-    return value

@@ -272,7 +272,7 @@ def _shaped(shape: Shape, dialect: _Dialect, extra: Mapping[str, Any]) -> dict[s
 # Paths and operations.
 
 _METHODS = {"get": "get", "list": "get", "create": "post", "update": "put", "patch": "patch"}
-_METHODS |= {"delete": "delete", "deletecollection": "delete"}
+_METHODS |= {"delete": "delete", "deletecollection": "delete", "options": "options"}
 _ACTIONS = _METHODS | {"get": "get", "list": "list", "deletecollection": "deletecollection"}
 # Subresources whose answer only says that it is done.
 _TELLING = ("binding", "eviction")
@@ -285,6 +285,7 @@ _TEXTS = {
     "patch": "partially update the specified",
     "delete": "delete a",
     "deletecollection": "delete collection of",
+    "options": "ask for the methods of the specified",
 }
 _PARAMETERS: dict[str, tuple[str, str]] = {
     "pretty": ("string", "If true, the answer is indented."),
@@ -337,6 +338,7 @@ _BY_VERB: dict[str, tuple[str, ...]] = {
     "patch": (*_WRITING, "force"),
     "delete": ("pretty", *_DELETING),
     "deletecollection": ("pretty", *_DELETING, *_LISTING[1:7]),
+    "options": (),
 }
 
 

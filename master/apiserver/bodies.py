@@ -169,7 +169,7 @@ def _judge(problems: list[str], validation: str) -> list[str]:
 def _type_of(data: bytes, expected: Expected) -> str:
     """The kind that a body says it has. Raises BadRequest when it is another one than expected."""
     try:
-        given = msgspec.json.decode(data, type=_TypeMeta)
+        given = msgspec.json.decode(data, type=_TypeMeta | None) or _TypeMeta()
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise _misfit(error, data, expected, expected.kind) from error
     kind, version = given.kind or expected.kind, given.api_version or expected.api_version

@@ -26,7 +26,7 @@ from master.apiserver.negotiation import check_form, output_of
 from master.apiserver.operations.get import get
 from master.apiserver.operations.list import check_reached
 from master.apiserver.responses import error_response, plain_response
-from master.apiserver.routing import Operation, Path, Router, Way, nowhere, path_of, unserved
+from master.apiserver.routing import Operation, Path, Router, Way, not_allowed, nowhere, path_of, unserved
 from master.apiserver.schemas import Schemas
 from master.apiserver.swagger_ui import ROOT, SwaggerUi
 from master.apiserver.version import version_document
@@ -236,7 +236,7 @@ class Handler:
         """Discovery, schemas, health, version, metrics."""
         self._backend.access.authorize_path(user, request.method.lower(), request.path)
         if request.method != "GET" and (request.method != "HEAD" or _is_for_get_alone(request.segments)):
-            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+            raise not_allowed()
         if not request.segments:
             return plain_response(_PATHS)
         if request.segments == _CUSTOM_RESOURCES:
@@ -318,9 +318,11 @@ def _labels(way: Way, scope: str) -> Labels:
 
 def _path_of_resource(raw_path: str) -> Path | None:
     """None for a path that is not of a resource. Raises NotFound for one that only looks so."""
-    if "/namespaces//" in raw_path:
-        # A client whose namespace is empty means all of them.
+    if "//" in raw_path:
+        # A client whose namespace is empty means all of them; no other part may be empty, but behind a proxy.
         raw_path = _EMPTY_NAMESPACE.sub(r"\1/", raw_path, 1)
+        if "//" in raw_path.partition("/proxy/")[0]:
+            raise nowhere()
     segments = segments_of(raw_path)
     if len(segments) <= 2 or segments[0] not in _RESOURCE_ROOTS:
         return None

@@ -28,7 +28,8 @@ def plain_response(value: Any, status: int = 200) -> Response:
 
 
 def text_response(text: str, status: int = 200) -> Response:
-    return Response(status, text.encode(), content_type="text/plain; charset=utf-8")
+    as_it_is = [("X-Content-Type-Options", "nosniff")]
+    return Response(status, text.encode(), content_type="text/plain; charset=utf-8", headers=as_it_is)
 
 
 def error_response(request: Request, error: ApiError) -> Response:

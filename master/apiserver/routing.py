@@ -10,7 +10,7 @@ import msgspec
 
 from api.core import Binding
 from api.errors import MethodNotAllowed, NotFound
-from api.meta import Object
+from api.meta import Object, StatusDetails
 from api.resources import RESOURCES, Resource
 from master.apiserver.backend import Backend
 from master.apiserver.call import Call, Target
@@ -64,7 +64,15 @@ _COMPUTED: dict[str, dict[str, Operation]] = {
 _BINDING: dict[str, Operation] = {"create": bind}
 
 _COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
-_OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "POST": "create", "HEAD": "get"}
+_OBJECT_VERBS = {
+    "GET": "get",
+    "PUT": "update",
+    "PATCH": "patch",
+    "DELETE": "delete",
+    "POST": "create",
+    "HEAD": "get",
+    "OPTIONS": "options",
+}
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
 
 
@@ -84,7 +92,7 @@ def operations_of(resource: Resource) -> dict[str, dict[str, Operation]]:
     return found | _SPECIAL.get(resource.kind, {})
 
 
-_PROXIED = ("create", "delete", "get", "patch", "update")
+_PROXIED = ("create", "delete", "get", "options", "patch", "update")
 _SPECIAL: dict[str, dict[str, dict[str, Operation]]] = {
     "Pod": {
         "attach": {"create": attach, "get": attach},
@@ -185,13 +193,15 @@ class Router:
             verb = ""
         if verb == "create" and path.name and not path.subresource:
             verb = ""
-        if (watch or path.watch) and verb in ("list", "get") and not path.subresource:
+        if path.watch and (path.subresource or verb not in ("list", "get")):
+            verb = ""  # nothing else has that form of a path
+        elif (watch or path.watch) and verb in ("list", "get") and not path.subresource:
             verb = "watch"
         if resource.namespaced and not path.namespace and verb not in ("list", "watch"):
             verb = ""
         operation = operations.get(verb)
         if operation is None:
-            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+            raise not_allowed()
         return Way(resource, path.subresource, verb, operation)
 
 
@@ -204,4 +214,8 @@ def unserved(method: str, path: Path) -> tuple[str, Target]:
 
 def nowhere() -> NotFound:
     """The answer for a path that names nothing; kubectl shows this sentence."""
-    return NotFound("the server could not find the requested resource")
+    return NotFound("the server could not find the requested resource", details=StatusDetails())
+
+
+def not_allowed() -> MethodNotAllowed:
+    return MethodNotAllowed("the server does not allow this method on the requested resource", details=StatusDetails())

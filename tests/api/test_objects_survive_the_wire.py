@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.codec import convert, decode, encode, plain
-from api.core import Node, Pod, Secret, Service
+from api.core import Container, Node, Pod, Secret, Service
 from api.defaulting import apply
 from api.meta import Object
 from api.resources import RESOURCES, Resource
@@ -101,16 +101,24 @@ def test_the_daemon_port_has_its_odd_name() -> None:
     assert b'{"kubeletEndpoint":{"Port":10250}}' in encode(node)
 
 
-def test_null_is_absent_everywhere() -> None:
+def test_null_is_absent_in_a_field_and_zero_in_a_list_or_map() -> None:
     document = b"""{"metadata":{"name":"a","labels":null,"creationTimestamp":null,"finalizers":[null,"a/b"]},
-        "spec":{"containers":[{"name":"c","env":null,"resources":{"limits":null,"requests":{"cpu":null}}}],
-        "hostNetwork":null},"status":null}"""
+        "spec":{"containers":[null,{"name":"c","env":null,"args":[null],
+        "resources":{"limits":null,"requests":{"cpu":null}}}],
+        "hostNetwork":null,"nodeSelector":{"a":null},"unknown":[null]},"status":null}"""
     pod = decode(document, Pod)
     assert pod.metadata.labels == {}
-    assert pod.metadata.finalizers == ["a/b"]
-    assert pod.spec.containers[0].env == []
-    assert pod.spec.containers[0].resources is not None
-    assert pod.spec.containers[0].resources.requests == {}
+    assert pod.metadata.finalizers == ["", "a/b"]
+    assert pod.spec.node_selector == {"a": ""}
+    empty, container = pod.spec.containers
+    assert empty == Container()
+    assert (container.env, container.args) == ([], [""])
+    assert container.resources is not None
+    assert container.resources.requests == {"cpu": "0"}
+
+
+def test_nothing_but_null_is_an_empty_object() -> None:
+    assert decode(b"null", Pod) == Pod()
 
 
 @pytest.mark.parametrize(
@@ -141,8 +149,7 @@ def test_a_wrong_type_is_refused_with_its_path(document: bytes, path: str) -> No
         b"[" * 100_000,
         b'{"a":' * 100_000,
         b'{"metadata":' * 100_000,
-        b'{"metadata":{"labels":null,"managedFields":[{"fieldsV1":' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"}]}}",
-        b"null",
+        b'{"metadata":{"labels":null,"managedFields":[{"fieldsV1":' + b'{"a":' * 9000 + b"1" + b"}" * 9000 + b"}]}}",
         b"[]",
         b'"pod"',
     ],

@@ -60,3 +60,24 @@ def test_what_is_not_served_there_is_refused() -> None:
         router.way("GET", parts("/api/v1/pods/b"), watch=False)
     with pytest.raises(MethodNotAllowed):
         router.way("POST", parts("/api/v1/namespaces/a/pods/b"), watch=False)
+
+
+def test_the_first_form_of_a_watch_is_for_watching_alone() -> None:
+    router = Router()
+    for path in ("/api/v1/watch/namespaces/a/pods", "/api/v1/watch/namespaces/a/pods/b"):
+        assert router.way("GET", parts(path), watch=False).verb == "watch"
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            with pytest.raises(MethodNotAllowed):
+                router.way(method, parts(path), watch=False)
+
+
+def test_any_method_may_be_meant_for_what_stands_behind_a_proxy() -> None:
+    router = Router()
+    for path in (
+        "/api/v1/nodes/b/proxy",
+        "/api/v1/namespaces/a/pods/b/proxy/",
+        "/api/v1/namespaces/a/services/b/proxy",
+    ):
+        assert router.way("OPTIONS", parts(path), watch=False).verb == "options"
+    with pytest.raises(MethodNotAllowed):
+        router.way("OPTIONS", parts("/api/v1/namespaces/a/pods/b"), watch=False)

@@ -147,7 +147,8 @@ def test_addresses_that_are_no_pods_are_refused(admin: Api, path: str, ip: str) 
 def test_what_cannot_be_reached_is_told(admin: Api, path: str) -> None:
     for name, status, said in (
         ("services/nosuch", 404, 'services "nosuch" not found'),
-        ("services/web:nosuch", 503, 'no service port "nosuch" found for service "web"'),
+        ("services/web:nosuch", 503, 'no endpoints available for service "web:nosuch"'),
+        ("services/web:9", 503, 'no service port 9 found for service "web"'),
         ("pods/web:nosuch", 400, 'no port "nosuch" found for pod "web"'),
         ("pods/ftp:web:1", 400, 'invalid service request "ftp:web:1"'),
         ("pods/web:1", 503, "error trying to reach service: dial tcp"),
@@ -156,7 +157,7 @@ def test_what_cannot_be_reached_is_told(admin: Api, path: str) -> None:
         assert answer.status == status, answer.data
         assert said in answer.json["message"]
     admin.delete(f"{path}/endpoints/web")
-    assert 'no endpoints available for service "web"' in admin.get(f"{path}/services/web/proxy/").json["message"]
+    assert admin.get(f"{path}/services/web/proxy/").json["message"] == 'services "web" not found'
 
 
 def test_it_takes_the_right_to_proxy(

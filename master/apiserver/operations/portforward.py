@@ -6,14 +6,15 @@ from api.errors import BadRequest
 from master.apiserver.backend import Backend
 from master.apiserver.call import Call
 from master.apiserver.http.message import Response, Upgrade
-from master.apiserver.streaming.to_pod import quoted, running_pod, to_node
+from master.apiserver.streaming.to_pod import check_streaming, pod_of, quoted, to_node
 
 _PORTS_MAX = 64
 
 
 async def portforward(backend: Backend, call: Call) -> Upgrade | Response:
     """Raises BadRequest, NotFound, ServiceUnavailable. Clients that use SPDY name the ports later."""
-    pod = running_pod(backend, call)
+    pod = pod_of(backend, call)
+    check_streaming(call, pod)
     ports = [port for text in call.request.query.get("ports", []) for port in text.split(",")]
     for port in ports:
         if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):

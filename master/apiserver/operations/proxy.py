@@ -22,6 +22,7 @@ from master.apiserver.call import Call
 from master.apiserver.exchange import Address, Asked, Reply
 from master.apiserver.http.message import Headers, Request, Response, Sink, Stream, Upgrade
 from master.apiserver.pod_client import open_to_pod
+from master.apiserver.registry import not_found
 from master.apiserver.streaming.splice import spliced
 
 _SCHEMES = ("", "http", "https")
@@ -91,28 +92,39 @@ async def service_proxy(backend: Backend, call: Call) -> Response | Stream | Upg
     """To some ready endpoint. Raises NotFound, ServiceUnavailable."""
     meant, namespace = named(call.target.name), call.target.namespace
     service: Any = backend.registry.find(resource_of(Service), namespace, meant.name).decode()
+    port = port_name(service, meant.port)
     item = backend.registry.cache.table(resource_of(Endpoints)).get(namespace, meant.name)
-    endpoints: Any = item.decode() if item is not None else None
-    address = endpoint_of(service, endpoints, meant.port)
+    if item is None:
+        raise not_found(resource_of(Service), meant.name)  # as Kubernetes tells it, though the service is there
+    endpoints: Any = item.decode()
+    address = endpoint_of(endpoints, port, call.target.name)
     check_address(address.host)
     return await passed(call, to_port(address, secure=meant.scheme == "https"))
 
 
-def endpoint_of(service: Service, endpoints: Endpoints | None, said: str) -> Address:
+def port_name(service: Service, said: str) -> str:
+    """The name of the port that is meant: by its name, by its number, or as the only one. Raises ServiceUnavailable."""
+    ports = service.spec.ports
+    if not said:
+        return ports[0].name if len(ports) == 1 else ""
+    number = _number(said)
+    found = [port.name for port in ports if port.port == number]
+    if number and not found:
+        raise ServiceUnavailable(f'no service port {number} found for service "{service.metadata.name}"')
+    return found[0] if found else said
+
+
+def endpoint_of(endpoints: Endpoints, port_name: str, asked: str) -> Address:
     """Raises ServiceUnavailable."""
-    name = service.metadata.name
-    ports = [port for port in service.spec.ports if said in ("", port.name, str(port.port))]
-    if not ports or (not said and len(ports) > 1):
-        raise ServiceUnavailable(f'no service port "{said}" found for service "{name}"')
     found = [
         Address(address.ip, port.port)
-        for subset in (endpoints.subsets if endpoints is not None else ())
+        for subset in endpoints.subsets
         for port in subset.ports
-        if port.name == ports[0].name
+        if port.name == port_name
         for address in subset.addresses
     ]
     if not found:
-        raise ServiceUnavailable(f'no endpoints available for service "{name}"')
+        raise ServiceUnavailable(f'no endpoints available for service "{asked}"')
     return random.choice(found)
 
 

@@ -1,7 +1,8 @@
 """From a call that names a pod to a stream from the agent of its node."""
 
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from api.core import Node, Pod
 from api.errors import BadRequest
@@ -31,24 +32,31 @@ def stream_query(call: Call, *, default: bool) -> list[tuple[str, str]]:
     return [(theirs, "1") for name, theirs in _STREAMS.items() if wanted[name]]
 
 
-async def command_stream(backend: Backend, call: Call, verb: str, query: str) -> Upgrade | Response:
-    """Raises BadRequest, NotFound, ServiceUnavailable."""
-    pod = running_pod(backend, call)
+async def command_stream(
+    backend: Backend, call: Call, verb: str, query: Callable[[Call], list[tuple[str, str]]]
+) -> Upgrade | Response:
+    """``query`` tells what the agent is asked. Raises BadRequest, NotFound, ServiceUnavailable."""
+    pod = pod_of(backend, call)
     container = container_of(pod, call.option("container"))
-    path = f"/{verb}/{quoted(pod.metadata.namespace, pod.metadata.name, container)}?{query}"
+    check_streaming(call, pod)
+    path = f"/{verb}/{quoted(pod.metadata.namespace, pod.metadata.name, container)}?{urlencode(query(call))}"
     return await to_node(backend, call, pod, path)
 
 
-def running_pod(backend: Backend, call: Call) -> Pod:
-    """The pod that the call names. Raises NotFound, BadRequest when it is on no node or asks for no upgrade."""
+def pod_of(backend: Backend, call: Call) -> Pod:
+    """The pod that the call names. Raises NotFound."""
     target = call.target
-    pod: Any = backend.registry.find(target.resource, target.namespace, target.name).decode()
+    found: Any = backend.registry.find(target.resource, target.namespace, target.name).decode()
+    pod: Pod = found
+    return pod
+
+
+def check_streaming(call: Call, pod: Pod) -> None:
+    """Raises BadRequest for a pod that is on no node, and for a call that asks for no upgrade."""
     if not pod.spec.node_name:
         raise BadRequest(f"pod {pod.metadata.name} does not have a host assigned")
     if "upgrade" not in call.request.headers.get("connection", "").lower():
         raise BadRequest("Upgrade request required")
-    found: Pod = pod
-    return found
 
 
 async def to_node(backend: Backend, call: Call, pod: Pod, path: str) -> Upgrade | Response:
