@@ -21,7 +21,8 @@ from api.errors import InternalError
 from api.resources import resource_of
 from master.apiserver.cache import Event
 from master.apiserver.registry import Registry, refused
-from master.apiserver.service_numbers import Reservation, ServiceNumbers, held_by, is_settled
+from master.apiserver.reservation import Reservation, is_settled
+from master.apiserver.service_numbers import ServiceNumbers, held_by
 from master.store.contract import Change, KeyExists, KeyMissing, Record, RevisionConflict, StoreError
 
 log = logging.getLogger(__name__)
@@ -177,17 +178,13 @@ class SharedNumbers:
         self._wake.set()
 
     async def _run(self) -> None:
-        rounds_at = time.monotonic() + self._round_s
+        round_at = time.monotonic() + self._round_s
         while True:
-            try:
-                async with asyncio.timeout(max(0.0, rounds_at - time.monotonic())):
-                    await self._wake.wait()
-            except TimeoutError:
-                rounds_at = time.monotonic() + self._round_s
-            self._wake.clear()
+            await self._woken(round_at)
             try:
                 await self._release()
-                if rounds_at - time.monotonic() > self._round_s - _AGAIN_S:
+                if time.monotonic() >= round_at:
+                    round_at = time.monotonic() + self._round_s
                     await self.repair(time.monotonic())
             except StoreError as error:
                 # What was not removed now is an orphan of a later round.
@@ -197,9 +194,19 @@ class SharedNumbers:
                 log.exception("claims not put right")
                 await asyncio.sleep(_AGAIN_S)
 
+    async def _woken(self, until: float) -> None:
+        """Returns when something was let go, or it is time for a round."""
+        try:
+            async with asyncio.timeout(max(0.0, until - time.monotonic())):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
+
     async def _release(self) -> None:
-        while self._freed:
-            some = [self._freed.popleft() for _ in range(min(_AT_ONCE, len(self._freed)))]
+        """What is let go meanwhile is for the next time, or a busy server would never come to its round."""
+        for left in range(len(self._freed), 0, -_AT_ONCE):
+            some = [self._freed.popleft() for _ in range(min(_AT_ONCE, left))]
             await asyncio.gather(*(self._remove(*one) for one in some))
 
     async def _remove(self, key: str, owner: str, revision: int) -> None:

@@ -18,10 +18,6 @@ _WARNING_BYTES = 4096
 Headers = list[tuple[str, str]]
 
 
-def json_response(body: bytes, status: int = 200, *, headers: Sequence[tuple[str, str]] = ()) -> Response:
-    return Response(status, body, headers=headers)
-
-
 def plain_response(value: Any, status: int = 200) -> Response:
     """A struct, or dicts and lists, as JSON."""
     return Response(status, encode(value))

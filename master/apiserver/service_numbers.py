@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from api.core import Service, ServiceSpec
-from api.errors import ApiError, FieldError, InternalError, Timeout, invalid, invalid_object
+from api.errors import FieldError, InternalError, invalid, invalid_object
 from master.apiserver.allocators import Addresses, Numbers, NumberTaken, OutOfRange, RangeFull
 from master.apiserver.cache import Event, Item
+from master.apiserver.reservation import Reservation
 
 log = logging.getLogger(__name__)
 
@@ -36,54 +37,6 @@ def held_by(service: Service) -> Held:
 def needs_health_check(spec: ServiceSpec) -> bool:
     """Whether balancers must be told which nodes have a pod."""
     return spec.type == "LoadBalancer" and spec.external_traffic_policy == "Local"
-
-
-class Reservation:
-    """The numbers that one write took; give them back when the write fails."""
-
-    def __init__(self) -> None:
-        self._undo: list[tuple[Callable[[], None], bool]] = []
-        self._later: list[Callable[[], None]] = []
-        self.confirm: Callable[[], Awaitable[None]] | None = None
-        """Asks the other masters for what was taken, where there are any."""
-
-    async def confirmed(self) -> None:
-        """To be called when all was taken, if there is ``confirm``. Whatever fails, all is given back."""
-        try:
-            if self.confirm is not None:
-                await self.confirm()
-        except BaseException:
-            self.give_back()
-            raise
-
-    def on_failure(self, undo: Callable[[], None], *, settled: bool = False) -> None:
-        """``settled``: not to be undone while the write may still be made, as after a timeout."""
-        self._undo.append((undo, settled))
-
-    def in_doubt(self, later: Callable[[], None]) -> None:
-        """What is to be done when it stays unknown whether the write was made."""
-        self._later.append(later)
-
-    def join(self, other: "Reservation") -> None:
-        """Take over what another one took."""
-        self._undo += other._undo
-        self._later += other._later
-        other._undo, other._later = [], []
-
-    def give_back(self, *, settled: bool = True) -> None:
-        """``settled`` False: it is not known whether the write was made."""
-        later, self._later = self._later, []
-        for step in () if settled else later:
-            step()
-        while self._undo:
-            undo, wants_settled = self._undo.pop()
-            if settled or not wants_settled:
-                undo()
-
-
-def is_settled(error: BaseException) -> bool:
-    """Whether a write that ended with this error was certainly not made."""
-    return isinstance(error, ApiError) and not isinstance(error, Timeout)
 
 
 class ServiceNumbers:

@@ -13,7 +13,7 @@ from api.errors import Forbidden
 from api.meta import Object, StatusCause, StatusDetails
 from api.resources import Resource
 from master.apiserver.authentication.user import User
-from master.apiserver.service_numbers import Reservation
+from master.apiserver.reservation import Reservation
 
 
 class Write(msgspec.Struct, frozen=True):

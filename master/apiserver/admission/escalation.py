@@ -16,7 +16,7 @@ from master.apiserver.admission.chain import Step, Write, forbidden
 from master.apiserver.authorization.authorizer import Act, Authorizer
 from master.apiserver.authorization.rules import EVERYTHING, shown, uncovered
 from master.apiserver.registry import not_found
-from master.apiserver.service_numbers import Reservation
+from master.apiserver.reservation import Reservation
 
 
 class Escalation(Step):

@@ -8,7 +8,7 @@ from api.resources import resource_of
 from master.apiserver.admission.chain import Step, Write, forbidden
 from master.apiserver.admission.limits import claim_faults, complete, pod_faults
 from master.apiserver.cache import Cache
-from master.apiserver.service_numbers import Reservation
+from master.apiserver.reservation import Reservation
 
 
 class LimitRanger(Step):

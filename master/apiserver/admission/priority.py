@@ -10,7 +10,7 @@ from api.resources import resource_of
 from api.scheduling import PriorityClass
 from master.apiserver.admission.chain import Step, Write, forbidden
 from master.apiserver.cache import Cache
-from master.apiserver.service_numbers import Reservation
+from master.apiserver.reservation import Reservation
 
 _PREEMPTS = "PreemptLowerPriority"
 

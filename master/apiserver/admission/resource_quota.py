@@ -12,7 +12,7 @@ from master.apiserver.admission.quota_books import UNCOUNTED, Account, Book, Boo
 from master.apiserver.admission.quota_ledger import QuotaLedger
 from master.apiserver.admission.quota_usage import Usage, measured, unnamed
 from master.apiserver.cache import Cache
-from master.apiserver.service_numbers import Reservation
+from master.apiserver.reservation import Reservation
 
 
 class ResourceQuotaStep(Step):

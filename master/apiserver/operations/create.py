@@ -18,7 +18,7 @@ from master.apiserver.operations.ending import ending_of
 from master.apiserver.registry import already_exists
 from master.apiserver.rendering import object_answer
 from master.apiserver.replicas import Replica
-from master.apiserver.service_numbers import Reservation, is_settled
+from master.apiserver.reservation import Reservation, is_settled
 from master.apiserver.strategies import generated_name, prepare_create
 
 log = logging.getLogger(__name__)

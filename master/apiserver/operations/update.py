@@ -25,7 +25,7 @@ from master.apiserver.operations.create import create
 from master.apiserver.operations.ending import is_released
 from master.apiserver.registry import conflict
 from master.apiserver.rendering import object_answer
-from master.apiserver.service_numbers import Reservation, is_settled
+from master.apiserver.reservation import Reservation, is_settled
 from master.apiserver.strategies import (
     count_generation,
     prepare_ephemeral,

@@ -41,7 +41,7 @@ def watch(backend: Backend, call: Call) -> Response | Stream:
     watcher = Watcher(table, selection, queue_max=backend.watch_queue, whole=_is_whole(call))
     seconds = min(call.number("timeoutSeconds") or _default_seconds(), _LONGEST_S)
     framed = frame if call.output.protobuf else watch_line
-    feed = Feed(watcher, cache, shown=_shown(call), framed=framed, seconds=seconds, bookmarks=bookmarks)
+    feed = Feed(watcher, cache, shown=_Shown(call), framed=framed, seconds=seconds, bookmarks=bookmarks)
 
     async def produce(sink: Sink) -> None:
         # The stream may never begin; only from here on is there somebody to stop the watcher.
@@ -101,7 +101,3 @@ class _Shown:
         body = shown(self._call, wire, headers=self._headers)
         self._headers = False
         return body
-
-
-def _shown(call: Call) -> _Shown:
-    return _Shown(call)
