@@ -135,9 +135,18 @@ def env_name(value: str) -> str:
     return ""
 
 
+def parsed_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An address as Go's net.ParseIP reads it: ``::ffff:127.0.0.1`` is 127.0.0.1, which it leads to, and there are no
+    zones. Raises ValueError."""
+    if "%" in text:
+        raise ValueError(f"{text!r} has a zone")
+    found = ipaddress.ip_address(text)
+    return (found.ipv4_mapped or found) if isinstance(found, ipaddress.IPv6Address) else found
+
+
 def ip(value: str) -> str:
     try:
-        ipaddress.ip_address(value)
+        parsed_address(value)
     except ValueError:
         return "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
     return ""

@@ -1,25 +1,24 @@
 """Addresses that may not be given out as those of a service or an endpoint, and the endpoints themselves."""
 
-import ipaddress
 from collections.abc import Iterator
 
 from api.core import EndpointAddress, Endpoints, EndpointSubset
 from api.errors import FieldError, invalid, required
-from api.formats import dns_label, dns_subdomain, ip
+from api.formats import dns_label, dns_subdomain, ip, parsed_address
 
 
 def outside_address_errors(address: str, path: str, *, loopback: bool = False) -> Iterator[FieldError]:
     """``loopback``: whether such an address may be, as where a cluster is one machine."""
     if ip(address):
         return
-    found = ipaddress.ip_address(address)
+    found = parsed_address(address)
     if found.is_unspecified:
         yield invalid(path, address, f"may not be unspecified ({address})")
     if found.is_loopback and not loopback:
         yield invalid(path, address, "may not be in the loopback range (127.0.0.0/8, ::1/128)")
     if found.is_link_local:
         yield invalid(path, address, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")
-    if found.is_multicast and (address.startswith("224.0.0.") or found.version == 6):
+    if found.is_multicast and (str(found).startswith("224.0.0.") or found.version == 6):
         yield invalid(path, address, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
 
 

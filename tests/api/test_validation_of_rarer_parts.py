@@ -135,6 +135,11 @@ NO_KEY = 'operator must be Exists when `key` is empty, which means "match all va
             'spec.externalIPs[0]: Invalid value: "127.0.0.1": may not be in the loopback range (127.0.0.0/8, ::1/128)',
         ),
         (
+            faults(Service, {"spec": {"ports": [{"port": 80}], "externalIPs": ["::ffff:127.0.0.1"]}}),
+            'spec.externalIPs[0]: Invalid value: "::ffff:127.0.0.1": may not be in the loopback range (127.0.0.0/8, '
+            "::1/128)",
+        ),
+        (
             faults(Service, {"spec": {"type": "LoadBalancer", "ports": [{"port": 10250}]}}),
             "spec.ports[0]: Invalid value: 10250: may not expose port 10250 externally since it is used by kubelet",
         ),

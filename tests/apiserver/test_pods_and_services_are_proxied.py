@@ -137,7 +137,7 @@ def test_redirections_stay_behind_the_proxy(admin: Api, path: str) -> None:
     assert (moved.status, moved.headers["Location"]) == (302, f"{path}/pods/web/proxy/there")
 
 
-@pytest.mark.parametrize("ip", ["127.0.0.1", "169.254.169.254", "::1", "0.0.0.0"])
+@pytest.mark.parametrize("ip", ["127.0.0.1", "169.254.169.254", "::1", "0.0.0.0", "::ffff:127.0.0.1"])
 def test_addresses_that_are_no_pods_are_refused(admin: Api, path: str, ip: str) -> None:
     assert admin.patch(f"{path}/pods/web/status", {"status": {"podIP": ip}}).status == 200
     refused = admin.get(f"{path}/pods/web/proxy/")

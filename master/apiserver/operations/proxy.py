@@ -6,7 +6,6 @@ may name any. What the pod answers to a request for an upgrade (WebSocket, SPDY)
 bytes are passed both ways and nothing is read of them.
 """
 
-import ipaddress
 import posixpath
 import random
 from collections.abc import Awaitable, Callable
@@ -16,6 +15,7 @@ from urllib.parse import quote, unquote
 
 from api.core import Endpoints, Pod, Service
 from api.errors import BadRequest, ServiceUnavailable
+from api.formats import parsed_address
 from api.resources import resource_of
 from master.apiserver.backend import Backend
 from master.apiserver.call import Call
@@ -199,7 +199,7 @@ def _as_meant(path: str) -> str:
 def check_address(host: str) -> None:
     """Raises BadRequest."""
     try:
-        found = ipaddress.ip_address(host)
+        found = parsed_address(host)
     except ValueError as error:
         raise BadRequest("address not allowed") from error
     if found.is_loopback or found.is_link_local or found.is_unspecified or found.is_multicast:
