@@ -226,6 +226,8 @@ class Handler:
             if item is None or access.version != version or lane.full:
                 return None
             if ends is not None:
+                if ends <= started:
+                    return None
                 used(ends - started)
             series.count(200, time.perf_counter() - started)
             return Response(200, item.wire)

@@ -80,6 +80,12 @@ def test_rules_beyond_all_measure_are_refused_and_not_worked_out() -> None:
         uncovered([], [rule(many, "", many)])
 
 
+def test_rules_held_already_do_not_make_the_next_ones_dear() -> None:
+    held = [rule("get", "", f"r{number}") for number in range(10_000)]
+    with pytest.raises(ValueError, match="comparisons"):
+        uncovered(held, [rule("get", "", f"s{number}") for number in range(10_000)])
+
+
 _words = st.lists(st.sampled_from(["get", "list", "pods", "secrets", "a", "b", "*"]), min_size=1, max_size=3)
 _rules = st.lists(
     st.builds(

@@ -5,6 +5,7 @@ kind of token is one more line in ``Authenticator.judge``.
 """
 
 import logging
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -34,6 +35,10 @@ class Authenticator:
         """Raises Unauthorized for a proof that does not hold."""
         peer = request.peer_certificate
         if peer is not None and peer.common_name:
+            if peer.ends is not None and peer.ends <= time.perf_counter():
+                # A connection outlives the handshake that looked at the certificate.
+                log.info("certificate has expired user=%s", peer.common_name)
+                raise Unauthorized("Unauthorized")
             return _of_certificate(peer)
         if "authorization" in request.headers:
             token = request.bearer_token

@@ -18,6 +18,9 @@ EVERYTHING = (
     PolicyRule(verbs=[ALL], non_resource_urls=[ALL]),
 )
 _MOST_ATOMS = 20_000
+# Each wanted one is held against each held one, on the event loop, and whoever may write roles chooses both: some
+# seconds at most.
+_MOST_COMPARED = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +70,12 @@ def uncovered(held: Iterable[PolicyRule], wanted: Iterable[PolicyRule]) -> list[
     """
     own, atoms = list(held), 0
     missing: list[PolicyRule] = []
-    for rule in wanted:
+    for number, rule in enumerate(wanted, 1):
         if any(_covers(one, rule) for one in own):
             continue
         atoms += _size(rule)
+        if (number + atoms) * len(own) > _MOST_COMPARED:
+            raise ValueError(f"more than {_MOST_COMPARED} comparisons with the rules that are held already")
         if atoms > _MOST_ATOMS:
             raise ValueError(f"the rules stand for more than {_MOST_ATOMS} combinations")
         missing += [atom for atom in _atoms(rule) if not any(_covers(one, atom) for one in own)]
