@@ -17,7 +17,6 @@ from master.scheduler.nominations import refusal_beside_nominated
 from master.scheduler.profile import Profile, first_refusal
 from master.scheduler.roster import Roster
 from master.scheduler.scores import normalised, zone_spread
-from master.scheduler.terms import terms_by_default
 from master.scheduler.views import NOTHING_NEAR
 from master.scheduler.wish import Shape, Wish
 
@@ -77,11 +76,12 @@ class Chooser:
         return Choice(node=_any_best(dict(zip((state.name for state in fitting), totals, strict=True))))
 
     def offer(self, wish: Wish) -> Choice | Offer:
-        """All nodes that fit, where others have a say in which it is; or that there is none."""
+        """Nodes that fit, as many as others who have a say in it are asked about; or that there is none."""
         if (hopeless := self._hopeless(wish)) is not None:
             return hopeless
         self._look_around(wish)
-        fitting, totals, refusals = self._fitting(wish, self._known(wish), len(self._cluster.round))
+        sample = self._profile.sample_for_extenders(len(self._cluster.round))
+        fitting, totals, refusals = self._fitting(wish, self._known(wish), sample)
         if not fitting:
             return self._refused(refusals)
         self._add_neighbours(wish, fitting, totals)
@@ -105,9 +105,7 @@ class Chooser:
         return Choice(reason=reason, refusals=refusals, helped_by=Change.VOLUME)
 
     def _look_around(self, wish: Wish) -> None:
-        tuning, shape = self._profile.tuning, wish.shape
-        if tuning.default_spread and shape.owner and not shape.constraints:
-            wish.terms = terms_by_default(wish.terms, tuning.default_spread, wish.namespace, wish.labels, shape.owner)
+        tuning = self._profile.tuning
         hard, others = tuning.hard_affinity, tuning.others_wishes
         wish.view = view_of(wish, self._cluster, hard_affinity=hard, others_wishes=others)
 
@@ -193,7 +191,8 @@ class Chooser:
                 totals[at] += zones[state.zone]
 
     def _refused(self, refusals: Counter[Refusal]) -> Choice:
-        return Choice(reason=sentence(refusals), refusals=refusals, helped_by=self._profile.helped_by(refusals))
+        reason = sentence(refusals, len(self._cluster.nodes))
+        return Choice(reason=reason, refusals=refusals, helped_by=self._profile.helped_by(refusals))
 
 
 def _any_best(totals: dict[str, float]) -> str:
@@ -201,14 +200,14 @@ def _any_best(totals: dict[str, float]) -> str:
     return random.choice([name for name, total in totals.items() if total == most])
 
 
-def sentence(refusals: Counter[Refusal]) -> str:
-    """Kubernetes' words: of all nodes none is available, and how many fail for which reason."""
+def sentence(refusals: Counter[Refusal], nodes: int) -> str:
+    """Kubernetes' words: of all nodes none is available, and how many of those looked at fail for which reason."""
     reasons: Counter[str] = Counter()
     for refusal, count in refusals.items():
         for reason in refusal.reasons:
             reasons[reason] += count
     listed = ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items()))
-    return f"{_none_of(sum(refusals.values()))} {listed}."
+    return f"{_none_of(nodes)} {listed}."
 
 
 def _none_of(nodes: int) -> str:

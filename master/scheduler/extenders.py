@@ -15,7 +15,7 @@ from api.codec import encode
 from api.core import Node, Pod
 from master.scheduler.extending import ExtenderPart, trust_of
 from master.scheduler.filters import Refusal
-from master.scheduler.preemption import Victims
+from master.scheduler.preemption import Victims, importance
 from master.scheduler.scores import MAX
 from master.scheduler.wish import Wish
 
@@ -201,25 +201,36 @@ class Asked:
                 log.warning("extender does not rate error=%s", error)
         return found
 
-    def victims(self, pod: Pod, found: Mapping[str, Victims], shown: Mapping[str, Pod]) -> dict[str, Victims]:
-        """What is left of a way to make room. Raises ExtenderError, but not for those that may be missing."""
+    def victims(
+        self, pod: Pod, found: Mapping[str, Victims], shown: Mapping[str, Pod], there: Mapping[str, Sequence[Wish]]
+    ) -> dict[str, Victims]:
+        """What is left of a way to make room, or who is to go instead. ``there``: all pods of these nodes. Raises
+        ExtenderError, but not for those that may be missing.
+        """
         left = dict(found)
         for one in self._all:
             if not left or not one.part.preempt_verb:
                 continue
             try:
-                said = one.victims(pod, left, shown)
+                said = {
+                    name: _named(one, name, there[name], *said) for name, said in one.victims(pod, left, shown).items()
+                }
             except ExtenderError as error:
                 if not one.part.ignorable:
                     raise
                 log.warning("extender left out error=%s", error)
                 continue
-            left = {name: _narrowed(left[name], *said[name]) for name in left if name in said}
-        return {name: there for name, there in left.items() if there.pods}
+            if not one.part.ignorable and (idle := next((name for name in said if not said[name].pods), "")):
+                raise ExtenderError(f"extender {one.part.url_prefix}: names no victim on node {idle!r}")
+            left = {name: said[name] for name in left if name in said and said[name].pods}
+        return left
 
 
-def _narrowed(there: Victims, uids: set[str], broken: int) -> Victims:
-    return Victims([wish for wish in there.pods if wish.uid in uids], broken)
+def _named(extender: Extender, node: str, there: Sequence[Wish], uids: set[str], broken: int) -> Victims:
+    """An extender may name others than those it was asked about, but pods of that node."""
+    if strangers := uids - {wish.uid for wish in there}:
+        raise ExtenderError(f"extender {extender.part.url_prefix}: no pod {min(strangers)!r} is on node {node!r}")
+    return Victims(sorted((wish for wish in there if wish.uid in uids), key=importance), broken)
 
 
 def extenders_of(parts: Sequence[ExtenderPart], timeouts_s: Sequence[float]) -> tuple[Extender, ...]:

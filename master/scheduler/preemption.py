@@ -111,7 +111,7 @@ def _without_victims(refusals: Counter[Refusal]) -> Iterable[tuple[Refusal, int]
 
 
 def _helpless(failed: Counter[Refusal]) -> Plan:
-    return Plan(reason=f"preemption: {sentence(failed)}")
+    return Plan(reason=f"preemption: {sentence(failed, failed.total())}")
 
 
 def is_waiting_for_victims(

@@ -53,6 +53,13 @@ class Profile:
         """How many fitting nodes are enough to take the best of, with so many nodes in all."""
         return min(nodes, max(_ENOUGH, nodes * self.percentage_of_nodes // 100))
 
+    def sample_for_extenders(self, nodes: int) -> int:
+        """The same where extenders may leave nodes out: a share that they have something to choose of.
+        (Kubernetes' numFeasibleNodesToFind: a hundred at least, 50 % of few nodes down to 5 % of many.)
+        """
+        share = self.percentage_of_nodes or max(5, 50 - nodes // 125)
+        return min(nodes, max(_ENOUGH, nodes * share // 100))
+
     def of_node(self, wish: Wish, state: NodeState) -> tuple[Refusal | None, float]:
         """What the first filter that reads nothing but the node has against it, or its score by what reads no more."""
         refusal = first_refusal(self._filters_that[Reads.NODE], wish, state)

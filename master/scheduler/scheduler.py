@@ -9,12 +9,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from api.core import Pod
 from api.errors import ApiError, Conflict, NotFound
-from client import Client, EventRecorder, Unreachable
+from client import Client, EventRecorder, Informer, Unreachable
 from master.scheduler.change import Change
 from master.scheduler.cluster import Cluster
+from master.scheduler.companions import Companions
 from master.scheduler.configuration import DEFAULT_NAME
 from master.scheduler.decision import Choice
 from master.scheduler.extenders import Asked, Extender, ExtenderError
@@ -25,6 +27,7 @@ from master.scheduler.profile import Profile
 from master.scheduler.queueing import Entry, SchedulingQueue
 from master.scheduler.reports import GATED, Reports
 from master.scheduler.settling import Settling
+from master.scheduler.terms import terms_by_default
 from master.scheduler.views import NOTHING_NEAR
 from master.scheduler.volumes import beside
 from master.scheduler.wish import Wish
@@ -45,6 +48,7 @@ class _Desk:
         self.reports = Reports(client, recorder, name)
         self.metrics = SchedulerMetrics(name)
         self.settling = Settling(client, cluster, picture, profile, self.metrics)
+        self.default_spread = profile.tuning.default_spread
 
 
 class Scheduler:
@@ -70,6 +74,11 @@ class Scheduler:
         self.picture = Picture(
             client, self._cluster, self._queue, scheduler_names=frozenset(profiles), gated=self._report_gate
         )
+        self._companions = Companions(client)
+        # What no profile asks for is not followed.
+        spreads = any(profile.tuning.default_spread for profile in profiles.values())
+        companions = self._companions.informers if spreads else ()
+        self._informers: tuple[Informer[Any], ...] = (*self.picture.informers, *companions)
         self._desks = {
             name: _Desk(client, record(name), name, profile, self._cluster, self.picture)
             for name, profile in profiles.items()
@@ -92,10 +101,10 @@ class Scheduler:
     def schedule(self, stop: threading.Event) -> None:
         """Until ``stop`` is set."""
         self._writers.start()
-        for informer in self.picture.informers:
+        for informer in self._informers:
             informer.start()
         try:
-            while not all(informer.wait_synced(0.5) for informer in self.picture.informers):
+            while not all(informer.wait_synced(0.5) for informer in self._informers):
                 if stop.is_set():
                     return
             log.info("scheduler started")
@@ -105,7 +114,7 @@ class Scheduler:
         finally:
             self._started = False
             self._queue.close()
-            for informer in self.picture.informers:
+            for informer in self._informers:
                 informer.stop()
             if self._thread.ident is not None:
                 self._thread.join(5)
@@ -129,6 +138,7 @@ class Scheduler:
         began = time.perf_counter()
         desk = self._desk_of(pod)
         wish = Wish.of(pod)
+        self._spread_by_default(desk, pod, wish)
         if wish.shape.claims:
             with desk.metrics.volumes("predicate"):
                 wish.volumes = self.picture.volumes_of(wish)
@@ -159,6 +169,11 @@ class Scheduler:
             if way.node:
                 desk.metrics.preempted(way.victims)
             self._refuse(desk, entry, wish, pod, choice, way, settled.lost, had_nomination=bool(nominated))
+
+    def _spread_by_default(self, desk: _Desk, pod: Pod, wish: Wish) -> None:
+        """A pod without constraints gets those of the configuration, where something selects it."""
+        if desk.default_spread and not wish.shape.constraints and (companions := self._companions.of(pod)):
+            wish.terms = terms_by_default(wish.terms, desk.default_spread, wish.namespace, wish.labels, companions)
 
     def _not_asked(self, desk: _Desk, entry: Entry, wish: Wish, error: Exception, began: float) -> None:
         """The pod comes again after its back-off; why it waits is told once."""

@@ -66,9 +66,10 @@ class Settling:
                 return self._settle(wish, found)
             budgets, refusal_of = self._picture.budgets(), self._chooser.refusal
             way = ways(wish, self._cluster, self._profile, found.refusals, refusal_of, budgets)
+            there = {} if isinstance(way, Plan) else {n: [*self._cluster.nodes[n].pods.values()] for n in way}
         if not isinstance(way, Plan):
             shown = {one.metadata.uid: one for one in self._picture.pods.items()}
-            left = asked.victims(pod, way, shown)
+            left = asked.victims(pod, way, shown, there)
             way = least_harm(left) if left else Plan(reason="preemption: extenders left no node where it helps.")
         with self._picture.lock:
             return self._settle(wish, found, way)

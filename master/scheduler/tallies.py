@@ -44,8 +44,7 @@ class Tally:
     def matches(self, wish: Wish, spaces: Mapping[str, Labels]) -> bool:
         if self._living and wish.deleting:
             return False
-        owner = wish.shape.owner
-        return all(pattern.matches(wish.namespace, wish.labels, spaces, owner) for pattern in self._patterns)
+        return all(pattern.matches(wish.namespace, wish.labels, spaces) for pattern in self._patterns)
 
     @property
     def depends_on_spaces(self) -> bool:

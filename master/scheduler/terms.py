@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from api.core import Taint, Toleration
 from api.core.affinity import Affinity, PodAffinityTerm, TopologySpreadConstraint
-from api.meta import LabelSelector
 from api.placement import Labels
 from api.selectors import Selector, Term, from_label_selector
 from api.tolerations import tolerates
@@ -18,21 +17,19 @@ def tolerated(taint: Taint, tolerations: list[Toleration]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Which pods: in one of these namespaces or one with such labels, and with such labels themselves; of one owner
-    (its UID) where it is said."""
+    """Which pods: in one of these namespaces or one with such labels, and with such labels themselves."""
 
     namespaces: frozenset[str]
     spaces: Selector | None
     selector: Selector
-    owner: str = ""
 
-    def matches(self, namespace: str, labels: Labels, spaces: Mapping[str, Labels], owner: str = "") -> bool:
+    def matches(self, namespace: str, labels: Labels, spaces: Mapping[str, Labels]) -> bool:
         """``spaces`` are the labels of all namespaces."""
         if namespace not in self.namespaces and (
             self.spaces is None or not self.spaces.matches(spaces.get(namespace, {}))
         ):
             return False
-        return self.owner in ("", owner) and self.selector.matches(labels)
+        return self.selector.matches(labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,6 @@ class PodTerms:
 
 
 NO_TERMS = PodTerms()
-EVERY_POD = LabelSelector()
 
 
 def label_keys(affinity: Affinity | None, spread: list[TopologySpreadConstraint]) -> tuple[str, ...]:
@@ -87,32 +83,25 @@ def pod_terms(
     def near(term: PodAffinityTerm, weight: int = 0) -> Near:
         return Near(_pattern(term, namespace, labels), term.topology_key, weight)
 
+    def evenness(action: str) -> tuple[Spread, ...]:
+        asked = (one for one in spread if one.when_unsatisfiable == action)
+        return tuple(_spread(one, namespace, labels, from_label_selector(one.label_selector)) for one in asked)
+
     return PodTerms(
         near=tuple(near(term) for term in _terms(affinity, near=True)),
         far=tuple(near(term) for term in _terms(affinity, near=False)),
         wishes=tuple(near(term, weight) for weight, term in _wishes(affinity)),
-        spread=tuple(_spread(one, namespace, labels) for one in spread if one.when_unsatisfiable == "DoNotSchedule"),
-        soft_spread=tuple(
-            _spread(one, namespace, labels) for one in spread if one.when_unsatisfiable == "ScheduleAnyway"
-        ),
+        spread=evenness("DoNotSchedule"),
+        soft_spread=evenness("ScheduleAnyway"),
     )
 
 
 def terms_by_default(
-    terms: PodTerms, spread: Sequence[TopologySpreadConstraint], namespace: str, labels: Labels, owner: str
+    terms: PodTerms, spread: Sequence[TopologySpreadConstraint], namespace: str, labels: Labels, companions: Selector
 ) -> PodTerms:
-    """With constraints that a pod is given which has none: by them the pods of its controller are spread."""
+    """With constraints that a pod is given which has none: by them it is spread among its companions."""
     hard, soft = (
-        tuple(
-            replace(
-                (made := _spread(one, namespace, labels)),
-                pattern=replace(
-                    made.pattern, selector=_selector(EVERY_POD, labels, one.match_label_keys, []), owner=owner
-                ),
-            )
-            for one in spread
-            if one.when_unsatisfiable == action
-        )
+        tuple(_spread(one, namespace, labels, companions) for one in spread if one.when_unsatisfiable == action)
         for action in ("DoNotSchedule", "ScheduleAnyway")
     )
     return replace(terms, spread=hard, soft_spread=soft)
@@ -135,12 +124,13 @@ def _wishes(affinity: Affinity | None) -> list[tuple[int, PodAffinityTerm]]:
 def _pattern(term: PodAffinityTerm, namespace: str, labels: Labels) -> Pattern:
     spaces = None if term.namespace_selector is None else from_label_selector(term.namespace_selector)
     names = frozenset(term.namespaces) if term.namespaces or spaces is not None else frozenset((namespace,))
-    selector = _selector(term.label_selector, labels, term.match_label_keys, term.mismatch_label_keys)
+    wanted = from_label_selector(term.label_selector)
+    selector = _narrowed(wanted, labels, term.match_label_keys, term.mismatch_label_keys)
     return Pattern(names, spaces, selector)
 
 
-def _selector(wanted: LabelSelector | None, labels: Labels, same: list[str], other: list[str]) -> Selector:
-    selector = from_label_selector(wanted)
+def _narrowed(selector: Selector, labels: Labels, same: list[str], other: list[str]) -> Selector:
+    """By the pod's own values of some labels."""
     own = [
         Term(key, operator, frozenset((labels[key],)))
         for keys, operator in ((same, "in"), (other, "notin"))
@@ -150,8 +140,8 @@ def _selector(wanted: LabelSelector | None, labels: Labels, same: list[str], oth
     return Selector((*selector.terms, *own)) if own else selector
 
 
-def _spread(one: TopologySpreadConstraint, namespace: str, labels: Labels) -> Spread:
-    selector = _selector(one.label_selector, labels, one.match_label_keys, [])
+def _spread(one: TopologySpreadConstraint, namespace: str, labels: Labels, among: Selector) -> Spread:
+    selector = _narrowed(among, labels, one.match_label_keys, [])
     return Spread(
         pattern=Pattern(frozenset((namespace,)), None, selector),
         key=one.topology_key,

@@ -112,6 +112,14 @@ def test_reasons_are_counted_over_the_nodes() -> None:
     assert choice.reason == "0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu."
 
 
+@pytest.mark.parametrize(
+    ("nodes", "percentage", "asked"),
+    [(60, 0, 60), (100, 0, 100), (110, 0, 100), (1000, 0, 420), (5000, 0, 500), (20000, 0, 1000), (5000, 20, 1000)],
+)
+def test_extenders_are_asked_about_kubernetes_share_of_nodes(nodes: int, percentage: int, asked: int) -> None:
+    assert Profile(percentage_of_nodes=percentage).sample_for_extenders(nodes) == asked
+
+
 def test_nowhere_to_go() -> None:
     assert choose(pod(), cluster()).reason == "no nodes available to schedule pods"
 

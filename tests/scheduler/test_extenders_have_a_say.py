@@ -142,6 +142,25 @@ def test_a_pod_that_extenders_let_nowhere_says_why(
         until(lambda: "FailedScheduling" in reasons(admin, "a"))
 
 
+def test_it_is_asked_about_a_sample_of_the_nodes(
+    master: Master, admin: Client, tmp_path: Path, serve: Callable[..., Extender]
+) -> None:
+    """As many as Kubernetes' numFeasibleNodesToFind says, beginning where the last look ended; and none of them is
+    available when it leaves out these."""
+    extender = serve(filter=only())
+    for number in range(110):
+        join(admin, node(f"n{number}"))
+    part = {"urlPrefix": extender.address, "filterVerb": "filter", "nodeCacheCapable": True}
+    with scheduler(master, configuration=configured(tmp_path, part)):
+        admin.create(pod("a"))
+        until(lambda: why(admin, "a").startswith("0/110 nodes are available: 100 the extender says no."))
+        admin.create(pod("b"))
+        until(lambda: why(admin, "b"))
+    (first, second) = (set(names(body)) for body in extender.asked["filter"][:2])
+    assert (len(first), len(second)) == (100, 100)
+    assert len(first | second) == 110
+
+
 def test_one_that_is_gone_holds_pods_up_unless_it_may_be_missing(
     master: Master, admin: Client, tmp_path: Path, serve: Callable[..., Extender]
 ) -> None:
@@ -223,6 +242,63 @@ def test_it_says_where_room_is_made(
         until(lambda: admin.get(Pod, "high", "default").status.nominated_node_name == "n2")
         until(lambda: _is_going(admin, "low-n2"))
     assert not _is_going(admin, "low-n1")
+
+
+def _full(admin: Client, count: int) -> Pod:
+    """A node full of that many pods, each less important than the one before; and a pod that is more important."""
+    join(admin, node("n1"))
+    values = [*range(11 + count, 11, -1), 20]
+    for value in values:
+        admin.create(PriorityClass(metadata=ObjectMeta(generate_name=f"v{value}-"), value=value))
+    classes = {one.value: one.metadata.name for one in admin.list(PriorityClass).items}
+    for number, value in enumerate(values[:-1]):
+        low = pod(f"low{number}", cpu=str(4 // count), nodeName="n1", terminationGracePeriodSeconds=0)
+        admin.create(_of(low, classes[value]))
+    return _of(pod("high", cpu="1"), classes[20])
+
+
+def names_victims(*uids: str) -> Answer:
+    named = {"Pods": [{"UID": uid} for uid in uids], "NumPDBViolations": 0}
+    return lambda _: {"NodeNameToMetaVictims": {"n1": named}}
+
+
+def test_it_can_name_another_pod_of_the_node_to_go(
+    master: Master, admin: Client, tmp_path: Path, serve: Callable[..., Extender]
+) -> None:
+    high = _full(admin, 2)
+    extender = serve(preempt=names_victims(admin.get(Pod, "low0", "default").metadata.uid))
+    part = {"urlPrefix": extender.address, "preemptVerb": "preempt"}
+    with scheduler(master, configuration=configured(tmp_path, part)):
+        admin.create(high)
+        until(lambda: node_of(admin, "high") == "n1")
+    asked = extender.asked["preempt"][0]["NodeNameToVictims"]["n1"]["Pods"]
+    assert [one["metadata"]["name"] for one in asked] == ["low1"]
+    assert (_is_going(admin, "low0"), _is_going(admin, "low1")) == (True, False)
+
+
+@pytest.mark.parametrize(("uids", "said"), [([], "names no victim on node 'n1'"), (["x"], "no pod 'x' is on node")])
+def test_victims_that_cannot_be_hold_the_pod_up(
+    master: Master, admin: Client, tmp_path: Path, serve: Callable[..., Extender], uids: list[str], said: str
+) -> None:
+    extender = serve(preempt=names_victims(*uids))
+    part = {"urlPrefix": extender.address, "preemptVerb": "preempt"}
+    high = _full(admin, 1)
+    with scheduler(master, configuration=configured(tmp_path, part)):
+        admin.create(high)
+        until(lambda: said in why(admin, "high"))
+    assert not _is_going(admin, "low0")
+
+
+def test_nonsense_of_one_that_may_be_missing_is_passed_over(
+    master: Master, admin: Client, tmp_path: Path, serve: Callable[..., Extender]
+) -> None:
+    extender = serve(preempt=names_victims("x"))
+    part = {"urlPrefix": extender.address, "preemptVerb": "preempt", "ignorable": True}
+    high = _full(admin, 1)
+    with scheduler(master, configuration=configured(tmp_path, part)):
+        admin.create(high)
+        until(lambda: node_of(admin, "high") == "n1")
+    assert extender.asked["preempt"]
 
 
 def _of(made: Pod, name: str) -> Pod:

@@ -8,9 +8,7 @@ from api.core import Pod
 from api.scalars import now
 from master.scheduler import scores
 from master.scheduler.cluster import Cluster
-from master.scheduler.configuration import parse, profiles_of
 from master.scheduler.looking import view_of
-from master.scheduler.profile import Profile
 from master.scheduler.wish import Wish
 from tests.scheduler.made import choose, cluster, node, pod, refusal
 
@@ -139,52 +137,3 @@ def test_a_soft_constraint_prefers_and_never_refuses() -> None:
         there.place(Wish.of(one), choose(one, there).node)
     assert [len(there.nodes[name].pods) for name in "abc"] == [3, 3, 3]
     assert not choose(web("q", soft), cluster(node("only"))).reason
-
-
-def by_default(*constraints: dict[str, Any]) -> Profile:
-    args = {"defaultingType": "List", "defaultConstraints": list(constraints)}
-    part = {"name": "PodTopologySpread", "args": args}
-    head = {"apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "KubeSchedulerConfiguration"}
-    return profiles_of(parse({**head, "profiles": [{"pluginConfig": [part]}]}))["default-scheduler"]
-
-
-ZONES = {"maxSkew": 1, "topologyKey": ZONE, "whenUnsatisfiable": "DoNotSchedule"}
-
-
-@pytest.mark.parametrize("anyway", [False, True])
-def test_pods_without_constraints_are_spread_by_those_of_the_configuration(anyway: bool) -> None:
-    zones = [node(name, labels={ZONE: name}, room={"pods": "50"}) for name in ("a", "b")]
-    # Pods of another controller, and of none, with the same labels do not count.
-    others = [web(f"o{number}", owner="other") for number in range(3)] + [web("alone")]
-    there = cluster(*zones, a=[web("a1", owner="set"), web("a2", owner="set")], b=others)
-    action = "ScheduleAnyway" if anyway else "DoNotSchedule"
-    profile = by_default({**ZONES, "whenUnsatisfiable": action})
-    for name in ("b1", "b2"):
-        one = web(name, owner="set")
-        assert choose(one, there, profile=profile).node == "b"
-        there.place(Wish.of(one), "b")
-
-
-def test_what_the_configuration_asks_for_can_hold_up_a_pod_of_a_controller() -> None:
-    there = cluster(
-        node("a", labels={ZONE: "a"}),
-        node("b", labels={ZONE: "b"}, spec={"unschedulable": True}),
-        a=[web("a1", owner="set")],
-    )
-    profile = by_default(ZONES)
-    assert UNEVEN in choose(web("p", owner="set"), there, profile=profile).reason
-    # A constraint of its own goes before; a pod of no controller has no others to be spread with.
-    assert choose(web("p", spread(skew=5), owner="set"), there, profile=profile).node == "a"
-    assert choose(web("p"), there, profile=profile).node == "a"
-    assert choose(web("p", owner="set"), there, profile=by_default()).node == "a"
-
-
-def test_a_new_version_is_spread_by_itself_where_a_label_says_so() -> None:
-    there = cluster(
-        *(node(name, labels={ZONE: name}) for name in ("a", "b")),
-        a=[web("a1", owner="set", labels={"v": "1"})],
-        b=[web("b1", owner="set", labels={"v": "2"})],
-    )
-    profile = by_default({**ZONES, "matchLabelKeys": ["v"]})
-    assert choose(web("p", owner="set", labels={"v": "2"}), there, profile=profile).node == "a"
-    assert choose(web("q", owner="set", labels={"v": "1"}), there, profile=profile).node == "b"
