@@ -109,8 +109,9 @@ def served(folder: Path) -> Iterator[Served]:
 
 
 def with_bytecode(command: list[str]) -> dict[str, str]:
-    """The environment for a server whose modules are compiled, as those of an installation are, not at its start."""
+    """The environment for a server as its unit has it, whose modules are compiled, not at its start."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["MALLOC_ARENA_MAX"] = "1"
     subprocess.run([*command, "--check-config"], check=True, stdout=subprocess.DEVNULL, env=environment)
     subprocess.run(
         [

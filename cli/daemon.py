@@ -5,7 +5,6 @@ being asked is ended, for nobody may be left to ask again. SIGHUP has the settin
 knows what can be taken up. SIGUSR1 writes the stacks of all threads to standard error.
 """
 
-import ctypes
 import faulthandler
 import logging
 import os
@@ -22,7 +21,6 @@ from cli.signals import Act, acted_upon
 log = logging.getLogger(__name__)
 
 STOP_LIMIT_S = 15.0
-_M_ARENA_MAX = -8  # malloc.h of glibc
 
 
 def serve(
@@ -37,7 +35,6 @@ def serve(
     `question` asks whether the component answers at its port: systemd is told. `reload` is called upon SIGHUP, in
     a thread beside the work; what it raises is logged and changes nothing.
     """
-    _share_heap()
     stop = threading.Event()
     end = _ending(stop)
     acts: dict[int, Act] = {signal.SIGTERM: end, signal.SIGINT: end}
@@ -57,17 +54,6 @@ def serve(
         return 1
     log.info("stopped component=%s asked=%s", name, str(stop.is_set()).lower())
     return 0
-
-
-def _share_heap() -> None:
-    """Let all threads allocate from one heap.
-
-    glibc gives them up to eight a core, and what is freed in one is lost to the others: a MiB here and there. They
-    would keep threads from waiting for each other, which those of Python do anyway.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:  # another libc has one heap
-        mallopt(_M_ARENA_MAX, 1)
 
 
 def _ending(stop: threading.Event) -> Act:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cli.board import Board, Entry
-from cli.processes import Identity, die_with, identity
+from cli.processes import Identity, die_with, identity, share_heap
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +88,7 @@ class Supervisor:
     def run(self) -> int:
         """Supervise until SIGTERM or SIGINT; the exit code."""
         signal.pthread_sigmask(signal.SIG_BLOCK, WAKING)
+        share_heap()
         gc.collect()
         gc.freeze()  # what is imported stays shared: the collector of a child leaves its pages alone
         log.info("supervising components=%d pid=%d", len(self._children), os.getpid())

@@ -76,6 +76,8 @@ def test_every_component_has_a_unit_of_its_target() -> None:
         assert parser["Service"]["ExecStart"].split()[1:] == [name, "--config", f"/etc/steersman/{name}.yaml"]
         assert parser["Service"]["Type"] == "notify"
         assert parser["Service"]["Slice"] == "steersman.slice"
+        if name != "cadvisor":  # which sees to it by itself
+            assert parser["Service"]["Environment"] == "MALLOC_ARENA_MAX=1"
 
 
 def test_systemd_finds_no_fault(slim: Path, root: Path) -> None:
