@@ -6,12 +6,13 @@ that cannot be used are told in the log and change nothing.
 """
 
 import argparse
-import json
 import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from cli import daemon, logs
 from cli.alive import question_of
@@ -85,6 +86,6 @@ def effective(settings: tuple[Setting, ...], values: Values) -> str:
     lines = []
     for setting in settings:
         value = values[setting.name]
-        shown = json.dumps(to_yaml(value.value), ensure_ascii=False)  # JSON is YAML, on one line
+        shown = msgspec.json.encode(to_yaml(value.value)).decode()  # JSON is YAML, on one line
         lines.append(f"{setting.key}: {shown}  # {value.origin}\n")
     return "".join(lines)

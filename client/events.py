@@ -71,8 +71,8 @@ class EventRecorder:
         self._closing = False
         self._giving_up = threading.Event()
         self._dropped, self._say_dropped = 0, 0.0
+        # Started by the first event: most controllers have nothing to tell for days.
         self._thread = threading.Thread(target=self._run, name=f"events-{component}", daemon=True)
-        self._thread.start()
 
     def event(
         self,
@@ -106,6 +106,8 @@ class EventRecorder:
                 self._changed.notify()
             else:
                 self._drop()
+            if self._thread.ident is None:
+                self._thread.start()
 
     def _drop(self) -> None:
         """A burst of them is one line."""
@@ -119,7 +121,8 @@ class EventRecorder:
         with self._changed:
             self._closing = True
             self._changed.notify()
-        self._thread.join(timeout_s)
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
         self._giving_up.set()
 
     def _run(self) -> None:

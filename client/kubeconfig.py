@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-import yaml
-
 from client.connection import Server
+from client.documents import parse
 
 _UNSUPPORTED_USER = ("exec", "auth-provider", "tokenFile", "username", "password", "as", "as-uid", "as-groups")
 _UNSUPPORTED_CLUSTER = ("insecure-skip-tls-verify", "proxy-url", "tls-server-name")
@@ -85,10 +84,10 @@ def load_kubeconfig(path: Path, *, context: str = "", cluster: str = "", user: s
     """A context of a kubeconfig file, by default the current one; ``cluster`` and ``user``: with these entries in the
     place of its own. Raises KubeconfigError."""
     try:
-        document = yaml.safe_load(path.read_text())
+        document = parse(path.read_text())
     except FileNotFoundError as error:
         raise KubeconfigError(f"{path}: no such file; `steersman up` writes it") from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise KubeconfigError(f"{path}: {error}") from error
     if not isinstance(document, dict):
         raise KubeconfigError(f"{path}: not a kubeconfig")

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+import msgspec
 
+from client import documents
 from client.files import write_atomically
 from client.kubeconfig import EXTENSION
 
@@ -32,7 +33,7 @@ def write_kubeconfig(path: Path, config: Kubeconfig) -> None:
 
 
 def render(config: Kubeconfig) -> bytes:
-    """The YAML text."""
+    """JSON, which every reader of YAML takes, and ours without PyYAML."""
     context = f"{config.user}@{config.cluster}"
     cluster: dict[str, Any] = {"server": config.server, "certificate-authority-data": _encoded(config.ca)}
     if config.others:
@@ -46,14 +47,13 @@ def render(config: Kubeconfig) -> bytes:
         "contexts": [{"name": context, "context": {"cluster": config.cluster, "user": config.user}}],
         "current-context": context,
     }
-    text: str = yaml.safe_dump(document, sort_keys=False, width=2**20)
-    return text.encode()
+    return msgspec.json.format(msgspec.json.encode(document)) + b"\n"
 
 
 def parse(data: bytes) -> Kubeconfig:
     """Read back what `render` writes. Raises ValueError for anything else."""
     try:
-        document = yaml.safe_load(data)
+        document = documents.parse(data)
         cluster, user = document["clusters"][0], document["users"][0]
         return Kubeconfig(
             server=str(cluster["cluster"]["server"]),
@@ -64,7 +64,7 @@ def parse(data: bytes) -> Kubeconfig:
             cluster=str(cluster["name"]),
             others=_others(cluster["cluster"]),
         )
-    except (yaml.YAMLError, KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(f"not a kubeconfig of ours: {error!r}") from error
 
 

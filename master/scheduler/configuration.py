@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-import yaml
 
 from api.struct import wire_name
+from client import documents
 from master.scheduler.arguments import FIT, NO_TUNING, Tuning, tuned
 from master.scheduler.extending import ExtenderPart, ignored_resources
 from master.scheduler.extending import problems as extender_problems
@@ -95,10 +95,8 @@ class ConfigurationError(ValueError):
 def read(path: Path) -> Configuration:
     """Raises ConfigurationError that says what is wrong and where."""
     try:
-        return parse(yaml.safe_load(path.read_text()))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"{path}: {error}") from error
-    except ConfigurationError as error:
+        return parse(documents.parse(path.read_text()))
+    except (OSError, ValueError) as error:  # a ConfigurationError is a ValueError
         raise ConfigurationError(f"{path}: {error}") from error
 
 

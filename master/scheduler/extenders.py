@@ -3,13 +3,14 @@
 Calls block for as long as the extender takes, at most its httpTimeout: never while the picture is locked.
 """
 
-import json
 import logging
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from api.codec import encode
 from api.core import Node, Pod
@@ -142,9 +143,9 @@ class Extender:
             )
             if status != 200:
                 raise ExtenderError(f"extender {self.part.url_prefix}: {verb} answered with status {status}")
-            found = json.loads(text)
+            found = msgspec.json.decode(text)
             return {"items": found} if isinstance(found, list) else _lower(found or {})
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError, msgspec.MsgspecError) as error:
             raise ExtenderError(f"extender {self.part.url_prefix}: {verb}: {error}") from error
 
 

@@ -48,6 +48,12 @@ def test_an_event_says_who_what_and_when(client: Client, recorder: EventRecorder
     assert event.first_timestamp == event.last_timestamp is not None
 
 
+def test_who_has_nothing_to_tell_needs_no_thread(client: Client) -> None:
+    quiet = EventRecorder(client, "quiet")
+    assert not [one for one in threading.enumerate() if one.name == "events-quiet"]
+    quiet.close()
+
+
 def test_repeats_are_counted_and_others_are_not(client: Client, recorder: EventRecorder, until: Until) -> None:
     for _ in range(3):
         recorder.event(POD, "Normal", "Pulled", "image is there")

@@ -2,11 +2,14 @@
 
 import datetime
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from master.kubeconfig import parse
 from master.pki import Pki, PkiError
@@ -28,6 +31,17 @@ def test_the_first_start_makes_kubeadms_layout(make_set: Make) -> None:
     expected = {f"pki/{name}.{end}" for name in pairs for end in ("crt", "key")} | {"pki/sa.key", "pki/sa.pub"}
     kubeconfigs = ("admin", "controller-manager", "scheduler", "netproxy", "dns", "agent")
     assert files == expected | {f"{name}.kubeconfig" for name in kubeconfigs}
+
+
+def test_a_kubeconfig_is_read_without_a_parser_of_yaml(make_set: Make) -> None:
+    path = make_set().kubeconfig("admin")
+    assert yaml.safe_load(path.read_text())["current-context"] == "kubernetes-admin@steersman"
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom client import load_kubeconfig\n"
+        f"print(load_kubeconfig(Path({str(path)!r})).server, 'yaml' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{parse(path.read_bytes()).server} False\n"
 
 
 def test_keys_are_readable_by_their_owner_alone(make_set: Make) -> None:

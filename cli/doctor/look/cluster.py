@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 import docker
 import docker.errors
-import yaml
 
 from cli import board
 from cli.cluster import Settings
@@ -21,6 +20,7 @@ from cli.doctor.dockerd import Daemon
 from cli.doctor.master import ApiServer
 from cli.errors import is_forbidden
 from cli.processes import find
+from client.documents import parse
 from client.kubeconfig import Credentials, KubeconfigError, load_kubeconfig
 from master.certificates import load_certificate
 
@@ -61,7 +61,7 @@ def certificates(settings: Settings) -> tuple[Certificate, ...]:
 
 
 def _embedded(path: Path) -> list[bytes]:
-    document = yaml.safe_load(path.read_text()) or {}
+    document = parse(path.read_text()) or {}
     users = [one.get("user") or {} for one in document.get("users") or []]
     return [base64.b64decode(user[key]) for user in users for key in ("client-certificate-data",) if user.get(key)]
 
