@@ -8,6 +8,7 @@ from api.errors import ApiError, from_status
 from api.meta import Status
 from cli.steer.drawing import TABLE, Drawing, Wanted
 from cli.steer.failures import Failure
+from cli.steer.output.gojson import go_json
 from cli.steer.output.printing import object_name, printer
 from cli.steer.selection import Chosen
 from cli.steer.session import Object, Session
@@ -77,8 +78,7 @@ def _objects(one: Chosen, wanted: Wanted) -> Callable[[str, Object], None]:
             plain([item])
         elif wanted.form == "json":
             # One line for each, which a program reads as it comes.
-            change = {"type": event, "object": msgspec.to_builtins(item, order="sorted")}
-            print(msgspec.json.encode(change).decode(), flush=True)
+            print(f'{{"type":"{event}","object":{go_json(item)}}}', flush=True)
         else:
             plain([{"type": event, "object": item}])
 

@@ -3,6 +3,9 @@
 Source of the words: kubectl's pkg/cmd/util/helpers.go.
 """
 
+from collections.abc import Sequence
+from itertools import takewhile
+
 import click
 
 from api.errors import ApiError
@@ -23,6 +26,12 @@ class Several(Failure):
 
     def __init__(self) -> None:
         super().__init__("")
+
+
+def unexpected(ctx: click.Context, args: Sequence[str]) -> Failure:
+    """Words where a verb takes flags, or the name of a verb below it."""
+    words = " ".join(takewhile(lambda word: not word.startswith("-"), args))
+    return Failure(f"Unexpected args: [{words}]\nSee '{ctx.command_path} -h' for help and examples")
 
 
 def told(error: ApiError | Unreachable, *, doing: str = "") -> str:

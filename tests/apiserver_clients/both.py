@@ -12,6 +12,11 @@ from tests_apiserver import Api
 
 from cli.steer.main import main
 
+# What every object has of its own.
+_OWN = re.compile(
+    r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:]+Z|(?<=resourceVersion": ")\d+'
+    r'|(?<=resourceVersion: ")\d+'
+)
 # Output, complaints and exit code.
 Answer = tuple[str, str, int]
 
@@ -48,6 +53,7 @@ class Both:
         text = text.replace("kubectl", "steer").replace("steer.kubernetes", "kubectl.kubernetes")
         text = text.replace(space, "NAMESPACE")
         if self._loose:
+            text = _OWN.sub("OWN", text)
             text = re.sub(r" {2,}", "  ", re.sub(r"\b(\d+[ydhms])+\b", "AGE", text))
             text = re.sub(r" +$", "", text, flags=re.MULTILINE)
         return text

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ import click
 from cli.steer.creating.making import Build, Made, maker, meta
 from cli.steer.creating.sources import FLAGS, data, read
 from cli.steer.failures import Failure
+from cli.steer.output.gojson import go_json
 from cli.steer.reaching import with_common
 from cli.steer.session import Object, Session
 
@@ -58,7 +58,7 @@ def _encoded(value: bytes) -> str:
 
 
 def _hash(content: Object) -> str:
-    encoded = json.dumps(content, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
+    encoded = go_json(content).encode()
     return hashlib.sha256(encoded).hexdigest()[:10].translate(_DIGITS)
 
 
@@ -136,7 +136,7 @@ def _login(flags: dict[str, Any]) -> bytes:
     user, password, mail = flags["docker_username"], flags["docker_password"], flags["docker_email"]
     login = {"username": user, "password": password, **({"email": mail} if mail else {})}
     login["auth"] = _encoded(f"{user}:{password}".encode())
-    return json.dumps({"auths": {flags["docker_server"]: login}}, separators=(",", ":"), ensure_ascii=False).encode()
+    return go_json({"auths": {flags["docker_server"]: login}}, sort_keys=False).encode()
 
 
 for _one in (_generic, _tls, _docker_registry):

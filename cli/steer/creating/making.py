@@ -4,7 +4,6 @@ A builder takes the session, the name and the flags, and returns the object. Its
 own types, in which kubectl prints JSON.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +14,12 @@ from api.errors import ApiError
 from cli.steer.dashes import Dashed, after_dashes
 from cli.steer.failures import Failure, told
 from cli.steer.manifests import Manifest
+from cli.steer.notes import NOTE
+from cli.steer.output.gojson import go_json
 from cli.steer.session import Object, Session, with_session
 from cli.steer.targets import query
 from cli.steer.writing import DRY_RUN, SAVE_CONFIG, VALIDATE, options, outcome
 
-_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 Build = Callable[[Session, str, dict[str, Any]], Object]
 
 
@@ -50,7 +50,7 @@ def maker(verb: str, made: Made, help_: str, *flags: Any) -> Callable[[Build], c
             _check_required(values, made.required)
             document = build(session, one_name(names), values)
             if save_config:
-                notes = {_APPLIED: json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n"}
+                notes = {NOTE: go_json(document, sort_keys=False) + "\n"}
                 document["metadata"]["annotations"] = notes
             _write(session, document, made, form=output, dry_run=dry_run, validate=validate)
 

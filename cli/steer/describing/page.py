@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from cli.steer.notes import NOTE
+
 Object = dict[str, Any]
 
 _PADDING = 2
 _LONGEST = 140
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class Page:
@@ -39,7 +40,7 @@ class Page:
         lines: list[str] = []
         for key, value in sorted((annotations or {}).items()):
             text = value.removesuffix("\n")
-            if key == _LAST_APPLIED:
+            if key == NOTE:
                 continue
             if len(key) + len(text) + 2 > _LONGEST or "\n" in text:
                 lines.append(f"{key}:")

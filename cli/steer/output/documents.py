@@ -1,10 +1,11 @@
 """Objects as JSON and YAML, in the form in which kubectl prints them."""
 
-import json
 import re
 from typing import Any
 
 import yaml
+
+from cli.steer.output.gojson import go_json
 
 # A lone = is YAML's for a default value; *, & and ! begin marks that only the whole document gives a meaning.
 _TEXTS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:yaml")
@@ -44,7 +45,7 @@ def as_yaml(value: Any) -> str:
 
 def as_json(value: Any, *, in_order: bool = False) -> str:
     """Keys sorted, or in their order; four blanks a level."""
-    return json.dumps(value, indent=4, sort_keys=not in_order, ensure_ascii=False) + "\n"
+    return go_json(value, indent=4, sort_keys=not in_order) + "\n"
 
 
 def as_list(items: list[Any]) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from cli.steer.output.gojson import go_json
+
 Step = Callable[[Any], Iterator[Any]]
 Part = Callable[[Any], str]
 
@@ -119,7 +121,7 @@ def shown(value: Any) -> str:
     """A value as a template prints it."""
     if isinstance(value, str):
         return value
-    return "" if value is None else json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+    return "" if value is None else go_json(value)
 
 
 def _walk(steps: list[Step], document: Any) -> Iterator[Any]:

@@ -44,7 +44,7 @@ def printer(
     match kind:
         case "json" | "yaml":
             encode = partial(as_json, in_order=in_order) if kind == "json" else as_yaml
-            clean: Callable[[Object], Object] = _unmanaged
+            clean: Callable[[Object], Object] = unmanaged
             if isinstance(form, Form) and form.managed_fields:
                 clean = dict
 
@@ -68,7 +68,8 @@ def printer(
     )
 
 
-def _unmanaged(item: Object) -> Object:
+def unmanaged(item: Object) -> Object:
+    """Without the notes of who manages which field."""
     meta = item.get("metadata")
     if not isinstance(meta, dict) or "managedFields" not in meta:
         return item

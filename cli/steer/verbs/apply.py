@@ -1,135 +1,83 @@
-"""`steer apply -f FILE`: creates what is missing, and brings what is there to what the file says."""
+"""`steer apply -f FILE`: creates what is missing, and brings what is there to what the file says.
 
-import copy
-import json
-import sys
+`--prune` deletes what was applied once and has gone from the files (`cli.steer.pruning`); `view-last-applied`,
+`set-last-applied` and `edit-last-applied` are about the note of what was applied (`cli.steer.lastapplied`).
+"""
+
+from typing import Any
 
 import click
 
-from api.errors import ApiError, Conflict, NotFound, UnsupportedMediaType
-from cli.steer.failures import Failure
+from api.errors import ApiError
+from cli.steer import applying, lastapplied, pruning
+from cli.steer.failures import Failure, unexpected
 from cli.steer.files import FILES
-from cli.steer.manifests import Manifest, Source, labelled, manifests
-from cli.steer.session import Object, Session, with_session
-from cli.steer.three_way import three_way
+from cli.steer.manifests import Manifest, labelled, manifests
+from cli.steer.session import Session, with_session
 from cli.steer.writing import DRY_RUN, VALIDATE, each, failed, options, outcome
 
-_LAST = "kubectl.kubernetes.io/last-applied-configuration"
-_UNNOTED = (
-    "Warning: resource {}/{} is missing the {note} annotation which is required by steer apply. steer apply should "
-    "only be used on resources created declaratively by either steer create --save-config or steer apply. The missing "
-    "annotation will be patched automatically."
-)
-_TRIES = 5
+
+class _Group(click.Group):
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args[0] not in self.commands:
+            raise unexpected(ctx, args)
+        return super().resolve_command(ctx, args)
 
 
-@click.command("apply")
+@click.group("apply", cls=_Group, invoke_without_command=True)
 @options(FILES, VALIDATE, DRY_RUN)
 @click.option("-l", "--selector", default="", help="Only those objects of the files that have these labels.")
 @click.option("--server-side", is_flag=True, help="Let the server merge, by who manages which fields.")
 @click.option("--force-conflicts", is_flag=True, help="With --server-side: take fields that others manage.")
+@click.option("--prune", is_flag=True, help="Delete what was applied before and is not in the files any more.")
+@click.option("--all", "everything", is_flag=True, help="With --prune: whatever its labels are.")
+@click.option("--prune-allowlist", "--prune-whitelist", multiple=True, metavar="GROUP/VERSION/KIND",
+              help="With --prune: objects of these kinds only.")  # fmt: skip
 @with_session
-def command(
-    session: Session, filename: tuple[Source, ...], recursive: bool, validate: str, dry_run: str, output: str,
-    selector: str, server_side: bool, force_conflicts: bool,
-) -> None:  # fmt: skip
+def command(session: Session, **flags: Any) -> None:
     """Apply a configuration to a resource by file name or stdin. It is created if it does not exist yet."""
-
-    if force_conflicts and not server_side:
-        raise Failure("--force-conflicts only works with --server-side")
-    if server_side and dry_run == "client":
-        raise Failure("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)")
+    if click.get_current_context().invoked_subcommand is not None:
+        return
+    _check(flags)
+    dry_run = flags["dry_run"]
+    kinds = pruning.kinds(session, flags["prune_allowlist"]) if flags["prune"] else []
+    applied: list[tuple[Manifest, str]] = []
 
     def apply(item: Manifest) -> None:
         try:
-            if server_side:
-                done, found = "serverside-applied", _by_server(session, item, dry_run, validate, force=force_conflicts)
+            if flags["server_side"]:
+                done = "serverside-applied"
+                found = applying.by_server(
+                    session, item, dry_run, flags["validate"], force=flags["force_conflicts"]
+                )  # fmt: skip
             else:
-                done, found = _apply(session, item, dry_run, validate)
+                done, found = applying.here(session, item, dry_run, flags["validate"])
         except ApiError as error:
             raise failed(error, "applying", item.source) from error
-        outcome(item, done, found, form=output, dry_run=dry_run)
+        applied.append((item, found["metadata"].get("uid", "")))
+        outcome(item, done, found, form=flags["output"], dry_run=dry_run)
 
-    found = labelled(manifests(session, filename, recursive=recursive), selector)
-    if not found:
+    items = labelled(manifests(session, flags["filename"], recursive=flags["recursive"]), flags["selector"])
+    if not items:
         raise Failure("no objects passed to apply")
-    each(found, apply)
+    each(items, apply)
+    if flags["prune"]:
+        pruning.prune(session, applied, kinds, labels=flags["selector"], dry_run=dry_run, form=flags["output"])
 
 
-def _by_server(session: Session, item: Manifest, dry_run: str, validate: str, *, force: bool) -> Object:
-    """Raises Failure where the server does not know how to."""
-    asks: dict[str, str | bool] = {"fieldManager": "kubectl", "fieldValidation": validate, "force": force or ""}
-    if dry_run == "server":
-        asks["dryRun"] = "All"
-    path = item.kind.path(item.namespace(session), item.name)
-    try:
-        found: Object = session.call(
-            "PATCH", path, query=asks, body=item.document, content_type="application/apply-patch+yaml"
+def _check(flags: dict[str, Any]) -> None:
+    if flags["force_conflicts"] and not flags["server_side"]:
+        raise Failure("--force-conflicts only works with --server-side")
+    if flags["server_side"] and flags["dry_run"] == "client":
+        raise Failure("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)")
+    if flags["everything"] and flags["selector"]:
+        raise Failure("cannot set --all and --selector at the same time")
+    if flags["prune"] and not (flags["everything"] or flags["selector"]):
+        raise Failure(
+            "all resources selected for prune without explicitly passing --all. To prune all resources, pass the "
+            "--all flag. If you did not mean to prune all resources, specify a label selector"
         )
-    except UnsupportedMediaType as error:
-        raise Failure(f"Server-side apply not available on the server: ({error})") from error
-    return found
 
 
-def _apply(session: Session, item: Manifest, dry_run: str, validate: str) -> tuple[str, Object]:
-    """What was done, and what is there now. Read and compared again when another was quicker."""
-    namespace = item.namespace(session)
-    wanted = with_note(item.document, namespace)
-    query = {
-        "fieldManager": "steer-client-side-apply",
-        "fieldValidation": validate,
-        "dryRun": "All" if dry_run == "server" else "",
-    }
-    for left in reversed(range(_TRIES)):
-        try:
-            there = session.get(item.kind, item.name, namespace)
-        except NotFound:
-            made = (
-                wanted
-                if dry_run == "client"
-                else session.call("POST", item.kind.path(namespace), query=query, body=wanted)
-            )
-            return "created", made
-        last = (there["metadata"].get("annotations") or {}).get(_LAST)
-        if not last:
-            print(_UNNOTED.format(item.kind.plural, item.name, note=_LAST), file=sys.stderr)
-        patch, form = three_way(json.loads(last) if last else {}, wanted, there)
-        if not patch:
-            return "unchanged", there
-        if dry_run == "client":
-            return "configured", there
-        try:
-            return "configured", session.patch(item.kind, item.name, namespace, patch, form=form, query=query)
-        except Conflict:
-            if not left:
-                raise
-    raise AssertionError("unreachable")
-
-
-def applied_by_server(session: Session, item: Manifest, there: Object | None) -> Object:
-    """What applying would make of an object, tried by the server and not stored."""
-    namespace = item.namespace(session)
-    wanted = with_note(item.document, namespace)
-    query = {"fieldManager": "steer-client-side-apply", "dryRun": "All"}
-    if there is None:
-        made: Object = session.call("POST", item.kind.path(namespace), query=query, body=item.document)
-        return made
-    last = (there["metadata"].get("annotations") or {}).get(_LAST)
-    patch, form = three_way(json.loads(last) if last else {}, wanted, there)
-    if not patch:
-        return there
-    found: Object = session.patch(item.kind, item.name, namespace, patch, form=form, query=query)
-    return found
-
-
-def with_note(document: Object, namespace: str) -> Object:
-    """The object with itself noted in it, as kubectl notes it: either may apply what the other did."""
-    wanted = copy.deepcopy(document)
-    meta = wanted.setdefault("metadata", {})
-    if namespace:
-        meta["namespace"] = namespace
-    annotations = meta.setdefault("annotations", {}) or {}
-    annotations.pop(_LAST, None)
-    note = json.dumps(wanted, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
-    meta["annotations"] = {**annotations, _LAST: note}
-    return wanted
+for verb in lastapplied.VERBS:
+    command.add_command(verb)

@@ -2,17 +2,16 @@
 
 from dataclasses import replace
 from importlib import import_module
-from itertools import takewhile
 from typing import Any, cast
 
 import click
 
 from api.errors import ApiError
-from cli.steer.failures import Failure
+from cli.steer.failures import Failure, unexpected
 from cli.steer.files import FILES
 from cli.steer.manifests import Manifest, Source, labelled, manifests
+from cli.steer.notes import with_note
 from cli.steer.session import Session, with_session
-from cli.steer.verbs.apply import with_note
 from cli.steer.writing import DRY_RUN, SAVE_CONFIG, VALIDATE, each, failed, options, outcome
 
 # Each with its module; those in the second column are other names for the first.
@@ -48,8 +47,7 @@ class _Kinds(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if self.get_command(ctx, args[0]) is None:
-            words = " ".join(takewhile(lambda word: not word.startswith("-"), args))
-            raise Failure(f"Unexpected args: [{words}]\nSee '{ctx.command_path} -h' for help and examples")
+            raise unexpected(ctx, args)
         _, command, rest = super().resolve_command(ctx, args)
         # By its own name, whatever it was called.
         return command.name if command is not None else None, command, rest

@@ -11,12 +11,12 @@ from typing import Any
 import click
 
 from api.errors import ApiError, NotFound
+from cli.steer.applying import tried_by_server
 from cli.steer.failures import Failure
 from cli.steer.files import FILES
 from cli.steer.manifests import Manifest, Source, manifests
 from cli.steer.output.documents import as_yaml
 from cli.steer.session import Object, Session, with_session
-from cli.steer.verbs.apply import applied_by_server
 from cli.steer.writing import failed, options
 
 _HIDDEN = "***"
@@ -45,7 +45,7 @@ def _pairs(session: Session, items: Iterator[Manifest]) -> Iterator[tuple[Manife
         except NotFound:
             there = None
         try:
-            then = applied_by_server(session, item, there)
+            then = tried_by_server(session, item, there)
         except ApiError as error:
             raise failed(error, "applying", item.source) from error
         if item.kind.kind == "Secret":

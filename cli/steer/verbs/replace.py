@@ -9,8 +9,8 @@ from api.errors import ApiError, NotFound
 from cli.steer.failures import Failure
 from cli.steer.files import FILES
 from cli.steer.manifests import Manifest, Source, manifests
+from cli.steer.notes import with_note
 from cli.steer.session import Object, Session, with_session
-from cli.steer.verbs.apply import with_note
 from cli.steer.writing import DRY_RUN, SAVE_CONFIG, VALIDATE, each, failed, options, outcome
 
 _GONE_LIMIT_S = 300.0
