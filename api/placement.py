@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from api.core import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec
+from api.core import NodeSelector, NodeSelectorTerm, PodSpec
 from api.core.affinity import Affinity
-from api.selectors import is_beyond
+from api.selectors import holds
 
 Labels = Mapping[str, str]
 HostPort = tuple[str, str, int]  # protocol, address, port
@@ -20,25 +20,9 @@ def term_holds(term: NodeSelectorTerm, name: str, labels: Labels) -> bool:
     """All requirements of a term hold; a term without any holds for no node."""
     if not term.match_expressions and not term.match_fields:
         return False
-    return all(_holds(item, labels) for item in term.match_expressions) and all(
-        _holds(item, {"metadata.name": name}) for item in term.match_fields
+    return all(holds(item, labels) for item in term.match_expressions) and all(
+        holds(item, {"metadata.name": name}) for item in term.match_fields
     )
-
-
-def _holds(requirement: NodeSelectorRequirement, labels: Labels) -> bool:
-    value = labels.get(requirement.key)
-    match requirement.operator:
-        case "In":
-            return value in requirement.values
-        case "NotIn":
-            return value not in requirement.values
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None
-        case operator:
-            limit = requirement.values[0] if len(requirement.values) == 1 else ""
-            return value is not None and is_beyond(value, limit, greater=operator == "Gt")
 
 
 def required_nodes(affinity: Affinity | None) -> NodeSelector | None:

@@ -6,8 +6,9 @@ Both forms of the seed of Kubernetes' label selectors are understood: equality (
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from api.errors import BadRequest
 from api.formats import label_value, qualified_name
@@ -16,51 +17,73 @@ from api.meta import LabelSelector
 MAX_TERMS = 1000
 _TOKEN = re.compile(r"\s*(?:(!=|==|=|!|,|\(|\)|>|<)|([^\s,()=!<>]+))")
 _SHOWN = 80
+_SETS = {"in": "In", "notin": "NotIn"}
 # As Go reads a 64-bit integer; Python's int() also takes underscores and any number of digits.
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 
 
+class Requirement(Protocol):
+    """What a label must keep, as Kubernetes writes it: ``operator`` is In, NotIn, Exists, DoesNotExist, Gt or Lt."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def operator(self) -> str: ...
+
+    @property
+    def values(self) -> Collection[str]: ...
+
+
+def holds(self: Requirement, labels: Mapping[str, str]) -> bool:
+    """Whether labels, or the fields of a node by their paths, keep a requirement."""
+    value = labels.get(self.key)
+    match self.operator:
+        case "In":
+            return value in self.values
+        case "NotIn":
+            return value not in self.values
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+        case operator:
+            [limit] = self.values if len(self.values) == 1 else ("",)
+            return value is not None and _is_beyond(value, limit, operator)
+
+
+def _is_beyond(value: str, limit: str, operator: str) -> bool:
+    """Whether a label is greater (or less) than a limit; what is no integer is neither."""
+    if not (_INTEGER.fullmatch(value) and _INTEGER.fullmatch(limit)):
+        return False
+    return int(value) > int(limit) if operator == "Gt" else int(value) < int(limit)
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One requirement. ``operator`` is one of in, notin, exists, !, gt, lt."""
+    """One requirement of a label selector; ``str`` is its text form."""
 
     key: str
     operator: str
     values: frozenset[str] = frozenset()
 
-    def matches(self, labels: Mapping[str, str]) -> bool:
-        value = labels.get(self.key)
-        match self.operator:
-            case "in":
-                return value in self.values
-            case "notin":
-                return value not in self.values
-            case "exists":
-                return value is not None
-            case "!":
-                return value is None
-            case _:
-                return value is not None and is_beyond(value, next(iter(self.values)), greater=self.operator == "gt")
+    matches = holds
 
     def __str__(self) -> str:
+        values = ",".join(sorted(self.values))
         match self.operator:
-            case "in" | "notin" if len(self.values) == 1:
-                return f"{self.key}{'=' if self.operator == 'in' else '!='}{next(iter(self.values))}"
-            case "in" | "notin":
-                return f"{self.key} {self.operator} ({','.join(sorted(self.values))})"
-            case "exists":
+            case "In" if len(self.values) == 1:
+                return f"{self.key}={values}"
+            case "NotIn" if len(self.values) == 1:
+                return f"{self.key}!={values}"
+            case "In" | "NotIn":
+                return f"{self.key} {self.operator.lower()} ({values})"
+            case "Exists":
                 return self.key
-            case "!":
+            case "DoesNotExist":
                 return f"!{self.key}"
             case _:
-                return f"{self.key}{'>' if self.operator == 'gt' else '<'}{next(iter(self.values))}"
-
-
-def is_beyond(value: str, limit: str, *, greater: bool) -> bool:
-    """Whether a label is greater (or less) than a limit; what is no integer is neither."""
-    if not (_INTEGER.fullmatch(value) and _INTEGER.fullmatch(limit)):
-        return False
-    return int(value) > int(limit) if greater else int(value) < int(limit)
+                return f"{self.key}{'>' if self.operator == 'Gt' else '<'}{values}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +106,20 @@ class Selector:
 
 
 EVERYTHING = Selector()
-NOTHING = Selector((Term("", "in"),))
+NOTHING = Selector((Term("", "In"),))
 
 
 def from_map(labels: Mapping[str, str]) -> Selector:
     """The selector of a Service or a ReplicationController. An empty map matches everything; callers that mean
     nothing check."""
-    return Selector(tuple(Term(key, "in", frozenset((value,))) for key, value in sorted(labels.items())))
-
-
-OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
+    return Selector(tuple(Term(key, "In", frozenset((value,))) for key, value in sorted(labels.items())))
 
 
 def from_label_selector(selector: LabelSelector | None) -> Selector:
     """The selector of a ``LabelSelector``: none matches nothing, an empty one everything."""
     if selector is None:
         return NOTHING
-    expressions = tuple(
-        Term(item.key, OPERATORS[item.operator], frozenset(item.values)) for item in selector.match_expressions
-    )
+    expressions = tuple(Term(one.key, one.operator, frozenset(one.values)) for one in selector.match_expressions)
     return Selector(from_map(selector.match_labels).terms + expressions)
 
 
@@ -150,14 +168,14 @@ class _Parser:
             self._next()
         key = self._key()
         if missing or (self._peek()[0] in ("", ",") and not self._peek()[1]):
-            return Term(key, "!" if missing else "exists")
+            return Term(key, "DoesNotExist" if missing else "Exists")
         symbol, word = self._next()
-        if word in ("in", "notin"):
-            return Term(key, word, frozenset(_checked(value, key) for value in self._set()))
+        if word in _SETS:
+            return Term(key, _SETS[word], frozenset(_checked(value, key) for value in self._set()))
         if symbol in ("=", "==", "!="):
-            return Term(key, "notin" if symbol == "!=" else "in", frozenset((_checked(self._value(), key),)))
+            return Term(key, "NotIn" if symbol == "!=" else "In", frozenset((_checked(self._value(), key),)))
         if symbol in (">", "<"):
-            return Term(key, "gt" if symbol == ">" else "lt", frozenset((_integer(self._value()),)))
+            return Term(key, "Gt" if symbol == ">" else "Lt", frozenset((_integer(self._value()),)))
         raise _wrong(f"found '{symbol or word}', expected: '=', '!=', '==', 'in', notin'")
 
     def _key(self) -> str:

@@ -12,7 +12,7 @@ from api.codec import plain
 from api.core import PodTemplate, PodTemplateSpec, ReplicationController
 from api.errors import FieldError, forbidden, invalid, not_supported, required
 from api.meta import LabelSelector
-from api.selectors import OPERATORS, Selector, from_label_selector, from_map
+from api.selectors import Selector, from_label_selector, from_map
 from api.struct import wire_name
 from api.validation.declared import declared_metadata_errors
 from api.validation.pod import pod_spec_errors
@@ -28,6 +28,7 @@ _CHANGEABLE = (
     "persistent_volume_claim_retention_policy",
     "min_ready_seconds",
 )
+_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 _PERCENT = re.compile("[0-9]{1,9}%")
 _NO_PERCENT = (
     "a valid percent string must be a numeric string followed by an ending '%' "
@@ -110,7 +111,7 @@ def _chosen(selector: LabelSelector | None) -> Selector | None:
     """None for a selector that is at fault itself, so that nothing can be said of what it picks."""
     if selector is None or not (selector.match_labels or selector.match_expressions):
         return None
-    if any(term.operator not in OPERATORS for term in selector.match_expressions):
+    if any(term.operator not in _OPERATORS for term in selector.match_expressions):
         return None
     return from_label_selector(selector)
 

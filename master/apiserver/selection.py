@@ -36,7 +36,7 @@ class Selection:
     def _narrowest(self) -> tuple[Place | None, Iterable[str]]:
         """The first term that an index can answer, with its values."""
         for term in self.labels.terms:
-            if term.operator == "in":
+            if term.operator == "In":
                 return ("label", term.key), term.values
         if self.only is not None:
             field, value = self.only

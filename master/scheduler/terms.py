@@ -133,7 +133,7 @@ def _narrowed(selector: Selector, labels: Labels, same: list[str], other: list[s
     """By the pod's own values of some labels."""
     own = [
         Term(key, operator, frozenset((labels[key],)))
-        for keys, operator in ((same, "in"), (other, "notin"))
+        for keys, operator in ((same, "In"), (other, "NotIn"))
         for key in keys
         if key in labels
     ]

@@ -105,7 +105,7 @@ def test_a_malformed_selector_is_refused_in_kubernetes_words(text: str, complain
     [("a in ()", {""}), ("a in (,)", {""}), ("a in (b,)", {"b", ""}), ("a in (,b)", {"b", ""}), ("a in (in)", {"in"})],
 )
 def test_between_two_commas_stands_the_empty_value(text: str, values: set[str]) -> None:
-    assert parse(text) == Selector((Term("a", "in", frozenset(values)),))
+    assert parse(text) == Selector((Term("a", "In", frozenset(values)),))
 
 
 def test_a_selector_has_a_bounded_number_of_terms() -> None:
