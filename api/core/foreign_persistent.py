@@ -14,6 +14,7 @@ from api.core.foreign_volumes import (
     ISCSIVolumeSource,
     RBDVolumeSource,
     ScaleIOVolumeSource,
+    StorageOSDisk,
 )
 from api.core.references import LocalObjectReference, ObjectReference
 from api.struct import F, Struct
@@ -90,13 +91,7 @@ class ScaleIOPersistentVolumeSource(ScaleIOVolumeSource):
     secret_ref: Annotated[SecretReference | None, F(3, "Secret with what proves the user.", listed=True)] = None
 
 
-class StorageOSPersistentVolumeSource(Struct):
+class StorageOSPersistentVolumeSource(StorageOSDisk):
     """A volume of StorageOS, as of a PersistentVolume."""
 
-    volume_name: Annotated[str, F(1, "Name of the volume.", required=True, form="dns_label", listed=False)] = ""
-    volume_namespace: Annotated[str, F(2, "Scope of the volume; the pod's namespace by default.", form="dns_label")] = (
-        ""
-    )
-    fs_type: Annotated[str, F(3, "File system of the device, as ext4.")] = ""
-    read_only: Annotated[bool, F(4, "Mount read-only.")] = False
     secret_ref: Annotated[ObjectReference | None, F(5, "Secret with what proves the user.")] = None

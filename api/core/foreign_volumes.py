@@ -199,8 +199,8 @@ class ScaleIOVolumeSource(Struct):
     read_only: Annotated[bool, F(10, "Mount read-only.")] = False
 
 
-class StorageOSVolumeSource(Struct):
-    """A volume of StorageOS."""
+class StorageOSDisk(Struct):
+    """A volume of StorageOS, whoever its Secret belongs to."""
 
     volume_name: Annotated[str, F(1, "Name of the volume.", required=True, form="dns_label", listed=False)] = ""
     volume_namespace: Annotated[str, F(2, "Scope of the volume; the pod's namespace by default.", form="dns_label")] = (
@@ -208,6 +208,11 @@ class StorageOSVolumeSource(Struct):
     )
     fs_type: Annotated[str, F(3, "File system of the device, as ext4.")] = ""
     read_only: Annotated[bool, F(4, "Mount read-only.")] = False
+
+
+class StorageOSVolumeSource(StorageOSDisk):
+    """A volume of StorageOS."""
+
     secret_ref: Annotated[LocalObjectReference | None, F(5, "Secret with what proves the user.")] = None
 
 

@@ -16,21 +16,11 @@ from api.resources import Resource
 from master.apiserver.http.message import Headers, Request, Response
 from master.apiserver.negotiation import clauses
 from master.apiserver.routing import SERVED, nowhere, operations_of
+from master.apiserver.subresources import Kind, kind_of
 
 _AGGREGATED_VERSIONS = ("v2", "v2beta1")
 _VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
-_SCALE_KIND = ("autoscaling", "v1", "Scale")
 _VERB_ORDER = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
-# What a subresource takes or gives, where it is not the kind itself.
-_SUBRESOURCE_KINDS = {
-    "token": ("authentication.k8s.io", "v1", "TokenRequest"),
-    "scale": _SCALE_KIND,
-    "binding": ("", "v1", "Binding"),
-    "eviction": ("policy", "v1", "Eviction"),
-    "exec": ("", "v1", "PodExecOptions"),
-    "attach": ("", "v1", "PodAttachOptions"),
-    "portforward": ("", "v1", "PodPortForwardOptions"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +149,12 @@ def _entries(resource: Resource) -> list[dict[str, Any]]:
             "kind": resource.kind,
             "verbs": _verbs(operations),
         }
-        if subresource == "proxy" or subresource in _SUBRESOURCE_KINDS:
-            entry |= _response_kind(resource, subresource)
+        _, kind = kind_of(resource, subresource)
+        if kind != kind_of(resource, "")[1]:
+            entry |= {name: part for name, part in _kind(kind).items() if part}
         elif not subresource:
             entry |= _names(resource) | ({"storageVersionHash": _hash(resource)} if "get" in operations else {})
-        found.append({key: value for key, value in entry.items() if key not in ("group", "version") or value})
+        found.append(entry)
     return found
 
 
@@ -204,13 +195,13 @@ def _aggregated_group(group: str, versions: list[str], resources: tuple[Resource
 def _aggregated_resource(resource: Resource) -> dict[str, Any]:
     operations = operations_of(resource)
     subresources = [
-        {"subresource": name, "responseKind": _response_kind(resource, name), "verbs": _verbs(verbs)}
+        {"subresource": name, "responseKind": _kind(kind_of(resource, name)[1]), "verbs": _verbs(verbs)}
         for name, verbs in operations.items()
         if name
     ]
     entry: dict[str, Any] = {
         "resource": resource.plural,
-        "responseKind": _kind(resource.group, resource.version, resource.kind),
+        "responseKind": _kind(kind_of(resource, "")[1]),
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular,
         "verbs": _verbs(operations[""]),
@@ -218,12 +209,5 @@ def _aggregated_resource(resource: Resource) -> dict[str, Any]:
     return entry | _names(resource) | ({"subresources": subresources} if subresources else {})
 
 
-def _response_kind(resource: Resource, subresource: str) -> dict[str, str]:
-    own = (resource.group, resource.version, resource.kind)
-    if subresource == "proxy":
-        return _kind("", "v1", f"{resource.kind}ProxyOptions")
-    return _kind(*_SUBRESOURCE_KINDS.get(subresource, own))
-
-
-def _kind(group: str, version: str, kind: str) -> dict[str, str]:
-    return {"group": group, "version": version, "kind": kind}
+def _kind(kind: Kind) -> dict[str, str]:
+    return dict(zip(("group", "version", "kind"), kind, strict=True))

@@ -7,47 +7,29 @@ there as JSON and in the protobuf form, the only one of it that kubectl reads.
 import time
 from functools import cached_property
 
-from api.authentication import TokenRequest
-from api.autoscaling import Scale
-from api.core import Binding
 from api.errors import NotAcceptable
 from api.openapi import Served, document_v2, document_v3
-from api.policy import Eviction
 from api.protobuf import swagger
 from api.resources import Resource
-from api.struct import Struct
+from client.build import git_version
 from master.apiserver.discovery import Document, conditional, document, document_of
 from master.apiserver.http.message import Request, Response
 from master.apiserver.http.wire import http_date
 from master.apiserver.negotiation import clauses
 from master.apiserver.routing import SERVED, nowhere, operations_of
-from master.apiserver.version import git_version
+from master.apiserver.subresources import kind_of
 
 _KEPT = "public, immutable"
 _JSON = ("application/json", "application/*", "*/*")
-_TYPES: dict[str, tuple[type[Struct] | None, tuple[str, str, str]]] = {
-    "token": (TokenRequest, ("authentication.k8s.io", "v1", "TokenRequest")),
-    "scale": (Scale, ("autoscaling", "v1", "Scale")),
-    "binding": (Binding, ("", "v1", "Binding")),
-    "eviction": (Eviction, ("policy", "v1", "Eviction")),
-    "log": (None, ("", "v1", "Pod")),
-    "exec": (None, ("", "v1", "PodExecOptions")),
-    "attach": (None, ("", "v1", "PodAttachOptions")),
-    "portforward": (None, ("", "v1", "PodPortForwardOptions")),
-}
 
 
 def served_paths(resources: tuple[Resource, ...] = SERVED) -> list[Served]:
     """Everything that is served, for the schema."""
-    found = []
-    for resource in resources:
-        own = (resource.group, resource.version, resource.kind)
-        for subresource, operations in operations_of(resource).items():
-            kind, gvk = _TYPES.get(subresource, (resource.type, own))
-            if subresource == "proxy":
-                kind, gvk = None, ("", "v1", f"{resource.kind}ProxyOptions")
-            found.append(Served(resource, subresource, tuple(operations), kind, gvk))
-    return found
+    return [
+        Served(resource, subresource, tuple(operations), *kind_of(resource, subresource))
+        for resource in resources
+        for subresource, operations in operations_of(resource).items()
+    ]
 
 
 class Schemas:

@@ -4,13 +4,12 @@ from datetime import datetime
 from typing import Any
 
 from api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding, Subject
-from master.apiserver.tables.cells import UNKNOWN, age
-from master.apiserver.tables.column import AGE, NAME, Column, TableShape, wide
+from master.apiserver.tables.cells import age, moment
+from master.apiserver.tables.column import AGE, CREATED_AT, NAME, Column, TableShape, wide
 
 
 def _role(role: Role | ClusterRole, now: datetime) -> list[Any]:  # noqa: ARG001 - the shape of all cells
-    made = role.metadata.creation_timestamp
-    return [role.metadata.name, made.strftime("%Y-%m-%dT%H:%M:%SZ") if made is not None else UNKNOWN]
+    return [role.metadata.name, moment(role.metadata.creation_timestamp)]
 
 
 def _binding(binding: RoleBinding | ClusterRoleBinding, now: datetime) -> list[Any]:
@@ -29,7 +28,7 @@ def _named(subjects: list[Subject], kind: str) -> str:
     return ", ".join(subject.name for subject in subjects if subject.kind == kind)
 
 
-ROLE = TableShape((NAME, Column("Created At", "When it was made.", type="date")), _role)
+ROLE = TableShape((NAME, CREATED_AT), _role)
 BINDING = TableShape(
     (
         NAME,

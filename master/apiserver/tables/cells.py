@@ -47,6 +47,10 @@ def age(when: datetime | None, now: datetime) -> str:
     return UNKNOWN if when is None else human_duration((now - when).total_seconds())
 
 
+def moment(when: datetime | None) -> str:
+    return UNKNOWN if when is None else when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def cut(values: Iterable[str], *, empty: str) -> str:
     """At most three values, and how many more there are."""
     every = list(values)

@@ -42,6 +42,7 @@ class TableShape:
 
 
 NAME = Column("Name", "Name of the object, unique in its namespace.", format="name")
+CREATED_AT = Column("Created At", "When it was made.", type="date")
 AGE = Column("Age", "Time since the object was created.")
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from api.core.quota import LimitRange, ResourceQuota
 from api.scheduling import PriorityClass
-from master.apiserver.tables.cells import UNKNOWN, age
-from master.apiserver.tables.column import AGE, NAME, Column, TableShape
+from master.apiserver.tables.cells import age, moment
+from master.apiserver.tables.column import AGE, CREATED_AT, NAME, Column, TableShape
 
 
 def _quota(quota: ResourceQuota, now: datetime) -> list[Any]:
@@ -19,8 +19,7 @@ def _quota(quota: ResourceQuota, now: datetime) -> list[Any]:
 
 
 def _limit_range(limits: LimitRange, now: datetime) -> list[Any]:  # noqa: ARG001 - the shape of all cells
-    made = limits.metadata.creation_timestamp
-    return [limits.metadata.name, made.strftime("%Y-%m-%dT%H:%M:%SZ") if made is not None else UNKNOWN]
+    return [limits.metadata.name, moment(limits.metadata.creation_timestamp)]
 
 
 def _priority(priority: PriorityClass, now: datetime) -> list[Any]:
@@ -37,7 +36,7 @@ QUOTA = TableShape(
     ),
     _quota,
 )
-LIMIT_RANGE = TableShape((NAME, Column("Created At", "When it was made.", type="date")), _limit_range)
+LIMIT_RANGE = TableShape((NAME, CREATED_AT), _limit_range)
 PRIORITY = TableShape(
     (
         NAME,
