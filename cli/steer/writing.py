@@ -14,6 +14,7 @@ from cli.steer.reaching import remember
 from cli.steer.session import Object
 
 F = TypeVar("F", bound=Callable[..., Any])
+_BEGUN = "cli.steer.writing.begun"
 
 ONLY_DRY = (
     click.option("--dry-run", default="none", type=click.Choice(["none", "client", "server"]), is_flag=False,
@@ -58,9 +59,19 @@ def options(*groups: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
 def outcome(item: Manifest, done: str, found: Object, *, form: str, dry_run: str, in_order: bool = False) -> None:
     """One line, ``pod/web created``, or the object in the form that was asked for; ``in_order``: JSON as it stands."""
     if form:
+        if form == "yaml":
+            _separate()
         printer(form, name_of=lambda one: object_name(item.kind, one), as_one=True, in_order=in_order)([found])
         return
     print(f"{object_name(item.kind, found)} {done}{tried(dry_run)}", flush=True)
+
+
+def _separate() -> None:
+    """From what this call has printed before."""
+    meta = click.get_current_context().meta
+    if meta.setdefault(_BEGUN, False):
+        print("---")
+    meta[_BEGUN] = True
 
 
 def tried(dry_run: str) -> str:

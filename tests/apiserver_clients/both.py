@@ -26,12 +26,19 @@ class Both:
     told apart in the answers, and with ``loose`` neither ages nor the width of columns."""
 
     def __init__(
-        self, admin: Api, kubeconfig: Path, folder: Path, capsys: pytest.CaptureFixture[str], *, loose: bool = False
+        self,
+        admin: Api,
+        kubeconfig: Path,
+        folder: Path,
+        capsys: pytest.CaptureFixture[str],
+        *,
+        loose: bool = False,
+        generation: str = NEW,
     ) -> None:
         made = [admin.post("/api/v1/namespaces", {"metadata": {"generateName": "t-"}}) for _ in "ab"]
         self.spaces = tuple(str(one.json["metadata"]["name"]) for one in made)
         self._theirs, self._ours = self.spaces
-        self._kubectl = Kubectl(NEW, binary(NEW), kubeconfig, self._theirs, folder)
+        self._kubectl = Kubectl(generation, binary(generation), kubeconfig, self._theirs, folder)
         self._kubeconfig, self._capsys, self._loose = kubeconfig, capsys, loose
 
     def create(self, manifest: str) -> None:

@@ -1,4 +1,4 @@
-"""`steer auth can-i VERB RESOURCE` and `steer auth whoami`: the server is asked about oneself."""
+"""`steer auth can-i VERB RESOURCE` and `whoami`: what one may oneself; `reconcile` grants what files say."""
 
 import sys
 from collections.abc import Sequence
@@ -8,12 +8,15 @@ from typing import Any
 import click
 
 from cli.steer.failures import Failure
+from cli.steer.files import FILES
+from cli.steer.granting import reconciled
+from cli.steer.manifests import manifests
 from cli.steer.output.flags import OUTPUT
 from cli.steer.output.printing import printer
 from cli.steer.output.table import Table
 from cli.steer.reaching import with_common
 from cli.steer.session import Object, Session, with_session
-from cli.steer.writing import options
+from cli.steer.writing import ONLY_DRY, each, options
 
 _ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _RULES = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
@@ -154,3 +157,23 @@ def whoami(session: Session, output: str) -> None:
         rows.append(["Groups", _listed(user["groups"])])
     rows += [[f"Extra: {key}", _listed(user["extra"][key])] for key in sorted(user.get("extra") or {})]
     Table(["ATTRIBUTE", "VALUE"]).print(rows)
+
+
+@command.command("reconcile")
+@click.argument("words", nargs=-1, metavar="")
+@options(FILES, ONLY_DRY, OUTPUT)
+@click.option("--remove-extra-permissions", is_flag=True, help="Take away what roles allow beyond the files.")
+@click.option("--remove-extra-subjects", is_flag=True, help="Take the roles from whom the files do not name.")
+@with_session
+def reconcile(session: Session, words: tuple[str, ...], **flags: Any) -> None:
+    """Reconcile rules for RBAC role, role binding, cluster role, and cluster role binding objects."""
+    if not flags["filename"]:
+        raise Failure("must specify one of -f and -k")
+    if words:
+        raise Failure("no arguments are allowed")
+    if flags["dry_run"] == "server":
+        raise Failure("--dry-run=server for command reconcile is not supported yet")
+    each(
+        manifests(session, flags["filename"], recursive=flags["recursive"]),
+        lambda item: reconciled(session, item, flags),
+    )
