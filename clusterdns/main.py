@@ -7,7 +7,8 @@ while the master is away, and leaves the address in place when it stops.
 import logging
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 
@@ -19,7 +20,8 @@ from client.httpport import Answer, HttpPort, by_path
 from client.metrics import RequestMetrics
 from client.showing import exposition
 from clusterdns.config import Config
-from clusterdns.link import LinkError, ensure_address, remove_address
+from clusterdns.keeper import AddressKeeper
+from clusterdns.link import ensure_address, remove_address
 from clusterdns.metrics import DnsCollector, shown
 from clusterdns.objects import SERVICE_LABEL, kept_endpoints, kept_service, kept_slice, service_names
 from clusterdns.records import ServiceNames
@@ -34,7 +36,6 @@ _BY_SERVICE = "service"
 SWITCH_S = 0.0005
 """How long a thread that works (on many changed services) may keep the one that answers from the interpreter;
 Python's own 5 ms are ten times that, at each batch of questions."""
-LINK_CHECK_S = 30.0  # an address that someone removed comes back within this time
 
 
 def run(config: Config, stop: threading.Event) -> None:
@@ -42,8 +43,8 @@ def run(config: Config, stop: threading.Event) -> None:
     sys.setswitchinterval(SWITCH_S)
     client = Client.from_kubeconfig(config.kubeconfig, user_agent="steersman-dns", observer=RequestMetrics())
     try:
-        _put_address(config)
-        _serve(config, client, stop)
+        with _kept_address(config):
+            _serve(config, client, stop)
     finally:
         client.close()
 
@@ -59,9 +60,19 @@ def cleanup(config: Config) -> list[str]:
     return done
 
 
-def _put_address(config: Config) -> None:
-    if config.interface:
+@contextmanager
+def _kept_address(config: Config) -> Iterator[None]:
+    """The address in place while this lasts, and after it; nothing where no interface is named."""
+    if not config.interface:
+        yield
+        return
+    keeper = AddressKeeper(config.interface, config.listen_address)  # hears before it is there: no removal is missed
+    try:
         log.info("address ready: %s", ensure_address(config.interface, config.listen_address))
+        keeper.start()
+        yield
+    finally:
+        keeper.stop()
 
 
 def _serve(config: Config, client: Client, stop: threading.Event) -> None:
@@ -77,8 +88,7 @@ def _serve(config: Config, client: Client, stop: threading.Event) -> None:
         log.info("dns started address=%s port=%d domain=%s", config.listen_address, dns.port, config.domain)
         while not feed.try_sync() and not stop.wait(SYNC_CHECK_S):
             pass
-        while not stop.wait(LINK_CHECK_S):
-            _check_address(config)
+        stop.wait()
     finally:
         for door in doors:
             door.stop()
@@ -113,14 +123,6 @@ def _doors(config: Config, dns: DnsService) -> list[HttpPort]:
 def _word(*, well: bool) -> Answer:
     """CoreDNS' words: the names of what is not ready yet."""
     return Answer(HTTPStatus.OK, b"OK") if well else Answer(HTTPStatus.SERVICE_UNAVAILABLE, b"kubernetes")
-
-
-def _check_address(config: Config) -> None:
-    if config.interface:
-        try:
-            log.debug("address checked: %s", ensure_address(config.interface, config.listen_address))
-        except LinkError as error:
-            log.error("address missing error=%s", error)
 
 
 class _Feed:

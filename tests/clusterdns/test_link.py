@@ -4,6 +4,7 @@ import ctypes
 import os
 import subprocess
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from clusterdns import keeper
 from clusterdns.config import Config
+from clusterdns.keeper import AddressKeeper
 from clusterdns.link import LinkError, ensure_address, remove_address
 from clusterdns.records import ServiceNames
 from clusterdns.service import DnsService
@@ -135,6 +138,34 @@ def test_an_interface_of_another_kind_is_neither_used_nor_removed(netns):
         netns.run(ensure_address, NAME, ADDRESS)
     netns.run(remove_address, NAME, ADDRESS)
     assert NAME in netns.ip("link")
+
+
+def test_an_address_that_was_taken_away_comes_back_when_the_kernel_tells_of_it(netns, monkeypatch):
+    monkeypatch.setattr(keeper, "LOOK_S", 10_000.0)
+    made: list[AddressKeeper] = []
+
+    def keep() -> str:
+        made.append(AddressKeeper(NAME, ADDRESS))
+        made[0].start()
+        return "kept"
+
+    netns.run(ensure_address, NAME, ADDRESS)
+    netns.run(keep)
+    try:
+        for _ in range(2):
+            netns.run(remove_address, NAME, ADDRESS)
+            wait_until_there(netns)
+    finally:
+        made[0].stop()
+    netns.run(remove_address, NAME, ADDRESS)
+    assert ADDRESS not in netns.ip("-o", "address"), "nobody looks after it any more"
+
+
+def wait_until_there(netns: Namespace) -> None:
+    limit = time.monotonic() + 60
+    while f"inet {ADDRESS}/32" not in netns.ip("-o", "address"):
+        assert time.monotonic() < limit, netns.ip("-o", "address")
+        time.sleep(0.05)
 
 
 def test_a_pod_behind_its_gateway_reaches_the_address(netns, config: Config):
