@@ -67,7 +67,7 @@ class Config:
     )
     rule_check_s: float = field(
         default=30.0,
-        metadata={"help": "seconds between looks at our rules; ten times that where the kernel tells of deletions"},
+        metadata={"help": "seconds between looks at our rules; where the kernel tells of deletions, at the rest alone"},
     )
     state_file: Path = field(
         default=Path("/var/lib/steersman/netproxy/state.json"),

@@ -60,6 +60,9 @@ class Mode(Protocol):
     def check(self) -> bool:
         """Put back what somebody else changed; True when there was something."""
 
+    def check_untold(self) -> bool:
+        """The same for that alone of which the kernel tells nothing, when `chains` names any."""
+
     def chains(self) -> frozenset[str]:
         """Chains of nf_tables in which nothing of ours may be deleted; none where the kernel tells nothing of them."""
 

@@ -103,6 +103,11 @@ class Proxy:
         self._reserve()
         return self._mode.check()
 
+    def check_untold(self) -> bool:
+        """The same for that alone of which the kernel tells nothing. Raises PortalError."""
+        self._reserve()
+        return self._mode.check_untold()
+
     def chains(self) -> frozenset[str]:
         """Chains in which the kernel tells of deletions that would be put back. Raises PortalError."""
         return self._mode.chains()

@@ -126,6 +126,10 @@ class Userspace:
         """Look after the rules."""
         return self._portals.check()
 
+    def check_untold(self) -> bool:
+        """Look after the set of addresses."""
+        return self._portals.check_set()
+
     def chains(self) -> frozenset[str]:
         """Our chains of iptables, and those that lead into them."""
         return self._portals.chains()

@@ -35,7 +35,7 @@ JOIN_S = 30.0
 LOSS_LOOK_S = 1.0
 """Between two looks at the rules when the kernel tells of deletions; our own changes are among them."""
 TOLD_LOOKS = 10
-"""So many times rarer are the other looks then: they are for what the kernel does not tell."""
+"""So many times rarer are the looks at all of it then; at what the kernel does not tell of they are as frequent."""
 SAVE_SHARE = 0.02
 """Part of the time that may be spent on saving the state."""
 
@@ -75,7 +75,7 @@ class Worker:
             registry=self._metrics.registry,
         )
         self._retry_s = FIRST_RETRY_S
-        self._next_check = self._last_check = self._next_save = 0.0
+        self._next_check = self._next_whole = self._last_whole = self._next_save = 0.0
         self._losses = Losses(self._lost)
         self._losses_told = self._losses_tried = False
         self._thread = threading.Thread(target=self._run, name="netproxy-control", daemon=True)
@@ -172,7 +172,7 @@ class Worker:
         if read == self._as_told:
             self._metrics.programmed(self._changes.settle(told))
             self._mode.settle()
-        check_s = max(self._next_check - time.monotonic(), 0.0)
+        check_s = max(min(self._next_check, self._next_whole) - time.monotonic(), 0.0)
         return min(save_s, check_s, TROUBLE_RETRY_S if self._proxy.has_troubles else math.inf)
 
     def _failed(self) -> float:
@@ -194,15 +194,19 @@ class Worker:
         return self._next_save - now
 
     def _check(self, now: float) -> None:
-        """Look after the rules, but not at every pass: it reads all of them."""
+        """Look after what is ours in the kernel, but not at every pass: it reads all the rules."""
         if self._losses_told:
-            self._next_check = min(self._next_check, self._last_check + LOSS_LOOK_S)
-        if now < self._next_check:
+            self._next_whole = min(self._next_whole, self._last_whole + LOSS_LOOK_S)
+        if now >= self._next_whole:
+            looks = TOLD_LOOKS if self._hears_losses() else 1
+            self._losses_told, self._last_whole = False, now
+            self._proxy.check()
+            self._next_whole = now + self._config.rule_check_s * looks
+        elif now >= self._next_check:
+            self._proxy.check_untold()
+        else:
             return
-        looks = TOLD_LOOKS if self._hears_losses() else 1
-        self._losses_told, self._last_check = False, now
-        self._proxy.check()
-        self._next_check = now + self._config.rule_check_s * looks
+        self._next_check = now + self._config.rule_check_s
 
     def _hears_losses(self) -> bool:
         """Whether the kernel tells when rules are deleted; listens from the first look on."""

@@ -61,8 +61,7 @@ class Portals:
             return False
         repaired = self._route.ensure()
         repaired = self.returns.check() or repaired
-        if self._members is not None:
-            repaired = self._check_set(self._members) or repaired
+        repaired = self.check_set() or repaired
         found = self._read()
         if found != self._written:
             log.warning("rules were changed by another, writing them again prefix=%s", self._prefix)
@@ -70,6 +69,19 @@ class Portals:
             self._write(self._wanted, found)
             repaired = True
         return repaired
+
+    def check_set(self) -> bool:
+        """The same for the set alone: the kernel tells of no change to it."""
+        wanted = self._members
+        if wanted is None:
+            return False
+        self.set.create()
+        self._members = None
+        changed = self.grow_set(wanted)
+        changed = self.shrink_set(wanted) or changed
+        if changed:
+            log.warning("the set was changed by another, written again set=%s", self.set.name)
+        return changed
 
     def chains(self) -> frozenset[str]:
         """Our chains and those that lead into them; none with legacy iptables. Raises PortalError."""
@@ -135,15 +147,6 @@ class Portals:
             self.set.change(add=add, remove=remove)
         self._members = after
         return bool(add or remove)
-
-    def _check_set(self, wanted: set[Member]) -> bool:
-        self.set.create()
-        self._members = None
-        changed = self.grow_set(wanted)
-        changed = self.shrink_set(wanted) or changed
-        if changed:
-            log.warning("the set was changed by another, written again set=%s", self.set.name)
-        return changed
 
     def _remove_from(self, table: NatTable) -> list[str]:
         found = find(table.save(), self._prefix)

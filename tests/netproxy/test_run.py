@@ -19,6 +19,7 @@ from api.meta import ObjectMeta
 from netproxy import main, worker
 from netproxy.endpoints import Here
 from netproxy.files import FileError, read_objects
+from netproxy.portals.sets import AddressSet
 from netproxy.reserved import SYSCTL
 from netproxy.state import read_state
 from tests.netproxy.api_server import ApiServer
@@ -222,6 +223,23 @@ def test_what_someone_removed_comes_back_when_the_kernel_tells_of_it(cluster: Cl
         before = cluster.place.node.run(*kept)
         cluster.place.node.run(*LOSSES[lost])
         wait_until(lambda: cluster.place.node.run(*kept) == before)
+
+
+def test_a_set_that_someone_emptied_comes_back_though_the_kernel_tells_nothing_of_it(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "TOLD_LOOKS", 1_000_000)
+    with cluster.place.node.inside():
+        found = AddressSet(f"{cluster.config.chain_prefix}-CLUSTER")
+        if not found.usable():
+            pytest.skip("this kernel has no sets of addresses")
+        with started(cluster, cluster.config):
+            cluster.service(cluster.pod(b"a"), node_port=0)
+            wait_until(lambda: found.members() != set())
+            before = found.members()
+            for _ in range(3):  # once may be put right by a look at everything that our own changes called for
+                found.change(add=(), remove=before)
+                wait_until(lambda: found.members() == before)
 
 
 def test_a_taken_node_port_is_told_and_held_when_it_is_free(running: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
