@@ -5,7 +5,7 @@ The one door at which errors of the API become answers. What is not an ApiError 
 
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 
 import msgspec
 from msgspec.structs import replace
@@ -16,30 +16,17 @@ from master.apiserver.authentication.impersonation import impersonated
 from master.apiserver.authentication.user import User
 from master.apiserver.backend import Backend
 from master.apiserver.call import Call, Target, is_on
-from master.apiserver.discovery import Discovery
-from master.apiserver.health import Health
+from master.apiserver.documents import CUSTOM_RESOURCES, Documents
 from master.apiserver.http.message import Answer, Request, Response, Stream, Upgrade, segments_of
-from master.apiserver.identity import OpenIdDocuments
 from master.apiserver.inflight import InFlight, Lane, check_room
-from master.apiserver.metrics import CONTENT_TYPE, Labels, Metrics, Series, dry_run_label, verb_label
+from master.apiserver.metrics import Labels, Metrics, Series, dry_run_label, verb_label
 from master.apiserver.negotiation import check_form, output_of
 from master.apiserver.operations.get import get
 from master.apiserver.operations.list import check_reached
-from master.apiserver.responses import error_response, plain_response
-from master.apiserver.routing import Operation, Path, Router, Way, not_allowed, nowhere, path_of, unserved
-from master.apiserver.schemas import Schemas
-from master.apiserver.swagger_ui import ROOT, SwaggerUi
-from master.apiserver.version import version_document
+from master.apiserver.responses import error_response
+from master.apiserver.routing import Operation, Path, Router, Way, nowhere, path_of, unserved
 
 _RESOURCE_ROOTS = ("api", "apis")
-# There are no custom resources. kubectl asks for them before it says that it knows no such kind.
-_CUSTOM_RESOURCES = ("apis", "apiextensions.k8s.io", "v1", "customresourcedefinitions")
-_NO_CUSTOM_RESOURCES = {
-    "kind": "CustomResourceDefinitionList",
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "metadata": {"resourceVersion": "0"},
-    "items": [],
-}
 _READS = ("get", "list", "watch")
 _LISTED = ("list", "deletecollection")
 _OF_MANY = ("list", "watch", "deletecollection")
@@ -48,25 +35,6 @@ _NOT_OURS = ("attach", "exec", "log", "portforward", "proxy")
 _OF_ANOTHER = ("authorization", "sec-websocket-protocol", "impersonate-user")
 _EMPTY_NAMESPACE = re.compile(r"^(/api/v1|/apis/[^/]+/[^/]+)/namespaces//")
 _NO_LABELS: Labels = ("", "", "", "", "", "")
-_PATHS = {
-    "paths": [
-        "/.well-known/openid-configuration",
-        "/api",
-        "/api/v1",
-        "/apis",
-        "/healthz",
-        "/livez",
-        "/metrics",
-        "/openapi/v2",
-        "/openapi/v3",
-        "/openid/v1/jwks",
-        "/readyz",
-        "/swagger-ui/",
-        "/version",
-    ]
-}
-
-
 _AT_ONCE = (Response, Stream, Upgrade)
 
 
@@ -81,36 +49,14 @@ class _Plan(msgspec.Struct, frozen=True):
 class Handler:
     """All that a request can ask for."""
 
-    def __init__(
-        self,
-        backend: Backend,
-        *,
-        discovery: Discovery,
-        identity: OpenIdDocuments,
-        schemas: Schemas,
-        health: Health,
-        metrics: Metrics,
-        inflight: InFlight,
-    ) -> None:
+    def __init__(self, backend: Backend, documents: Documents, *, metrics: Metrics, inflight: InFlight) -> None:
         self._backend = backend
+        self._documents = documents
         self._inflight = inflight
         self._router = Router()
-        self._discovery = discovery
         self._metrics = metrics
         # One for each method of each path that is served, so they are few.
         self._plans: dict[tuple[str, ...], _Plan] = {}
-        self._roots: dict[str, Callable[[Request], Response]] = {
-            "api": discovery.answer,
-            "apis": discovery.answer,
-            "openapi": schemas.answer,
-            ROOT: SwaggerUi(schemas.groups).answer,
-            "healthz": health.answer,
-            "livez": health.answer,
-            "readyz": health.answer,
-            "version": _version,
-            **dict.fromkeys((".well-known", "openid"), identity.answer),
-            "metrics": self._metrics_text,
-        }
 
     def __call__(self, request: Request) -> Answer | Awaitable[Answer]:
         started = time.perf_counter()
@@ -136,7 +82,8 @@ class Handler:
                     answer = self._repeatable(request, plan, target, answer)
             else:
                 series = self._metrics.requests.series((verb_label(request.method.lower()), "", "", "", "", ""))
-                answer = self._other(request, user)
+                self._backend.access.authorize_path(user, request.method.lower(), request.path)
+                answer = self._documents.answer(request)
         except (ApiError, RecursionError) as error:
             answer = _refusal(request, error)
         series = series or self._metrics.requests.series(_NO_LABELS)
@@ -234,20 +181,6 @@ class Handler:
 
         return replace(answer, again=again)
 
-    def _other(self, request: Request, user: User) -> Response:
-        """Discovery, schemas, health, version, metrics."""
-        self._backend.access.authorize_path(user, request.method.lower(), request.path)
-        if request.method != "GET" and (request.method != "HEAD" or _is_for_get_alone(request.segments)):
-            raise not_allowed()
-        if not request.segments:
-            return plain_response(_PATHS)
-        if request.segments == _CUSTOM_RESOURCES:
-            return plain_response(_NO_CUSTOM_RESOURCES)
-        root = self._roots.get(request.segments[0])
-        if root is None:
-            raise nowhere()
-        return root(request)
-
     async def _later(
         self,
         request: Request,
@@ -264,11 +197,6 @@ class Handler:
             lane.leave()
         return _counted(answer, series, started)
 
-    def _metrics_text(self, request: Request) -> Response:
-        if request.segments != ("metrics",):
-            raise nowhere()
-        return Response(200, self._metrics.text(), content_type=CONTENT_TYPE)
-
 
 def _counted(answer: Answer, series: Series, started: float) -> Answer:
     code = 101 if isinstance(answer, Upgrade) else answer.status
@@ -280,23 +208,6 @@ def _refusal(request: Request, error: ApiError | RecursionError) -> Response:
     """Only what a client sends can be nested so deeply that Python gives up."""
     told = error if isinstance(error, ApiError) else BadRequest("the body is nested too deeply")
     return error_response(request, told)
-
-
-def _version(request: Request) -> Response:
-    if request.segments != ("version",):
-        raise nowhere()
-    return plain_response(version_document())
-
-
-def _is_for_get_alone(segments: tuple[str, ...]) -> bool:
-    """Documents of which Kubernetes does not answer HEAD: what one version serves, not the lists above it."""
-    match segments:
-        case ("api" | "version" | ".well-known" | "openid", *_):
-            return True
-        case ("apis", _, _, *_):
-            return True
-        case _:
-            return False
 
 
 def _is_watch(request: Request) -> bool:
@@ -328,5 +239,5 @@ def _path_of_resource(raw_path: str) -> Path | None:
     segments = segments_of(raw_path)
     if len(segments) <= 2 or segments[0] not in _RESOURCE_ROOTS:
         return None
-    is_discovery = (segments[0] == "apis" and len(segments) == 3) or segments == _CUSTOM_RESOURCES
+    is_discovery = (segments[0] == "apis" and len(segments) == 3) or segments == CUSTOM_RESOURCES
     return None if is_discovery else path_of(segments)

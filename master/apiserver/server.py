@@ -34,6 +34,7 @@ from master.apiserver.cache import Cache
 from master.apiserver.claims import SharedNumbers, SoleMaster
 from master.apiserver.config import Config, node_ports
 from master.apiserver.discovery import Discovery
+from master.apiserver.documents import Documents
 from master.apiserver.event_expiry import EventExpiry
 from master.apiserver.handler import Handler
 from master.apiserver.health import Health
@@ -48,7 +49,6 @@ from master.apiserver.node_client import NodeClient, NodeTls
 from master.apiserver.plain_port import with_all_rights
 from master.apiserver.registry import REACH_S, Registry
 from master.apiserver.replicas import Replicas
-from master.apiserver.schemas import Schemas
 from master.apiserver.service_numbers import ServiceNumbers
 from master.apiserver.storage import new_store
 from master.store.contract import StoreError
@@ -204,15 +204,10 @@ class Apiserver:
     def _handler(self, address: str) -> Handler:
         config = self._config
         inflight = InFlight(reading=config.max_requests_inflight, writing=config.max_mutating_requests_inflight)
-        return Handler(
-            self._backend,
-            discovery=Discovery(address),
-            identity=OpenIdDocuments(self.tokens, address),
-            schemas=Schemas(),
-            health=Health({"ping": lambda: "", "etcd": self._store_state}, {"serving": lambda: self._state}),
-            metrics=Metrics(self.cache, inflight),
-            inflight=inflight,
-        )
+        metrics = Metrics(self.cache, inflight)
+        health = Health({"ping": lambda: "", "etcd": self._store_state}, {"serving": lambda: self._state})
+        documents = Documents(Discovery(address), OpenIdDocuments(self.tokens, address), health, metrics)
+        return Handler(self._backend, documents, metrics=metrics, inflight=inflight)
 
     def _store_state(self) -> str:
         try:
