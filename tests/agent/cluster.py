@@ -20,6 +20,7 @@ from api.codec import convert
 from api.core import Event, Pod
 from tests.agent.certificates import Authority
 from tests.agent.fake_api import FakeApi
+from tests.e2e.waiting import until
 
 NODE = "node-under-test"
 
@@ -119,11 +120,11 @@ class Cluster:
             found[:] = [pod] if pod is not None else []
             return pod is not None and holds(pod)
 
-        wait_until(look, timeout_s=timeout_s, shown=lambda: str(found[0].status if found else None))
+        until(look, limit_s=timeout_s, what=lambda: str(found[0].status if found else None))
         return found[0]
 
     def wait_gone(self, name: str, *, timeout_s: float = 60) -> None:
-        wait_until(lambda: self.get(name) is None, timeout_s=timeout_s)
+        until(lambda: self.get(name) is None, limit_s=timeout_s)
 
     def events(self, reason: str) -> list[str]:
         """Messages of events of the namespace; a single cluster's are those of the node too."""
@@ -186,16 +187,6 @@ def free_cidr() -> str:
     """A subnet that no other test of this process has had."""
     with _SUBNETS_LOCK:
         return next(_SUBNETS)
-
-
-def wait_until(holds: Callable[[], bool], *, timeout_s: float = 60, shown: Callable[[], str] = str) -> None:
-    """Looks again and again until the condition holds; fails with what is shown then."""
-    pause = threading.Event()
-    for _ in range(int(timeout_s / 0.02)):
-        if holds():
-            return
-        pause.wait(0.02)
-    raise AssertionError(f"it did not come true within {timeout_s} s: {shown()}")
 
 
 def phase(wanted: str) -> Callable[[Pod], bool]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from docker.api import APIClient
 from docker.errors import DockerException
 
-from tests.agent.cluster import wait_until
+from tests.e2e.waiting import until
 
 # What these settings are for: a host without systemd, and one that lets nobody raise a limit.
 _SETTINGS = """
@@ -40,7 +40,7 @@ class Podman:
             self._service = subprocess.Popen(
                 command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        wait_until(self._answers, timeout_s=30, shown=lambda: (self.folder / "podman.log").read_text())
+        until(self._answers, limit_s=30, what=lambda: (self.folder / "podman.log").read_text())
 
     def run(self, *arguments: str, stdin: bytes = b"", check: bool = True) -> str:
         done = subprocess.run(

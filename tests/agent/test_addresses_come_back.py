@@ -6,7 +6,8 @@ from ipaddress import ip_network
 import pytest
 
 from api.core import Pod
-from tests.agent.cluster import Cluster, ready, wait_until
+from tests.agent.cluster import Cluster, ready
+from tests.e2e.waiting import until
 
 pytestmark = [pytest.mark.docker, pytest.mark.long]
 PODS, WAVE = 1000, 25
@@ -25,7 +26,7 @@ def test_no_address_is_lost_after_a_thousand_pods(cluster: Cluster) -> None:
         _wait_addresses(cluster, wanted)
         for name in names:
             cluster.delete(name, grace_s=2)
-        wait_until(lambda: not cluster.api.items(Pod), timeout_s=300, shown=lambda: str(len(cluster.api.items(Pod))))
+        until(lambda: not cluster.api.items(Pod), limit_s=300, what=lambda: str(len(cluster.api.items(Pod))))
         assert cluster.containers() == []
     # Every address but the network's, the gateway's and that for all can be had.
     free = network.num_addresses - 3
@@ -41,6 +42,6 @@ def _wait_addresses(cluster: Cluster, count: int) -> set[str]:
     def found() -> list[str]:
         return [pod.status.pod_ip for pod in cluster.api.items(Pod) if ready(pod)]
 
-    wait_until(lambda: len(found()) >= count, timeout_s=300, shown=lambda: str(found()))
+    until(lambda: len(found()) >= count, limit_s=300, what=lambda: str(found()))
     assert len(set(found())) >= count
     return set(found())

@@ -15,7 +15,8 @@ from agent.cgroups.wanted import Allowance, allowance_of, group_of, parents
 from api.codec import convert
 from api.core import Pod
 from tests.agent.bus import Bus, Service
-from tests.agent.cluster import Cluster, ready, wait_until
+from tests.agent.cluster import Cluster, ready
+from tests.e2e.waiting import until
 
 SYS = Path("/sys/fs/cgroup")
 
@@ -169,11 +170,11 @@ def test_a_pods_containers_live_in_its_group_which_is_kept_and_goes_with_it(clus
     (SYS / "cpu" / cluster.name / "kubepods" / group / "cpu.shares").write_text("999")
     left = SYS / "memory" / cluster.name / "kubepods/besteffort/pod-long-gone"
     left.mkdir()
-    wait_until(lambda: _cgroup_files(cluster, group) == wanted)
-    wait_until(lambda: not left.exists())
+    until(lambda: _cgroup_files(cluster, group) == wanted)
+    until(lambda: not left.exists())
     cluster.delete("web", grace_s=1)
     cluster.wait_gone("web")
-    wait_until(lambda: not list(SYS.glob(f"*/{cluster.name}/kubepods/{group}")))
+    until(lambda: not list(SYS.glob(f"*/{cluster.name}/kubepods/{group}")))
     cluster.stop_agent(cluster.agents[0])
     root = f"/{cluster.name}"
     assert f"cgroup /{cluster.name}/kubepods/besteffort" in seen(root)
@@ -193,7 +194,7 @@ def test_pods_run_where_the_host_gives_no_groups_and_one_event_says_so(
     cluster.start_agent(relist_s=0.5)
     cluster.create("web", "exec sleep 1000")
     cluster.wait_pod("web", ready)
-    wait_until(lambda: bool(cluster.events("FailedToCreatePodCgroups")))
+    until(lambda: bool(cluster.events("FailedToCreatePodCgroups")))
     cluster.create("another", "exec sleep 1000")
     cluster.wait_pod("another", ready)
     (told,) = cluster.events("FailedToCreatePodCgroups")
@@ -217,7 +218,7 @@ def test_only_what_is_empty_is_taken_away() -> None:
     finally:
         process.kill()
         process.wait(10)
-    wait_until(lambda: driver.remove(names))
+    until(lambda: driver.remove(names))
     assert cleanup("/test-only-empty")
     assert not list(SYS.glob("*/test-only-empty"))
 

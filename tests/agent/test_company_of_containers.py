@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from api.core import Pod
-from tests.agent.cluster import Cluster, phase, ready, wait_until
+from tests.agent.cluster import Cluster, phase, ready
+from tests.e2e.waiting import until
 
 pytestmark = pytest.mark.docker
 
@@ -22,7 +23,7 @@ def _identity(pod: Pod, name: str) -> str:
 
 def _said(cluster: Cluster, pod: Pod, name: str) -> list[str]:
     """Its namespaces (network, IPC, processes, names) and its host name."""
-    wait_until(lambda: cluster.docker.logs(_identity(pod, name)).count(b"\n") == 5)
+    until(lambda: cluster.docker.logs(_identity(pod, name)).count(b"\n") == 5)
     return bytes(cluster.docker.logs(_identity(pod, name))).decode().split()
 
 
@@ -73,7 +74,7 @@ def test_a_sidecar_comes_first_comes_back_and_ends_last(shared: Cluster) -> None
         pod = shared.wait_pod(
             "job", lambda found, count=count: _restarts(found) == count and ready(found), timeout_s=60
         )
-    wait_until(lambda: max(_dead(shared).values()) == 1)
+    until(lambda: max(_dead(shared).values()) == 1)
     (folder / "go").touch()
     pod = shared.wait_pod("job", phase("Succeeded"), timeout_s=60)
     order = ["side", "first", "main", "side", "side", "main ends", "side ends"]

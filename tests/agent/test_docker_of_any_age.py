@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from agent.runtime.docker import Docker
-from tests.agent.cluster import Cluster, ready, restarts, wait_until
+from tests.agent.cluster import Cluster, ready, restarts
 from tests.agent.old_docker import OldDocker
+from tests.e2e.waiting import until
 
 pytestmark = pytest.mark.docker
 OF_DOCKER_1_13 = "1.25"
@@ -37,7 +38,7 @@ def test_a_pod_lives_and_ends_on_docker_1_13(cluster: Cluster, old: OldDocker) -
     cluster.wait_pod("web", lambda pod: restarts(pod) == 1 and ready(pod))
     cluster.delete("web")
     cluster.wait_gone("web")
-    wait_until(lambda: cluster.containers() == [])
+    until(lambda: cluster.containers() == [])
     versions = {path.split("/")[1] for path in old.paths if path.startswith("/v1.")}
     assert versions == {f"v{OF_DOCKER_1_13}"}
     assert agent.docker.facts().api_version == (1, 25)

@@ -11,8 +11,9 @@ import pytest
 from docker.api import APIClient
 
 from tests.agent.certificates import Authority
-from tests.agent.cluster import Cluster, free_cidr, ready, restarts, wait_until
+from tests.agent.cluster import Cluster, free_cidr, ready, restarts
 from tests.e2e.private_docker import PrivateDocker
+from tests.e2e.waiting import until
 
 pytestmark = [pytest.mark.docker, pytest.mark.netns]
 ENDS_ON_TERM = "trap 'exit 0' TERM; sleep 1000 & wait"
@@ -61,7 +62,7 @@ def test_pods_are_the_same_after_a_restart_of_docker(site: tuple[Cluster, Privat
     uids = {name: cluster.wait_pod(name, ready).metadata.uid for name in ("a", "b", "goes")}
     before = _running(cluster)
     daemon.stop()
-    wait_until(lambda: bool(cluster.events("NodeNotReady")))
+    until(lambda: bool(cluster.events("NodeNotReady")))
     cluster.delete("goes", grace_s=5)
     cluster.create("comes", ENDS_ON_TERM)
     daemon.start()
@@ -71,6 +72,6 @@ def test_pods_are_the_same_after_a_restart_of_docker(site: tuple[Cluster, Privat
         # More than one when the agent had started one again before Docker had gone.
         pod = cluster.wait_pod(name, lambda pod: ready(pod) and (restarts(pod) > 0) == ended, timeout_s=40)
         assert pod.metadata.uid == uids[name]
-    wait_until(lambda: len(_running(cluster)) == 6, timeout_s=40)
+    until(lambda: len(_running(cluster)) == 6, limit_s=40)
     assert len(_running(cluster) & before) == (0 if ended else 4)
     assert len({cluster.wait_pod(name, ready).status.pod_ip for name in ("a", "b", "comes")}) == 3

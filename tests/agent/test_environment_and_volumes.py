@@ -7,7 +7,8 @@ import pytest
 
 from agent.runtime.records import record_from_inspect
 from api.core import ConfigMap, Secret, Service
-from tests.agent.cluster import Cluster, phase, ready, wait_until, waiting_reason
+from tests.agent.cluster import Cluster, phase, ready, waiting_reason
+from tests.e2e.waiting import until
 
 pytestmark = pytest.mark.docker
 
@@ -25,7 +26,7 @@ def test_the_environment_comes_from_all_its_sources(shared: Cluster) -> None:
     shared.add(ConfigMap, "settings", data={"a": "1"})
     shared.add(Secret, "keys", data={"word": "aHVudGVyMg=="})
     agent = shared.start_agent()
-    wait_until(lambda: "redis-master" in {service.metadata.name for service in agent.services.items()})
+    until(lambda: "redis-master" in {service.metadata.name for service in agent.services.items()})
     env: list[dict[str, Any]] = [
         {"name": "GREETING", "value": "hello $(SETTING_a) $$(SETTING_a)"},
         {"name": "WORD", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "word"}}},
@@ -53,7 +54,7 @@ def test_a_missing_config_map_shows_and_the_pod_recovers(shared: Cluster) -> Non
     container = shared.container("main", "exec sleep 1000", envFrom=[{"configMapRef": {"name": "later"}}])
     shared.create("waits", containers=[container])
     shared.wait_pod("waits", lambda pod: waiting_reason(pod) == "CreateContainerConfigError")
-    wait_until(lambda: 'Error: configmap "later" not found' in shared.events("Failed"))
+    until(lambda: 'Error: configmap "later" not found' in shared.events("Failed"))
     shared.add(ConfigMap, "later")
     shared.wait_pod("waits", ready)
 
@@ -142,7 +143,7 @@ def test_paths_of_the_host_are_what_they_are_said_to_be(shared: Cluster) -> None
         volume = {"name": "v", "hostPath": {"path": str(folder), "type": kind}}
         shared.create(f"not-{kind.lower()}", containers=[shared.container("main", "true")], volumes=[volume])
         told = f'MountVolume.SetUp failed for volume "v" : hostPath type check failed: {folder} is not {what}'
-        wait_until(lambda told=told: told in shared.events("FailedMount"))  # type: ignore[misc]
+        until(lambda told=told: told in shared.events("FailedMount"))  # type: ignore[misc]
 
 
 def test_what_is_optional_is_not_waited_for(shared: Cluster) -> None:
@@ -179,7 +180,7 @@ def test_an_image_is_not_told_again_and_again_while_a_volume_is_awaited(shared: 
     volumes = [{"name": "v", "hostPath": {"path": "/nonexistent", "type": "Directory"}}]
     main = shared.container("main", "exec sleep 1000", volumeMounts=[{"name": "v", "mountPath": "/v"}])
     shared.create("waits", containers=[main], volumes=volumes)
-    wait_until(lambda: bool(shared.events("FailedMount")))
+    until(lambda: bool(shared.events("FailedMount")))
     assert shared.events("Pulled") == []
 
 
@@ -189,7 +190,7 @@ def test_a_share_that_cannot_be_mounted_fails_with_its_name(shared: Cluster) -> 
     container = shared.container("main", "true", volumeMounts=[{"name": "share", "mountPath": "/mnt"}])
     shared.create("nfs", containers=[container], volumes=[volume])
     told = 'MountVolume.SetUp failed for volume "share" : mount: '
-    wait_until(lambda: any(message.startswith(told) for message in shared.events("FailedMount")))
+    until(lambda: any(message.startswith(told) for message in shared.events("FailedMount")))
     pod = shared.get("nfs")
     assert pod is not None
     assert pod.status.phase == "Pending"
@@ -240,7 +241,7 @@ def test_a_privileged_container_is_asked_for_and_its_refusal_told(shared: Cluste
         every = [shared.docker.inspect_container(one["Id"]) for one in found]
         return [one for one in every if one["Config"]["Labels"].get("io.kubernetes.container.name") == "main"]
 
-    wait_until(lambda: bool(made()), timeout_s=60)
+    until(lambda: bool(made()))
     assert all(one["HostConfig"]["Privileged"] for one in made())
 
     def settled() -> bool:
@@ -248,7 +249,7 @@ def test_a_privileged_container_is_asked_for_and_its_refusal_told(shared: Cluste
         refused = any("operation not permitted" in message for message in shared.events("Failed"))
         return refused or (pod is not None and ready(pod))
 
-    wait_until(settled, timeout_s=60)
+    until(settled)
 
 
 def test_a_container_that_takes_too_much_memory_is_told_as_oom_killed(shared: Cluster) -> None:

@@ -14,7 +14,8 @@ import pytest
 from agent.crew import Crew
 from agent.jobs import Jobs
 from api.core import Pod
-from tests.agent.cluster import Cluster, ready, restarts, wait_until
+from tests.agent.cluster import Cluster, ready, restarts
+from tests.e2e.waiting import until
 
 
 def test_a_crew_goes_on_while_one_of_its_threads_hangs() -> None:
@@ -34,7 +35,7 @@ def test_a_crew_goes_on_while_one_of_its_threads_hangs() -> None:
     assert done.wait(5)
     assert crew.hung == 1
     release.set()
-    wait_until(lambda: crew.hung == 0)
+    until(lambda: crew.hung == 0)
     work.put(None)
     crew.join(5)
     assert not any(thread.name.startswith("agent-test-") for thread in threading.enumerate())
@@ -90,8 +91,8 @@ def test_a_container_on_which_docker_hangs_delays_no_other(cluster: Cluster, mon
         cluster.wait_pod("other", lambda pod: restarts(pod) == 1 and ready(pod), timeout_s=15)
         assert cluster.get("hung") is not None
         # Docker does not end it, so it is ended past Docker; its shim cannot bury it yet.
-        wait_until(lambda: _is_dead(process), timeout_s=25)
-        wait_until(lambda: any("killing process" in told for told in cluster.events("FailedKillPod")))
+        until(lambda: _is_dead(process), limit_s=25)
+        until(lambda: any("killing process" in told for told in cluster.events("FailedKillPod")))
     cluster.wait_gone("hung", timeout_s=30)
     assert not cluster.events("NodeNotReady")
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from api.core import ConfigMap, Pod
-from tests.agent.cluster import Cluster, phase, ready, restarts, wait_until, waiting_reason
+from tests.agent.cluster import Cluster, phase, ready, restarts, waiting_reason
+from tests.e2e.waiting import until
 
 pytestmark = pytest.mark.docker
 
@@ -25,7 +26,7 @@ def _execute(cluster: Cluster, pod: Pod, *command: str) -> str:
 
 def test_the_pod_network_is_made_again(cluster: Cluster) -> None:
     cluster.start_agent(relist_s=1.0)
-    wait_until(lambda: len(cluster.docker.networks(names=[cluster.bridge])) == 1)
+    until(lambda: len(cluster.docker.networks(names=[cluster.bridge])) == 1)
     cluster.docker.remove_network(cluster.docker.networks(names=[cluster.bridge])[0]["Id"])
     cluster.create("web", "exec sleep 1000")
     pod = cluster.wait_pod("web", ready)
@@ -101,7 +102,7 @@ def test_a_full_disk_delays_new_pods_and_harms_no_others(cluster: Cluster, small
     ballast = _fill(small_disk)
     cluster.create("waits", "exec sleep 1000")
     cluster.wait_pod("waits", phase("Pending"))
-    wait_until(lambda: any("No space left on device" in told for told in _warnings(cluster)))
+    until(lambda: any("No space left on device" in told for told in _warnings(cluster)))
     cluster.delete("goes")
     cluster.wait_gone("goes")
     assert ready(cluster.wait_pod("stays", ready))

@@ -17,8 +17,9 @@ from agent.runtime.facts import ImageFacts
 from agent.runtime.images import ImageHere, ImagePending, Images, default_policy
 from api.codec import convert
 from api.core import Secret
-from tests.agent.cluster import Cluster, ready, wait_until, waiting_reason
+from tests.agent.cluster import Cluster, ready, waiting_reason
 from tests.agent.facts import NOW
+from tests.e2e.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_a_missing_image_backs_off_and_recovers_when_it_appears(
     cluster.create("late", containers=[container])
     cluster.wait_pod("late", lambda pod: waiting_reason(pod) == "ErrImagePull")
     cluster.wait_pod("late", lambda pod: waiting_reason(pod) == "ImagePullBackOff")
-    wait_until(lambda: cluster.events("BackOff") == [f'Back-off pulling image "{name}"'])
+    until(lambda: cluster.events("BackOff") == [f'Back-off pulling image "{name}"'])
     cluster.docker.tag(cluster.image, name.rpartition(":")[0], tag="v1")
     try:
         cluster.wait_pod("late", ready, timeout_s=5)
@@ -82,7 +83,7 @@ def test_pull_policy_never_says_so(shared: Cluster) -> None:
     shared.create("never", containers=[container])
     shared.wait_pod("never", lambda pod: waiting_reason(pod) == "ErrImageNeverPull")
     told = 'Container image "steersman-test/nowhere:v1" is not present with pull policy of Never'
-    wait_until(lambda: shared.events("ErrImageNeverPull") == [told])
+    until(lambda: shared.events("ErrImageNeverPull") == [told])
     assert shared.events("Failed") == ["Error: ErrImageNeverPull"]
 
 
@@ -91,11 +92,11 @@ def test_a_malformed_image_name_says_so_and_stops_at_itself(shared: Cluster) -> 
     shared.start_agent()
     good = shared.container("good", "exec sleep 1000")
     shared.create("bad", containers=[{"name": "main", "image": "UPPER//case"}, good])
-    wait_until(lambda: len(shared.containers(all=False)) == 2)
+    until(lambda: len(shared.containers(all=False)) == 2)
     pod = shared.wait_pod("bad", lambda pod: waiting_reason(pod) == "InvalidImageName")
     assert [status.name for status in pod.status.container_statuses] == ["main", "good"]
     told = 'Failed to apply default image tag "UPPER//case": couldn\'t parse image name "UPPER//case"'
-    wait_until(lambda: shared.events("InspectFailed") == [told])
+    until(lambda: shared.events("InspectFailed") == [told])
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,7 @@ def test_a_pull_uses_the_pods_pull_secret(shared: Cluster) -> None:
         shared.create("private", containers=[container], imagePullSecrets=[{"name": "keys"}, {"name": "gone"}])
         shared.wait_pod("private", lambda pod: waiting_reason(pod) in ("ErrImagePull", "ImagePullBackOff"))
         assert "Basic " + base64.b64encode(b"me:secret").decode() in _Registry.said
-        wait_until(lambda: bool(shared.events("FailedToRetrieveImagePullSecret")))
+        until(lambda: bool(shared.events("FailedToRetrieveImagePullSecret")))
     finally:
         server.shutdown()
         server.server_close()

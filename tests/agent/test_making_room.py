@@ -25,7 +25,8 @@ from agent.volumes import remove_tree
 from agent.volumes.usage import Used, tree_usage
 from api.codec import convert
 from api.core import Pod
-from tests.agent.cluster import Cluster, phase, ready, wait_until
+from tests.agent.cluster import Cluster, phase, ready
+from tests.e2e.waiting import until
 
 _PLENTY = Pressure(
     memory_available_bytes=2**40, disk_available_percent=90, inodes_available_percent=90, pid_available_percent=90
@@ -211,8 +212,8 @@ def test_a_pod_is_evicted_when_memory_runs_out_and_the_others_stay(cluster: Clus
     assert pod.status.reason == "Evicted"
     assert pod.status.message.startswith("The node was low on resource: memory. Threshold quantity: 102400Ki")
     assert any(c.type == "DisruptionTarget" and c.status == "True" for c in pod.status.conditions)
-    wait_until(lambda: bool(cluster.events("Evicted")))
-    wait_until(lambda: len(cluster.containers(all=False)) == 2)
+    until(lambda: bool(cluster.events("Evicted")))
+    until(lambda: len(cluster.containers(all=False)) == 2)
     assert ready(cluster.wait_pod("modest", ready))
     assert cluster.events("EvictionThresholdMet") == ["Attempting to reclaim memory"]
     assert agent.room.evictor.evictions == {"memory": 1}

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from agent.node.oom import KMSG, OomWatch, Parser, Victim
-from tests.agent.cluster import Cluster, wait_until
+from tests.agent.cluster import Cluster
+from tests.e2e.waiting import until
 
 ID = "9348929d6044f0433ce97b192cf53c9d57f0c886713b82c13924ac2ad6479bdd"
 NEW_GROUP = (
@@ -46,7 +47,7 @@ def test_the_log_is_followed_until_the_watch_stops(tmp_path: Path) -> None:
     with path.open("w") as kernel:
         kernel.write(f"6,1,2,-;{NEW_SYSTEM}\n SUBSYSTEM=memory\n6,2,3,-;{NEW_GROUP}\n")
         kernel.flush()
-        wait_until(lambda: [victim.pid for victim in found] == [77, 18886], timeout_s=60)
+        until(lambda: [victim.pid for victim in found] == [77, 18886])
         watch.stop()
 
 
@@ -72,7 +73,7 @@ def test_an_event_of_the_pod_names_the_process_that_was_killed(shared: Cluster) 
     command = "sleep 1; head -c 60000000 /dev/zero | tail -n 1 | wc -c; sleep 1000"
     greedy = shared.container("main", command, resources={"limits": {"memory": "16Mi"}})
     shared.create("greedy", containers=[greedy])
-    wait_until(lambda: bool(shared.events("OOMKilling")), timeout_s=60)
+    until(lambda: bool(shared.events("OOMKilling")))
     assert any("Killed process" in told and "(tail)" in told for told in shared.events("OOMKilling"))
 
 
@@ -80,5 +81,5 @@ def test_an_event_of_the_pod_names_the_process_that_was_killed(shared: Cluster) 
 def test_an_event_of_the_node_tells_that_the_machine_ran_out_of_memory(cluster: Cluster) -> None:
     agent = cluster.start_agent()
     agent.teller.victim(Victim(name="java", pid=4321, container="", system=True))
-    wait_until(lambda: bool(cluster.events("SystemOOM")), timeout_s=60)
+    until(lambda: bool(cluster.events("SystemOOM")))
     assert cluster.events("SystemOOM") == ["System OOM encountered, victim process: java, pid: 4321"]

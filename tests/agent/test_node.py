@@ -14,7 +14,8 @@ from agent.node.status import NodeObserved, new_node, node_status, same_but_hear
 from agent.runtime.failures import RuntimeUnreachable
 from api.coordination import Lease
 from api.core import Event, Node, NodeStatus
-from tests.agent.cluster import NODE, Cluster, ready, wait_until
+from tests.agent.cluster import NODE, Cluster, ready
+from tests.e2e.waiting import until
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _MACHINE = MachineFacts(
@@ -86,7 +87,7 @@ def test_this_machine_can_be_read() -> None:
 @pytest.mark.docker
 def test_the_node_registers_with_a_lease_and_comes_back_when_deleted(cluster: Cluster) -> None:
     cluster.start_agent(node_labels={"zone": "a"}, register_with_taints=("kept=us:NoSchedule", "new:PreferNoSchedule"))
-    wait_until(lambda: any(_is_ready(node) for node in cluster.api.items(Node)))
+    until(lambda: any(_is_ready(node) for node in cluster.api.items(Node)))
     node = cluster.api.items(Node)[0]
     assert node.metadata.name == NODE
     assert node.metadata.labels["zone"] == "a"
@@ -95,28 +96,28 @@ def test_the_node_registers_with_a_lease_and_comes_back_when_deleted(cluster: Cl
         ("new", "", "PreferNoSchedule"),
     ]
     assert [(a.type, a.address) for a in node.status.addresses] == [("InternalIP", "127.0.0.1"), ("Hostname", NODE)]
-    wait_until(lambda: bool(cluster.api.items(Lease)))
+    until(lambda: bool(cluster.api.items(Lease)))
     first = cluster.api.items(Lease)[0].spec.renew_time
-    wait_until(lambda: cluster.api.items(Lease)[0].spec.renew_time != first)
+    until(lambda: cluster.api.items(Lease)[0].spec.renew_time != first)
     cluster.api.delete(Node, NODE)
-    wait_until(lambda: any(_is_ready(item) for item in cluster.api.items(Node)))
+    until(lambda: any(_is_ready(item) for item in cluster.api.items(Node)))
     assert cluster.api.items(Node)[0].metadata.uid != node.metadata.uid
-    wait_until(lambda: f"Node {NODE} status is now: NodeReady" in cluster.events("NodeReady"))
+    until(lambda: f"Node {NODE} status is now: NodeReady" in cluster.events("NodeReady"))
 
 
 @pytest.mark.docker
 def test_pressure_that_comes_and_goes_is_told_by_events(cluster: Cluster) -> None:
     agent = cluster.start_agent(pressure_look_s=0.1)
-    wait_until(lambda: bool(cluster.events("NodeHasSufficientPID")), timeout_s=60)
+    until(lambda: bool(cluster.events("NodeHasSufficientPID")))
     agent.pressure = lambda: replace(_PLENTY, pid_available_percent=5.0)
     told = [f"Node {NODE} status is now: NodeHasInsufficientPID"]
-    wait_until(lambda: cluster.events("NodeHasInsufficientPID") == told, timeout_s=60)
+    until(lambda: cluster.events("NodeHasInsufficientPID") == told)
     agent.pressure = lambda: _PLENTY
 
     def told_again() -> bool:
         return [one.count for one in cluster.api.items(Event) if one.reason == "NodeHasSufficientPID"] == [2]
 
-    wait_until(told_again, timeout_s=60)
+    until(told_again)
     assert [cluster.events(word) for word in ("NodeHasNoDiskPressure", "NodeHasDiskPressure")] == [
         [f"Node {NODE} status is now: NodeHasNoDiskPressure"], [],
     ]  # fmt: skip
@@ -130,12 +131,12 @@ def _is_ready(node: Node) -> bool:
 def test_pods_wait_for_the_nodes_pod_cidr(cluster: Cluster) -> None:
     cluster.start_agent(pod_cidr="")
     cluster.create("web", "exec sleep 1000")
-    wait_until(lambda: bool(cluster.events("FailedCreatePodSandBox")))
+    until(lambda: bool(cluster.events("FailedCreatePodSandBox")))
     node = next(node for node in cluster.api.items(Node))
     assert not _is_ready(node)
     cluster.api.patch(Node, NODE, "", {"spec": {"podCIDR": cluster.cidr}}, form="merge")
     cluster.wait_pod("web", ready)
-    wait_until(lambda: _is_ready(cluster.api.items(Node)[0]))
+    until(lambda: _is_ready(cluster.api.items(Node)[0]))
 
 
 @pytest.mark.docker
@@ -144,10 +145,10 @@ def test_a_docker_that_comes_later_makes_the_node_ready(cluster: Cluster) -> Non
     socket.parent.mkdir(parents=True)
     cluster.start_agent(docker_host=f"unix://{socket}")
     cluster.create("web", "exec sleep 1000")
-    wait_until(lambda: any("container runtime is down" in _ready_message(node) for node in cluster.api.items(Node)))
+    until(lambda: any("container runtime is down" in _ready_message(node) for node in cluster.api.items(Node)))
     socket.symlink_to("/var/run/docker.sock")
     cluster.wait_pod("web", ready)
-    wait_until(lambda: _is_ready(cluster.api.items(Node)[0]))
+    until(lambda: _is_ready(cluster.api.items(Node)[0]))
 
 
 @pytest.mark.docker
@@ -155,7 +156,7 @@ def test_a_look_at_the_network_that_fails_late_does_not_undo_a_later_one(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agent = cluster.start_agent()
-    wait_until(lambda: any(_is_ready(item) for item in cluster.api.items(Node)))
+    until(lambda: any(_is_ready(item) for item in cluster.api.items(Node)))
     node = cluster.api.items(Node)[0]
     networks, first, began, later_ended = agent.docker.networks, threading.Lock(), threading.Event(), threading.Event()
 
@@ -187,7 +188,7 @@ def test_a_node_that_was_given_up_while_it_was_cut_off_says_at_once_that_it_is_r
         nodes = [node for node in cluster.api.items(Node) if node.metadata.name == NODE]
         return next((c.status for node in nodes for c in node.status.conditions if c.type == "Ready"), "")
 
-    wait_until(lambda: told() == "True", timeout_s=60)
+    until(lambda: told() == "True")
     lost = {"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}
     cluster.api.patch(Node, NODE, "", {"status": {"conditions": [lost]}}, subresource="status", form="merge")
-    wait_until(lambda: told() == "True", timeout_s=60)
+    until(lambda: told() == "True")

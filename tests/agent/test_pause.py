@@ -12,7 +12,7 @@ from docker.api import APIClient
 
 from agent.node.facts import architecture
 from agent.runtime.pause import IMAGE_CHANGES, pause_program, pause_rootfs
-from tests.agent.cluster import wait_until
+from tests.e2e.waiting import until
 
 
 @pytest.mark.parametrize(("name", "machine"), [("amd64", 62), ("arm64", 183)])
@@ -48,8 +48,8 @@ def program(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_on_term_and_int_with_code_0(program: Path, number: int) -> None:
     with subprocess.Popen([program]) as process:
-        wait_until(lambda: "pause" in Path(f"/proc/{process.pid}/comm").read_text())
-        wait_until(lambda: "sigtimedwait" in Path(f"/proc/{process.pid}/wchan").read_text() or _sleeps(process.pid))
+        until(lambda: "pause" in Path(f"/proc/{process.pid}/comm").read_text())
+        until(lambda: "sigtimedwait" in Path(f"/proc/{process.pid}/wchan").read_text() or _sleeps(process.pid))
         process.send_signal(number)
         assert process.wait(1) == 0
 
@@ -81,7 +81,7 @@ def test_as_pid_1_it_reaps_orphans_and_ends_at_once(docker_client: APIClient, pa
         leaving = docker_client.create_container(image, ["sh", "-c", "sleep 0.2 & exit"], host_config=host)["Id"]
         docker_client.start(leaving)
         docker_client.wait(leaving, timeout=10)
-        wait_until(lambda: Path(f"/proc/{pid}/task/{pid}/children").read_text() == "")
+        until(lambda: Path(f"/proc/{pid}/task/{pid}/children").read_text() == "")
         docker_client.remove_container(leaving, force=True)
         docker_client.kill(pause, "SIGTERM")
         assert docker_client.wait(pause, timeout=1)["StatusCode"] == 0

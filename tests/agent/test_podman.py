@@ -12,11 +12,12 @@ from docker.api import APIClient
 from agent.network.traces import cleanup, seen
 from agent.runtime.pause import PAUSE_IMAGE
 from tests.agent.certificates import Authority
-from tests.agent.cluster import Cluster, free_cidr, ready, restarts, wait_until
+from tests.agent.cluster import Cluster, free_cidr, ready, restarts
 from tests.agent.doors import client, master, url
 from tests.agent.podman import Podman
 from tests.e2e.clusters import Cluster as WholeCluster
 from tests.e2e.clusters import Slot, free_slot
+from tests.e2e.waiting import until
 
 pytestmark = [pytest.mark.docker, pytest.mark.long]
 
@@ -63,7 +64,7 @@ def test_a_pod_lives_and_ends_on_podman(cluster: Cluster, podman: Podman) -> Non
     first = pod.status.container_statuses[0].container_id.removeprefix("docker://")
     with client(cluster, master(cluster)) as pool:
         log = url(agent, f"/containerLogs/{cluster.namespace}/web/main")
-        wait_until(lambda: pool.request("GET", log).data == b"begun\n")
+        until(lambda: pool.request("GET", log).data == b"begun\n")
     # Readiness follows the probe, both ways.
     podman.run("exec", first, "rm", "/work/alive")
     cluster.wait_pod("web", lambda pod: not ready(pod))

@@ -9,8 +9,9 @@ from agent.pods.problems import ConfigError, CreateError
 from agent.pods.seccomp import security_option
 from agent.pods.sysctls import forbidden_sysctl
 from api.core import ContainerStatus, Pod
-from tests.agent.cluster import Cluster, phase, ready, wait_until
+from tests.agent.cluster import Cluster, phase, ready
 from tests.agent.facts import pod
+from tests.e2e.waiting import until
 
 
 def _ask(cluster: Cluster, found: Pod, script: str) -> str:
@@ -50,7 +51,7 @@ def test_processes_of_a_pod_see_each_other_and_the_dead_are_buried(shared: Clust
     security = {"sysctls": [{"name": "net.ipv4.ip_local_port_range", "value": "20000 30000"}]}
     shared.create("open", containers=containers, shareProcessNamespace=True, securityContext=security, hostname="me")
     found = shared.wait_pod("open", ready)
-    wait_until(lambda: "sleep 0.1" not in _ask(shared, found, "ps"))
+    until(lambda: "sleep 0.1" not in _ask(shared, found, "ps"))
     seen = _ask(shared, found, "ps; hostname; cat /proc/sys/net/ipv4/ip_local_port_range")
     assert "1 root     /pause" in seen
     assert "sleep 1001" in seen
@@ -169,7 +170,7 @@ def test_a_volume_of_a_kind_that_is_not_known_stops_its_pod_alone(shared: Cluste
     shared.create("wants", containers=[container], volumes=[work, disk])
     shared.create("other", "exec sleep 1000", volumes=[work])
     shared.wait_pod("other", ready)
-    wait_until(lambda: shared.events("FailedMount") != [])
+    until(lambda: shared.events("FailedMount") != [])
     assert shared.events("FailedMount")[0] == (
         "Unable to attach or mount volumes: unmounted volumes=[disk], unattached volumes=[], failed to process "
         'volumes=[disk]: failed to get Plugin from volumeSpec for volume "disk" err=no volume plugin matched'

@@ -10,8 +10,9 @@ import pytest
 import urllib3
 
 from api.core import Pod
-from tests.agent.cluster import Cluster, phase, ready, restarts, wait_until, waiting_reason
+from tests.agent.cluster import Cluster, phase, ready, restarts, waiting_reason
 from tests.agent.sockets import free_port
+from tests.e2e.waiting import until
 
 pytestmark = pytest.mark.docker
 
@@ -27,7 +28,7 @@ def test_a_pod_runs_with_an_address_of_the_pod_network(shared: Cluster) -> None:
     names = sorted(row["Names"][0] for row in shared.containers())
     tail = f"web_{shared.namespace}_{pod.metadata.uid}_0"
     assert names == [f"/k8s_POD_{tail}", f"/k8s_main_{tail}"]
-    wait_until(lambda: bool(shared.events("Started")))
+    until(lambda: bool(shared.events("Started")))
     assert shared.events("Created") == ["Created container: main"]
 
 
@@ -36,7 +37,7 @@ def test_a_deleted_pod_gets_term_and_is_gone(shared: Cluster) -> None:
     shared.create("web", "trap 'exit 0' TERM; echo armed; sleep 1000 & wait")
     pod = shared.wait_pod("web", ready)
     identity = pod.status.container_statuses[0].container_id.removeprefix("docker://")
-    wait_until(lambda: shared.docker.logs(identity) == b"armed\n")
+    until(lambda: shared.docker.logs(identity) == b"armed\n")
     shared.delete("web")
     shared.wait_gone("web", timeout_s=4)
     assert shared.containers() == []
@@ -65,7 +66,7 @@ def test_a_pod_that_ends_for_good_has_the_right_phase(shared: Cluster, policy: s
     assert state is not None
     assert state.terminated is not None
     assert (state.terminated.exit_code, state.terminated.reason) == (code, "Error" if code else "Completed")
-    wait_until(lambda: len(shared.containers()) == 1)
+    until(lambda: len(shared.containers()) == 1)
 
 
 def test_a_pod_beyond_its_deadline_is_ended_for_good(shared: Cluster) -> None:
@@ -77,7 +78,7 @@ def test_a_pod_beyond_its_deadline_is_ended_for_good(shared: Cluster) -> None:
     assert pod.status.reason == "DeadlineExceeded"
     assert pod.status.message == "Pod was active on the node longer than the specified deadline"
     assert all(one.state.terminated for one in pod.status.container_statuses)
-    wait_until(lambda: shared.containers(all=False) == [])
+    until(lambda: shared.containers(all=False) == [])
 
 
 def test_a_container_killed_from_outside_is_started_again_and_counted(shared: Cluster) -> None:
@@ -108,11 +109,11 @@ def test_a_container_that_keeps_failing_waits_with_crash_loop_back_off(cluster: 
 
     pod = cluster.wait_pod("crash", lambda pod: waiting_reason(pod) == "CrashLoopBackOff")
     told = f"Back-off restarting failed container main in pod crash_default({pod.metadata.uid})"
-    wait_until(lambda: cluster.events("BackOff") == [told])
+    until(lambda: cluster.events("BackOff") == [told])
     assert pod.status.phase == "Running"
     assert not ready(pod)
     dead = {"label": f"io.steersman.cluster={cluster.name}", "status": "exited"}
-    wait_until(lambda: len(cluster.docker.containers(all=True, filters=dead)) <= 1)
+    until(lambda: len(cluster.docker.containers(all=True, filters=dead)) <= 1)
 
 
 def test_a_command_that_is_not_there_shows_run_container_error(shared: Cluster) -> None:
@@ -211,7 +212,7 @@ def test_a_host_that_refuses_to_lower_oom_scores_is_told_of(cluster: Cluster) ->
     score = cluster.docker.inspect_container(identity)["HostConfig"]["OomScoreAdj"]
     assert score in (0, -997)
     if score == 0:
-        wait_until(lambda: len(cluster.events("FailedToSetOOMScore")) == 1)
+        until(lambda: len(cluster.events("FailedToSetOOMScore")) == 1)
 
 
 def test_a_failed_post_start_hook_ends_the_container(shared: Cluster) -> None:
@@ -220,7 +221,7 @@ def test_a_failed_post_start_hook_ends_the_container(shared: Cluster) -> None:
     container = shared.container("main", "trap 'exit 0' TERM; sleep 1000 & wait", lifecycle=hooks)
     shared.create("hooked", containers=[container], restartPolicy="Never")
     shared.wait_pod("hooked", lambda pod: pod.status.phase in ("Succeeded", "Failed"))
-    wait_until(lambda: bool(shared.events("FailedPostStartHook")))
+    until(lambda: bool(shared.events("FailedPostStartHook")))
 
 
 def test_a_port_of_the_host_leads_to_the_pod(shared: Cluster) -> None:
@@ -230,7 +231,7 @@ def test_a_port_of_the_host_leads_to_the_pod(shared: Cluster) -> None:
     command = "mkdir -p /tmp/www; echo hello > /tmp/www/index.html; exec httpd -f -p 8080 -h /tmp/www"
     shared.create("web", containers=[shared.container("main", command, ports=ports)])
     shared.wait_pod("web", ready)
-    wait_until(lambda: _answer(port) == b"hello\n")
+    until(lambda: _answer(port) == b"hello\n")
 
 
 def _answer(port: int) -> bytes:

@@ -4,7 +4,8 @@ import pytest
 
 from agent.probes.prober import PROBE_SECONDS
 from api.core import Event, Pod
-from tests.agent.cluster import Cluster, ready, restarts, wait_until
+from tests.agent.cluster import Cluster, ready, restarts
+from tests.e2e.waiting import until
 
 pytestmark = pytest.mark.docker
 
@@ -22,7 +23,7 @@ def test_a_failing_liveness_probe_restarts_the_container(shared: Cluster) -> Non
     container = shared.container("main", "touch /tmp/alive; sleep 1; rm /tmp/alive; sleep 1000", livenessProbe=probe)
     shared.create("web", containers=[container], terminationGracePeriodSeconds=1)
     shared.wait_pod("web", lambda pod: restarts(pod) >= 1)
-    wait_until(lambda: "Container main failed liveness probe, will be restarted" in shared.events("Killing"))
+    until(lambda: "Container main failed liveness probe, will be restarted" in shared.events("Killing"))
     assert any(message.startswith("Liveness probe failed:") for message in shared.events("Unhealthy"))
     told = next(
         one
@@ -44,7 +45,7 @@ def test_a_readiness_probe_holds_a_pod_back_and_lets_it_go(shared: Cluster) -> N
     assert _running(pod)
     condition = next(c for c in pod.status.conditions if c.type == "Ready")
     assert (condition.reason, condition.message) == ("ContainersNotReady", "containers with unready status: [main]")
-    wait_until(lambda: "Readiness probe failed: HTTP probe failed with statuscode: 404" in shared.events("Unhealthy"))
+    until(lambda: "Readiness probe failed: HTTP probe failed with statuscode: 404" in shared.events("Unhealthy"))
     shared.docker.exec_start(shared.docker.exec_create(identity, ["touch", "/tmp/www/ok"])["Id"])
     assert restarts(shared.wait_pod("web", ready)) == 0
 
@@ -72,4 +73,4 @@ def test_an_exec_probe_that_hangs_is_ended_and_delays_no_other(cluster: Cluster)
     cluster.create("quick", containers=[cluster.container("main", "exec sleep 1000", readinessProbe=quick)])
     cluster.wait_pod("quick", ready, timeout_s=8)
     told = 'Readiness probe failed: command timed out: "sleep 600" timed out after 1s'
-    wait_until(lambda: told in cluster.events("Unhealthy"))
+    until(lambda: told in cluster.events("Unhealthy"))

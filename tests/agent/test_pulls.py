@@ -9,8 +9,9 @@ import pytest
 from agent.runtime.progress import Progress
 from api.codec import convert
 from api.core import Secret
-from tests.agent.cluster import Cluster, ready, wait_until
+from tests.agent.cluster import Cluster, ready
 from tests.agent.registry import Registry
+from tests.e2e.waiting import until
 
 SOON_GONE = {"terminationGracePeriodSeconds": 1}
 
@@ -24,7 +25,7 @@ def registry(rootfs: bytes, shared: Cluster, monkeypatch: pytest.MonkeyPatch) ->
     finally:
         made.close()
         shared.forget_pods()
-        wait_until(lambda: shared.containers() == [])
+        until(lambda: shared.containers() == [])
         for image in shared.docker.images():
             names = [*(image["RepoTags"] or ()), *(image["RepoDigests"] or ())]
             if any(name.startswith(made.host) for name in names):
@@ -44,7 +45,7 @@ def test_a_pull_with_the_pods_secret_tells_how_far_it_is(shared: Cluster, regist
     shared.create(
         "one", containers=[{"name": "main", "image": image}], **SOON_GONE, imagePullSecrets=[{"name": "keys"}]
     )
-    wait_until(lambda: registry.held != set(), timeout_s=60)
+    until(lambda: registry.held != set())
     told = f'Pulling image "{image}"'
     # Nothing holds up the worker meanwhile.
     shared.create("other", "exec sleep 1000", **SOON_GONE)
@@ -54,9 +55,7 @@ def test_a_pull_with_the_pods_secret_tells_how_far_it_is(shared: Cluster, regist
     pulling = shared.events("Pulling")
     assert pulling[0] == told
     assert any(message.startswith(f"{told}: ") and message.endswith("MiB") for message in pulling[1:])
-    wait_until(
-        lambda: any(text.startswith(f'Successfully pulled image "{image}" in ') for text in shared.events("Pulled"))
-    )
+    until(lambda: any(text.startswith(f'Successfully pulled image "{image}" in ') for text in shared.events("Pulled")))
 
 
 @pytest.mark.docker
@@ -68,7 +67,7 @@ def test_pulls_go_side_by_side_and_a_digest_is_that_very_image(shared: Cluster, 
     by_digest, by_tag = f"{registry.host}/two@{digest}", f"{registry.host}/three:v1"
     shared.create("two", containers=[{"name": "main", "image": by_digest}], **SOON_GONE)
     shared.create("three", containers=[{"name": "main", "image": by_tag}], **SOON_GONE)
-    wait_until(lambda: len(registry.held) == 2, timeout_s=60)
+    until(lambda: len(registry.held) == 2)
     registry.add("two", "v1")  # the tag leads to another image now
     registry.hold.set()
     for name in ("two", "three"):

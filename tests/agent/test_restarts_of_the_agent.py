@@ -13,7 +13,8 @@ import pytest
 
 from api.codec import encode
 from api.core import Pod
-from tests.agent.cluster import Cluster, ready, restarts, wait_until
+from tests.agent.cluster import Cluster, ready, restarts
+from tests.e2e.waiting import until
 
 pytestmark = pytest.mark.docker
 
@@ -49,7 +50,7 @@ def test_running_pods_are_adopted_not_restarted(cluster: Cluster) -> None:
     assert {row["Id"] for row in cluster.containers(all=False)} == before
     patches = len([call for call in cluster.api.calls if call[0] == "patch/status" and call[1] == "Pod"])
     second = cluster.start_agent()
-    wait_until(lambda: second.worker.status(cluster.get("web").metadata.uid) is not None)  # type: ignore[union-attr]
+    until(lambda: second.worker.status(cluster.get("web").metadata.uid) is not None)  # type: ignore[union-attr]
     pod = cluster.wait_pod("web", ready)
     assert restarts(pod) == 0
     assert {row["Id"] for row in cluster.containers()} == before
@@ -67,9 +68,9 @@ def test_a_pod_deleted_while_the_agent_was_away_is_removed(cluster: Cluster) -> 
     cluster.stop_agent(agent)
     cluster.delete("goes", grace_s=0)
     cluster.start_agent()
-    wait_until(lambda: len(cluster.containers()) == 2)
+    until(lambda: len(cluster.containers()) == 2)
     assert all("_stays_" in row["Names"][0] for row in cluster.containers())
-    wait_until(lambda: len(list((cluster.directory / "data/pods").iterdir())) == 1)
+    until(lambda: len(list((cluster.directory / "data/pods").iterdir())) == 1)
 
 
 def test_nothing_is_removed_before_the_master_has_been_reached(cluster: Cluster) -> None:
@@ -81,10 +82,10 @@ def test_nothing_is_removed_before_the_master_has_been_reached(cluster: Cluster)
     cluster.api.down = True
     second = cluster.start_agent()
     # It is known from the copy on the disk.
-    wait_until(lambda: second.worker.status(pod.metadata.uid) is not None)
+    until(lambda: second.worker.status(pod.metadata.uid) is not None)
     assert len(cluster.containers(all=False)) == 2
     cluster.api.down = False
-    wait_until(lambda: cluster.containers() == [])
+    until(lambda: cluster.containers() == [])
 
 
 def test_restarts_go_on_while_the_master_is_away(cluster: Cluster) -> None:
@@ -94,7 +95,7 @@ def test_restarts_go_on_while_the_master_is_away(cluster: Cluster) -> None:
     first = pod.status.container_statuses[0].container_id.removeprefix("docker://")
     cluster.api.down = True
     cluster.docker.kill(first)
-    wait_until(lambda: len(cluster.containers(all=False)) == 2 and first not in _running_ids(cluster))
+    until(lambda: len(cluster.containers(all=False)) == 2 and first not in _running_ids(cluster))
     cluster.api.down = False
     cluster.wait_pod("web", lambda pod: restarts(pod) == 1 and ready(pod))
 
@@ -109,7 +110,7 @@ def test_an_agent_killed_in_the_midst_of_starting_leaves_nothing_doubled(
 ) -> None:
     pods = _pods_with_uids(cluster, 3)
     with _process(cluster, pods) as process:
-        wait_until(lambda: len(cluster.containers()) > containers_seen)
+        until(lambda: len(cluster.containers()) > containers_seen)
         os.kill(process.pid, signal.SIGKILL)
         process.wait(10)
     for pod in pods:
@@ -117,7 +118,7 @@ def test_an_agent_killed_in_the_midst_of_starting_leaves_nothing_doubled(
     cluster.start_agent()
     for pod in pods:
         cluster.wait_pod(pod.metadata.name, ready)
-    wait_until(lambda: len(cluster.containers()) == 6, shown=lambda: str(cluster.containers()))
+    until(lambda: len(cluster.containers()) == 6, what=lambda: str(cluster.containers()))
     names = [row["Names"][0] for row in cluster.containers(all=False)]
     assert sorted(name.split("_")[1:3] for name in names) == sorted(
         [container, pod.metadata.name] for pod in pods for container in ("POD", "main")

@@ -12,9 +12,10 @@ from agent.server.logs_query import LogsQuery, chosen, parse_query
 from api.errors import ApiError, BadRequest, Forbidden, ServiceUnavailable, Unauthorized
 from api.scalars import now
 from tests.agent.certificates import Authority
-from tests.agent.cluster import Cluster, phase, ready, restarts, wait_until, waiting_reason
+from tests.agent.cluster import Cluster, phase, ready, restarts, waiting_reason
 from tests.agent.doors import client, master, url
 from tests.agent.fake_api import FakeApi
+from tests.e2e.waiting import until
 
 _LINES = [LogLine(f"{number}\n", "stdout", f"2026-01-01T00:00:0{number}.5Z") for number in range(5)]
 
@@ -131,7 +132,7 @@ def test_pods_metrics_and_logs_are_told(shared: Cluster) -> None:
         usage = pool.request("GET", url(agent, "/metrics/cadvisor")).data.decode()
         assert 'pod="web"' in usage
         path = url(agent, f"/containerLogs/{shared.namespace}/web/main")
-        wait_until(lambda: pool.request("GET", path).data == b"one\ntwo\n")
+        until(lambda: pool.request("GET", path).data == b"one\ntwo\n")
         assert pool.request("GET", f"{path}?tailLines=1").data == b"two\n"
         assert pool.request("GET", f"{path}?limitBytes=5").data == b"one\nt"
         stamped = pool.request("GET", f"{path}?timestamps=true").data.decode()
@@ -180,7 +181,7 @@ def test_what_containers_hold_is_told_as_the_kubelet_tells_it(shared: Cluster) -
             lines = [one for one in text.splitlines() if one.startswith(f"{name}{{{labels}") and where in one]
             return float(lines[0].split()[-1]) if lines else -1.0
 
-        wait_until(lambda: told("container_fs_usage_bytes") >= 3_000_000, timeout_s=60)
+        until(lambda: told("container_fs_usage_bytes") >= 3_000_000)
         assert told("container_file_descriptors") == len(list(Path(f"/proc/{process}/fd").iterdir()))
         assert told("container_sockets") == 0
         assert told("container_threads") == 1
@@ -208,7 +209,7 @@ def test_a_client_that_leaves_ends_its_follow(shared: Cluster) -> None:
         assert response.read1() == b"here\n"
         assert any(thread.name.startswith("agent-server-") for thread in threading.enumerate())
         response.close()
-    wait_until(lambda: not any(thread.name.startswith("agent-server-") for thread in threading.enumerate()))
+    until(lambda: not any(thread.name.startswith("agent-server-") for thread in threading.enumerate()))
 
 
 @pytest.mark.docker
@@ -218,4 +219,4 @@ def test_the_log_of_the_run_before_can_be_read(cluster: Cluster) -> None:
     cluster.wait_pod("crash", lambda pod: restarts(pod) == 1)
     with client(cluster, master(cluster)) as pool:
         log = url(agent, f"/containerLogs/{cluster.namespace}/crash/main?previous=true")
-        wait_until(lambda: pool.request("GET", log).data == b"crash fell\n")
+        until(lambda: pool.request("GET", log).data == b"crash fell\n")

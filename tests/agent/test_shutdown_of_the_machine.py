@@ -10,7 +10,8 @@ from jeepney import DBusAddress
 from agent.config import Config
 from api.core import Node, Pod
 from tests.agent.bus import Bus, Service
-from tests.agent.cluster import NODE, Cluster, phase, ready, wait_until
+from tests.agent.cluster import NODE, Cluster, phase, ready
+from tests.e2e.waiting import until
 
 _LOGIND = DBusAddress("/org/freedesktop/login1", interface="org.freedesktop.login1.Manager")
 
@@ -60,7 +61,7 @@ def test_pods_end_before_the_machine_does_and_critical_ones_last(cluster: Cluste
     cluster.start_agent(
         dbus_address=bus.address, shutdown_grace_period_s=60.0, shutdown_grace_period_critical_pods_s=30.0
     )
-    wait_until(manager.handed_out, timeout_s=60)
+    until(manager.handed_out)
     what, who, why, mode = next(call.body for call in manager.calls if call.member == "Inhibit")
     assert (what, mode) == ("shutdown", "delay")
     assert who
@@ -79,21 +80,21 @@ def test_pods_end_before_the_machine_does_and_critical_ones_last(cluster: Cluste
         cluster.wait_pod(name, ready)
     assert manager.held()
     manager.say(True)
-    wait_until(lambda: _node_ready(cluster) == ("False", "node is shutting down"), timeout_s=60)
+    until(lambda: _node_ready(cluster) == ("False", "node is shutting down"))
     late = cluster.create("late", "exec sleep 1000")
     for name in ("plain", "core", "stubborn"):
         pod = cluster.wait_pod(name, phase("Failed"), timeout_s=60)
         told = "Pod was terminated in response to imminent node shutdown."
         assert (pod.status.reason, pod.status.message) == ("Terminated", told)
         assert any(c.type == "DisruptionTarget" and c.reason == "TerminationByKubelet" for c in pod.status.conditions)
-    wait_until(lambda: not manager.held(), timeout_s=60)
+    until(lambda: not manager.held())
     assert (folder / "ended").read_text().split() == ["plain", "core"]
     pod = cluster.wait_pod(late.metadata.name, phase("Failed"), timeout_s=60)
     assert (pod.status.reason, pod.status.container_statuses) == ("NodeShutdown", [])
     # Called off: the lock is taken again, and pods may come.
     manager.grant()
     manager.say(False)
-    wait_until(lambda: _node_ready(cluster)[0] == "True", timeout_s=60)
+    until(lambda: _node_ready(cluster)[0] == "True")
     cluster.create("after", "exec sleep 1000")
     cluster.wait_pod("after", ready)
 
@@ -104,18 +105,18 @@ def test_nobody_else_may_cry_shutdown(
 ) -> None:
     caplog.set_level("INFO")
     cluster.start_agent(dbus_address=bus.address, shutdown_grace_period_s=30.0)
-    wait_until(manager.handed_out, timeout_s=60)
+    until(manager.handed_out)
     manager.close_own()
     cluster.create("web", "exec sleep 1000")
     cluster.wait_pod("web", ready)
     stranger = Service(bus, "org.example.stranger")
     try:
         stranger.signal(_LOGIND, "PrepareForShutdown", "b", (True,))
-        wait_until(lambda: "is not believed" in caplog.text, timeout_s=60)
+        until(lambda: "is not believed" in caplog.text)
     finally:
         stranger.stop()
     manager.say(False)  # when this is heard, the stranger's word has had its effect
-    wait_until(lambda: "the shutdown of the machine is called off" in caplog.text, timeout_s=60)
+    until(lambda: "the shutdown of the machine is called off" in caplog.text)
     assert "the machine shuts down" not in caplog.text
     assert ready(cluster.wait_pod("web", ready))
     assert manager.held()
@@ -126,7 +127,7 @@ def test_a_machine_without_a_login_manager_is_none_the_worse(
     cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     cluster.start_agent(dbus_address=f"unix:path={cluster.directory}/none", shutdown_grace_period_s=30.0)
-    wait_until(lambda: "a shutdown of the machine will not wait for pods" in caplog.text, timeout_s=60)
+    until(lambda: "a shutdown of the machine will not wait for pods" in caplog.text)
     pod: Pod = cluster.create("web", "exec sleep 1000")
     assert ready(cluster.wait_pod(pod.metadata.name, ready))
 

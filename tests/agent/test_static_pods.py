@@ -8,7 +8,8 @@ import yaml
 from agent.pods.manifests import MIRROR, ManifestError, ManifestFolder, mirror_of, static_pod
 from api.codec import plain
 from api.core import Pod, Service
-from tests.agent.cluster import NODE, Cluster, ready, wait_until
+from tests.agent.cluster import NODE, Cluster, ready
+from tests.e2e.waiting import until
 
 _POD = b"kind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: c, image: 'img:1'}]}\n"
 
@@ -70,7 +71,7 @@ def test_a_static_pod_runs_without_the_master_and_is_mirrored_when_it_comes(clus
     _write(cluster, folder, "exec sleep 1000")
     cluster.api.down = True
     cluster.start_agent(manifest_dir=folder, manifest_look_s=0.1)
-    wait_until(lambda: len(cluster.containers(all=False)) == 2)
+    until(lambda: len(cluster.containers(all=False)) == 2)
     cluster.api.down = False
     name = f"web-{NODE}"
     mirror = cluster.wait_pod(name, ready)
@@ -82,18 +83,18 @@ def test_a_static_pod_runs_without_the_master_and_is_mirrored_when_it_comes(clus
     # A changed file is another pod, and another mirror.
     _write(cluster, folder, "exec sleep 2000")
     cluster.wait_pod(name, lambda pod: ready(pod) and pod.metadata.uid != again.metadata.uid)
-    wait_until(lambda: len(cluster.containers()) == 2)
+    until(lambda: len(cluster.containers()) == 2)
     assert running.isdisjoint(row["Id"] for row in cluster.containers())
     (folder / "web.yaml").unlink()
     cluster.wait_gone(name)
-    wait_until(lambda: cluster.containers() == [])
+    until(lambda: cluster.containers() == [])
 
 
 @pytest.mark.docker
 def test_a_container_restarts_after_a_restart_of_the_agent_without_the_master(cluster: Cluster) -> None:
     cluster.add(Service, "db", spec={"clusterIP": "10.96.0.9", "ports": [{"port": 5432}]})
     agent = cluster.start_agent()
-    wait_until(lambda: agent.services.synced)
+    until(lambda: agent.services.synced)
     cluster.create("web", "exec sleep 1000")
     pod = cluster.wait_pod("web", ready)
     first = pod.status.container_statuses[0].container_id.removeprefix("docker://")
@@ -106,6 +107,6 @@ def test_a_container_restarts_after_a_restart_of_the_agent_without_the_master(cl
         rows = cluster.containers(all=False)
         return [row["Id"] for row in rows if "k8s_main_" in row["Names"][0] and row["Id"] != first]
 
-    wait_until(lambda: bool(restarted()))
+    until(lambda: bool(restarted()))
     assert "DB_SERVICE_HOST=10.96.0.9" in cluster.docker.inspect_container(restarted()[0])["Config"]["Env"]
     assert isinstance(pod, Pod)

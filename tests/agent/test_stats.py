@@ -10,7 +10,8 @@ from agent.instruments import operation_of
 from agent.server.stats import Summary
 from agent.server.stats_of_disk import Disks
 from cadvisor_lite.readers import ContainerSample, CpuSample, Limits
-from tests.agent.cluster import NODE, Cluster, ready, wait_until
+from tests.agent.cluster import NODE, Cluster, ready
+from tests.e2e.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_usage_and_probes_of_a_pod_are_told(shared: Cluster) -> None:
         assert f'pod_memory_working_set_bytes{{namespace="{shared.namespace}",pod="web"}} ' in resource
         assert "node_cpu_usage_seconds_total " in resource
         assert "scrape_error 0.0" in resource
-        wait_until(lambda: "prober_probe_total" in told("/metrics/probes"))
+        until(lambda: "prober_probe_total" in told("/metrics/probes"))
         probes = told("/metrics/probes")
         assert 'probe_type="Readiness"' in probes
         assert 'result="successful"' in probes
@@ -87,7 +88,7 @@ def test_usage_and_probes_of_a_pod_are_told(shared: Cluster) -> None:
             return bool(pods) and pods[0].get("ephemeral-storage", {}).get("usedBytes", 0) > 4_000_000
 
         found: list[Any] = []
-        wait_until(measured, timeout_s=60)
+        until(measured)
         (summary,) = found
     assert summary["node"]["nodeName"] == NODE
     pod = next(item for item in summary["pods"] if item["podRef"]["namespace"] == shared.namespace)

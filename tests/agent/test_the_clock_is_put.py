@@ -13,8 +13,9 @@ from agent.pods.memory import Memory
 from agent.pods.observed import Failure
 from agent.pods.plan import plan
 from api.core import ConfigMap
-from tests.agent.cluster import NODE, Cluster, ready, restarts, wait_until, waiting_reason
+from tests.agent.cluster import NODE, Cluster, ready, restarts, waiting_reason
 from tests.agent.facts import NOW, ended, observed, pod, record, sandbox
+from tests.e2e.waiting import until
 
 HOURS = (-1, 1)
 
@@ -70,7 +71,7 @@ def test_the_nodes_status_is_told_also_after_the_clock_was_put_back(
 ) -> None:
     agent = cluster.start_agent(status_s=0.2)
     report = ("patch/status", "Node", NODE)
-    wait_until(lambda: report in cluster.api.calls)
+    until(lambda: report in cluster.api.calls)
     put_clock(-1)
     before = cluster.api.calls.count(report)
 
@@ -78,7 +79,7 @@ def test_the_nodes_status_is_told_also_after_the_clock_was_put_back(
         agent.keeper.look()
         return cluster.api.calls.count(report) > before + 8  # more than changes at the start could make
 
-    wait_until(told)
+    until(told)
 
 
 @pytest.mark.docker
@@ -100,10 +101,10 @@ def test_waits_last_as_long_as_they_were_meant_to(
     for name in ("slow", "stubborn", "quiet"):
         cluster.wait_pod(name, ready)
     cluster.wait_pod("waits", lambda found: waiting_reason(found) == "CreateContainerConfigError")
-    wait_until((folder / "armed").exists)
+    until((folder / "armed").exists)
     for name, grace_s in (("slow", 15), ("stubborn", 2)):
         cluster.delete(name, grace_s=grace_s)
-    wait_until(lambda: len(cluster.events("Killing")) == 2)
+    until(lambda: len(cluster.events("Killing")) == 2)
     put_clock(hours)
     cluster.add(ConfigMap, "settings", data={"A": "1"})
     cluster.wait_pod("waits", ready)
@@ -130,11 +131,11 @@ def test_an_hour_without_the_master_costs_pods_nothing(cluster: Cluster, put_clo
     put_clock(1)
     # What ends meanwhile is started again, with the token of old, which nobody can renew.
     cluster.docker.kill(before.status.container_statuses[0].container_id.removeprefix("docker://"))
-    wait_until(lambda: len(cluster.containers(all=False)) == 4)
+    until(lambda: len(cluster.containers(all=False)) == 4)
     assert token.read_text() == held
     cluster.api.delete_behind_its_back("goes", cluster.namespace)
     cluster.api.down = False
     after = cluster.wait_pod("stays", lambda found: ready(found) and restarts(found) == 1)
     assert after.metadata.uid == before.metadata.uid
-    wait_until(lambda: token.read_text() != held)
-    wait_until(lambda: not [row for row in cluster.containers() if "_goes_" in row["Names"][0]])
+    until(lambda: token.read_text() != held)
+    until(lambda: not [row for row in cluster.containers() if "_goes_" in row["Names"][0]])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agent.main import Agent
 from agent.pods.claims import bound_volume, claimed
 from agent.pods.problems import ConfigError
 from agent.volumes.files import File
@@ -17,7 +18,8 @@ from agent.volumes.removing import mount_points
 from api.codec import convert
 from api.core import ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, PodStatus, Secret
 from api.core.volume import NFSVolumeSource
-from tests.agent.cluster import Cluster, ready, wait_until
+from tests.agent.cluster import Cluster, ready
+from tests.e2e.waiting import until
 
 
 def _files(text: str) -> dict[str, File]:
@@ -145,8 +147,8 @@ def test_a_running_pod_sees_its_config_map_and_its_labels_change(shared: Cluster
     shared.api.patch(ConfigMap, "settings", shared.namespace, patch, form="merge")
     shared.api.patch(Pod, "web", shared.namespace, {"metadata": {"labels": {"tier": "two"}}}, form="merge")
     file = _host_file(shared, pod, "configmap", "config/a")
-    wait_until(lambda: file.read_text() == "new")
-    wait_until(lambda: _exec(shared, pod, "cat", "/mnt/me/labels") == 'tier="two"')
+    until(lambda: file.read_text() == "new")
+    until(lambda: _exec(shared, pod, "cat", "/mnt/me/labels") == 'tier="two"')
     assert _exec(shared, pod, "cat", "/mnt/config/a") == "new"
     assert _exec(shared, pod, "ls", "/mnt/config").split() == ["a", "more"]
 
@@ -163,7 +165,7 @@ def test_a_projected_token_rotates_before_it_ends(cluster: Cluster) -> None:
     pod = cluster.wait_pod("web", ready)
     first = _exec(cluster, pod, "cat", "/mnt/token")
     assert first.endswith("-for-vault")
-    wait_until(lambda: _exec(cluster, pod, "cat", "/mnt/token") != first)
+    until(lambda: _exec(cluster, pod, "cat", "/mnt/token") != first)
     assert restarts_of(pod) == 0
 
 
@@ -182,7 +184,7 @@ def test_a_claim_waits_until_it_is_bound_and_keeps_its_data(shared: Cluster) -> 
     mount = {"name": "data", "mountPath": "/mnt"}
     container = shared.container("main", "cat /mnt/kept; exec sleep 1000", volumeMounts=[mount])
     shared.create("web", containers=[container], volumes=volumes)
-    wait_until(lambda: any("is not bound" in told for told in shared.events("Failed")))
+    until(lambda: any("is not bound" in told for told in shared.events("Failed")))
     reference = {"namespace": shared.namespace, "name": "data", "uid": claim.metadata.uid}
     name = f"pv-{shared.namespace}"
     document = {"metadata": {"name": name}, "spec": {"local": {"path": str(folder)}, "claimRef": reference}}
@@ -212,7 +214,7 @@ def test_a_claim_for_one_pod_alone_is_not_used_by_another(shared: Cluster) -> No
     mount = {"name": "data", "mountPath": "/mnt"}
     container = shared.container("main", "cat /mnt/kept; exec sleep 1000", volumeMounts=[mount])
     made = shared.create("web", containers=[container], volumes=volumes)
-    wait_until(lambda: any("(pod is not owner)" in told for told in shared.events("Failed")))
+    until(lambda: any("(pod is not owner)" in told for told in shared.events("Failed")))
     owner = {"apiVersion": "v1", "kind": "Pod", "name": "web", "uid": made.metadata.uid, "controller": True}
     patch = {"metadata": {"ownerReferences": [owner]}}
     shared.api.patch(PersistentVolumeClaim, "web-data", shared.namespace, patch, form="merge")
@@ -252,6 +254,20 @@ API_ACCESS = {
 }
 
 
+def _restart_without_master(cluster: Cluster, agent: Agent, pod: Pod, agent_restarts: bool, *, says: bytes) -> None:
+    """The container is killed while the master is away: by an agent that knows the pod, or by one that reads of it."""
+    first = pod.status.container_statuses[0].container_id.removeprefix("docker://")
+    if agent_restarts:
+        cluster.stop_agent(agent)
+    cluster.api.down = True
+    if agent_restarts:
+        agent = cluster.start_agent()
+        until(lambda: agent.worker.status(pod.metadata.uid) is not None)
+    cluster.docker.kill(first)
+    until(lambda: bool(_main_after(cluster, first)))
+    until(lambda: cluster.docker.logs(_main_after(cluster, first)) == says)
+
+
 def _main_after(cluster: Cluster, first: str) -> str:
     """Id of the container that took the place of ``first``; empty until there is one."""
     running = {row["Id"]: row["Names"][0] for row in cluster.containers(all=False)}
@@ -286,20 +302,12 @@ def test_a_container_restarts_with_its_variables_and_claim_while_the_master_is_a
     pod = cluster.create("web", containers=[container], volumes=volumes)
     pod = cluster.wait_pod("web", ready)
     first = pod.status.container_statuses[0].container_id.removeprefix("docker://")
-    wait_until(lambda: cluster.docker.logs(first) == b"hello sesame\nclaimed\n")
+    until(lambda: cluster.docker.logs(first) == b"hello sesame\nclaimed\n")
     kept = cluster.directory / f"data/pods/{pod.metadata.uid}/kept"
     assert kept.stat().st_mode & 0o777 == 0o700
     assert [file.stat().st_mode & 0o777 for file in kept.iterdir()] == [0o600]
     assert mount_points()[str(kept)] == "tmpfs"
-    if agent_restarts:
-        cluster.stop_agent(agent)
-    cluster.api.down = True
-    if agent_restarts:
-        agent = cluster.start_agent()
-        wait_until(lambda: agent.worker.status(pod.metadata.uid) is not None)
-    cluster.docker.kill(first)
-    wait_until(lambda: bool(_main_after(cluster, first)))
-    wait_until(lambda: cluster.docker.logs(_main_after(cluster, first)) == b"hello sesame\nclaimed\n")
+    _restart_without_master(cluster, agent, pod, agent_restarts, says=b"hello sesame\nclaimed\n")
     cluster.api.down = False
     cluster.wait_pod("web", lambda pod: ready(pod) and restarts_of(pod) == 1)
     cluster.delete("web", grace_s=1)
@@ -325,14 +333,14 @@ def test_a_pod_that_was_never_started_waits_for_the_master(cluster: Cluster) -> 
     gate["type"] = "Directory"
     volumes = [{"name": "gate", "hostPath": gate}]
     pod = cluster.create("web", containers=[container], initContainers=[first], volumes=volumes)
-    wait_until(lambda: any("_first_" in row["Names"][0] for row in cluster.containers(all=False)))
+    until(lambda: any("_first_" in row["Names"][0] for row in cluster.containers(all=False)))
     kept = cluster.directory / f"data/pods/{pod.metadata.uid}/kept"
     # Without a secret it is a folder like any other, and outlives the host.
     assert str(kept) not in mount_points()
     (kept / "references.json").write_text("{ cut off")
     cluster.api.down = True
     (folder / "open").touch()
-    wait_until(lambda: "connection refused" in _waits(agent.worker.status(pod.metadata.uid)))
+    until(lambda: "connection refused" in _waits(agent.worker.status(pod.metadata.uid)))
     cluster.api.down = False
     cluster.wait_pod("web", ready)
 
@@ -355,18 +363,10 @@ def test_a_container_restarts_with_its_last_token_while_the_master_is_away(
     cluster.create("web", containers=[container], volumes=[API_ACCESS])
     pod = cluster.wait_pod("web", ready)
     first = pod.status.container_statuses[0].container_id.removeprefix("docker://")
-    wait_until(lambda: cluster.docker.logs(first).endswith(b"CA\n"))
+    until(lambda: cluster.docker.logs(first).endswith(b"CA\n"))
     before = cluster.docker.logs(first)
     assert before.startswith(b"token-")
-    if agent_restarts:
-        cluster.stop_agent(agent)
-    cluster.api.down = True
-    if agent_restarts:
-        agent = cluster.start_agent()
-        wait_until(lambda: agent.worker.status(pod.metadata.uid) is not None)
-    cluster.docker.kill(first)
-    wait_until(lambda: bool(_main_after(cluster, first)))
-    wait_until(lambda: cluster.docker.logs(_main_after(cluster, first)) == before)
+    _restart_without_master(cluster, agent, pod, agent_restarts, says=before)
 
 
 @pytest.mark.docker
@@ -375,7 +375,7 @@ def test_a_pod_waits_for_the_clusters_ca_to_be_published(shared: Cluster) -> Non
     mount = {"name": "kube-api-access-abcde", "mountPath": "/mnt", "readOnly": True}
     container = shared.container("main", "exec sleep 1000", volumeMounts=[mount])
     shared.create("web", containers=[container], volumes=[API_ACCESS])
-    wait_until(lambda: any('"kube-root-ca.crt" not found' in told for told in shared.events("FailedMount")))
+    until(lambda: any('"kube-root-ca.crt" not found' in told for told in shared.events("FailedMount")))
     shared.add(ConfigMap, "kube-root-ca.crt", data={"ca.crt": "CA"})
     pod = shared.wait_pod("web", ready)
     assert _exec(shared, pod, "cat", "/mnt/ca.crt") == "CA"

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import urllib3
 from cryptography import x509
-from tests_apiserver import Api, free_port, wait_for
+from tests_apiserver import Api, free_port
 
 from client.kubeconfig import load_kubeconfig
 from master import pki
 from tests.apiserver.conftest import identities
+from tests.e2e.waiting import until
 
 CONFIGS = "/api/v1/namespaces/default/configmaps"
 # The interval of half a minute is all that differs from `steersman apiserver`.
@@ -69,7 +70,7 @@ class Cluster:
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     running = Cluster(tmp_path)
     try:
-        wait_for(running.serves, limit_s=60)
+        until(running.serves, limit_s=60)
         yield running
     finally:
         running.process.kill()
@@ -84,7 +85,7 @@ def test_a_running_server_takes_up_new_certificates_and_ends_no_connection(clust
     assert watch.take(1) == [("ADDED", "before")]
 
     cluster.renew()
-    after = wait_for(lambda: (now := cluster.shown()).serial_number != before.serial_number and now, limit_s=60)
+    after = until(lambda: (now := cluster.shown()).serial_number != before.serial_number and now, limit_s=60)
     assert after
     assert after.not_valid_after_utc > datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=300)
 
@@ -98,9 +99,9 @@ def test_half_a_renewal_leaves_the_former_certificate_in_use(cluster: Cluster) -
     before = cluster.shown()
     key, kept = cluster.made.key("apiserver"), cluster.made.key("apiserver").read_bytes()
     key.write_bytes(b"half of")
-    wait_for(lambda: "cannot be used, keeping what was read before" in cluster.log.read_text(), limit_s=60)
+    until(lambda: "cannot be used, keeping what was read before" in cluster.log.read_text(), limit_s=60)
     assert cluster.serves()
     assert cluster.shown().serial_number == before.serial_number
     key.write_bytes(kept)
     cluster.renew()
-    wait_for(lambda: cluster.shown().serial_number != before.serial_number, limit_s=60)
+    until(lambda: cluster.shown().serial_number != before.serial_number, limit_s=60)

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests_apiserver import KUBECTL, Api, Running, pod, wait_for
+from tests_apiserver import KUBECTL, Api, Running, pod
+
+from tests.e2e.waiting import until
 
 RC = """
 apiVersion: v1
@@ -113,11 +115,11 @@ def test_get_w_shows_rows_as_they_change(
             [KUBECTL, "--kubeconfig", tmp_path / "kubeconfig", "-n", namespace, "get", "pods", "-w"], stdout=output
         )
         try:
-            wait_for(lambda: "first" in shown.read_text())
+            until(lambda: "first" in shown.read_text())
             admin.post(path, pod("second"))
-            wait_for(lambda: "second" in shown.read_text())
+            until(lambda: "second" in shown.read_text())
             admin.patch(f"{path}/second/status", {"status": {"phase": "Running"}}, "merge")
-            wait_for(lambda: "Running" in shown.read_text())
+            until(lambda: "Running" in shown.read_text())
         finally:
             watching.terminate()
             watching.wait(10)

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 import urllib3
-from tests_apiserver import Api, Running, free_port, wait_for
+from tests_apiserver import Api, Running, free_port
 
 from client.kubeconfig import load_kubeconfig
 from master import pki
 from master.apiserver.config import Config
 from master.apiserver.main import run
+from tests.e2e.waiting import until
 
 CONFIGS = "/api/v1/namespaces/default/configmaps"
 
@@ -105,12 +106,12 @@ def test_the_process_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(run, config, stop)
         try:
-            kubeconfig = wait_for(lambda: done.done() or (tmp_path / "etc" / "admin.kubeconfig").exists())
+            kubeconfig = until(lambda: done.done() or (tmp_path / "etc" / "admin.kubeconfig").exists())
             assert kubeconfig
             assert not done.done(), done.result()
             context = load_kubeconfig(tmp_path / "etc" / "admin.kubeconfig").ssl_context()
             with urllib3.PoolManager(ssl_context=context, retries=False) as secure:
-                wait_for(lambda: _answers(secure, f"https://127.0.0.1:{port}/api/v1/nodes"))
+                until(lambda: _answers(secure, f"https://127.0.0.1:{port}/api/v1/nodes"))
             with urllib3.PoolManager(retries=False) as open_to_all:
                 assert _answers(open_to_all, f"http://127.0.0.1:{plain}/api/v1/nodes")
         finally:
@@ -160,13 +161,13 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
             arguments = [sys.executable, "-c", _PROCESS, str(free_port()), str(plain), str(tmp_path)]
             process = subprocess.Popen(arguments, cwd=Path(__file__).parents[2])
             try:
-                wait_for(lambda: _answers(pool, f"{url}/readyz"))
+                until(lambda: _answers(pool, f"{url}/readyz"))
                 assert set(accepted) <= found()
                 goal = len(accepted) + 100
                 with ThreadPoolExecutor(4) as writers:
                     for worker in range(4):
                         writers.submit(write, f"c-{life}-{worker}")
-                    wait_for(lambda least=goal: len(accepted) >= least)
+                    until(lambda least=goal: len(accepted) >= least)
                     process.kill()
             finally:
                 process.kill()

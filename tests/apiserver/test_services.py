@@ -5,12 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests_apiserver import Api, Running, wait_for
+from tests_apiserver import Api, Running
 
 from api.errors import Timeout
 from master.apiserver import service_numbers
 from master.apiserver.allocators import Addresses, Numbers, NumberTaken, OutOfRange, RangeFull
 from master.apiserver.registry import Registry
+from tests.e2e.waiting import until
 
 
 def _service(name: str, **spec: Any) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def test_what_a_write_took_of_which_nobody_knows_whether_it_was_made(
         time.sleep(0.6)
         assert admin.post(f"{path}?dryRun=All", _node_port("t", port)).status == 422
     else:
-        assert wait_for(lambda: admin.post(f"{path}?dryRun=All", _node_port("t", port)).status == 201)
+        assert until(lambda: admin.post(f"{path}?dryRun=All", _node_port("t", port)).status == 201)
 
 
 def test_neither_the_network_nor_the_broadcast_nor_the_first_address_is_given_out() -> None:
@@ -197,15 +198,15 @@ def test_a_health_check_port_goes_back_with_the_policy_or_the_service(admin: Api
     assert "spec.healthCheckNodePort: Forbidden: field is immutable" in moved.json["message"]
     changed = admin.patch(f"{path}/s", {"spec": {"externalTrafficPolicy": "Cluster"}})
     assert "healthCheckNodePort" not in changed.json["spec"]
-    wait_for(lambda: _is_free(admin, path, port))
+    until(lambda: _is_free(admin, path, port))
     again = admin.patch(f"{path}/s", {"spec": {"externalTrafficPolicy": "Local"}}).json["spec"]["healthCheckNodePort"]
     admin.delete(f"{path}/s")
-    wait_for(lambda: _is_free(admin, path, again))
+    until(lambda: _is_free(admin, path, again))
     last = admin.post(path, _balancer("s")).json["spec"]["healthCheckNodePort"]
     plain = admin.patch(f"{path}/s", {"spec": {"type": "ClusterIP"}})
     assert plain.status == 200, plain.data
     assert not {"healthCheckNodePort", "allocateLoadBalancerNodePorts"} & plain.json["spec"].keys()
-    wait_for(lambda: _is_free(admin, path, last))
+    until(lambda: _is_free(admin, path, last))
 
 
 def test_numbers_in_use_are_known_after_a_restart(

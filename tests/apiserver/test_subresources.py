@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from played_agent import agent_that, node_at
-from tests_apiserver import Api, pod, wait_for
+from tests_apiserver import Api, pod
 
 from api import protobuf
 from api.autoscaling import Scale
 from master import pki
+from tests.e2e.waiting import until
 
 RCS = "/api/v1/namespaces/{}/replicationcontrollers"
 
@@ -194,7 +195,7 @@ def test_a_follower_that_leaves_lets_go_of_the_agent(admin: Api, logged: str) ->
     assert answer.read1() == b"one\n"
     answer.close()
     _Agent.go_on.set()
-    assert wait_for(lambda: admin.get(f"{logged}/log").data) == b"one\n"
+    assert until(lambda: admin.get(f"{logged}/log").data) == b"one\n"
 
 
 def test_the_words_of_the_agent_reach_the_client(admin: Api, namespace: str, agent: int) -> None:

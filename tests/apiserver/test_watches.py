@@ -5,11 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests_apiserver import Api, Running, pod, wait_for
+from tests_apiserver import Api, Running, pod
 
 from master.apiserver import watching
 from master.apiserver.selection import Selection
 from master.apiserver.watching import Watcher
+from tests.e2e.waiting import until
 
 
 def _pods(namespace: str) -> str:
@@ -191,7 +192,7 @@ def test_a_watch_that_is_dropped_ends_so_that_the_client_comes_back(
     api = as_user(server, "admin")
     watch = api.watch("/api/v1/namespaces/default/configmaps?watch=1")
     table = next(table for table in server.api.cache if table.resource.plural == "configmaps")
-    wait_for(lambda: table.followers)
+    until(lambda: table.followers)
 
     async def burst() -> None:
         registry = server.api._registry
@@ -225,6 +226,6 @@ def test_a_client_that_leaves_is_forgotten(server: Running, admin: Api, namespac
     table = next(table for table in server.api.cache if table.resource.plural == "secrets")
     assert not table.followers
     admin.watch(f"/api/v1/namespaces/{namespace}/secrets?watch=1")
-    wait_for(lambda: table.followers)
+    until(lambda: table.followers)
     admin.streams.pop().close()
-    wait_for(lambda: not table.followers)
+    until(lambda: not table.followers)

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests_apiserver import Api, Running, pod, wait_for
+from tests_apiserver import Api, Running, pod
 
 from master.apiserver.authentication.user import User
 from master.apiserver.authorization.authorizer import Act
+from tests.e2e.waiting import until
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 Person = Callable[..., Api]
@@ -73,7 +74,7 @@ def test_what_was_asked_before_is_allowed_anew_each_time(admin: Api, person: Per
 
 def test_the_right_to_be_somebody_else_is_asked_each_time(admin: Api, person: Person, namespace: str) -> None:
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
-    wait_for(
+    until(
         lambda: admin.get(path).status == 200 or admin.post(path.rpartition("/")[0], {"metadata": {"name": "default"}})
     )
     put(admin, f"{RBAC}/clusterroles", role("be-admins-again", rule("impersonate", "users groups"), kind="ClusterRole"))
@@ -102,7 +103,7 @@ def test_a_cluster_role_is_given_in_one_namespace_by_a_role_binding(admin: Api, 
     path = f"{RBAC}/namespaces/{namespace}/rolebindings"
     put(admin, path, binding("b", "edit", user("ed"), role_kind="ClusterRole"))
     ed = person("ed")
-    assert wait_for(lambda: ed.post(f"/api/v1/namespaces/{namespace}/pods", pod("a")).status == 201)
+    assert until(lambda: ed.post(f"/api/v1/namespaces/{namespace}/pods", pod("a")).status == 201)
     assert ed.get(f"/api/v1/namespaces/{namespace}/secrets").status == 200
     assert ed.get(f"{RBAC}/namespaces/{namespace}/roles").status == 403
     assert ed.get("/api/v1/nodes").status == 403
@@ -216,10 +217,10 @@ def test_a_role_of_ones_own_joins_view_edit_and_admin(admin: Api) -> None:
     extra["metadata"]["labels"] = labels
     put(admin, f"{RBAC}/clusterroles", extra)
     for name in ("view", "edit", "admin"):
-        assert wait_for(lambda name=name: "things" in str(admin.get(f"{RBAC}/clusterroles/{name}").json["rules"]))
+        assert until(lambda name=name: "things" in str(admin.get(f"{RBAC}/clusterroles/{name}").json["rules"]))
     assert admin.delete(f"{RBAC}/clusterroles/extra").status == 200
     for name in ("view", "edit", "admin"):
-        assert wait_for(lambda name=name: "things" not in str(admin.get(f"{RBAC}/clusterroles/{name}").json["rules"]))
+        assert until(lambda name=name: "things" not in str(admin.get(f"{RBAC}/clusterroles/{name}").json["rules"]))
 
 
 def test_defaults_come_back_with_the_next_start_and_additions_stay(

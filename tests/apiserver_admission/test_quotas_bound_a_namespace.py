@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from tests_apiserver import Api, Running, pod, wait_for
+from tests_apiserver import Api, Running, pod
+
+from tests.e2e.waiting import until
 
 
 def quota(api: Api, namespace: str, name: str = "q", *, hard: dict[str, str], **spec: Any) -> None:
@@ -29,14 +31,14 @@ def asking(**requests: str) -> dict[str, Any]:
 def test_what_is_over_the_quota_is_refused_in_kubernetes_words(admin: Api, namespace: str) -> None:
     make(admin, namespace, "a")
     quota(admin, namespace, hard={"pods": "2"})
-    assert wait_for(lambda: used(admin, namespace) == {"pods": "1"}), "what was there before counts"
+    assert until(lambda: used(admin, namespace) == {"pods": "1"}), "what was there before counts"
     assert make(admin, namespace, "b").status == 201
     refused = make(admin, namespace, "c")
     assert refused.status == 403
     assert refused.json["message"] == (
         'pods "c" is forbidden: exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2'
     )
-    assert wait_for(lambda: used(admin, namespace) == {"pods": "2"})
+    assert until(lambda: used(admin, namespace) == {"pods": "2"})
     admin.delete(f"/api/v1/namespaces/{namespace}/pods/a")
     assert make(admin, namespace, "c").status == 201
 
@@ -55,7 +57,7 @@ def test_of_many_clients_and_one_last_slot_exactly_one_wins(
         results = list(pool.map(one, range(40)))
     assert results.count(201) == 5
     assert results.count(403) == 35
-    assert wait_for(lambda: used(admin, namespace) == {"count/configmaps": "5"})
+    assert until(lambda: used(admin, namespace) == {"count/configmaps": "5"})
 
 
 def test_a_write_that_fails_takes_nothing(admin: Api, namespace: str) -> None:
@@ -98,7 +100,7 @@ def test_amounts_are_added_up_and_must_be_named(admin: Api, namespace: str) -> N
         "exceeded quota: q, requested: requests.cpu=600m, used: requests.cpu=600m, limited: requests.cpu=1"
     )
     assert make(admin, namespace, "b", **asking(cpu="400m", memory="512Mi")).status == 201
-    assert wait_for(lambda: used(admin, namespace) == {"requests.cpu": "1", "memory": "1Gi"})
+    assert until(lambda: used(admin, namespace) == {"requests.cpu": "1", "memory": "1Gi"})
 
 
 def test_a_pod_that_has_ended_frees_what_it_used(admin: Api, namespace: str) -> None:
@@ -120,11 +122,11 @@ def test_what_was_deleted_is_free_again(admin: Api, namespace: str) -> None:
     assert admin.post(f"{path}/services", service("s", "LoadBalancer")).status == 201
     assert admin.post(f"{path}/services", service("t", "LoadBalancer")).status == 403
     full = {"pods": "2", "requests.cpu": "1", "services.loadbalancers": "1"}
-    assert wait_for(lambda: used(admin, namespace).items() >= full.items())
+    assert until(lambda: used(admin, namespace).items() >= full.items())
     for one in ("pods/a", "pods/b", "services/s"):
         assert admin.delete(f"{path}/{one}").status == 200
     none = {"pods": "0", "requests.cpu": "0", "services.loadbalancers": "0"}
-    assert wait_for(lambda: used(admin, namespace).items() >= none.items())
+    assert until(lambda: used(admin, namespace).items() >= none.items())
 
 
 def test_a_pod_that_should_have_gone_makes_room_for_another(admin: Api, namespace: str) -> None:
@@ -133,9 +135,9 @@ def test_a_pod_that_should_have_gone_makes_room_for_another(admin: Api, namespac
     assert make(admin, namespace, "a", terminationGracePeriodSeconds=1, nodeName="lost").status == 201
     assert admin.delete(f"/api/v1/namespaces/{namespace}/pods/a").status == 200
     assert make(admin, namespace, "b").status == 403, "it may still be running"
-    assert wait_for(lambda: make(admin, namespace, "b").status == 201)
+    assert until(lambda: make(admin, namespace, "b").status == 201)
     assert admin.get(f"/api/v1/namespaces/{namespace}/pods/a").status == 200
-    assert wait_for(lambda: used(admin, namespace) == {"pods": "1", "count/pods": "2"})
+    assert until(lambda: used(admin, namespace) == {"pods": "1", "count/pods": "2"})
 
 
 def test_scopes_choose_what_is_counted(admin: Api, namespace: str) -> None:
@@ -171,7 +173,7 @@ def test_a_change_counts_by_what_it_adds(admin: Api, namespace: str) -> None:
     one = {"spec": {"type": "NodePort", "ports": [{"name": "p0", "port": 80}]}}
     assert admin.patch(f"{path}/s", one, "merge").status == 200
     assert admin.patch(f"{path}/s", {"metadata": {"labels": {"x": "y"}}}, "merge").status == 200
-    assert wait_for(lambda: used(admin, namespace) == {"services": "1", "services.nodeports": "1"})
+    assert until(lambda: used(admin, namespace) == {"services": "1", "services.nodeports": "1"})
 
 
 def test_balancers_count_the_node_ports_that_they_have(admin: Api, namespace: str) -> None:
@@ -181,10 +183,10 @@ def test_balancers_count_the_node_ports_that_they_have(admin: Api, namespace: st
     bare = service("none", "LoadBalancer", ports=2)
     bare["spec"]["allocateLoadBalancerNodePorts"] = False
     assert admin.post(path, bare).status == 201
-    assert wait_for(lambda: used(admin, namespace) == {"services.loadbalancers": "2", "services.nodeports": "2"})
+    assert until(lambda: used(admin, namespace) == {"services.loadbalancers": "2", "services.nodeports": "2"})
     bare["metadata"]["name"], bare["spec"]["ports"][1]["nodePort"] = "one", 31999
     assert admin.post(path, bare).status == 201
-    assert wait_for(lambda: used(admin, namespace) == {"services.loadbalancers": "3", "services.nodeports": "3"})
+    assert until(lambda: used(admin, namespace) == {"services.loadbalancers": "3", "services.nodeports": "3"})
 
 
 def test_the_opposite_scopes_and_all_operators_of_priority_classes(admin: Api, namespace: str) -> None:
@@ -207,7 +209,7 @@ def test_the_opposite_scopes_and_all_operators_of_priority_classes(admin: Api, n
     assert make(admin, namespace, "vital", priorityClassName="system-node-critical").status == 201
     assert make(admin, namespace, "far", affinity=affinity).status == 201
     expected = {"lasting": "0", "in": "1", "not-in": "3", "any": "1", "none": "3", "abroad": "1"}
-    assert wait_for(lambda: {name: used(admin, namespace, name)["pods"] for name in expected} == expected)
+    assert until(lambda: {name: used(admin, namespace, name)["pods"] for name in expected} == expected)
 
 
 def test_sidecars_add_up_and_what_a_pod_costs_beside_its_containers(admin: Api, namespace: str) -> None:
@@ -224,11 +226,11 @@ def test_sidecars_add_up_and_what_a_pod_costs_beside_its_containers(admin: Api, 
     ]
     spec = {"initContainers": init, "containers": [container("c", 500)]}
     assert make(admin, namespace, "a", **spec).status == 201
-    assert wait_for(lambda: used(admin, namespace) == {"requests.cpu": "750m", "limits.cpu": "750m"})
+    assert until(lambda: used(admin, namespace) == {"requests.cpu": "750m", "limits.cpu": "750m"})
     init[2] = container("late", 50)
     init[0] = container("early", 50)
     assert make(admin, namespace, "b", **spec, overhead={"cpu": "50m"}).status == 201
-    assert wait_for(lambda: used(admin, namespace) == {"requests.cpu": "1400m", "limits.cpu": "1400m"})
+    assert until(lambda: used(admin, namespace) == {"requests.cpu": "1400m", "limits.cpu": "1400m"})
 
 
 def test_what_is_said_of_a_pod_as_a_whole_counts_instead_of_its_containers(admin: Api, namespace: str) -> None:
@@ -240,7 +242,7 @@ def test_what_is_said_of_a_pod_as_a_whole_counts_instead_of_its_containers(admin
     whole = {"requests": {"cpu": "600m"}, "limits": {"cpu": "1500m"}}
     assert make(admin, namespace, "a", containers=containers, resources=whole, overhead={"cpu": "50m"}).status == 201
     counted = {"requests.cpu": "650m", "limits.cpu": "1550m", "requests.memory": "1Mi"}
-    assert wait_for(lambda: used(admin, namespace) == counted)
+    assert until(lambda: used(admin, namespace) == counted)
     refused = make(admin, namespace, "b", containers=containers, resources=whole)
     assert refused.status == 403
     assert "requested: limits.cpu=1500m,requests.cpu=600m" in refused.json["message"]
@@ -254,7 +256,7 @@ def test_a_lowered_quota_refuses_more_and_takes_nothing_away(admin: Api, namespa
     path = f"/api/v1/namespaces/{namespace}/resourcequotas/q"
     assert admin.patch(path, {"spec": {"hard": {"pods": "1"}}}, "merge").status == 200
     assert "used: pods=2, limited: pods=1" in make(admin, namespace, "c").json["message"]
-    assert wait_for(lambda: admin.get(path).json["status"]["hard"] == {"pods": "1"})
+    assert until(lambda: admin.get(path).json["status"]["hard"] == {"pods": "1"})
     assert admin.delete(path).status == 200
     assert make(admin, namespace, "c").status == 201
 
@@ -267,7 +269,7 @@ def test_a_restart_counts_again(new_server: Callable[..., Running], as_user: Cal
     first.stop()
     api = as_user(new_server(data_dir=first.config.data_dir), "admin")
     assert make(api, "default", "b").status == 403
-    assert wait_for(lambda: used(api, "default") == {"pods": "1"})
+    assert until(lambda: used(api, "default") == {"pods": "1"})
 
 
 @pytest.mark.parametrize(
@@ -289,7 +291,7 @@ def test_a_quota_that_makes_no_sense_is_refused(admin: Api, namespace: str, spec
 
 def test_kubectl_shows_a_quota(kubectl: Callable[..., Any], admin: Api, namespace: str) -> None:
     kubectl("create", "quota", "q", "--hard=pods=2,limits.cpu=1")
-    assert wait_for(lambda: used(admin, namespace) == {"pods": "0", "limits.cpu": "0"})
+    assert until(lambda: used(admin, namespace) == {"pods": "0", "limits.cpu": "0"})
     head, row = kubectl("get", "quota").stdout.splitlines()
     assert head.split() == ["NAME", "REQUEST", "LIMIT", "AGE"]
     assert row.split()[:5] == ["q", "pods:", "0/2", "limits.cpu:", "0/1"]

@@ -4,6 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,3 +85,25 @@ class Kubectl:
     @property
     def is_old(self) -> bool:
         return self.generation == OLD
+
+
+@contextmanager
+def staying(command: list[str]) -> Iterator[list[str]]:
+    """The lines, as they come, of a program that watches."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    lines: list[str] = []
+    reader = threading.Thread(target=lines.extend, args=(iter(process.stdout.readline, ""),), name="lines")
+    reader.start()
+    try:
+        yield lines
+    finally:
+        process.kill()
+        process.wait(_LIMIT_S)
+        reader.join(_LIMIT_S)
+        process.stdout.close()
+
+
+def shown(lines: list[str], *words: str) -> Callable[[], bool]:
+    """Whether all of the words stand in one of the lines."""
+    return lambda: any(all(word in line for word in words) for line in tuple(lines))

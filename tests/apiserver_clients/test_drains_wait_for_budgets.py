@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from kubectls import GENERATIONS, binary
-from tests_apiserver import Api, pod, wait_for
+from tests_apiserver import Api, pod
+
+from tests.e2e.waiting import until
 
 LIMIT_S = 60
 STEER = "steer"
@@ -64,7 +66,7 @@ def test_a_drain_waits_for_the_budget(
         folder.mkdir()
         drains[program] = Drain(program, node, kubeconfig, folder)
     for drain in drains.values():
-        wait_for(lambda drain=drain: REFUSED in drain.said, limit_s=LIMIT_S)  # type: ignore[misc]
+        until(lambda drain=drain: REFUSED in drain.said, limit_s=LIMIT_S)  # type: ignore[misc]
         assert "will retry after 5s" in drain.said
     assert len(admin.get(pods).json["items"]) == 4
     allowed = {"status": {"disruptionsAllowed": 4}}

@@ -1,17 +1,13 @@
 """What people do with kubectl every day beyond create, get and delete, with each of its generations."""
 
 import json
-import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from kubectls import DEPLOYMENT, Kubectl
-from tests_apiserver import Api, pod, wait_for
+from kubectls import DEPLOYMENT, Kubectl, shown, staying
+from tests_apiserver import Api, pod
 
-LIMIT_S = 60
+from tests.e2e.waiting import until
 
 
 def test_describe_knows_every_kind_that_people_look_at(kubectl: Kubectl, admin: Api) -> None:
@@ -166,57 +162,29 @@ def test_what_is_served_is_told_in_every_form(kubectl: Kubectl) -> None:
     }
 
 
-@contextmanager
-def watching(kubectl: Kubectl, *words: str) -> Iterator[list[str]]:
-    """The lines of a kubectl that stays."""
-    process = subprocess.Popen(
-        kubectl.command(*words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )  # fmt: skip
-    lines: list[str] = []
-    assert process.stdout is not None
-    reader = threading.Thread(target=lines.extend, args=(iter(process.stdout.readline, ""),), name="kubectl -w")
-    reader.start()
-    try:
-        yield lines
-    finally:
-        process.kill()
-        process.wait(LIMIT_S)
-        reader.join(LIMIT_S)
-        process.stdout.close()
-
-
-def _some(lines: list[str], *words: str) -> Callable[[], bool]:
-    return lambda: any(all(word in line for word in words) for line in tuple(lines))
-
-
 def test_w_shows_tables_types_selections_and_single_objects(kubectl: Kubectl, admin: Api) -> None:
     path = f"/api/v1/namespaces/{kubectl.namespace}/pods"
     admin.post(path, pod("first"))
     with (
-        watching(kubectl, "get", "pods", "-w", "--output-watch-events") as table,
-        watching(kubectl, "get", "pod", "first", "-w", "-o", "jsonpath={.status.phase}{'\\n'}") as one,
-        watching(kubectl, "get", "pods", "--watch-only", "-l", "app=second", "-o", "wide") as chosen,
-        watching(kubectl, "get", "pods", "-A", "-w", "--field-selector=spec.nodeName=n9") as fields,
+        staying(kubectl.command("get", "pods", "-w", "--output-watch-events")) as table,
+        staying(kubectl.command("get", "pod", "first", "-w", "-o", "jsonpath={.status.phase}{'\\n'}")) as one,
+        staying(kubectl.command("get", "pods", "--watch-only", "-l", "app=second", "-o", "wide")) as chosen,
+        staying(kubectl.command("get", "pods", "-A", "-w", "--field-selector=spec.nodeName=n9")) as fields,
     ):
-        wait_for(_some(table, "ADDED", "first", "Pending"), limit_s=LIMIT_S)
-        wait_for(_some(one, "Pending"), limit_s=LIMIT_S)
+        until(shown(table, "ADDED", "first", "Pending"))
+        until(shown(one, "Pending"))
         # A pod is only seen by those who watch when it comes.
         names = iter(range(1000))
-        wait_for(
-            lambda: admin.post(path, pod(f"x{next(names)}", nodeName="n9")) and _some(fields, "x")(), limit_s=LIMIT_S
-        )
+        until(lambda: admin.post(path, pod(f"x{next(names)}", nodeName="n9")) and shown(fields, "x")())
         second = pod("second")
         second["metadata"]["labels"] = {"app": "second"}
-        wait_for(
-            lambda: admin.post(path, second) and admin.delete(f"{path}/second") and _some(chosen, "second")(),
-            limit_s=LIMIT_S,
-        )
+        until(lambda: admin.post(path, second) and admin.delete(f"{path}/second") and shown(chosen, "second")())
         admin.patch(f"{path}/first/status", {"status": {"phase": "Failed"}})
-        wait_for(_some(table, "MODIFIED", "first", "Failed"), limit_s=LIMIT_S)
-        wait_for(_some(one, "Failed"), limit_s=LIMIT_S)
+        until(shown(table, "MODIFIED", "first", "Failed"))
+        until(shown(one, "Failed"))
         admin.delete(f"{path}/first")
-        wait_for(_some(table, "DELETED", "first"), limit_s=LIMIT_S)
-        assert not _some(chosen, "first")()
+        until(shown(table, "DELETED", "first"))
+        assert not shown(chosen, "first")()
         assert table[0].split()[:2] == ["EVENT", "NAME"]
         assert sum("NAME" in line for line in table) == 1, "the columns are named once"
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import pytest
 from kubectls import DEPLOYMENT, Kubectl
-from tests_apiserver import Api, pod, wait_for
+from tests_apiserver import Api, pod
+
+from tests.e2e.waiting import until
 
 CONTROLLER = """
 apiVersion: v1
@@ -139,7 +141,7 @@ def test_wait_sees_a_pod_go(kubectl: Kubectl, admin: Api) -> None:
     admin.post(path, {**pod("web"), "metadata": {"name": "web", "finalizers": ["example.com/hold"]}})
     gone = _in_background(kubectl, "wait", "--for=delete", "pod/web", "--timeout=30s")
     # kubectl 1.20 fails for what it never saw: the pod may go when the watch is there.
-    wait_for(lambda: 'apiserver_registered_watchers{resource="pods"} 0' not in admin.get("/metrics").data.decode())
+    until(lambda: 'apiserver_registered_watchers{resource="pods"} 0' not in admin.get("/metrics").data.decode())
     kubectl("delete", "pod", "web", "--wait=false")
     assert admin.patch(f"{path}/web", {"metadata": {"finalizers": None}}, "merge").status == 200
     output, code = gone()
@@ -201,9 +203,9 @@ def test_get_w_shows_what_comes(kubectl: Kubectl, admin: Api) -> None:
     reader = threading.Thread(target=lines.extend, args=(iter(watching.stdout.readline, ""),), name="kubectl -w")
     reader.start()
     try:
-        wait_for(lambda: "pod/first\n" in lines)
+        until(lambda: "pod/first\n" in lines)
         admin.post(path, pod("second"))
-        wait_for(lambda: "pod/second\n" in lines)
+        until(lambda: "pod/second\n" in lines)
     finally:
         watching.kill()
         watching.wait(10)

@@ -10,9 +10,10 @@ from typing import ClassVar
 import pytest
 from both import Both
 from played_agent import PlayedAgent, agent_that, node_at
-from tests_apiserver import Api, pod, wait_for
+from tests_apiserver import Api, pod
 
 from master import pki
+from tests.e2e.waiting import until
 
 # Pod, container, cores, MiB: who uses most of one uses least of the other, in pods as in containers.
 USED = (("a", "app", 0.1, 300), ("a", "side", 0.2, 20), ("b", "app", 0.9, 16), ("c", "app", 0.5, 64))
@@ -81,7 +82,7 @@ def used(admin: Api, certificates: pki.Pki, loosely: Both) -> Iterator[Both]:
                 assert admin.post(f"/api/v1/namespaces/{space}/pods", made).status == 201
         for space in loosely.spaces:
             listed = f"/apis/metrics.k8s.io/v1beta1/namespaces/{space}/pods"
-            wait_for(lambda listed=listed: len(admin.get(listed).json["items"]) == 3, limit_s=60)
+            until(lambda listed=listed: len(admin.get(listed).json["items"]) == 3, limit_s=60)
         yield loosely
         admin.delete(f"/api/v1/nodes/{name}")
 

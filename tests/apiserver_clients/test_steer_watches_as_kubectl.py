@@ -1,17 +1,15 @@
 """`steer get --watch` while objects come, change and go: line by line what kubectl shows."""
 
 import re
-import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from kubectls import NEW, Kubectl, binary
-from tests_apiserver import Api, pod, wait_for
+from kubectls import NEW, Kubectl, binary, shown, staying
+from tests_apiserver import Api, pod
 
-LIMIT_S = 60
+from tests.e2e.waiting import until
+
 FORMS = (
     ("get", "pods", "-w", "--output-watch-events"),
     ("get", "pods", "--watch-only", "--output-watch-events", "--no-headers"),
@@ -26,31 +24,10 @@ FORMS = (
 )  # fmt: skip
 
 
-@contextmanager
-def running(command: list[str]) -> Iterator[list[str]]:
-    """The lines, as they come, of a program that stays."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout is not None
-    lines: list[str] = []
-    reader = threading.Thread(target=lines.extend, args=(iter(process.stdout.readline, ""),), name="lines")
-    reader.start()
-    try:
-        yield lines
-    finally:
-        process.kill()
-        process.wait(LIMIT_S)
-        reader.join(LIMIT_S)
-        process.stdout.close()
-
-
 def _alike(lines: list[str]) -> str:
     """Without ages, the width of columns, and the pods of which a watch may have missed some."""
     text = "".join(line for line in tuple(lines) if not line.startswith("ADDED") or "poke" not in line)
     return re.sub(r" +$", "", re.sub(r" {2,}", "  ", re.sub(r"\b(\d+[ydhms])+\b", "AGE", text)), flags=re.MULTILINE)
-
-
-def _shown(lines: list[str], word: str) -> Callable[[], bool]:
-    return lambda: any(word in line for line in tuple(lines))
 
 
 def test_each_change_is_shown_as_kubectl_shows_it(admin: Api, kubeconfig: Path, namespace: str, folder: Path) -> None:
@@ -62,18 +39,15 @@ def test_each_change_is_shown_as_kubectl_shows_it(admin: Api, kubeconfig: Path, 
         pairs = []
         for form in FORMS:
             words = [word.format(space=namespace) for word in form]
-            pairs.append([stack.enter_context(running([*begin, *words])) for begin in (kubectl.command(), steer)])
+            pairs.append([stack.enter_context(staying([*begin, *words])) for begin in (kubectl.command(), steer)])
         # Those that list first have begun when they show it; the others see only what comes.
         pokes = (f"poke{number}" for number in range(1000))
         for form, pair in zip(FORMS, pairs, strict=True):
             for lines in pair:
                 if "--watch-only" in form:
-                    wait_for(
-                        lambda lines=lines: admin.post(path, pod(next(pokes))) and _shown(lines, "poke")(),
-                        limit_s=LIMIT_S,
-                    )
+                    until(lambda lines=lines: admin.post(path, pod(next(pokes))) and shown(lines, "poke")())
                 else:
-                    wait_for(_shown(lines, "first"), limit_s=LIMIT_S)
+                    until(shown(lines, "first"))
         admin.patch(f"{path}/first/status", {"status": {"phase": "Running"}})
         admin.post(path, pod("second"))
         admin.patch(f"{path}/second", {"metadata": {"labels": {"x": "y"}}})
@@ -83,7 +57,7 @@ def test_each_change_is_shown_as_kubectl_shows_it(admin: Api, kubeconfig: Path, 
         for form, (theirs, ours) in zip(FORMS, pairs, strict=True):
             end = "DELETED" if "first" in form else "last"
             for lines in (theirs, ours):
-                wait_for(_shown(lines, end), limit_s=LIMIT_S)
+                until(shown(lines, end))
             with suppress(AssertionError):  # what differs is shown below
-                wait_for(lambda theirs=theirs, ours=ours: _alike(theirs) == _alike(ours), limit_s=5)
+                until(lambda theirs=theirs, ours=ours: _alike(theirs) == _alike(ours), limit_s=5)
             assert _alike(ours) == _alike(theirs), form

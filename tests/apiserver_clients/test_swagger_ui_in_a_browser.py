@@ -16,8 +16,10 @@ import pytest
 import urllib3
 import websocket
 from kubectls import NEW, binary
-from tests_apiserver import Api, Running, wait_for
+from tests_apiserver import Api, Running
 from urllib3.exceptions import HTTPWarning
+
+from tests.e2e.waiting import until
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ class Browser:
         self.events: list[dict[str, Any]] = []
         try:
             told = directory / "DevToolsActivePort"
-            port = int(wait_for(lambda: told.exists() and told.read_text().splitlines())[0])
+            port = int(until(lambda: told.exists() and told.read_text().splitlines())[0])
             self._socket = websocket.create_connection(self._tab(port), timeout=20, suppress_origin=True)
             for domain in ("Page", "Runtime", "Network", "Log"):
                 self.call(f"{domain}.enable")
@@ -110,16 +112,16 @@ _LIST_NAMESPACES = "document.querySelector('#operations-core_v1-listCoreV1Namesp
 def test_the_api_is_listed_and_tried_out(browser: Browser, proxy: str, namespace: str, tmp_path: Path) -> None:
     # The address names the operation; rows out of sight are not drawn.
     browser.call("Page.navigate", url=f"{proxy}/swagger-ui/#/core_v1/listCoreV1Namespace")
-    wait_for(lambda: browser.value(_BLOCKS) > 10)
+    until(lambda: browser.value(_BLOCKS) > 10)
     documents = browser.value("[...document.querySelectorAll('#select option')].map(option => option.innerText)")
     assert {"everything", "api/v1", "apis/apps/v1", "apis/events.k8s.io/v1"} <= set(documents)
-    wait_for(lambda: browser.value(f"{_LIST_NAMESPACES} !== null"))
-    wait_for(lambda: browser.value(f"!!{_LIST_NAMESPACES}.querySelector('.try-out__btn')"))
+    until(lambda: browser.value(f"{_LIST_NAMESPACES} !== null"))
+    until(lambda: browser.value(f"!!{_LIST_NAMESPACES}.querySelector('.try-out__btn')"))
     browser.value(f"{_LIST_NAMESPACES}.querySelector('.try-out__btn').click()")
-    wait_for(lambda: browser.value(f"!!{_LIST_NAMESPACES}.querySelector('.execute')"))
+    until(lambda: browser.value(f"!!{_LIST_NAMESPACES}.querySelector('.execute')"))
     browser.value(f"{_LIST_NAMESPACES}.querySelector('.execute').click()")
     live = f"{_LIST_NAMESPACES}.querySelector('.live-responses-table')"
-    wait_for(lambda: browser.value(f"!!{live}"))
+    until(lambda: browser.value(f"!!{live}"))
     shown = browser.value(f"{live}.innerText")
     assert shown.split()[:3] == ["Code", "Details", "200"]
     assert f'"name": "{namespace}"' in shown
@@ -140,7 +142,7 @@ def _photograph(browser: Browser, path: Path) -> None:
 
 def test_each_document_can_be_chosen(browser: Browser, proxy: str) -> None:
     browser.call("Page.navigate", url=f"{proxy}/swagger-ui/?urls.primaryName=apis/apps/v1")
-    wait_for(lambda: browser.value(_BLOCKS) > 10)
+    until(lambda: browser.value(_BLOCKS) > 10)
     tags = browser.value("[...document.querySelectorAll('.opblock-tag')].map(tag => tag.dataset.tag)")
     assert tags == ["apps_v1"]
     assert browser.value("document.querySelectorAll('.errors-wrapper').length") == 0

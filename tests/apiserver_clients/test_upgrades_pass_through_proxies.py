@@ -15,10 +15,11 @@ import psutil
 import pytest
 import websocket
 from kubectls import Kubectl
-from tests_apiserver import Api, Running, pod, wait_for
+from tests_apiserver import Api, Running, pod
 
 from client.kubeconfig import load_kubeconfig
 from master import pki
+from tests.e2e.waiting import until
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 LIMIT_S = 60
@@ -232,4 +233,4 @@ def test_many_upgrades_leave_nothing_open(
     raw.close()
     assert running_pod.ended.acquire(timeout=LIMIT_S)
     here = psutil.Process()
-    wait_for(lambda: not [one for one in here.net_connections() if one.raddr and one.raddr.port == running_pod.port])
+    until(lambda: not [one for one in here.net_connections() if one.raddr and one.raddr.port == running_pod.port])

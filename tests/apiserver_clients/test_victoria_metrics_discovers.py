@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import yaml
 from kubectls import clients
-from tests_apiserver import Api, Running, free_port, pod, wait_for
+from tests_apiserver import Api, Running, free_port, pod
+
+from tests.e2e.waiting import until
 
 ROLES = ("node", "pod", "service", "endpoints", "endpointslice")
 
@@ -108,21 +110,21 @@ def test_each_role_finds_its_targets_and_what_comes_later(
     }
     admin.post(f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices", piece)
 
-    by_node = wait_for(lambda: [one for one in targets("node") if one["__meta_kubernetes_node_name"] == node])[0]
+    by_node = until(lambda: [one for one in targets("node") if one["__meta_kubernetes_node_name"] == node])[0]
     assert by_node["__address__"] == "127.0.0.9:10250"
-    by_pod = wait_for(lambda: targets("pod"))[0]
+    by_pod = until(lambda: targets("pod"))[0]
     assert by_pod["__meta_kubernetes_pod_ip"] == "10.244.0.7"
     assert by_pod["__meta_kubernetes_pod_phase"] == "Running"
     assert by_pod["__meta_kubernetes_pod_container_port_name"] == "http"
     assert by_pod["__meta_kubernetes_pod_node_name"] == node
-    by_service = wait_for(lambda: targets("service"))[0]
+    by_service = until(lambda: targets("service"))[0]
     assert by_service["__address__"] == f"web.{namespace}.svc:80"
-    by_endpoints = wait_for(lambda: targets("endpoints"))[0]
+    by_endpoints = until(lambda: targets("endpoints"))[0]
     assert by_endpoints["__meta_kubernetes_pod_name"] == "web"
-    by_slice = wait_for(lambda: targets("endpointslice"))[0]
+    by_slice = until(lambda: targets("endpointslice"))[0]
     assert by_slice["__meta_kubernetes_endpointslice_endpoint_conditions_ready"] == "true"
     assert admin.delete(f"{space}/pods/web?gracePeriodSeconds=0").status == 200
-    wait_for(lambda: not targets("pod"))
+    until(lambda: not targets("pod"))
 
 
 def _running_pod(admin: Api, space: str, node: str) -> None:

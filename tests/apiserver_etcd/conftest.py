@@ -15,7 +15,8 @@ import urllib3
 from client.kubeconfig import load_kubeconfig
 from master import pki
 from master.apiserver.config import Config
-from tests.apiserver.tests_apiserver import LIMIT_S, Api, Running, free_port, wait_for
+from tests.apiserver.tests_apiserver import LIMIT_S, Api, Running, free_port
+from tests.e2e.waiting import until
 from tests.store.etcd_members import Members
 
 ROOT = Path(__file__).parents[2]
@@ -112,7 +113,7 @@ class Process:
             except urllib3.exceptions.HTTPError:
                 return False
 
-        wait_for(answers)
+        until(answers)
 
     def kill(self) -> None:
         self._process.kill()

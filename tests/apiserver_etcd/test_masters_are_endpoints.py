@@ -6,7 +6,8 @@ from contextlib import suppress
 from typing import Any
 
 from api.errors import Conflict
-from tests.apiserver.tests_apiserver import Api, Running, wait_for
+from tests.apiserver.tests_apiserver import Api, Running
+from tests.e2e.waiting import until
 from tests.store.etcd_members import Members
 
 ENDPOINTS = "/api/v1/namespaces/default/endpoints/kubernetes"
@@ -22,10 +23,10 @@ def test_a_master_that_comes_is_added_and_one_that_ends_is_taken_out(
 ) -> None:
     one, two = masters(etcd)
     api = admin(one.url)
-    wait_for(lambda: ports(api) == sorted([one.api.port, two.api.port]))
+    until(lambda: ports(api) == sorted([one.api.port, two.api.port]))
     left = two.api.port
     two.do(two.api.stop())
-    wait_for(lambda: ports(api) == [one.api.port])
+    until(lambda: ports(api) == [one.api.port])
     assert left != one.api.port
 
 
@@ -40,7 +41,7 @@ def test_a_master_that_is_silent_is_taken_out_after_a_while(
         await one.api._store.create("/masterleases/127.0.0.9:6443", b"{}")
 
     one.do(lease_of_a_master_that_died())
-    wait_for(lambda: ports(api) == sorted([one.api.port, 6443]))
+    until(lambda: ports(api) == sorted([one.api.port, 6443]))
     with suppress(Conflict):  # its own round, woken by what this one does, may be quicker
         one.do(watcher.look(time.monotonic() + 31))
-    wait_for(lambda: ports(api) == [one.api.port])
+    until(lambda: ports(api) == [one.api.port])

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.apiserver.tests_apiserver import Answer, Api, Running, wait_for
+from tests.apiserver.tests_apiserver import Answer, Api, Running
+from tests.e2e.waiting import until
 from tests.store.etcd_members import Members
 
 
@@ -32,7 +33,7 @@ def limit(both: list[Api], **hard: str) -> None:
     made = both[0].post(f"{NAMESPACE}/resourcequotas", {"metadata": {"name": "q"}, "spec": spec})
     assert made.status == 201, made.data
     for api in both:
-        wait_for(lambda api=api: api.get(QUOTA).json.get("status", {}).get("used"))  # type: ignore[misc]
+        until(lambda api=api: api.get(QUOTA).json.get("status", {}).get("used"))  # type: ignore[misc]
 
 
 def used(api: Api) -> dict[str, str]:
@@ -66,8 +67,8 @@ def test_of_two_clients_at_two_masters_and_one_last_slot_exactly_one_wins(pair: 
             answers = list(pool.map(lambda api: make(api, f"c{n}-{both.index(api)}"), both))  # noqa: B023
         assert sorted(answer.status for answer in answers) == [201, 403], n
     for api in both:
-        wait_for(lambda api=api: used(api) == {"count/configmaps": str(there + 30)})  # type: ignore[misc]
-    assert wait_for(lambda: not ledger(pair[0])), "nothing of it stays"
+        until(lambda api=api: used(api) == {"count/configmaps": str(there + 30)})  # type: ignore[misc]
+    assert until(lambda: not ledger(pair[0])), "nothing of it stays"
 
 
 def test_a_crowd_fills_a_quota_to_the_last_slot_and_no_further(both: list[Api]) -> None:
@@ -83,7 +84,7 @@ def test_a_crowd_fills_a_quota_to_the_last_slot_and_no_further(both: list[Api]) 
     assert answers.count(201) == 25 - there
     assert answers.count(403) == 80 - answers.count(201)
     assert both[1].delete(f"{NAMESPACE}/secrets/{_first(both[0])}").status == 200
-    wait_for(lambda: both[0].post(f"{NAMESPACE}/secrets", {"metadata": {"name": "again"}}).status == 201)
+    until(lambda: both[0].post(f"{NAMESPACE}/secrets", {"metadata": {"name": "again"}}).status == 201)
     assert both[1].post(f"{NAMESPACE}/secrets", {"metadata": {"name": "more"}}).status == 403
 
 
@@ -114,7 +115,7 @@ def test_a_write_that_fails_frees_its_slot_at_every_master(both: list[Api]) -> N
         answers = list(pool.map(lambda n: make(both[n % 2], "same").status, range(8)))
     assert answers.count(201) == 1
     assert both[0].delete(f"{NAMESPACE}/configmaps/taken").status == 200
-    wait_for(lambda: make(both[1], "other").status == 201)
+    until(lambda: make(both[1], "other").status == 201)
 
 
 def test_what_a_crash_left_in_the_ledger_counts_for_a_while_only(pair: list[Running], both: list[Api]) -> None:

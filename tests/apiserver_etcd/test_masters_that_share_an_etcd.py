@@ -16,8 +16,9 @@ from api.resources import resource_of
 from master.apiserver.config import Config
 from master.apiserver.registry import refused
 from master.store.contract import OutcomeUnknown
-from tests.apiserver.tests_apiserver import Api, Running, wait_for
+from tests.apiserver.tests_apiserver import Api, Running
 from tests.apiserver_etcd.conftest import version
+from tests.e2e.waiting import until
 from tests.store.etcd_members import Members
 
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -152,7 +153,7 @@ def test_a_master_whose_etcd_is_wiped_says_so_and_ends(masters: Masters, admin: 
     key = f"{one.config.etcd_prefix}/\0marker"
     body = {"key": base64.b64encode(key.encode()).decode(), "value": base64.b64encode(b"{}").decode()}
     etcd.members[0].post("/v3/kv/put", json.dumps(body).encode())
-    wait_for(lambda: ended)
+    until(lambda: ended)
     told = api.get("/livez/etcd")
     assert told.status == 500
     assert b"marker" in told.data

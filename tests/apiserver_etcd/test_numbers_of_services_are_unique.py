@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from master.apiserver.claims import PREFIX, SharedNumbers
-from tests.apiserver.tests_apiserver import Api, Running, wait_for
+from tests.apiserver.tests_apiserver import Api, Running
+from tests.e2e.waiting import until
 from tests.store.etcd_members import Members
 
 SERVICES = "/api/v1/namespaces/default/services"
@@ -54,11 +55,11 @@ def test_200_services_made_at_once_share_nothing_and_leave_nothing(pair: list[Ru
     assert [one.status for one in made] == [201] * 200
     assert len({one.json["spec"]["clusterIP"] for one in made}) == 200
     assert len({one.json["spec"]["ports"][0]["nodePort"] for one in made}) == 200
-    wait_for(lambda: numbers(both[0]) == numbers(both[1]) == set(claims(pair[0])))
+    until(lambda: numbers(both[0]) == numbers(both[1]) == set(claims(pair[0])))
     with ThreadPoolExecutor(32) as pool:
         gone = list(pool.map(lambda n: both[(n + 1) % 2].delete(f"{SERVICES}/s{n}").status, range(200)))
     assert gone == [200] * 200
-    wait_for(lambda: set(claims(pair[0])) == {f"{PREFIX}clusterips/10.96.0.1"})
+    until(lambda: set(claims(pair[0])) == {f"{PREFIX}clusterips/10.96.0.1"})
 
 
 def test_health_check_ports_are_claimed_with_the_node_ports(pair: list[Running], both: list[Api]) -> None:
@@ -69,10 +70,10 @@ def test_health_check_ports_are_claimed_with_the_node_ports(pair: list[Running],
     ports = [one.json["spec"]["healthCheckNodePort"] for one in made]
     ports += [one.json["spec"]["ports"][0]["nodePort"] for one in made]
     assert len(set(ports)) == 120
-    wait_for(lambda: numbers(both[0]) == numbers(both[1]) == set(claims(pair[0])))
+    until(lambda: numbers(both[0]) == numbers(both[1]) == set(claims(pair[0])))
     for n in range(60):
         both[n % 2].patch(f"{SERVICES}/b{n}", {"spec": {"externalTrafficPolicy": "Cluster"}})
-    wait_for(lambda: numbers(both[0]) == set(claims(pair[0])) == set(claims(pair[1])))
+    until(lambda: numbers(both[0]) == set(claims(pair[0])) == set(claims(pair[1])))
     assert len(claims(pair[0])) == 60 * 2 + 1
 
 
@@ -90,7 +91,7 @@ def test_a_write_that_failed_frees_its_numbers(pair: list[Running], both: list[A
     assert both[0].post(SERVICES, service("s")).status == 201
     for n in range(20):
         assert both[n % 2].post(SERVICES, service("s")).status == 409
-    wait_for(lambda: set(claims(pair[0])) == numbers(both[0]))
+    until(lambda: set(claims(pair[0])) == numbers(both[0]))
 
 
 def test_a_changed_service_frees_the_ports_it_had(pair: list[Running], both: list[Api]) -> None:
@@ -105,8 +106,8 @@ def test_a_changed_service_frees_the_ports_it_had(pair: list[Running], both: lis
         body |= {"spec": {"type": "NodePort", "ports": [{"port": 80, "nodePort": port}]}}
         again = one.patch(f"{SERVICES}/s", body)
         assert again.status == 200, again.data
-        wait_for(lambda: two.get(f"{SERVICES}/s").json["spec"]["type"] == "NodePort")
-    wait_for(lambda: set(claims(pair[0])) == numbers(one))
+        until(lambda: two.get(f"{SERVICES}/s").json["spec"]["type"] == "NodePort")
+    until(lambda: set(claims(pair[0])) == numbers(one))
 
 
 def test_a_claim_without_a_service_ends_after_a_while(pair: list[Running], both: list[Api]) -> None:
@@ -118,7 +119,7 @@ def test_a_claim_without_a_service_ends_after_a_while(pair: list[Running], both:
         await pair[1].api._store.create(key, b"uid-of-nobody")
 
     pair[1].do(claim_of_a_master_that_died())
-    wait_for(lambda: key in claims(pair[0]))
+    until(lambda: key in claims(pair[0]))
     taken = both[0].post(SERVICES, service("s", ports=[{"port": 80, "nodePort": 30007}]))
     assert taken.status == 422
     now = time.monotonic()

@@ -15,13 +15,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 import yaml
+
+from tests.e2e.waiting import until
 
 HANG_S = 5.0
 """No request takes longer: a detector of hangs on a busy machine, no test of speed."""
@@ -43,16 +45,6 @@ run(Config(**settings), stop)
 # A too large resource version is Kubernetes' own 504, by which clients know to try again.
 _TOO_LARGE = 504
 _LOGGED = re.compile(r"Traceback|handler failed|answer failed|Exception in callback|never retrieved|response refused")
-
-
-def wait_until(found: Callable[[], Any], *, limit_s: float = 20.0, what: str = "") -> Any:
-    """The first true answer. Fails the test when there is none in time."""
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        if answer := found():
-            return answer
-        time.sleep(0.02)
-    raise AssertionError(f"not within {limit_s} s {what}")
 
 
 def free_port() -> int:
@@ -173,7 +165,7 @@ class Server:
                 env=os.environ | {"PYTHONPATH": str(root)},
             )
         try:
-            wait_until(self._ready, limit_s=START_S, what="for the apiserver to be ready")
+            until(self._ready, limit_s=START_S, what="the apiserver")
         except BaseException:
             self.kill()
             raise

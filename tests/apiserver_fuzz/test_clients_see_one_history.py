@@ -12,7 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from tests.apiserver_fuzz.live import Client, Server, events, wait_until
+from tests.apiserver_fuzz.live import Client, Server, events
+from tests.e2e.waiting import until
 
 NAMES = [f"p{number}" for number in range(6)]
 COLORS = ("red", "blue")
@@ -220,7 +221,7 @@ class History(RuleBasedStateMachine):
         try:
             for watch in self.watches:
                 if watch.since < last:
-                    wait_until(lambda watch=watch: watch.reached(last), what="for the watch to come so far")
+                    until(lambda watch=watch: watch.reached(last), what="the watch to come so far")
                 assert [_version(event["object"]) for event in watch.seen] == [
                     number for number, _, _ in self.log if number > watch.since
                 ]
@@ -307,7 +308,7 @@ def test_four_writers_at_once(server: Server, client: Client, guarded: Callable[
     last = client.post(path, _pod("last", "red")).json
     try:
         for watch in (whole, red):
-            wait_until(lambda watch=watch: watch.reached(_version(last)), what="for the watch to come so far")
+            until(lambda watch=watch: watch.reached(_version(last)), what="the watch to come so far")
     finally:
         whole.close()
         red.close()

@@ -19,7 +19,8 @@ import pytest
 from api.errors import TooManyRequests
 from master.apiserver.authentication.user import MASTERS_GROUP, User
 from master.apiserver.inflight import InFlight, Lane, check_room
-from tests.apiserver_fuzz.live import Client, Server, events, read_reply, wait_until
+from tests.apiserver_fuzz.live import Client, Server, events, read_reply
+from tests.e2e.waiting import until
 
 MB = 2**20
 CONFIGS = "/api/v1/namespaces/default/configmaps"
@@ -65,7 +66,7 @@ def test_too_many_connections_are_turned_away_and_places_come_free(
     for sock in taken:
         sock.close()
     client = Client(small.port)
-    assert wait_until(lambda: client.raw_call("GET", "/livez").status == 200)
+    assert until(lambda: client.raw_call("GET", "/livez").status == 200)
     client.close()
 
 
@@ -144,7 +145,7 @@ def test_half_sent_bodies_fill_no_memory(
     assert refused >= 20
     for sock in slow:
         sock.close()
-    assert wait_until(lambda: client.post(f"{CONFIGS}?dryRun=All", b" " * (2 * MB)).status == 400)
+    assert until(lambda: client.post(f"{CONFIGS}?dryRun=All", b" " * (2 * MB)).status == 400)
 
 
 def test_lanes_refuse_what_is_too_much_and_let_administrators_in() -> None:
@@ -200,7 +201,7 @@ def _metrics(server: Server) -> str:
 async def _burst(certificates: Any, server: Server, count: int) -> tuple[set[int], set[str]]:
     from client.kubeconfig import load_kubeconfig
 
-    found = wait_until(lambda: [line for line in server.log.read_text().splitlines() if "serving port=" in line])
+    found = until(lambda: [line for line in server.log.read_text().splitlines() if "serving port=" in line])
     port = int(found[0].split("serving port=")[1].split()[0])
     context = load_kubeconfig(certificates.kubeconfig("controller-manager")).ssl_context()
     body = json.dumps(

@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
-from tests_apiserver import Api, pod, wait_for
+from tests_apiserver import Api, pod
+
+from tests.e2e.waiting import until
 
 
 def _deployment(name: str = "web", **spec: Any) -> dict[str, Any]:
@@ -208,7 +210,7 @@ def test_an_eviction_deletes_and_keeps_its_preconditions(admin: Api, namespace: 
     assert admin.post(f"{path}/web/eviction", {**eviction, "metadata": {"name": "x"}}).status == 400
     done = admin.post(f"{path}/web/eviction", {**eviction, "apiVersion": "policy/v1beta1"})
     assert (done.status, done.json["status"]) == (201, "Success")
-    wait_for(lambda: admin.get(f"{path}/web").status == 404)
+    until(lambda: admin.get(f"{path}/web").status == 404)
     assert admin.post(f"{path}/web/eviction", eviction).status == 404
 
 

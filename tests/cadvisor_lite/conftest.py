@@ -3,11 +3,10 @@
 import json
 import shutil
 import tarfile
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from docker.api import APIClient
@@ -19,23 +18,8 @@ from cadvisor_lite.main import CadvisorLite
 from cadvisor_lite.monitor import Monitor
 from tests.cadvisor_lite.docker_proxy import DockerProxy
 
-T = TypeVar("T")
 RECORDED = Path(__file__).parent / "recorded"
 BUSYBOX = Path("/bin/busybox")
-
-
-def wait_for(what: str, condition: Callable[[], T], limit_s: float = 15) -> T:
-    """The first true value of `condition`; fails with `what` after `limit_s`."""
-    deadline = time.monotonic() + limit_s
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited {limit_s} s in vain for: {what}"
-        time.sleep(0.02)
-    return value
-
-
-@pytest.fixture(name="wait_for")
-def _wait_for() -> Callable[..., Any]:
-    return wait_for
 
 
 @pytest.fixture(params=["v1", "v2"])

@@ -4,7 +4,6 @@ import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -14,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from cadvisor_lite.main import CadvisorLite
 from cadvisor_lite.readers import find_cgroup, read_container
 from tests.cadvisor_lite.docker_proxy import DockerProxy
+from tests.e2e.waiting import until
 
 pytestmark = pytest.mark.docker
 Start = Callable[..., CadvisorLite]
@@ -41,25 +41,25 @@ def pod_labels(container: str, kind: str, pod: str) -> dict[str, str]:
 
 
 def test_a_container_that_burns_cpu_appears_rises_and_disappears(
-    start_cadvisor: Start, run_container: Run, docker_client: APIClient, image: str, wait_for: Callable[..., Any]
+    start_cadvisor: Start, run_container: Run, docker_client: APIClient, image: str
 ) -> None:
     cadvisor = start_cadvisor()
-    wait_for("the daemon to be followed", cadvisor.watch.connected.is_set)
+    until(cadvisor.watch.connected.is_set, what="the daemon to be followed")
     container_id = run_container(
         "sh", "-c", "while :; do :; done", labels=pod_labels("burner", "container", "burn-1"), mem_limit="64m"
     )
     usage = "container_cpu_usage_seconds_total"
-    wait_for("the container to appear", lambda: container_id in series(cadvisor, usage))
+    until(lambda: container_id in series(cadvisor, usage), what="the container to appear")
     labels, first = series(cadvisor, usage)[container_id]
     assert labels["cpu"] == "total"
     assert (labels["namespace"], labels["pod"], labels["container"]) == ("testing", "burn-1", "burner")
     assert labels["image"] == image
     assert labels["name"].startswith("cadvisor-lite-test-")
-    wait_for("its usage to rise", lambda: series(cadvisor, usage)[container_id][1] > first + 0.2)
+    until(lambda: series(cadvisor, usage)[container_id][1] > first + 0.2, what="its usage to rise")
     assert series(cadvisor, "container_spec_memory_limit_bytes")[container_id][1] == 64 * 2**20
 
     docker_client.remove_container(container_id, force=True)
-    wait_for("the container to disappear", lambda: container_id not in series(cadvisor, usage))
+    until(lambda: container_id not in series(cadvisor, usage), what="the container to disappear")
     assert container_id not in cadvisor.monitor.ids()
 
 
@@ -76,16 +76,14 @@ def test_the_library_reads_what_the_kernel_says(run_container: Run, docker_clien
     assert [interface.name for interface in sample.network] == ["eth0"]
 
 
-def test_the_network_of_a_pod_is_counted_once_on_its_sandbox(
-    start_cadvisor: Start, run_container: Run, wait_for: Callable[..., Any]
-) -> None:
+def test_the_network_of_a_pod_is_counted_once_on_its_sandbox(start_cadvisor: Start, run_container: Run) -> None:
     cadvisor = start_cadvisor()
     pod = f"pod-{uuid.uuid4().hex[:8]}"
     sandbox = run_container("sleep", "600", labels=pod_labels("POD", "podsandbox", pod))
     app = run_container("sleep", "600", labels=pod_labels("app", "container", pod), network_mode=f"container:{sandbox}")
     on_host = run_container("sleep", "600", network_mode="host")
     memory, network = "container_memory_working_set_bytes", "container_network_receive_bytes_total"
-    wait_for("all to appear", lambda: {sandbox, app, on_host} <= series(cadvisor, memory).keys())
+    until(lambda: {sandbox, app, on_host} <= series(cadvisor, memory).keys(), what="all to appear")
     with_network = series(cadvisor, network)
     assert sandbox in with_network
     assert with_network[sandbox][0]["container"] == "POD"
@@ -95,15 +93,15 @@ def test_the_network_of_a_pod_is_counted_once_on_its_sandbox(
 
 
 def test_a_container_that_runs_already_is_listed_and_a_restart_is_followed(
-    start_cadvisor: Start, run_container: Run, docker_client: APIClient, wait_for: Callable[..., Any]
+    start_cadvisor: Start, run_container: Run, docker_client: APIClient
 ) -> None:
     container_id = run_container("sleep", "600")
     cadvisor = start_cadvisor()
     started = "container_start_time_seconds"
-    wait_for("the container to be listed", lambda: container_id in series(cadvisor, started))
+    until(lambda: container_id in series(cadvisor, started), what="the container to be listed")
     first = series(cadvisor, started)[container_id][1]
     docker_client.restart(container_id, timeout=0)
-    wait_for("the new start time", lambda: series(cadvisor, started).get(container_id, ({}, first))[1] > first)
+    until(lambda: series(cadvisor, started).get(container_id, ({}, first))[1] > first, what="the new start time")
 
 
 def test_a_lost_event_stream_is_found_again_and_what_was_missed_is_made_up(
@@ -112,16 +110,15 @@ def test_a_lost_event_stream_is_found_again_and_what_was_missed_is_made_up(
     docker_client: APIClient,
     proxy: DockerProxy,
     tmp_path: Path,
-    wait_for: Callable[..., Any],
 ) -> None:
     proxy.open()
     cadvisor = start_cadvisor(docker_host=f"unix://{tmp_path / 'docker.sock'}")
     stays, leaves = run_container("sleep", "600"), run_container("sleep", "600")
     memory = "container_memory_usage_bytes"
-    wait_for("both to appear", lambda: {stays, leaves} <= series(cadvisor, memory).keys())
+    until(lambda: {stays, leaves} <= series(cadvisor, memory).keys(), what="both to appear")
 
     proxy.cut()
-    wait_for("the loss to be seen", lambda: not cadvisor.watch.connected.is_set())
+    until(lambda: not cadvisor.watch.connected.is_set(), what="the loss to be seen")
     assert stays in series(cadvisor, memory)
     assert requests.get(f"http://127.0.0.1:{cadvisor.port}/healthz", timeout=5).text == "ok, docker daemon away\n"
     docker_client.remove_container(leaves, force=True)
@@ -130,18 +127,16 @@ def test_a_lost_event_stream_is_found_again_and_what_was_missed_is_made_up(
     assert comes not in series(cadvisor, memory)
 
     proxy.open()
-    wait_for("the missed container to appear", lambda: comes in series(cadvisor, memory))
+    until(lambda: comes in series(cadvisor, memory), what="the missed container to appear")
     seen = series(cadvisor, memory)
     assert stays in seen
     assert leaves not in seen
     assert cadvisor.watch.failures >= 1
 
 
-def test_the_monitor_stops_at_once_while_it_waits_for_events(
-    start_cadvisor: Start, wait_for: Callable[..., Any]
-) -> None:
+def test_the_monitor_stops_at_once_while_it_waits_for_events(start_cadvisor: Start) -> None:
     before = set(threading.enumerate())
     cadvisor = start_cadvisor()
-    wait_for("the daemon to be followed", cadvisor.watch.connected.is_set)
+    until(cadvisor.watch.connected.is_set, what="the daemon to be followed")
     cadvisor.stop()
     assert set(threading.enumerate()) <= before

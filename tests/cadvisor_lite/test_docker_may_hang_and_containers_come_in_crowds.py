@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -15,6 +14,7 @@ from cadvisor_lite.docker_watch import DockerWatch
 from cadvisor_lite.main import CadvisorLite
 from cadvisor_lite.monitor import Monitor
 from tests.cadvisor_lite.docker_proxy import DockerProxy
+from tests.e2e.waiting import until
 
 pytestmark = pytest.mark.docker
 Start = Callable[..., CadvisorLite]
@@ -35,12 +35,11 @@ def test_a_daemon_that_hangs_stops_no_scrape_and_is_caught_up_with(
     docker_client: APIClient,
     proxy: DockerProxy,
     tmp_path: Path,
-    wait_for: Callable[..., Any],
 ) -> None:
     proxy.open()
     cadvisor = start_cadvisor(docker_host=f"unix://{tmp_path / 'docker.sock'}")
     stays, leaves = run_container("sleep", "600"), run_container("sleep", "600")
-    wait_for("both", lambda: {stays, leaves} <= set(cadvisor.monitor.ids()), limit_s=LIMIT_S)
+    until(lambda: {stays, leaves} <= set(cadvisor.monitor.ids()), limit_s=LIMIT_S, what="both")
     proxy.hang()
     docker_client.remove_container(leaves, force=True)
     comes = run_container("sleep", "600")
@@ -49,7 +48,7 @@ def test_a_daemon_that_hangs_stops_no_scrape_and_is_caught_up_with(
     assert leaves not in text  # its cgroup is gone, whatever Docker does not tell
     assert comes not in text
     proxy.go_on()
-    wait_for("the one that came", lambda: comes in scraped(cadvisor), limit_s=LIMIT_S)
+    until(lambda: comes in scraped(cadvisor), limit_s=LIMIT_S, what="the one that came")
     assert leaves not in scraped(cadvisor)
 
 
@@ -58,7 +57,6 @@ def test_a_call_that_hangs_is_given_up_and_the_watch_comes_back(
     tmp_path: Path,
     run_container: Run,
     make_config: Callable[..., Config],
-    wait_for: Callable[..., Any],
 ) -> None:
     container_id = run_container("sleep", "600")
     monitor = Monitor(make_config())
@@ -67,19 +65,19 @@ def test_a_call_that_hangs_is_given_up_and_the_watch_comes_back(
     watch = DockerWatch(f"unix://{tmp_path / 'docker.sock'}", monitor, call_timeout_s=0.5)
     watch.start()
     try:
-        wait_for("the hanging call to be given up", lambda: watch.failures >= 2, limit_s=LIMIT_S)
+        until(lambda: watch.failures >= 2, limit_s=LIMIT_S, what="the hanging call to be given up")
         assert not watch.connected.is_set()
         # Under a load on the machine the real daemon may take longer than that.
         watch._call_timeout_s = 10
         proxy.go_on()
-        wait_for("the container", lambda: container_id in monitor.ids(), limit_s=LIMIT_S)
+        until(lambda: container_id in monitor.ids(), limit_s=LIMIT_S, what="the container")
     finally:
         watch.stop()
         monitor.stop()
 
 
 def test_the_monitor_stops_at_once_while_a_call_hangs(
-    proxy: DockerProxy, tmp_path: Path, start_cadvisor: Start, wait_for: Callable[..., Any]
+    proxy: DockerProxy, tmp_path: Path, start_cadvisor: Start
 ) -> None:
     proxy.open()
     proxy.hang()
@@ -90,15 +88,15 @@ def test_the_monitor_stops_at_once_while_a_call_hangs(
 
 
 def test_containers_that_start_at_once_all_appear_and_all_go(
-    start_cadvisor: Start, run_container: Run, docker_client: APIClient, wait_for: Callable[..., Any]
+    start_cadvisor: Start, run_container: Run, docker_client: APIClient
 ) -> None:
     cadvisor = start_cadvisor()
-    wait_for("the daemon to be followed", cadvisor.watch.connected.is_set)
+    until(cadvisor.watch.connected.is_set, what="the daemon to be followed")
     with ThreadPoolExecutor(4, "starter") as starters:
         made = set(starters.map(lambda _: run_container("sleep", "600", network_mode="none"), range(8)))
-        wait_for("all of them", lambda: made <= set(cadvisor.monitor.ids()), limit_s=LIMIT_S)
+        until(lambda: made <= set(cadvisor.monitor.ids()), limit_s=LIMIT_S, what="all of them")
         text = scraped(cadvisor)
         assert all(text.count(f'id="/docker/{one}"') > 20 or one in text for one in made)
         list(starters.map(lambda one: docker_client.remove_container(one, force=True), made))
-    wait_for("none of them", lambda: not made & set(cadvisor.monitor.ids()), limit_s=LIMIT_S)
+    until(lambda: not made & set(cadvisor.monitor.ids()), limit_s=LIMIT_S, what="none of them")
     assert not [one for one in made if one in scraped(cadvisor)]

@@ -14,6 +14,7 @@ from docker.api import APIClient
 
 from cadvisor_lite.main import CadvisorLite
 from cadvisor_lite.readers import Cgroup, find_cgroup, read_container
+from tests.e2e.waiting import until
 
 pytestmark = pytest.mark.docker
 MEBIBYTE = 2**20
@@ -47,14 +48,13 @@ def test_half_a_core_and_64_mebibytes_are_told_within_three_percent(
     start_cadvisor: Callable[..., CadvisorLite],
     run_container: Callable[..., str],
     docker_client: APIClient,
-    wait_for: Callable[..., Any],
 ) -> None:
     fill = "dd if=/dev/zero of=/dev/shm/held bs=1M count=64; while :; do :; done"
     container_id = run_container("sh", "-c", fill, nano_cpus=500_000_000, shm_size=80 * MEBIBYTE)
     cadvisor = start_cadvisor()
-    wait_for("the container to be followed", lambda: container_id in cadvisor.monitor.ids(), limit_s=60)
+    until(lambda: container_id in cadvisor.monitor.ids(), limit_s=60, what="the container to be followed")
     cgroup = find_cgroup(docker_client.inspect_container(container_id)["State"]["Pid"])
-    wait_for("it to hold its memory", lambda: told(cadvisor, container_id)["memory"]["usage"] >= HELD, limit_s=60)
+    until(lambda: told(cadvisor, container_id)["memory"]["usage"] >= HELD, limit_s=60, what="it to hold its memory")
 
     begin, early = kernel_ns(cgroup), told(cadvisor, container_id)
     after_begin = kernel_ns(cgroup)
@@ -65,7 +65,7 @@ def test_half_a_core_and_64_mebibytes_are_told_within_three_percent(
         now = read_container(cgroup, None).cpu
         return now is not None and now.cfs_periods >= periods.cfs_periods + 30
 
-    wait_for("thirty periods of its limit", enough, limit_s=60)
+    until(enough, limit_s=60, what="thirty periods of its limit")
     before_end, late = kernel_ns(cgroup), told(cadvisor, container_id)
     end = kernel_ns(cgroup)
     ended = read_container(cgroup, None)

@@ -13,6 +13,7 @@ import pytest
 from cadvisor_lite.config import Config
 from cadvisor_lite.docker_watch import DockerWatch
 from cadvisor_lite.monitor import Monitor
+from tests.e2e.waiting import until
 
 STUCK, WELL = "1f" * 32, "2e" * 32
 
@@ -69,17 +70,17 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 
 
 def test_the_others_are_followed_and_it_is_caught_up_with(
-    daemon: Daemon, recorded: Path, make_config: Callable[..., Config], tmp_path: Path, wait_for: Callable[..., Any]
+    daemon: Daemon, recorded: Path, make_config: Callable[..., Config], tmp_path: Path
 ) -> None:
     monitor = Monitor(make_config(recorded))
     watch = DockerWatch(f"unix://{tmp_path / 'docker.sock'}", monitor)
     watch.start()
     try:
-        wait_for("the watch", watch.connected.is_set, limit_s=30)
+        until(watch.connected.is_set, limit_s=30, what="the watch")
         assert list(monitor.ids()) == [WELL]
         assert watch.failures == 0
         daemon.freed.set()
-        wait_for("the one that was stuck", lambda: STUCK in monitor.ids(), limit_s=60)
+        until(lambda: STUCK in monitor.ids(), limit_s=60, what="the one that was stuck")
     finally:
         watch.stop()
         monitor.stop()

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -11,6 +10,7 @@ import requests
 from cadvisor_lite.containers import Container
 from cadvisor_lite.main import CadvisorLite
 from cadvisor_lite.rest_v2 import percentiles
+from tests.e2e.waiting import until
 
 POD = "1f" * 32
 APP = "2e" * 32
@@ -22,7 +22,6 @@ def cadvisor(
     start_cadvisor: Callable[..., CadvisorLite],
     recorded_containers: list[Container],
     tmp_path: Path,
-    wait_for: Callable[..., Any],
 ) -> CadvisorLite:
     """Its one round of housekeeping is over."""
     cadvisor = start_cadvisor(
@@ -31,7 +30,7 @@ def cadvisor(
         housekeeping_interval_s=3600,
         storage_duration_s=36000,
     )
-    wait_for("the first round", lambda: cadvisor.monitor.all_tracked()[0].history)
+    until(lambda: cadvisor.monitor.all_tracked()[0].history, what="the first round")
     for container in recorded_containers:
         cadvisor.monitor.put(container)
     return cadvisor

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -48,19 +47,6 @@ def start() -> Iterator[Start]:
         process.wait(10)
         if process.stdout is not None:
             process.stdout.close()
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], bool]], None]:
-    """Wait for a condition, at most sixty seconds."""
-
-    def wait(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 60
-        while not condition():
-            assert time.monotonic() < deadline, "waited sixty seconds in vain"
-            time.sleep(0.02)
-
-    return wait
 
 
 @pytest.fixture

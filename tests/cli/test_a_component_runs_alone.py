@@ -3,11 +3,10 @@
 import signal
 import socket
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-Until = Callable[[Callable[[], bool]], None]
+from tests.e2e.waiting import until
 
 
 def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
@@ -19,7 +18,7 @@ def started(file: Path) -> bool:
     return file.exists() and "start" in file.read_text()
 
 
-def test_sigterm_stops_it_cleanly(tmp_path: Path, start: Any, until: Until) -> None:
+def test_sigterm_stops_it_cleanly(tmp_path: Path, start: Any) -> None:
     file = tmp_path / "lives"
     process = start("run_component.py", "--file", file, "--node-name", "n1")
     until(lambda: started(file))
@@ -30,7 +29,7 @@ def test_sigterm_stops_it_cleanly(tmp_path: Path, start: Any, until: Until) -> N
     assert "stop" in file.read_text()
 
 
-def test_a_signal_is_seen_while_the_main_thread_sleeps_on(tmp_path: Path, start: Any, until: Until) -> None:
+def test_a_signal_is_seen_while_the_main_thread_sleeps_on(tmp_path: Path, start: Any) -> None:
     file = tmp_path / "lives"
     process = start("run_component.py", "--file", file, "--node-name", "hears-nothing")
     until(lambda: started(file) and "deaf" in file.read_text())
@@ -38,7 +37,7 @@ def test_a_signal_is_seen_while_the_main_thread_sleeps_on(tmp_path: Path, start:
     assert finish(process)[0] == 0
 
 
-def test_a_signal_in_the_middle_of_the_wait_for_it_ends_the_wait(tmp_path: Path, start: Any, until: Until) -> None:
+def test_a_signal_in_the_middle_of_the_wait_for_it_ends_the_wait(tmp_path: Path, start: Any) -> None:
     file = tmp_path / "lives"
     process = start("run_component.py", "--file", file, "--node-name", "holds-the-lock")
     until(lambda: started(file) and "holds" in file.read_text())
@@ -71,7 +70,7 @@ def test_check_config_shows_the_settings_and_does_not_run(tmp_path: Path, start:
     assert not file.exists()
 
 
-def test_systemd_is_told(tmp_path: Path, start: Any, until: Until) -> None:
+def test_systemd_is_told(tmp_path: Path, start: Any) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.bind(str(tmp_path / "notify"))
         channel.settimeout(10)
@@ -89,7 +88,7 @@ def test_lines_for_the_journal_carry_their_priority(start: Any) -> None:
     assert "<3>RuntimeError: cannot start" in lines
 
 
-def test_a_second_signal_ends_it_at_once(tmp_path: Path, start: Any, until: Until) -> None:
+def test_a_second_signal_ends_it_at_once(tmp_path: Path, start: Any) -> None:
     file = tmp_path / "lives"
     process = start("run_component.py", "--file", file, "--node-name", "hangs")
     until(lambda: started(file))

@@ -3,14 +3,12 @@
 import os
 import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from cli import board
 from cli.processes import find
-
-Until = Callable[[Callable[[], bool]], None]
+from tests.e2e.waiting import until
 
 
 def lives(run_dir: Path, name: str) -> list[int]:
@@ -26,7 +24,7 @@ def written(run_dir: Path) -> board.Board:
     return found
 
 
-def test_a_killed_component_is_started_again(tmp_path: Path, start: Any, until: Until) -> None:
+def test_a_killed_component_is_started_again(tmp_path: Path, start: Any) -> None:
     supervisor = start("run_supervisor.py", tmp_path, 0, "one", "two")
     until(lambda: len(lives(tmp_path, "one")) == 1 and len(lives(tmp_path, "two")) == 1)
     os.kill(lives(tmp_path, "one")[0], signal.SIGKILL)
@@ -38,7 +36,7 @@ def test_a_killed_component_is_started_again(tmp_path: Path, start: Any, until: 
     assert supervisor.poll() is None
 
 
-def test_a_nameless_signal_and_a_full_disk_end_no_supervisor(tmp_path: Path, start: Any, until: Until) -> None:
+def test_a_nameless_signal_and_a_full_disk_end_no_supervisor(tmp_path: Path, start: Any) -> None:
     supervisor = start("run_supervisor.py", tmp_path, 0, "one", "two")
     until(lambda: len(lives(tmp_path, "one")) == 1 and len(lives(tmp_path, "two")) == 1)
     (tmp_path / board.FILE_NAME).unlink()
@@ -53,7 +51,7 @@ def test_a_nameless_signal_and_a_full_disk_end_no_supervisor(tmp_path: Path, sta
     assert supervisor.poll() is None
 
 
-def test_a_component_that_cannot_start_is_tried_less_and_less_often(tmp_path: Path, start: Any, until: Until) -> None:
+def test_a_component_that_cannot_start_is_tried_less_and_less_often(tmp_path: Path, start: Any) -> None:
     start("run_supervisor.py", tmp_path, 0, "one", "fails")
     until(lambda: written_or_none(tmp_path) and written(tmp_path).entries[1].restarts >= 4)
     log = (tmp_path / "supervisor.log").read_text()
@@ -66,7 +64,7 @@ def written_or_none(run_dir: Path) -> bool:
     return board.read(run_dir) is not None
 
 
-def test_components_end_when_their_supervisor_is_killed(tmp_path: Path, start: Any, until: Until) -> None:
+def test_components_end_when_their_supervisor_is_killed(tmp_path: Path, start: Any) -> None:
     supervisor = start("run_supervisor.py", tmp_path, 0, "one", "two")
     until(lambda: len(lives(tmp_path, "one")) == 1 and len(lives(tmp_path, "two")) == 1)
     until(lambda: all(one.process for one in written(tmp_path).entries))
@@ -77,7 +75,7 @@ def test_components_end_when_their_supervisor_is_killed(tmp_path: Path, start: A
     assert "stop" in (tmp_path / "one.lives").read_text()  # they were asked, not shot
 
 
-def test_a_request_to_stop_ends_all_and_says_so(tmp_path: Path, start: Any, until: Until) -> None:
+def test_a_request_to_stop_ends_all_and_says_so(tmp_path: Path, start: Any) -> None:
     supervisor = start("run_supervisor.py", tmp_path, 0, "one", "two")
     until(lambda: len(lives(tmp_path, "one")) == 1 and len(lives(tmp_path, "two")) == 1)
     supervisor.send_signal(signal.SIGTERM)
@@ -87,7 +85,7 @@ def test_a_request_to_stop_ends_all_and_says_so(tmp_path: Path, start: Any, unti
     assert lines.index("stopped component=two") < lines.index("stopped component=one")  # the first ends last
 
 
-def test_a_second_supervisor_is_refused(tmp_path: Path, start: Any, until: Until) -> None:
+def test_a_second_supervisor_is_refused(tmp_path: Path, start: Any) -> None:
     start("run_supervisor.py", tmp_path, 0, "one")
     until(lambda: len(lives(tmp_path, "one")) == 1)
     second: subprocess.Popen[str] = start("run_supervisor.py", tmp_path, 0, "one")
@@ -97,7 +95,7 @@ def test_a_second_supervisor_is_refused(tmp_path: Path, start: Any, until: Until
     assert len(lives(tmp_path, "one")) == 1
 
 
-def test_a_new_supervisor_takes_over_after_a_kill(tmp_path: Path, start: Any, until: Until) -> None:
+def test_a_new_supervisor_takes_over_after_a_kill(tmp_path: Path, start: Any) -> None:
     first = start("run_supervisor.py", tmp_path, 0, "one")
     until(lambda: len(lives(tmp_path, "one")) == 1)
     first.kill()

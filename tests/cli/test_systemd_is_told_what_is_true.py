@@ -7,7 +7,7 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,8 +17,6 @@ import pytest
 from cli import notices
 from cli.alive import answers_dns, answers_http, question_of
 from cli.components import COMPONENTS
-
-Until = Callable[[Callable[[], bool]], None]
 
 
 @pytest.fixture
@@ -88,7 +86,7 @@ def test_without_systemd_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> No
     assert asked == []
 
 
-def test_a_hangup_reads_the_settings_again(tmp_path: Path, heard: socket.socket, start: Any, until: Until) -> None:
+def test_a_hangup_reads_the_settings_again(tmp_path: Path, heard: socket.socket, start: Any) -> None:
     settings, lives = tmp_path / "part.yaml", tmp_path / "lives"
     settings.write_text("port: 7\n")
     process = start("run_component.py", "--config", settings, "--file", lives)
@@ -162,7 +160,7 @@ def test_nobody_there_and_somebody_who_says_nothing_are_no_life(monkeypatch: pyt
     assert not answers_dns("127.0.0.1", port, b"\0\1")
 
 
-def test_a_server_that_wants_a_certificate_lives(tmp_path: Path, until: Until) -> None:
+def test_a_server_that_wants_a_certificate_lives(tmp_path: Path) -> None:
     from master import pki
 
     identity = pki.agent_identity(node_name="n1", host_name="n1", addresses=())

@@ -4,7 +4,7 @@ import os
 import re
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,7 @@ import pytest
 
 from cli import board
 from cli.processes import end, find
-
-Until = Callable[[Callable[[], bool]], None]
+from tests.e2e.waiting import until
 
 
 class Cluster:
@@ -124,7 +123,7 @@ def test_a_flag_of_a_later_up_is_saved(cluster: Cluster) -> None:
     assert "bridge: br-other" in (cluster.root / "etc/steersman/cluster.yaml").read_text()
 
 
-def test_up_after_everything_was_killed(cluster: Cluster, until: Until) -> None:
+def test_up_after_everything_was_killed(cluster: Cluster) -> None:
     cluster.up()
     killed = cluster.board.processes
     for one in killed:
@@ -143,9 +142,7 @@ def test_up_after_the_supervisor_was_killed_waits_for_its_components(cluster: Cl
     assert [line.split()[0] for line in events if line] == ["start", "stop", "start"]
 
 
-def test_a_component_that_cannot_start_is_shown_with_its_log(
-    cluster: Cluster, until: Callable[[Callable[[], bool]], None]
-) -> None:
+def test_a_component_that_cannot_start_is_shown_with_its_log(cluster: Cluster) -> None:
     code, output = cluster.up("--timeout=3", FAILS="1")
     # The node is ready in this cluster whatever the component does; the status tells of it, but while it is tried anew.
     assert code == 0, output

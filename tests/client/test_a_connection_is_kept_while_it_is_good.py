@@ -16,6 +16,7 @@ from client import Client, Credentials, Unreachable
 from client.transport import RequestObserver, Stream, Transport
 from tests.client.api_server import ApiServer
 from tests.client.test_calls_are_typed import pod
+from tests.e2e.waiting import until
 
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"metadata":{}}'
 Answer = Callable[[int], bytes]
@@ -131,9 +132,7 @@ def test_pieces_and_interim_answers_are_understood(scripted: Callable[[Answer], 
     assert server.connections == 1
 
 
-def test_a_connection_that_the_server_has_closed_costs_no_write(
-    scripted: Callable[[Answer], Scripted], until: Callable[[Callable[[], object]], None]
-) -> None:
+def test_a_connection_that_the_server_has_closed_costs_no_write(scripted: Callable[[Answer], Scripted]) -> None:
     server = scripted(ok)
     client = Client(Credentials(server=server.url))
     client.get(Pod, "a", "default")
@@ -156,9 +155,7 @@ def test_a_busy_server_is_asked_again_when_it_says(api: ApiServer, client: Clien
     assert len(api.requests) == 4
 
 
-def test_the_wait_for_a_busy_server_ends_with_the_client(
-    scripted: Callable[[Answer], Scripted], until: Callable[[Callable[[], object]], None]
-) -> None:
+def test_the_wait_for_a_busy_server_ends_with_the_client(scripted: Callable[[Answer], Scripted]) -> None:
     busy = b"HTTP/1.1 429 Too Many\r\nRetry-After: 100000\r\nContent-Length: 0\r\n\r\n"
     server = scripted(lambda _: busy)
     client, refused = Client(Credentials(server=server.url)), threading.Event()
@@ -218,9 +215,7 @@ def test_a_stream_that_falls_silent_is_broken(scripted: Callable[[Answer], Scrip
     transport.close()
 
 
-def test_a_silent_stream_holds_no_buffer(
-    scripted: Callable[[Answer], Scripted], until: Callable[[Callable[[], object]], None]
-) -> None:
+def test_a_silent_stream_holds_no_buffer(scripted: Callable[[Answer], Scripted]) -> None:
     server, other = scripted(lambda _: STREAM), scripted(ok)
     transport = Transport(Credentials(server=server.url))
     taken: list[bytes] = []

@@ -12,8 +12,8 @@ from api.core import Pod
 from client import Client, Credentials, Informer, Unreachable
 from client.kubeconfig import KubeconfigError, load_kubeconfig
 from tests.client.api_server import ApiServer
-from tests.client.conftest import Until
 from tests.client.test_calls_are_typed import pod
+from tests.e2e.waiting import until
 
 _KUBECONFIG = """
 current-context: c
@@ -79,7 +79,7 @@ def test_a_server_that_lets_us_in_and_never_answers_is_left(other: ApiServer) ->
     assert len(other.requests) == 1
 
 
-def test_an_informer_follows_at_the_next_server(api: ApiServer, other: ApiServer, until: Until) -> None:
+def test_an_informer_follows_at_the_next_server(api: ApiServer, other: ApiServer) -> None:
     first, seen = ApiServer(), threading.Event()
     with closing(Client(Credentials(server=first.url, others=(other.url,)))) as client:
         informer = Informer(client, Pod, on_change=lambda *_: seen.set())

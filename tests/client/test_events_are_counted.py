@@ -12,7 +12,7 @@ from api.meta import ObjectMeta
 from client import Client, EventRecorder
 from client.correlation import Correlator
 from tests.client.api_server import ApiServer
-from tests.client.conftest import Until
+from tests.e2e.waiting import until
 
 POD = Pod(metadata=ObjectMeta(name="web", namespace="shop", uid="1", resource_version="7"))
 
@@ -28,7 +28,7 @@ def events(client: Client, namespace: str = "shop") -> list[Event]:
     return client.list(Event, namespace).items
 
 
-def test_an_event_says_who_what_and_when(client: Client, recorder: EventRecorder, until: Until) -> None:
+def test_an_event_says_who_what_and_when(client: Client, recorder: EventRecorder) -> None:
     recorder.event(POD, "Warning", "Failed", "x" * 2000)
     until(lambda: events(client))
     (event,) = events(client)
@@ -54,7 +54,7 @@ def test_who_has_nothing_to_tell_needs_no_thread(client: Client) -> None:
     quiet.close()
 
 
-def test_repeats_are_counted_and_others_are_not(client: Client, recorder: EventRecorder, until: Until) -> None:
+def test_repeats_are_counted_and_others_are_not(client: Client, recorder: EventRecorder) -> None:
     for _ in range(3):
         recorder.event(POD, "Normal", "Pulled", "image is there")
     recorder.event(POD, "Normal", "Pulled", "another image is there")
@@ -62,9 +62,7 @@ def test_repeats_are_counted_and_others_are_not(client: Client, recorder: EventR
     assert sorted(event.count for event in events(client)) == [1, 3]
 
 
-def test_what_differs_in_repeats_stands_beside_the_message(
-    client: Client, recorder: EventRecorder, until: Until
-) -> None:
+def test_what_differs_in_repeats_stands_beside_the_message(client: Client, recorder: EventRecorder) -> None:
     for seconds in ("0.1", "0.2"):
         recorder.event(POD, "Warning", "Unhealthy", "it fails", annotations={"took": seconds})
         until(lambda: events(client) and events(client)[0].metadata.annotations == {"took": seconds})  # noqa: B023
@@ -72,9 +70,7 @@ def test_what_differs_in_repeats_stands_beside_the_message(
     assert (event.count, event.message) == (2, "it fails")
 
 
-def test_a_repeat_of_an_expired_event_is_a_new_one(
-    api: ApiServer, client: Client, recorder: EventRecorder, until: Until
-) -> None:
+def test_a_repeat_of_an_expired_event_is_a_new_one(api: ApiServer, client: Client, recorder: EventRecorder) -> None:
     recorder.event(POD, "Normal", "Pulled", "there")
     until(lambda: len(events(client)) == 1)
     with api.changed:
@@ -84,7 +80,7 @@ def test_a_repeat_of_an_expired_event_is_a_new_one(
     assert events(client)[0].count == 1
 
 
-def test_events_of_the_whole_cluster_stand_in_default(client: Client, recorder: EventRecorder, until: Until) -> None:
+def test_events_of_the_whole_cluster_stand_in_default(client: Client, recorder: EventRecorder) -> None:
     recorder.event(Node(metadata=ObjectMeta(name="n" * 250 + ".a")), "Normal", "Starting", "begins")
     until(lambda: events(client, "default"))
     (event,) = events(client, "default")
@@ -92,7 +88,7 @@ def test_events_of_the_whole_cluster_stand_in_default(client: Client, recorder: 
 
 
 def test_a_refused_event_is_dropped_with_a_word(
-    api: ApiServer, client: Client, recorder: EventRecorder, until: Until, caplog: pytest.LogCaptureFixture
+    api: ApiServer, client: Client, recorder: EventRecorder, caplog: pytest.LogCaptureFixture
 ) -> None:
     api.refusals = [Forbidden("not you")]
     recorder.event(POD, "Normal", "First", "one")
@@ -137,7 +133,7 @@ def test_what_waits_is_bounded_and_nothing_waits_for_it(
     assert len(events(client)) <= 51
 
 
-def test_events_wait_for_a_server_that_is_away(client: Client, api: ApiServer, until: Until) -> None:
+def test_events_wait_for_a_server_that_is_away(client: Client, api: ApiServer) -> None:
     api.refusals = [ServiceUnavailable("in trouble")]
     recorder = EventRecorder(client, "kubelet")
     recorder.event(POD, "Normal", "Pulled", "there")
@@ -154,7 +150,7 @@ def test_events_wait_for_a_server_that_is_away(client: Client, api: ApiServer, u
         again.close()
 
 
-def test_an_object_that_tells_too_much_is_cut_short(client: Client, recorder: EventRecorder, until: Until) -> None:
+def test_an_object_that_tells_too_much_is_cut_short(client: Client, recorder: EventRecorder) -> None:
     for number in range(100):
         recorder.event(POD, "Warning", "Failed", f"try {number}")
     recorder.event(Pod(metadata=ObjectMeta(name="other", namespace="shop", uid="2")), "Normal", "Last", "word")

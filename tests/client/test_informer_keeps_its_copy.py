@@ -15,7 +15,7 @@ from api.meta import ManagedFieldsEntry, ObjectMeta
 from client import Client, Credentials, Informer
 from master.pki import apiserver_identity, ensure, standard_identities
 from tests.client.api_server import ApiServer
-from tests.client.conftest import Until
+from tests.e2e.waiting import until
 
 LIMIT_S = 10.0
 
@@ -53,7 +53,7 @@ def informer(client: Client, told: Told) -> Iterator[Informer[Pod]]:
 
 
 @pytest.fixture
-def started(api: ApiServer, informer: Informer[Pod], until: Until) -> Informer[Pod]:
+def started(api: ApiServer, informer: Informer[Pod]) -> Informer[Pod]:
     """Synced with one pod, and watching."""
     api.put(pod("a"))
     informer.start()
@@ -66,7 +66,7 @@ def names(informer: Informer[Pod]) -> list[str]:
     return sorted(item.metadata.name for item in informer.items())
 
 
-def test_managed_fields_are_not_kept(api: ApiServer, informer: Informer[Pod], until: Until) -> None:
+def test_managed_fields_are_not_kept(api: ApiServer, informer: Informer[Pod]) -> None:
     written = [ManagedFieldsEntry(manager="kubectl")]
     for name in ("listed", "watched"):
         item = pod(name)
@@ -79,7 +79,7 @@ def test_managed_fields_are_not_kept(api: ApiServer, informer: Informer[Pod], un
     assert [item.metadata.managed_fields for item in informer.items()] == [[], []]
 
 
-def test_it_lists_and_follows(api: ApiServer, started: Informer[Pod], told: Told, until: Until) -> None:
+def test_it_lists_and_follows(api: ApiServer, started: Informer[Pod], told: Told) -> None:
     assert started.synced
     assert names(started) == ["a"]
     api.put(pod("b"))
@@ -95,7 +95,7 @@ def test_it_lists_and_follows(api: ApiServer, started: Informer[Pod], told: Told
 
 
 def test_all_listeners_hear_and_one_that_breaks_harms_none(
-    api: ApiServer, informer: Informer[Pod], told: Told, until: Until, caplog: pytest.LogCaptureFixture
+    api: ApiServer, informer: Informer[Pod], told: Told, caplog: pytest.LogCaptureFixture
 ) -> None:
     def break_down(old: Pod | None, new: Pod | None) -> None:
         raise RuntimeError("odd pod")
@@ -110,7 +110,7 @@ def test_all_listeners_hear_and_one_that_breaks_harms_none(
     assert "listener broke kind=Pod key=default/a" in caplog.text
 
 
-def test_bookmarks_move_the_version_on(api: ApiServer, started: Informer[Pod], until: Until) -> None:
+def test_bookmarks_move_the_version_on(api: ApiServer, started: Informer[Pod]) -> None:
     for _ in range(3):
         api.bookmark()
     until(lambda: started._version == str(api.version))
@@ -121,9 +121,7 @@ def test_bookmarks_move_the_version_on(api: ApiServer, started: Informer[Pod], u
     assert api.lists() == 1
 
 
-def test_a_cut_connection_resumes_from_the_last_version(
-    api: ApiServer, started: Informer[Pod], told: Told, until: Until
-) -> None:
+def test_a_cut_connection_resumes_from_the_last_version(api: ApiServer, started: Informer[Pod], told: Told) -> None:
     api.put(pod("b"))
     until(lambda: "+b" in told.changes)
     last = str(api.version)
@@ -137,7 +135,7 @@ def test_a_cut_connection_resumes_from_the_last_version(
 
 @pytest.mark.parametrize("way", ["in the stream", "as an answer"])
 def test_an_expired_version_lists_again_and_tells_the_difference(
-    api: ApiServer, started: Informer[Pod], told: Told, until: Until, way: str
+    api: ApiServer, started: Informer[Pod], told: Told, way: str
 ) -> None:
     api.put(pod("b"))
     until(lambda: "+b" in told.changes)
@@ -160,7 +158,7 @@ def test_an_expired_version_lists_again_and_tells_the_difference(
 
 @pytest.mark.parametrize(("times", "lists"), [(2, 1), (5, 2)])
 def test_a_master_that_is_behind_is_asked_again_before_its_list_is_believed(
-    api: ApiServer, started: Informer[Pod], told: Told, until: Until, times: int, lists: int
+    api: ApiServer, started: Informer[Pod], told: Told, times: int, lists: int
 ) -> None:
     started._delay_s = 0.001
     api.refusals = [Timeout("Timeout: Too large resource version: 7, current: 5") for _ in range(times)]
@@ -172,7 +170,7 @@ def test_a_master_that_is_behind_is_asked_again_before_its_list_is_believed(
 
 
 def test_a_new_object_of_the_same_name_is_told_as_gone_and_come(
-    api: ApiServer, started: Informer[Pod], told: Told, until: Until
+    api: ApiServer, started: Informer[Pod], told: Told
 ) -> None:
     with api.changed:
         api.objects["/api/v1/namespaces/default/pods/a"]["metadata"] |= {"uid": "other", "resourceVersion": "900"}
@@ -182,7 +180,7 @@ def test_a_new_object_of_the_same_name_is_told_as_gone_and_come(
 
 
 def test_it_waits_for_a_server_that_is_away_at_the_start(
-    api: ApiServer, told: Told, until: Until, caplog: pytest.LogCaptureFixture
+    api: ApiServer, told: Told, caplog: pytest.LogCaptureFixture
 ) -> None:
     port = api.port
     api.close()
@@ -204,7 +202,7 @@ def test_it_waits_for_a_server_that_is_away_at_the_start(
         client.close()
 
 
-def test_while_the_server_is_away_the_copy_stays(api: ApiServer, started: Informer[Pod], until: Until) -> None:
+def test_while_the_server_is_away_the_copy_stays(api: ApiServer, started: Informer[Pod]) -> None:
     api.close()
     assert names(started) == ["a"]
     back = ApiServer(port=api.port)
@@ -217,7 +215,7 @@ def test_while_the_server_is_away_the_copy_stays(api: ApiServer, started: Inform
         back.close()
 
 
-def test_refusals_are_tried_again(api: ApiServer, informer: Informer[Pod], until: Until) -> None:
+def test_refusals_are_tried_again(api: ApiServer, informer: Informer[Pod]) -> None:
     api.refusals = [Forbidden("not yet"), ServiceUnavailable("starting"), Expired("odd for a list")]
     api.put(pod("a"))
     informer.start()
@@ -235,7 +233,7 @@ def test_refusals_are_tried_again(api: ApiServer, informer: Informer[Pod], until
     ],
 )
 def test_a_line_that_makes_no_sense_ends_the_watch_not_the_informer(
-    api: ApiServer, started: Informer[Pod], told: Told, until: Until, line: bytes
+    api: ApiServer, started: Informer[Pod], told: Told, line: bytes
 ) -> None:
     api.send(line)
     api.put(pod("b"))
@@ -245,9 +243,7 @@ def test_a_line_that_makes_no_sense_ends_the_watch_not_the_informer(
     until(lambda: "+b" in told.changes)
 
 
-def test_a_server_that_ends_every_watch_at_once_is_not_stormed(
-    api: ApiServer, started: Informer[Pod], until: Until
-) -> None:
+def test_a_server_that_ends_every_watch_at_once_is_not_stormed(api: ApiServer, started: Informer[Pod]) -> None:
     stopping = threading.Event()
 
     def cut() -> None:
@@ -284,7 +280,7 @@ def test_stop_before_start_is_nothing(informer: Informer[Pod]) -> None:
     informer.stop()
 
 
-def test_stop_returns_at_once_over_tls(tmp_path: Path, until: Until) -> None:
+def test_stop_returns_at_once_over_tls(tmp_path: Path) -> None:
     server = apiserver_identity(host_name="localhost", addresses=("127.0.0.1",), service_ip="10.96.0.1", domain="x")
     pki = ensure(tmp_path, (server, *standard_identities(node_name="n")), server="https://127.0.0.1:1")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pki.ca_certificate))
@@ -310,7 +306,7 @@ def test_stop_returns_at_once_over_tls(tmp_path: Path, until: Until) -> None:
         api.close()
 
 
-def test_indexes_follow_changes(api: ApiServer, started: Informer[Pod], until: Until) -> None:
+def test_indexes_follow_changes(api: ApiServer, started: Informer[Pod]) -> None:
     def on(node: str) -> list[str]:
         return sorted(item.metadata.name for item in started.indexed("node", node))
 
@@ -325,7 +321,7 @@ def test_indexes_follow_changes(api: ApiServer, started: Informer[Pod], until: U
     assert started._indexes["node"].keys.keys() == {"n2"}, "nothing is left of what is gone"
 
 
-def test_a_selector_and_a_limit_in_time_are_passed_on(api: ApiServer, client: Client, until: Until) -> None:
+def test_a_selector_and_a_limit_in_time_are_passed_on(api: ApiServer, client: Client) -> None:
     informer = Informer(client, Pod, namespace="default", labels="app=a", fields="spec.nodeName=n")
     informer.start()
     try:
@@ -340,7 +336,7 @@ def test_a_selector_and_a_limit_in_time_are_passed_on(api: ApiServer, client: Cl
 
 
 def test_a_kind_that_the_server_does_not_have_is_none_until_it_has(
-    api: ApiServer, client: Client, until: Until, monkeypatch: pytest.MonkeyPatch
+    api: ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("client.informer._LOOK_AGAIN_S", 0.05)
     api.refusals = [NotFound("the server could not find the requested resource")] * 10_000

@@ -1,7 +1,5 @@
 """When changes become names."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ from clusterdns.snapshot import load_names, save_names
 from clusterdns.sync import NameSync
 from clusterdns.wire import Query, kind_of
 from clusterdns.zone import Zone
+from tests.e2e.waiting import until
 
 REDIS = ServiceNames("default", "redis", endpoints=(Endpoint("10.244.0.5"),))
 WEB = ServiceNames("default", "web", addresses=("10.96.0.1",))
@@ -26,13 +25,6 @@ def rcode(zone: Zone, name: str) -> int:
     wire = wire_name(f"{name}.default.svc.cluster.local")
     found = zone.lookup(Query(b"\0\0", 1, 0, wire, kind_of(1), wire + kind_of(1), 512, False, False))
     return found.rcode
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    limit = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < limit
-        time.sleep(0.01)
 
 
 def test_restored_names_stay_until_everything_is_listed(zone: Zone, tmp_path: Path):
@@ -53,9 +45,9 @@ def test_restored_names_stay_until_everything_is_listed(zone: Zone, tmp_path: Pa
         assert (rcode(zone, "redis"), rcode(zone, "web")) == (0, 3)
         assert looked_up == []
         sync.all_listed({("default", "web")})
-        wait_until(lambda: rcode(zone, "web") == 0)
-        wait_until(lambda: rcode(zone, "redis") == 3)
-        wait_until(lambda: load_names(state) == [WEB])
+        until(lambda: rcode(zone, "web") == 0)
+        until(lambda: rcode(zone, "redis") == 3)
+        until(lambda: load_names(state) == [WEB])
     finally:
         sync.stop()
 

@@ -3,27 +3,15 @@
 import asyncio
 import socket
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 from client import Client
 from master import pki
 from master.apiserver.config import Config
 from master.apiserver.server import Apiserver
+from tests.e2e.waiting import LIMIT_S
 
-LIMIT_S = 60.0
-T = TypeVar("T")
-
-
-def until(found: Callable[[], T], *, limit_s: float = LIMIT_S) -> T:
-    """The first true answer; fails when none comes in time."""
-    end = time.monotonic() + limit_s
-    while not (answer := found()):
-        assert time.monotonic() < end, "never came true"
-        time.sleep(0.01)
-    return answer
+__all__ = ["LIMIT_S", "Master"]
 
 
 class Master:

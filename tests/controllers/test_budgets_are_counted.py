@@ -14,8 +14,8 @@ from api.policy import Eviction, PodDisruptionBudget
 from api.resources import resource_of
 from client import Client
 from master.controllers.budgets import DELETION_TIMEOUT, Need, needed, noted, status_of
-from tests.controllers.live import until
 from tests.controllers.made import NOW, controller, pod
+from tests.e2e.waiting import until
 
 NAMES = [f"p{number}" for number in range(5)]
 

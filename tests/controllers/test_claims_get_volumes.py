@@ -10,7 +10,8 @@ from api.core import Event, Node, PersistentVolume, PersistentVolumeClaim, Pod
 from api.storage import StorageClass
 from client import Client
 from tests.controllers.conftest import Start
-from tests.controllers.live import Master, until
+from tests.controllers.live import Master
+from tests.e2e.waiting import until
 from tests.scheduler.made import node, pod
 from tests.scheduler.running import join, scheduler
 

@@ -15,8 +15,8 @@ from api.core.quota import ResourceQuota
 from api.errors import ApiError
 from api.scalars import now
 from client import Client
-from tests.controllers.live import until
 from tests.controllers.made import node as node_object
+from tests.e2e.waiting import until
 
 REVISION = "deployment.kubernetes.io/revision"
 

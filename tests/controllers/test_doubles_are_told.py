@@ -9,8 +9,8 @@ from api.pools import Pool
 from client import Client, EventRecorder
 from master.controllers.informers import Informers
 from master.controllers.loadbalancers import ServiceController
-from tests.controllers.live import until
 from tests.controllers.made import service
+from tests.e2e.waiting import until
 
 CLASH = "Cluster IP [IPv4]: 10.96.0.7 was assigned to multiple services; please recreate service"
 PORT_CLASH = "Port 30007 was assigned to multiple services; please recreate service"

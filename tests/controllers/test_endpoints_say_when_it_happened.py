@@ -8,8 +8,8 @@ from client import Client
 from master.controllers.triggers import TRIGGER_TIME, Triggers
 from netproxy.changes import trigger_time
 from tests.controllers.conftest import Start
-from tests.controllers.live import until
 from tests.controllers.made import NOW, pod, service
+from tests.e2e.waiting import until
 
 AGE_S = 100
 

@@ -8,8 +8,9 @@ from api.codec import convert
 from api.core import Event, Node, PersistentVolume, PersistentVolumeClaim, Pod
 from client import Client
 from tests.controllers.conftest import Start
-from tests.controllers.live import Master, until
+from tests.controllers.live import Master
 from tests.controllers.test_owned_objects_go_with_their_owner import exists
+from tests.e2e.waiting import until
 from tests.scheduler.made import node, pod
 from tests.scheduler.running import join, scheduler
 

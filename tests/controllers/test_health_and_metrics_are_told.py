@@ -5,8 +5,8 @@ import urllib.request
 
 from client import Client
 from tests.controllers.conftest import Start
-from tests.controllers.live import until
 from tests.controllers.made import controller
+from tests.e2e.waiting import until
 
 
 def free_port() -> int:

@@ -10,8 +10,9 @@ from client import Client
 from master.scheduler.config import Config as SchedulerConfig
 from master.scheduler.main import run as run_scheduler
 from tests.controllers.conftest import Start
-from tests.controllers.live import LIMIT_S, Master, until
+from tests.controllers.live import LIMIT_S, Master
 from tests.controllers.made import controller
+from tests.e2e.waiting import until
 from tests.simulation.hollow import HollowNode
 
 FAST = {"node_monitor_period_s": 0.1, "node_monitor_grace_period_s": 2.0, "node_eviction_rate": 10.0}

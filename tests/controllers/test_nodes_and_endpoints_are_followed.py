@@ -20,8 +20,9 @@ from master.controllers.heartbeats import Attention, Heartbeats
 from master.controllers.informers import Informers
 from master.controllers.nodes import NodeController
 from tests.controllers.conftest import Start
-from tests.controllers.live import Master, until
+from tests.controllers.live import Master
 from tests.controllers.made import node, pod, service
+from tests.e2e.waiting import until
 
 LEASES = "kube-node-lease"
 

@@ -16,8 +16,9 @@ from api.core import Pod, ReplicationController
 from client import Client, Election, ElectionSettings, Informer, NotLeading, load_kubeconfig
 from client.identity import has_died, own_identity
 from client.transport import Transport
-from tests.controllers.live import Master, until
+from tests.controllers.live import Master
 from tests.controllers.made import controller
+from tests.e2e.waiting import until
 
 ROOT = Path(__file__).parents[2]
 NAME = "kube-controller-manager"

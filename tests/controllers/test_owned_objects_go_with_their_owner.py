@@ -26,8 +26,8 @@ from api.scheduling import PriorityClass
 from client import Client
 from master.controllers.ownership import reference
 from tests.controllers.conftest import Start
-from tests.controllers.live import until
 from tests.controllers.made import controller, node, pod, service
+from tests.e2e.waiting import until
 
 
 @pytest.fixture(autouse=True)

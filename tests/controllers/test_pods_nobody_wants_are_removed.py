@@ -12,8 +12,9 @@ from master.controllers.evictions import TaintEviction
 from master.controllers.heartbeats import Attention
 from master.controllers.informers import Informers
 from tests.controllers.conftest import Start
-from tests.controllers.live import Master, until
+from tests.controllers.live import Master
 from tests.controllers.made import node, pod
+from tests.e2e.waiting import until
 
 
 @pytest.fixture(autouse=True)

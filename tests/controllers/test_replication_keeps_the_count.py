@@ -14,8 +14,9 @@ from client import Client, EventRecorder
 from master.controllers.informers import Informers
 from master.controllers.ownership import reference
 from master.controllers.replication import ReplicationManager
-from tests.controllers.live import LIMIT_S, Master, until
+from tests.controllers.live import LIMIT_S, Master
 from tests.controllers.made import controller, pod
+from tests.e2e.waiting import until
 
 
 @pytest.fixture(autouse=True)

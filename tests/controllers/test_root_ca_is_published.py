@@ -5,7 +5,8 @@ from api.errors import NotFound
 from client import Client
 from master.controllers.informers import ROOT_CA
 from tests.controllers.conftest import Start
-from tests.controllers.live import Master, until
+from tests.controllers.live import Master
+from tests.e2e.waiting import until
 
 
 def _published(admin: Client, namespace: str) -> dict[str, str]:

@@ -9,8 +9,8 @@ from api.codec import convert
 from api.core import Pod, PodCondition
 from client import Client
 from master.controllers.stale_disruptions import STALE_AFTER, stale_in_s
-from tests.controllers.live import until
 from tests.controllers.made import NOW, pod, stamp
+from tests.e2e.waiting import until
 
 
 def told(age_s: float, *, status: str = "True", reason: str = "EvictionByEvictionAPI", **more: Any) -> Pod:

@@ -20,9 +20,9 @@ from api.meta import ObjectMeta
 from api.scalars import Quantity
 from client import Client
 from tests.controllers.conftest import Start
-from tests.controllers.live import until
 from tests.controllers.made import node, pod
 from tests.controllers.test_owned_objects_go_with_their_owner import exists
+from tests.e2e.waiting import until
 
 
 @pytest.fixture(autouse=True)

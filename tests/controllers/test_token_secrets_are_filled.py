@@ -9,7 +9,8 @@ from api.errors import NotFound
 from api.meta import ObjectMeta
 from client import Client
 from tests.controllers.conftest import Start
-from tests.controllers.live import Master, until
+from tests.controllers.live import Master
+from tests.e2e.waiting import until
 
 NAME, UID = "kubernetes.io/service-account.name", "kubernetes.io/service-account.uid"
 

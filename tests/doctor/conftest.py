@@ -1,5 +1,5 @@
 """The command `steersman`, as people call it."""
 
-from tests.cli.conftest import steersman, until
+from tests.cli.conftest import steersman
 
-__all__ = ["steersman", "until"]
+__all__ = ["steersman"]

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,10 @@ from typing import Any
 import docker
 import pytest
 
+from tests.e2e.waiting import until
+
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.docker
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 15
-    while not condition():
-        assert time.monotonic() < deadline, "waited fifteen seconds in vain"
-        time.sleep(0.05)
 
 
 @dataclass(frozen=True)

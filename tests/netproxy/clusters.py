@@ -24,9 +24,10 @@ from api.meta import ObjectMeta
 from netproxy import main
 from netproxy.config import Config
 from netproxy.modes import USERSPACE
+from tests.e2e.waiting import until
 from tests.netproxy.api_server import ApiServer
 from tests.netproxy.networks import NODE_IP, POD_IP, Namespace, Site
-from tests.netproxy.servers import LIMIT_S, Server, naming, read_all, wait_until
+from tests.netproxy.servers import LIMIT_S, Server, naming, read_all
 
 CIDR, CLUSTER_IP, NODE_PORT = "10.99.0.0/16", "10.99.0.10", 30080
 KUBECONFIG = """\
@@ -122,8 +123,8 @@ class Cluster:
 
     def until(self, answer: bytes) -> None:
         """Wait until the service says this to a pod. Before the first rules a connection would hang for a second."""
-        wait_until(self.config.state_file.exists)
-        wait_until(lambda: self.ask(self.place.pod) == answer)
+        until(self.config.state_file.exists)
+        until(lambda: self.ask(self.place.pod) == answer)
 
     def fetch(self, path: str) -> tuple[int, str]:
         """Status and body from the health port."""
@@ -216,7 +217,7 @@ def connected(address: str, port: int) -> Iterator[socket.socket]:
             return False
         return True
 
-    wait_until(reached)
+    until(reached)
     with found[0] as sock:
         sock.settimeout(LIMIT_S)
         yield sock

@@ -5,20 +5,10 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import Callable
 
 from netproxy.services import Endpoint, PortName, Protocol, ServicePort
-
-LIMIT_S = 60.0
-
-
-def wait_until(condition: Callable[[], bool], *, limit_s: float = LIMIT_S) -> None:
-    """Return as soon as the condition holds; fail when it does not within the limit."""
-    end = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end, "the condition did not come true in time"
-        time.sleep(0.005)
+from tests.e2e.waiting import LIMIT_S
 
 
 def port(

@@ -9,9 +9,10 @@ import pytest
 
 from netproxy.services import Protocol, ServicePort
 from netproxy.traces import seen
+from tests.e2e.waiting import until
 from tests.netproxy.networks import CLIENT_IP, GATEWAY_IP, NODE_IP, POD_IP, Namespace
 from tests.netproxy.nodes import CLUSTER_IP, IPTABLES, LEGACY, Node, ask_from
-from tests.netproxy.servers import LIMIT_S, Server, port, wait_until
+from tests.netproxy.servers import LIMIT_S, Server, port
 
 pytestmark = pytest.mark.netns
 
@@ -34,7 +35,7 @@ def who_asked(pod: Server, client: Namespace, address: str, number: int) -> str:
     """The address that the pod sees when it is asked so."""
     before = len(pod.peers)
     assert ask_from(client, address, number) == b"a"
-    wait_until(lambda: len(pod.peers) == before + 1)
+    until(lambda: len(pod.peers) == before + 1)
     return pod.peers[-1][0]
 
 

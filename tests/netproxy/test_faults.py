@@ -18,12 +18,13 @@ from netproxy.dataplane.plane import DataPlane
 from netproxy.modes import NFTABLES, USERSPACE
 from netproxy.portals import legacy
 from netproxy.services import Endpoint, PortName, Protocol, ServicePort
+from tests.e2e.waiting import until
 from tests.netproxy.clusters import NODE_PORT, Cluster, connected, echo, program, started
 from tests.netproxy.full_table import FullTable
 from tests.netproxy.networks import NODE_IP, POD_IP, Site, site
 from tests.netproxy.nodes import IPTABLES, KERNEL, Node, ask_from
 from tests.netproxy.planes import plane_of_its_own
-from tests.netproxy.servers import LIMIT_S, Server, ask, naming, port, read_all, wait_until
+from tests.netproxy.servers import LIMIT_S, Server, ask, naming, port, read_all
 
 OUTSIDE = ("203.0.113.7",)
 """A service with such an address has a proxy port of its own, at which it is found without any rule."""
@@ -60,7 +61,7 @@ def test_an_endpoint_that_never_answers_stalls_nobody_and_is_left_with_its_clien
     for client in clients:
         client.close()
     over.set()
-    wait_until(lambda: counters.active == 0)
+    until(lambda: counters.active == 0)
 
 
 def test_clients_that_never_read_cost_a_buffer_each(serve: Callable[..., Server]) -> None:
@@ -75,7 +76,7 @@ def test_clients_that_never_read_cost_a_buffer_each(serve: Callable[..., Server]
         before = plane.process.memory_info().rss
         for _ in range(40):
             open_ones.enter_context(socket.create_connection(plane.address, timeout=LIMIT_S))
-        wait_until(lambda: len(sent) >= 40, limit_s=60)
+        until(lambda: len(sent) >= 40, limit_s=60)
         _wait_until_still(sent)
         # Each may hold one buffer of 64 KiB; the rest waits in the kernel, which bounds it itself.
         assert plane.process.memory_info().rss - before < 40 * 2 * 65536 + (4 << 20)
@@ -129,13 +130,13 @@ def test_while_another_holds_the_lock_of_iptables_it_tries_again(
         fcntl.flock(lock, fcntl.LOCK_EX)
         with started(cluster, replace(cluster.config, iptables_mode="legacy")):
             cluster.service(cluster.pod(b"a"))
-            wait_until(lambda: _metric(cluster, failures) >= 1)
+            until(lambda: _metric(cluster, failures) >= 1)
             assert cluster.fetch("/healthz")[0] == 503
             # What needs no rule works all the same.
-            wait_until(lambda: cluster.ask(cluster.place.client, NODE_IP, NODE_PORT) == b"a")
+            until(lambda: cluster.ask(cluster.place.client, NODE_IP, NODE_PORT) == b"a")
             fcntl.flock(lock, fcntl.LOCK_UN)
             cluster.until(b"a")
-            wait_until(lambda: cluster.fetch("/healthz")[0] == 200)
+            until(lambda: cluster.fetch("/healthz")[0] == 200)
 
 
 @pytest.mark.netns
@@ -173,11 +174,11 @@ def test_while_the_table_of_connections_is_full_old_ones_go_on_and_new_ones_wait
         assert says(held) == b"there?"
         table.free(1)  # the client comes in, and the way to an endpoint is not to be had
         asking.sendto(b"?", address)
-        wait_until(lambda: counters[names.name].failed_dials > 0)
+        until(lambda: counters[names.name].failed_dials > 0)
         table.fill()
         waiting = stack.enter_context(_as_soon_as_let_in(address, table))
         waiting.sendall(b"there?")
-        wait_until(lambda: counters[web.name].failed_dials > 0)
+        until(lambda: counters[web.name].failed_dials > 0)
         assert says(held) == b"there?"
         table.free(50)
         assert waiting.recv(100) == b"there?"
@@ -239,7 +240,7 @@ class Load:
     def wait_for(self, more: int) -> None:
         """Return when so many more were served."""
         goal = self.served + more
-        wait_until(lambda: self.served >= goal, limit_s=RESTART_LIMIT_S)
+        until(lambda: self.served >= goal, limit_s=RESTART_LIMIT_S)
 
 
 @pytest.mark.netns
@@ -261,7 +262,7 @@ def test_connections_of_the_kernel_outlive_the_proxy(cluster: Cluster) -> None:
         cluster.servers.append(Server(echo, POD_IP))
     cluster.service(cluster.servers[-1])
     with program(cluster, NFTABLES) as kill:
-        wait_until(cluster.config.state_file.exists)
+        until(cluster.config.state_file.exists)
         with cluster.place.client.inside(), connected(NODE_IP, NODE_PORT) as sock:
             sock.sendall(b"with it")
             assert sock.recv(100) == b"with it"
@@ -269,7 +270,7 @@ def test_connections_of_the_kernel_outlive_the_proxy(cluster: Cluster) -> None:
             sock.sendall(b"without it")
             assert sock.recv(100) == b"without it"
             with program(cluster, NFTABLES):
-                wait_until(lambda: _answers(cluster))
+                until(lambda: _answers(cluster))
                 sock.sendall(b"with the next")
                 assert sock.recv(100) == b"with the next"
 

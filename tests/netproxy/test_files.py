@@ -15,7 +15,7 @@ from netproxy.changes import Changes
 from netproxy.endpoints import Here
 from netproxy.files import FileSource, read_objects
 from netproxy.following import Following
-from tests.netproxy.servers import wait_until
+from tests.e2e.waiting import until
 
 TEXT = "kind: Service\napiVersion: v1\nmetadata: {name: NAME}\nspec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}\n"
 Follow = Callable[[Path], FileSource]
@@ -68,13 +68,13 @@ def test_a_file_that_is_written_replaced_or_removed_and_made_again_is_read(tmp_p
     source = follow(path)
     assert names(source) == ["a"]
     write(path, "b")
-    wait_until(lambda: names(source) == ["b"])
+    until(lambda: names(source) == ["b"])
     write(tmp_path / "other", "c")
     (tmp_path / "other").replace(path)
-    wait_until(lambda: names(source) == ["c"])
+    until(lambda: names(source) == ["c"])
     path.unlink()
     write(path, "d")
-    wait_until(lambda: names(source) == ["d"])
+    until(lambda: names(source) == ["d"])
 
 
 def test_a_link_that_is_led_elsewhere_is_followed(tmp_path: Path, follow: Follow) -> None:
@@ -90,9 +90,9 @@ def test_a_link_that_is_led_elsewhere_is_followed(tmp_path: Path, follow: Follow
     assert names(source) == ["first"]
     (tmp_path / "mount" / "..new").symlink_to(tmp_path / "second")
     (tmp_path / "mount" / "..new").replace(tmp_path / "mount" / "..data")
-    wait_until(lambda: names(source) == ["second"])
+    until(lambda: names(source) == ["second"])
     write(tmp_path / "second" / "services.yaml", "third")
-    wait_until(lambda: names(source) == ["third"])
+    until(lambda: names(source) == ["third"])
 
 
 def test_without_notices_the_file_is_looked_at(tmp_path: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ def test_without_notices_the_file_is_looked_at(tmp_path: Path, follow: Follow, m
     write(path, "a")
     source = follow(path)
     write(path, "b")
-    wait_until(lambda: names(source) == ["b"])
+    until(lambda: names(source) == ["b"])
 
 
 def test_a_file_that_did_not_change_is_not_translated_again(tmp_path: Path, follow: Follow) -> None:
@@ -115,5 +115,5 @@ def test_a_file_that_did_not_change_is_not_translated_again(tmp_path: Path, foll
     assert again.ports == first.ports
     assert all(one is port for one in again.ports.values())
     write(path, "b")
-    wait_until(lambda: names(source) == ["b"])
+    until(lambda: names(source) == ["b"])
     assert [name.service for name in following.desired().ports] == ["b"]

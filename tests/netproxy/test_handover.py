@@ -16,8 +16,9 @@ import pytest
 
 from netproxy.handover import FIRST_FD, Handover, from_environment
 from netproxy.services import Protocol
+from tests.e2e.waiting import until
 from tests.netproxy.networks import Site
-from tests.netproxy.servers import LIMIT_S, Server, naming, read_all, wait_until
+from tests.netproxy.servers import LIMIT_S, Server, naming, read_all
 
 SERVICES = """
 kind: List
@@ -110,14 +111,14 @@ def test_a_client_that_comes_while_it_is_down_is_served_by_the_next(
         (tmp_path / "services.yaml").write_text(SERVICES.format(node_port=30080, port=server.endpoint[1]))
         try:
             with running(keeper, tmp_path):
-                wait_until(lambda: _ask(30080) == b"a", limit_s=60)
-                wait_until(lambda: "netproxy-tcp-30080" in keeper.kept)
+                until(lambda: _ask(30080) == b"a", limit_s=60)
+                until(lambda: "netproxy-tcp-30080" in keeper.kept)
             with socket.create_connection(("127.0.0.1", 30080), timeout=60) as early, running(keeper, tmp_path):
                 assert read_all(early) == b"a"
                 assert _ask(30080) == b"a"
                 (tmp_path / "services.yaml").write_text("kind: List\n")
-                wait_until(lambda: _ask(30080) == b"", limit_s=60)
-                wait_until(lambda: "netproxy-tcp-30080" not in keeper.kept)
+                until(lambda: _ask(30080) == b"", limit_s=60)
+                until(lambda: "netproxy-tcp-30080" not in keeper.kept)
         finally:
             server.close()
 

@@ -11,9 +11,10 @@ import pytest
 from netproxy.kernel.script import Found, expected, script
 from netproxy.kernel.table import build
 from netproxy.services import EXTERNAL, Desired, Protocol, ServicePort
+from tests.e2e.waiting import until
 from tests.netproxy.networks import CLIENT_IP, NODE_IP
 from tests.netproxy.nodes import CIDR, CLUSTER_IP, KERNEL, Node, ask_from
-from tests.netproxy.servers import Server, naming, port, wait_until
+from tests.netproxy.servers import Server, naming, port
 
 pytestmark = pytest.mark.netns
 
@@ -100,7 +101,7 @@ def test_the_policy_local_shows_endpoints_their_clients(node: Node, pods: Callab
     name = inside.name._replace(scope=EXTERNAL)
     node.serve(inside, replace(inside, name=name, cluster_ip="", node_port=30080, near=inside.name))
     assert ask_from(node.place.client, NODE_IP, 30080) == b"a"
-    wait_until(lambda: [peer[0] for peer in pod.peers] == [CLIENT_IP])
+    until(lambda: [peer[0] for peer in pod.peers] == [CLIENT_IP])
 
 
 def test_a_node_port_is_held_and_one_that_is_taken_is_told(node: Node, pods: Callable[[bytes], Server]) -> None:

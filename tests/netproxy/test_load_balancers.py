@@ -21,7 +21,8 @@ from api.discovery import Endpoint, EndpointConditions, EndpointSlice, SlicePort
 from api.meta import ObjectMeta
 from client import Client
 from netproxy.announcing.election import LEASE_S
-from tests.controllers.live import Master, until
+from tests.controllers.live import Master
+from tests.e2e.waiting import until
 from tests.netproxy.networks import Namespace, namespace
 
 pytestmark = pytest.mark.netns

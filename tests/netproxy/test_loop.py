@@ -13,7 +13,8 @@ import pytest
 from netproxy.dataplane import loop as loops
 from netproxy.dataplane.loop import SOON_S, Loop
 from netproxy.dataplane.plane import NICE, DataPlane
-from tests.netproxy.servers import LIMIT_S, wait_until
+from tests.e2e.waiting import until
+from tests.netproxy.servers import LIMIT_S
 
 
 class Polls:
@@ -92,7 +93,7 @@ def test_a_command_or_timer_that_raises_does_not_stop_others(loop: Loop) -> None
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may raise a priority")
 def test_the_thread_for_connections_goes_before_others_and_nobody_else_does(plane: DataPlane) -> None:
-    wait_until(lambda: os.getpriority(os.PRIO_PROCESS, plane._thread.native_id or 0) <= NICE)
+    until(lambda: os.getpriority(os.PRIO_PROCESS, plane._thread.native_id or 0) <= NICE)
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) > NICE
 
 

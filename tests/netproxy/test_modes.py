@@ -11,9 +11,10 @@ from dataclasses import replace
 import pytest
 
 from netproxy.services import EXTERNAL, Protocol
+from tests.e2e.waiting import until
 from tests.netproxy.networks import CLIENT_IP, GATEWAY_IP, NODE_IP, POD_IP
 from tests.netproxy.nodes import CLUSTER_IP, KERNEL, WAYS, Node, ask_from
-from tests.netproxy.servers import LIMIT_S, Server, port, wait_until
+from tests.netproxy.servers import LIMIT_S, Server, port
 
 pytestmark = pytest.mark.netns
 
@@ -137,7 +138,7 @@ def test_clients_stay_with_their_endpoint_and_endpoints_see_the_node(
     node.serve(port(first.endpoint, second.endpoint, affinity_s=60))
     assert {ask_from(node.place.client, CLUSTER_IP, 80) for _ in range(3)} == {b"a"}
     assert {ask_from(node.place.pod, CLUSTER_IP, 80) for _ in range(3)} == {b"b"}
-    wait_until(lambda: {peer[0] for peer in first.peers} == {GATEWAY_IP})
+    until(lambda: {peer[0] for peer in first.peers} == {GATEWAY_IP})
     assert CLIENT_IP not in {peer[0] for peer in second.peers}
 
 

@@ -9,9 +9,10 @@ from dataclasses import replace
 
 import pytest
 
+from tests.e2e.waiting import until
 from tests.netproxy.networks import CLIENT_IP, NODE_IP, POD_IP
 from tests.netproxy.nodes import CIDR, CLUSTER_IP, IPTABLES, LEGACY, Node, ask_from
-from tests.netproxy.servers import LIMIT_S, Server, port, read_all, wait_until
+from tests.netproxy.servers import LIMIT_S, Server, port, read_all
 
 pytestmark = pytest.mark.netns
 
@@ -127,7 +128,7 @@ def test_endpoints_are_told_their_clients_by_the_proxy_protocol(node: Node, pods
                 own_port = sock.getsockname()[1]
                 sock.sendall(b"hello")
                 sock.shutdown(socket.SHUT_WR)
-                wait_until(lambda: len(heard) == number)  # noqa: B023 (it is waited for here)
+                until(lambda: len(heard) == number)  # noqa: B023 (it is waited for here)
             addresses = socket.inet_aton(CLIENT_IP) + socket.inet_aton(address)
             ports = own_port.to_bytes(2, "big") + asked.to_bytes(2, "big")
             assert heard[-1] == b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c" + addresses + ports + b"hello"

@@ -22,10 +22,11 @@ from netproxy.files import FileError, read_objects
 from netproxy.portals.sets import AddressSet
 from netproxy.reserved import SYSCTL
 from netproxy.state import read_state
+from tests.e2e.waiting import until
 from tests.netproxy.api_server import ApiServer
 from tests.netproxy.clusters import CIDR, CLUSTER_IP, NODE_PORT, Cluster, connected, echo, program, started
 from tests.netproxy.networks import NODE_IP, POD_IP, site
-from tests.netproxy.servers import LIMIT_S, Server, naming, wait_until
+from tests.netproxy.servers import LIMIT_S, Server, naming
 
 pytestmark = pytest.mark.netns
 
@@ -69,7 +70,7 @@ def test_slices_are_followed_and_what_ends_is_drained(running: Cluster) -> None:
         new = Server(naming(b"new"), "10.244.9.3", old.endpoint[1])
     running.servers += [old, new]
     running.service(old)
-    wait_until(running.config.state_file.exists)
+    until(running.config.state_file.exists)
     with running.place.pod.inside(), connected(CLUSTER_IP, 80) as sock:
         sock.sendall(b"before")
         assert sock.recv(100) == b"before"
@@ -99,12 +100,12 @@ def test_the_policy_local_answers_health_checks_and_refuses_without_local_endpoi
     running.api.put(Service(metadata=ObjectMeta(name="web", namespace="default"), spec=spec))
     running.api.put(running.slice_of(pod))
     running.until(b"a")
-    wait_until(lambda: running.ask(running.place.client, NODE_IP, NODE_PORT) == b"a")
-    wait_until(lambda: running.check_health(32000) == (200, 1))
+    until(lambda: running.ask(running.place.client, NODE_IP, NODE_PORT) == b"a")
+    until(lambda: running.check_health(32000) == (200, 1))
     elsewhere = running.slice_of(pod)
     elsewhere.endpoints[0].node_name = "node-2"
     running.api.put(elsewhere)
-    wait_until(lambda: running.check_health(32000) == (503, 0))
+    until(lambda: running.check_health(32000) == (503, 0))
     assert running.ask(running.place.client, NODE_IP, NODE_PORT) == b""
     assert running.ask(running.place.node, NODE_IP, NODE_PORT) == b"a"
     assert running.ask(running.place.pod) == b"a"
@@ -126,10 +127,10 @@ def test_node_ports_are_reserved_and_given_back(cluster: Cluster) -> None:
     with cluster.place.node.inside():
         SYSCTL.write_text("8080,30100-30101\n")
     with started(cluster):
-        wait_until(lambda: reserved() == "8080,30000-32767")
+        until(lambda: reserved() == "8080,30000-32767")
         with cluster.place.node.inside():
             SYSCTL.write_text("8080,30100-30101\n")
-        wait_until(lambda: reserved() == "8080,30000-32767")
+        until(lambda: reserved() == "8080,30000-32767")
     with cluster.place.node.inside():
         assert "reserved ports" in main.cleanup(cluster.config)
     assert reserved() == "8080,30100-30101"
@@ -163,11 +164,11 @@ def test_a_file_of_services_is_served_without_a_master_and_read_again_when_it_ch
     try:
         path.write_text(FILE.replace("PORT", str(first.endpoint[1])))
         with started(cluster, replace(cluster.config, services=path, kubeconfig=Path("/nowhere"))):
-            wait_until(lambda: answer() == b"first")
+            until(lambda: answer() == b"first")
             path.write_text("kind: Service\nmetadata: [")
             path.with_suffix(".new").write_text(FILE.replace("PORT", str(second.endpoint[1])))
             path.with_suffix(".new").replace(path)
-            wait_until(lambda: answer() == b"second")
+            until(lambda: answer() == b"second")
     finally:
         with cluster.place.node.inside():
             cluster.api = ApiServer(cluster.api.port)
@@ -222,7 +223,7 @@ def test_what_someone_removed_comes_back_when_the_kernel_tells_of_it(cluster: Cl
         cluster.until(b"a")
         before = cluster.place.node.run(*kept)
         cluster.place.node.run(*LOSSES[lost])
-        wait_until(lambda: cluster.place.node.run(*kept) == before)
+        until(lambda: cluster.place.node.run(*kept) == before)
 
 
 def test_a_set_that_someone_emptied_comes_back_though_the_kernel_tells_nothing_of_it(
@@ -248,7 +249,7 @@ def test_a_taken_node_port_is_told_and_held_when_it_is_free(running: Cluster, mo
         other = Server(naming(b"other"), "0.0.0.0", NODE_PORT)
     try:
         running.service(running.pod(b"a"))
-        wait_until(lambda: bool(running.api.events))
+        until(lambda: bool(running.api.events))
         running.until(b"a")
         assert running.ask(running.place.client, NODE_IP, NODE_PORT) == b"other"
     finally:
@@ -256,7 +257,7 @@ def test_a_taken_node_port_is_told_and_held_when_it_is_free(running: Cluster, mo
     (event, *_) = running.api.events
     assert (event["reason"], event["type"], event["involvedObject"]["name"]) == ("NodePortTaken", "Warning", "web")
     assert event["message"] == "node port 30080 cannot be held on node-1: Address already in use; trying again"
-    wait_until(lambda: running.ask(running.place.client, NODE_IP, NODE_PORT) == b"a")
+    until(lambda: running.ask(running.place.client, NODE_IP, NODE_PORT) == b"a")
     assert len(running.api.events) == 1
 
 
@@ -264,7 +265,7 @@ def test_a_service_of_a_family_that_is_not_served_is_told_once(running: Cluster)
     meta = ObjectMeta(name="six", namespace="default")
     spec = ServiceSpec(cluster_ip="fd00::9", cluster_ips=["fd00::9"], ports=[ServicePort(name="http", port=80)])
     running.api.put(Service(metadata=meta, spec=spec))
-    wait_until(lambda: bool(running.api.events))
+    until(lambda: bool(running.api.events))
     running.service(running.pod(b"a"))
     running.until(b"a")
     (event,) = running.api.events
@@ -279,7 +280,7 @@ def test_a_header_that_the_kernel_cannot_write_is_told(cluster: Cluster) -> None
         )
         spec = ServiceSpec(cluster_ip=CLUSTER_IP, ports=[ServicePort(name="http", port=80)])
         cluster.api.put(Service(metadata=meta, spec=spec))
-        wait_until(lambda: bool(cluster.api.events))
+        until(lambda: bool(cluster.api.events))
     (event,) = cluster.api.events
     assert (event["reason"], event["involvedObject"]["name"]) == ("ProxyProtocolNotServed", "web")
     assert event["message"] == "node node-1 tells endpoints nothing of their clients: proxy mode nftables"
@@ -289,7 +290,7 @@ def test_a_header_that_the_kernel_cannot_write_is_told(cluster: Cluster) -> None
 
 def test_the_node_port_is_really_held(running: Cluster) -> None:
     running.service(running.pod(b"a"))
-    wait_until(lambda: running.ask(running.place.client, NODE_IP, NODE_PORT) == b"a")
+    until(lambda: running.ask(running.place.client, NODE_IP, NODE_PORT) == b"a")
     with running.place.node.inside(), pytest.raises(OSError, match="in use"):
         Server(naming(b"thief"), "0.0.0.0", NODE_PORT)
 
@@ -297,7 +298,7 @@ def test_the_node_port_is_really_held(running: Cluster) -> None:
 def test_health_and_metrics(running: Cluster) -> None:
     running.service(running.pod(b"a"))
     running.until(b"a")
-    wait_until(lambda: running.fetch("/healthz")[0] == 200)
+    until(lambda: running.fetch("/healthz")[0] == 200)
     status, body = running.fetch("/healthz")
     assert (status, sorted(json.loads(body))) == (200, ["currentTime", "lastUpdated"])
     assert running.fetch("/nothing")[0] == 404
@@ -323,7 +324,7 @@ def test_the_metrics_tell_how_long_a_change_took_and_that_none_waits(running: Cl
     slice_.metadata.annotations["endpoints.kubernetes.io/last-change-trigger-time"] = now
     running.api.put(slice_)
     name = "kubeproxy_network_programming_duration_seconds"
-    wait_until(lambda: f"{name}_count 1.0" in running.fetch("/metrics")[1])
+    until(lambda: f"{name}_count 1.0" in running.fetch("/metrics")[1])
     metrics = running.fetch("/metrics")[1]
     assert f'{name}_bucket{{le="10.0"}} 1.0' in metrics
     assert "kubeproxy_sync_proxy_rules_endpoint_changes_total 2.0" in metrics
@@ -344,7 +345,7 @@ def test_health_is_bad_while_rules_cannot_be_written(cluster: Cluster) -> None:
         thread = Thread(target=main.run, args=(cluster.config, stop), name="test-netproxy")
         thread.start()
     try:
-        wait_until(lambda: _answers(cluster))
+        until(lambda: _answers(cluster))
         assert cluster.fetch("/healthz")[0] == 503
         assert cluster.fetch("/livez")[0] == 200
     finally:

@@ -14,7 +14,8 @@ import pytest
 
 from netproxy.dataplane.plane import DataPlane
 from netproxy.services import Endpoint
-from tests.netproxy.servers import LIMIT_S, Server, ask, closed_port, naming, port, read_all, wait_until
+from tests.e2e.waiting import until
+from tests.netproxy.servers import LIMIT_S, Server, ask, closed_port, naming, port, read_all
 
 Serve = Callable[..., Server]
 OUTSIDE = ("203.0.113.7",)
@@ -95,7 +96,7 @@ def test_the_server_may_end_first_and_still_reads(plane: DataPlane, serve: Serve
     with socket.create_connection(address, timeout=LIMIT_S) as client:
         assert read_all(client) == b"hello"
         client.sendall(b"y" * 200_000)
-    wait_until(lambda: heard == [b"y" * 200_000])
+    until(lambda: heard == [b"y" * 200_000])
 
 
 def test_megabytes_arrive_whole_both_ways_at_once(plane: DataPlane, serve: Serve) -> None:
@@ -200,7 +201,7 @@ def test_an_endpoint_is_asked_when_the_client_has_spoken(plane: DataPlane, serve
     with busy(plane):
         client = socket.create_connection(address, timeout=LIMIT_S)
     with client:
-        wait_until(lambda: counters.accepted == 1)
+        until(lambda: counters.accepted == 1)
         plane._call([lambda: None])  # the turn in which it came is over
         assert not counters.picks
         client.sendall(b"at last")
@@ -279,10 +280,10 @@ def test_a_reset_of_the_client_reaches_the_server(plane: DataPlane, serve: Serve
     server = serve(listen)
     client = socket.create_connection(proxied(plane, server.endpoint), timeout=LIMIT_S)
     client.sendall(b"hello")
-    wait_until(lambda: bool(server.peers))
+    until(lambda: bool(server.peers))
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
-    wait_until(lambda: ends == [errno.ECONNRESET])
+    until(lambda: ends == [errno.ECONNRESET])
 
 
 def test_a_client_reset_is_noticed_while_the_server_does_not_read(plane: DataPlane, serve: Serve) -> None:
@@ -310,7 +311,7 @@ def test_a_client_reset_is_noticed_while_the_server_does_not_read(plane: DataPla
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
     counters = next(iter(plane.counters().values()))
-    wait_until(lambda: counters.active == 0)
+    until(lambda: counters.active == 0)
     ends.set()
 
 
@@ -341,7 +342,7 @@ def test_nothing_stays_open_after_many_connections(plane: DataPlane, serve: Serv
     for _ in range(100):
         assert ask(address) == b"a"
     counters = next(iter(plane.counters().values()))
-    wait_until(lambda: counters.active == 0)
+    until(lambda: counters.active == 0)
     assert counters.accepted == 100
     assert counters.refused == 0
 
@@ -355,7 +356,7 @@ def _stalled(progress: list[int]) -> int:
             seen.append((time.monotonic(), progress[0]))
         return time.monotonic() - seen[-1][0] > 0.3
 
-    wait_until(at_rest)
+    until(at_rest)
     return progress[0]
 
 
@@ -373,11 +374,11 @@ def _after_all_was_said(plane: DataPlane, serve: Serve, speak: Callable[[socket.
 
     server = serve(wait_and_speak)
     client = socket.create_connection(proxied(plane, server.endpoint), timeout=LIMIT_S)
-    wait_until(lambda: bool(server.peers))
+    until(lambda: bool(server.peers))
     plane._loop.submit(look_away)
     looked_away.wait(LIMIT_S)
     go_on.set()
-    wait_until(lambda: server.ended == 1)
+    until(lambda: server.ended == 1)
     resume.set()
     return client
 

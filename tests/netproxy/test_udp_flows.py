@@ -9,7 +9,8 @@ import pytest
 
 from netproxy.dataplane.plane import DataPlane
 from netproxy.services import Endpoint, Protocol
-from tests.netproxy.servers import LIMIT_S, closed_port, port, wait_until
+from tests.e2e.waiting import until
+from tests.netproxy.servers import LIMIT_S, closed_port, port
 
 NewSocket = Callable[[], socket.socket]
 
@@ -76,7 +77,7 @@ def test_a_flow_ends_soon_after_its_answer(plane: DataPlane, new_socket: NewSock
     client.sendto(b"?", proxied(plane, server.getsockname()))
     server.sendto(b"!", server.recvfrom(10)[1])
     assert client.recv(10) == b"!"
-    wait_until(lambda: active(plane) == 0, limit_s=1.5)
+    until(lambda: active(plane) == 0, limit_s=1.5)
 
 
 def test_many_flows_share_a_timer_and_none_stays_with_the_last(plane: DataPlane, new_socket: NewSocket) -> None:
@@ -89,8 +90,8 @@ def test_many_flows_share_a_timer_and_none_stays_with_the_last(plane: DataPlane,
         server.sendto(data, proxy)
         assert client.recv(10) == b"ping"
         assert len(plane._loop._timers) == 1
-    wait_until(lambda: active(plane) == 0)
-    wait_until(lambda: not plane._loop._timers)
+    until(lambda: active(plane) == 0)
+    until(lambda: not plane._loop._timers)
 
 
 def test_a_slow_first_answer_is_not_lost(plane: DataPlane, new_socket: NewSocket) -> None:
@@ -125,12 +126,12 @@ def test_an_endpoint_that_refuses_is_left_at_the_next_datagram(plane: DataPlane,
         except TimeoutError:
             return False
 
-    wait_until(arrives)
+    until(arrives)
 
 
 def test_a_service_without_endpoints_drops_and_counts(plane: DataPlane, new_socket: NewSocket) -> None:
     new_socket().sendto(b"?", proxied(plane))
-    wait_until(lambda: next(iter(plane.counters().values())).refused == 1)
+    until(lambda: next(iter(plane.counters().values())).refused == 1)
 
 
 def test_flows_end_with_their_service(plane: DataPlane, new_socket: NewSocket) -> None:

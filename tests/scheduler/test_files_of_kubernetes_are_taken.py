@@ -17,7 +17,8 @@ from master.scheduler.preemption import plan
 from master.scheduler.profile import Profile
 from master.scheduler.scores import SCORES
 from master.scheduler.wish import Wish
-from tests.controllers.live import Master, until
+from tests.controllers.live import Master
+from tests.e2e.waiting import until
 from tests.scheduler.made import choose, cluster, node, pod
 from tests.scheduler.running import empty, join, node_of, reasons, scheduler
 

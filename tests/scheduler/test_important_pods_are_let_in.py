@@ -9,7 +9,8 @@ from api.errors import NotFound
 from api.meta import ObjectMeta
 from api.scheduling import PriorityClass
 from client import Client
-from tests.controllers.live import Master, until
+from tests.controllers.live import Master
+from tests.e2e.waiting import until
 from tests.scheduler.made import node, pod
 from tests.scheduler.running import empty, join, node_of, reasons, scheduler, why
 

@@ -2,8 +2,9 @@
 
 from api.core import Pod
 from client import Client
-from tests.controllers.live import Master, until
+from tests.controllers.live import Master
 from tests.controllers.test_health_and_metrics_are_told import ask, free_port
+from tests.e2e.waiting import until
 from tests.scheduler.made import node, pod
 from tests.scheduler.running import join, node_of, scheduler
 

@@ -19,7 +19,8 @@ from master.scheduler.profile import Profile
 from master.scheduler.queueing import SchedulingQueue
 from master.scheduler.scheduler import Scheduler
 from master.scheduler.wish import Wish
-from tests.controllers.live import LIMIT_S, Master, until
+from tests.controllers.live import LIMIT_S, Master
+from tests.e2e.waiting import until
 from tests.scheduler.made import node, pod
 from tests.scheduler.running import empty, join, node_of, scheduler, why
 
