@@ -9,7 +9,7 @@ from agent.pods.actions import Action, Clean, CreateSandbox, Kill, Remove, Start
 from agent.pods.ending import takes_requests
 from agent.pods.observed import SANDBOX, BackoffRules, Failure, Hook, Observed, ProbeView, Termination
 from agent.pods.plan import START_TAKES, plan, plan_orphan
-from agent.runtime.records import ContainerRecord, State
+from agent.runtime.records import ContainerRecord, State, spec_hash
 from api.core import ContainerStatus, Pod, PodCondition, PodStatus, Service, ServiceSpec
 from api.meta import ObjectMeta
 from tests.agent.facts import NOW, ago, ended, observed, pod, record, sandbox
@@ -138,6 +138,30 @@ def test_a_sidecar_starts_first_stays_and_ends_last() -> None:
     assert _plan(item, observed(sandbox(), record("side"))) == ["start c0 0"]
     assert _plan(item, observed(sandbox(), record("c0"), ended("side"))) == ["start side 1"]
     assert _plan(item, observed(sandbox(), record("side"), ended("c0"))) == ["terminate side-0 30"]
+
+
+def test_what_follows_a_sidecar_waits_until_it_has_started() -> None:
+    side = {"name": "side", "image": "img:1", "restartPolicy": "Always", "startupProbe": {"exec": {"command": ["x"]}}}
+    item = pod(initContainers=[side, {"name": "i0", "image": "img:1"}])
+    running = record("side", spec_hash=spec_hash(item.spec.init_containers[0]))
+    not_yet, now = ({running.id: ProbeView(started=started)} for started in (False, True))
+    assert _plan(item, observed(sandbox(), running, probes=not_yet)) == []
+    assert _plan(item, observed(sandbox(), running, probes=now)) == ["start i0 0"]
+    assert _plan(item, observed(sandbox(), running, ended("i0"), probes=now)) == ["start c0 0"]
+
+
+def test_a_container_that_ended_in_an_earlier_sandbox_stays_ended_where_none_restarts() -> None:
+    seen = observed(sandbox(attempt=1), ended("c0"), record("c1", sandbox_id="sandbox-1"))
+    assert _plan(pod(containers=2, restartPolicy="Never"), seen) == []
+
+
+def test_an_ephemeral_container_is_started_once() -> None:
+    item = pod(ephemeralContainers=[{"name": "look", "image": "img:1"}])
+    assert _plan(item, observed(sandbox(), record("c0"))) == ["start look 0"]
+    assert _plan(item, observed(sandbox(), record("c0"), record("look"))) == []
+    assert _plan(item, observed(sandbox(), record("c0"), ended("look", code=1))) == []
+    told = PodStatus(ephemeral_container_statuses=[ContainerStatus(name="look", container_id="docker://x")])
+    assert _plan(item, observed(sandbox(), record("c0"), previous=told)) == []
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from api.pools import Pool, is_for_hosts
 from client import Client
 from master.controllers.config import Config
 from tests.controllers.conftest import Start
-from tests.controllers.live import until
 from tests.controllers.made import service
+from tests.e2e.waiting import until
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,20 @@ def test_a_failed_endpoint_is_asked_last_for_a_while() -> None:
     assert A in [b.pick("x", SUSPECT_S + 0.1) for _ in range(2)]
 
 
+def test_the_round_goes_on_behind_the_endpoint_that_took_over() -> None:
+    b = balancer(A, B, C)
+    assert b.pick("x", 0) == A
+    assert b.pick("x", 0, tried={A, B}) == C
+    assert [b.pick("x", 0) for _ in range(2)] == [A, B]
+
+
+def test_suspects_take_turns_when_there_is_no_better() -> None:
+    b = balancer(A, B, C)
+    for endpoint in (A, B, C):
+        b.failed(endpoint, 0)
+    assert [b.pick("x", 1) for _ in range(4)] == [A, B, C, A]
+
+
 def test_affinity_keeps_a_client_and_spreads_clients() -> None:
     b = balancer(A, B, affinity_s=10)
     assert [b.pick("x", t) for t in range(3)] == [A, A, A]
