@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from cli.cluster import ENV_PREFIX, Settings, complete, load
+from cli.cluster import ENV_PREFIX, Settings, complete, is_installed, load
 from cli.down import stop
 from cli.errors import CommandError
 from cli.flags import add_flags
@@ -33,6 +33,9 @@ def main(arguments: list[str]) -> int:
     add_flags(parser, settings_of(Settings), env_prefix=ENV_PREFIX)
     namespace = parser.parse_args(arguments)
     settings = complete(load(namespace)[0])
+    if _nobody_is_meant(settings):
+        say(f"there is no {settings.file}, so no cluster to remove")
+        return 0
     client = docker.connect(settings.docker_host)
     try:
         kinds = kinds_of(settings, client, keep_images=namespace.keep_images)
@@ -43,6 +46,12 @@ def main(arguments: list[str]) -> int:
         return _remove_all(settings, kinds)
     finally:
         client.close()
+
+
+def _nobody_is_meant(settings: Settings) -> bool:
+    """Another place without settings, and no name: the default ones are those of this host's own cluster."""
+    default = Settings()
+    return settings.file != default.file and settings.name == default.name and not is_installed(settings)
 
 
 def kinds_of(settings: Settings, client: Any, *, keep_images: bool) -> tuple[Kind, ...]:

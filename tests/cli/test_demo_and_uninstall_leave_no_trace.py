@@ -71,7 +71,8 @@ def place(tmp_path: Path, steersman: Steersman) -> Iterator[Place]:
     )
     found = Place(tmp_path / "root", flags, manifest, node_port)
     yield found
-    steersman("uninstall", "--yes", "--keep-images", "--root", found.root)
+    # With all of its flags: when it is gone, the settings left out would be those of this host's own cluster.
+    steersman("uninstall", "--yes", "--keep-images", "--root", found.root, *flags)
 
 
 def traces(place: Place) -> dict[str, list[str]]:

@@ -12,6 +12,7 @@ import pytest
 from cli.cluster import Settings, complete, save
 from cli.directories import claim_all
 from cli.errors import CommandError
+from cli.settings import settings_of
 from cli.traces import docker as docker_traces
 from cli.traces import host
 from cli.uninstall import kinds_of
@@ -55,6 +56,13 @@ def settings(tmp_path: Path, cluster: str) -> Settings:
     claim_all(found)
     save(found)
     return found
+
+
+def flags(settings: Settings) -> list[str]:
+    """All of them: what is left out is that of this host's own cluster."""
+    said = {one.flag: getattr(settings, one.name) for one in settings_of(Settings)}
+    default = {one.flag: getattr(Settings(), one.name) for one in settings_of(Settings)}
+    return [f"{flag}={value}" for flag, value in said.items() if value != default[flag]]
 
 
 def run_container(client: Any, cluster: str) -> Any:
@@ -204,8 +212,17 @@ def test_the_command_removes_all_and_can_be_repeated(client: Any, settings: Sett
     assert first.returncode == 0, first.stderr
     assert f"removed container {ours.name}" in first.stdout
     assert not settings.root.exists()
-    again = steersman("uninstall", "--yes", "--keep-images", "--root", settings.root, "--name", settings.name)
-    assert again.returncode == 0, again.stderr
+    again = steersman("uninstall", "--yes", "--keep-images", *flags(settings))
+    assert (again.returncode, again.stdout) == (0, f"nothing of cluster {settings.name} was on this host\n"), (
+        again.stderr
+    )
+
+
+def test_a_root_without_a_cluster_does_not_stand_for_the_one_of_the_host(tmp_path: Path, steersman: Any) -> None:
+    for words in ((), ("--dry-run",)):  # which do no harm where this is wrong
+        done = steersman("uninstall", "--keep-images", *words, "--root", tmp_path)
+        told = f"there is no {tmp_path}/etc/steersman/cluster.yaml, so no cluster to remove\n"
+        assert (done.returncode, done.stdout) == (0, told), done.stderr
 
 
 def test_an_image_that_has_lost_its_name_goes_too(client: Any, cluster: str) -> None:

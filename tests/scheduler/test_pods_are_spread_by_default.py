@@ -18,7 +18,8 @@ from api.selectors import Selector, Term, from_map
 from client import Client
 from master.scheduler.companions import merged, of_services
 from master.scheduler.terms import NO_TERMS, terms_by_default
-from tests.controllers.live import Master, until
+from tests.controllers.live import Master
+from tests.e2e.waiting import until
 from tests.scheduler.made import node, pod
 from tests.scheduler.running import empty, join, node_of, scheduler, why
 from tests.scheduler.test_pods_spread_over_domains import UNEVEN, ZONE
