@@ -236,11 +236,11 @@ def test_a_set_that_someone_emptied_comes_back_though_the_kernel_tells_nothing_o
             pytest.skip("this kernel has no sets of addresses")
         with started(cluster, cluster.config):
             cluster.service(cluster.pod(b"a"), node_port=0)
-            wait_until(lambda: found.members() != set())
+            until(lambda: found.members() != set())
             before = found.members()
             for _ in range(3):  # once may be put right by a look at everything that our own changes called for
                 found.change(add=(), remove=before)
-                wait_until(lambda: found.members() == before)
+                until(lambda: found.members() == before)
 
 
 def test_a_taken_node_port_is_told_and_held_when_it_is_free(running: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
