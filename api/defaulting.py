@@ -23,9 +23,12 @@ from api.apps_sets import (
 from api.core import (
     ClientIPConfig,
     Container,
+    DaemonEndpoint,
     EmptyDirVolumeSource,
     Namespace,
     Node,
+    NodeDaemonEndpoints,
+    NodeSystemInfo,
     PersistentVolume,
     PersistentVolumeClaim,
     Pod,
@@ -272,7 +275,11 @@ def _namespace(namespace: Namespace) -> None:
 
 
 def _node(node: Node) -> None:
-    node.status.allocatable = node.status.allocatable or dict(node.status.capacity)
+    status = node.status
+    status.allocatable = status.allocatable or dict(status.capacity)
+    # Of a node that said nothing of itself, too, clients read what it is made of.
+    status.node_info = status.node_info or NodeSystemInfo()
+    status.daemon_endpoints = status.daemon_endpoints or NodeDaemonEndpoints(kubelet_endpoint=DaemonEndpoint())
 
 
 def _secret(secret: Secret) -> None:

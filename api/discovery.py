@@ -34,7 +34,7 @@ class SlicePort(Struct):
     name: Annotated[str | None, F(1, "Name of the service's port.", default="")] = None
     protocol: Annotated[str | None, F(2, "TCP, UDP or SCTP.", default="TCP", enum=PROTOCOLS)] = None
     port: Annotated[Int32 | None, F(3, "The port; none for all.")] = None
-    app_protocol: Annotated[str | None, F(4, "Protocol spoken on top.")] = None
+    app_protocol: Annotated[str | None, F(4, "Protocol spoken on top.", form="qualified_name")] = None
 
 
 class EndpointSlice(Object):

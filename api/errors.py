@@ -166,7 +166,7 @@ def shown(value: object) -> str:
             value = value[:_SHOWN_MAX] + "..."
         return '"' + _escaped(value.replace("\\", "\\\\").replace('"', '\\"')) + '"'
     if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
+        return {None: '"null"', True: "true", False: "false"}[value]
     if isinstance(value, list):
         return "[]string{" + ", ".join(shown(one) for one in value[:_LISTED_MAX]) + "}"
     return str(value)

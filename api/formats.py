@@ -174,6 +174,10 @@ def config_key(value: str) -> str:
     return ""
 
 
+def csi_driver(value: str) -> str:
+    return "must be no more than 63 characters" if len(value) > 63 else dns_subdomain(value.lower())
+
+
 def resource_name(value: str) -> str:
     return qualified_name(value)
 
@@ -181,6 +185,7 @@ def resource_name(value: str) -> str:
 FORMATS: dict[str, Rule] = {
     "annotation": lambda value: qualified_name(value.lower()),
     "config_key": config_key,
+    "csi_driver": csi_driver,
     "dns_label": dns_label,
     "env_name": env_name,
     "http_header": http_header,

@@ -12,10 +12,10 @@ from api.struct import F, Struct
 class OwnerReference(Struct):
     """Names the object on which this one depends, and with which it goes."""
 
-    api_version: Annotated[str, F(5, "Group and version of the owner.", required=True)] = ""
-    kind: Annotated[str, F(1, "Kind of the owner.", required=True)] = ""
-    name: Annotated[str, F(3, "Name of the owner.", required=True)] = ""
-    uid: Annotated[str, F(4, "UID of the owner.", required=True)] = ""
+    api_version: Annotated[str, F(5, "Group and version of the owner.", listed=True)] = ""
+    kind: Annotated[str, F(1, "Kind of the owner.", listed=True)] = ""
+    name: Annotated[str, F(3, "Name of the owner.", listed=True)] = ""
+    uid: Annotated[str, F(4, "UID of the owner.", listed=True)] = ""
     controller: Annotated[bool | None, F(6, "True for the one owner that manages this object.")] = None
     block_owner_deletion: Annotated[
         bool | None, F(7, "True if a foreground deletion of the owner waits for this object.")

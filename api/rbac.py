@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from api.meta import LabelSelector, Object
-from api.struct import F, Struct
+from api.struct import F, Struct, always
 
 GROUP = "rbac.authorization.k8s.io"
 
@@ -40,7 +40,7 @@ class Subject(Struct):
 class Role(Object):
     """Rules within one namespace."""
 
-    rules: Annotated[list[PolicyRule], F(2, "What is allowed.")] = []
+    rules: Annotated[list[PolicyRule], F(2, "What is allowed.")] = always(list)
 
 
 class AggregationRule(Struct):
@@ -52,7 +52,7 @@ class AggregationRule(Struct):
 class ClusterRole(Object):
     """Rules for the whole cluster, or for a namespace through a RoleBinding."""
 
-    rules: Annotated[list[PolicyRule], F(2, "What is allowed.")] = []
+    rules: Annotated[list[PolicyRule], F(2, "What is allowed.")] = always(list)
     aggregation_rule: Annotated[AggregationRule | None, F(3, "Roles whose rules are added up here.")] = None
 
 

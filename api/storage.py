@@ -8,6 +8,7 @@ from api.meta import Object
 from api.scalars import Int32, Int64
 from api.struct import F, Struct, always
 
+_LIFE_CYCLES = ("Persistent", "Ephemeral")
 _OWNER_POLICIES = ("File", "None", "ReadWriteOnceWithFSType")
 
 
@@ -63,9 +64,9 @@ class VolumeNodeResources(Struct):
 class CSINodeDriver(Struct):
     """A driver on a node."""
 
-    name: Annotated[str, F(1, "Name of the driver.", required=True)] = ""
+    name: Annotated[str, F(1, "Name of the driver.", required=True, form="csi_driver")] = ""
     node_id: Annotated[str, F(2, "What the driver calls the node.", required=True)] = ""
-    topology_keys: Annotated[list[str], F(3, "Labels that say where the node is.")] = []
+    topology_keys: Annotated[list[str], F(3, "Labels that say where the node is.", form="qualified_name")] = []
     allocatable: Annotated[VolumeNodeResources | None, F(4, "What it can do there.")] = None
 
 
@@ -93,7 +94,7 @@ class CSIDriverSpec(Struct):
 
     attach_required: Annotated[bool | None, F(1, "Volumes are attached first.", default=True)] = None
     pod_info_on_mount: Annotated[bool | None, F(2, "It is told of the pod.", default=False)] = None
-    volume_lifecycle_modes: Annotated[list[str], F(3, "Persistent, Ephemeral or both.")] = []
+    volume_lifecycle_modes: Annotated[list[str], F(3, "Persistent, Ephemeral or both.", enum=_LIFE_CYCLES)] = []
     storage_capacity: Annotated[bool | None, F(4, "It says how much storage is left.", default=False)] = None
     fs_group_policy: Annotated[
         str | None,

@@ -42,7 +42,7 @@ class PreferredSchedulingTerm(Struct):
     """A term that makes a node better by its weight."""
 
     weight: Annotated[Int32, F(1, "From 1 to 100.", required=True, minimum=1, maximum=100)] = 0
-    preference: Annotated[NodeSelectorTerm | None, F(2, "The term.", required=True)] = None
+    preference: Annotated[NodeSelectorTerm | None, F(2, "The term.", listed=True)] = None
 
 
 class NodeAffinity(Struct):
@@ -71,7 +71,7 @@ class WeightedPodAffinityTerm(Struct):
     """A term that makes a node better by its weight."""
 
     weight: Annotated[Int32, F(1, "From 1 to 100.", required=True, minimum=1, maximum=100)] = 0
-    pod_affinity_term: Annotated[PodAffinityTerm | None, F(2, "The term.", required=True)] = None
+    pod_affinity_term: Annotated[PodAffinityTerm | None, F(2, "The term.", listed=True)] = None
 
 
 class PodAffinity(Struct):

@@ -7,7 +7,7 @@ import msgspec
 from api.core.references import ObjectReference
 from api.meta import Object, ObjectMeta
 from api.scalars import Int32, MicroTime, Time
-from api.struct import F, Struct
+from api.struct import F, Struct, always
 
 
 class EventSource(Struct):
@@ -44,8 +44,8 @@ class Event(Object):
     series: Annotated[EventSeries | None, F(11, "How often, in the newer form.")] = None
     action: Annotated[str, F(12, "What was done about it.")] = ""
     related: Annotated[ObjectReference | None, F(13, "Another object that it concerns.")] = None
-    reporting_component: Annotated[str, F(14, "Who reported it, in the newer form.")] = ""
-    reporting_instance: Annotated[str, F(15, "Which instance of it.")] = ""
+    reporting_component: Annotated[str, F(14, "Who reported it, in the newer form.")] = always(str)
+    reporting_instance: Annotated[str, F(15, "Which instance of it.")] = always(str)
 
 
 class Binding(Object):

@@ -6,7 +6,7 @@ import msgspec
 
 from api.meta import Object
 from api.scalars import Resources
-from api.struct import F, Struct
+from api.struct import F, Struct, always
 
 _SCOPES = (
     "Terminating",
@@ -73,7 +73,7 @@ class LimitRangeItem(Struct):
 class LimitRangeSpec(Struct):
     """The bounds."""
 
-    limits: Annotated[list[LimitRangeItem], F(1, "For each kind of thing.", required=True)] = []
+    limits: Annotated[list[LimitRangeItem], F(1, "For each kind of thing.", listed=True)] = always(list)
 
 
 class LimitRange(Object):

@@ -19,7 +19,7 @@ class ServicePort(Struct):
 
     name: Annotated[str, F(1, "Needed when there is more than one.", form="dns_label")] = ""
     protocol: Annotated[str, F(2, "TCP, UDP or SCTP.", default="TCP", enum=PROTOCOLS)] = ""
-    app_protocol: Annotated[str | None, F(6, "Protocol spoken on top.")] = None
+    app_protocol: Annotated[str | None, F(6, "Protocol spoken on top.", form="qualified_name")] = None
     port: Annotated[Int32, F(3, "Port on the cluster address.", required=True, minimum=1, maximum=65535)] = 0
     target_port: Annotated[IntOrString, F(4, "Number or name of the pods' port; port by default.", form="port")] = 0
     node_port: Annotated[
@@ -129,7 +129,7 @@ class EndpointPort(Struct):
     name: Annotated[str, F(1, "Name of the service's port.")] = ""
     port: Annotated[Int32, F(2, "The port.", required=True, minimum=1, maximum=65535)] = 0
     protocol: Annotated[str, F(3, "TCP, UDP or SCTP.", default="TCP", enum=PROTOCOLS)] = ""
-    app_protocol: Annotated[str | None, F(4, "Protocol spoken on top.")] = None
+    app_protocol: Annotated[str | None, F(4, "Protocol spoken on top.", form="qualified_name")] = None
 
 
 class EndpointSubset(Struct):

@@ -141,7 +141,9 @@ class ServiceAccountTokenProjection(Struct):
     """A token of the pod's service account."""
 
     audience: Annotated[str, F(1, "For whom the token is; the API server by default.")] = ""
-    expiration_seconds: Annotated[Int64 | None, F(2, "How long the token is valid.", default=3600, minimum=600)] = None
+    expiration_seconds: Annotated[
+        Int64 | None, F(2, "How long the token is valid.", default=3600, minimum=600, maximum=2**32)
+    ] = None
     path: Annotated[str, F(3, "Relative path of the file.", required=True, form="relative_path")] = ""
 
 

@@ -9,7 +9,7 @@ from api.formats import FORMATS, label_value
 from api.meta import Object, ObjectMeta
 from api.schema import FieldSchema, fields_of
 from api.struct import Struct
-from api.validation.quick import checker, zero_is_wrong
+from api.validation.quick import checker, none_is_wrong, zero_is_wrong
 
 _Check = Callable[[Any, str], Iterator[FieldError]]
 # The server owns these; nothing that a client writes there is kept.
@@ -47,6 +47,8 @@ def _field_errors(part: Struct, field: FieldSchema, prefix: str) -> Iterator[Fie
             yield required(path)
         elif zero_is_wrong(field) and value == 0 and value is not False:
             yield from _bound_errors(value, field, path)
+        elif value == "" and none_is_wrong(field):
+            yield not_supported(path, value, field.spec.enum)
         return
     yield from _value_errors(value, field, path)
     shape = field.shape
@@ -64,8 +66,10 @@ def _part_errors(part: Struct, path: str) -> Iterator[FieldError]:
 
 def _value_errors(value: Any, field: FieldSchema, path: str) -> Iterator[FieldError]:
     spec = field.spec
-    if spec.enum and value not in spec.enum:
-        yield not_supported(path, value, spec.enum)
+    if spec.enum:
+        for one in value if isinstance(value, list) else (value,):
+            if one not in spec.enum:
+                yield not_supported(path, one, spec.enum)
     if isinstance(value, int) and not isinstance(value, bool):
         yield from _bound_errors(value, field, path)
     if spec.form:

@@ -21,8 +21,13 @@ _KEPT = (
 
 
 def core_event_errors(event: core.Event) -> list[FieldError]:
-    """An event stands where its object is; one of a cluster-wide object in ``default``."""
+    """An event stands where its object is; one of a cluster-wide object in ``default``. What has an ``eventTime`` is of
+    the newer form, whichever way it comes."""
     namespace, own = event.involved_object.namespace, event.metadata.namespace
+    if event.event_time is not None:
+        astray = not namespace and own not in ("default", "kube-system")
+        errors = [invalid("involvedObject.namespace", namespace, "does not match event.namespace")] if astray else []
+        return errors + _told_errors(event.reporting_component, event.reporting_instance, event.action, event.reason)
     if own == (namespace or "default") or (not namespace and not own):
         return []
     return [invalid("involvedObject.namespace", namespace, "does not match event.namespace")]
@@ -31,19 +36,24 @@ def core_event_errors(event: core.Event) -> list[FieldError]:
 def event_errors(event: Event) -> list[FieldError]:
     """Faults of a new event (Kubernetes' ``validateV1EventSeries`` and ``ValidateEventCreate``)."""
     errors = [required("eventTime")] if event.event_time is None else []
-    errors += _word_errors("reportingInstance", event.reporting_instance)
-    errors += _word_errors("action", event.action)
-    errors += _word_errors("reason", event.reason)
-    if not event.reporting_controller:
-        errors.append(required("reportingController"))
-    elif wrong := qualified_name(event.reporting_controller):
-        errors.append(invalid("reportingController", event.reporting_controller, wrong))
+    errors += _told_errors(event.reporting_controller, event.reporting_instance, event.action, event.reason)
     if event.type not in _TYPES:
         errors.append(not_supported("type", event.type, _TYPES))
     if len(event.note) > _NOTE_MAX:
         errors.append(invalid("note", "", f"can have at most {_NOTE_MAX} characters"))
     document = plain(event)
     return [*errors, *(forbidden(name, "needs to be unset") for name in _FORMER if document.get(name))]
+
+
+def _told_errors(controller: str, instance: str, action: str, reason: str) -> list[FieldError]:
+    """Of who tells what."""
+    errors = _word_errors("reportingInstance", instance) + _word_errors("action", action)
+    errors += _word_errors("reason", reason)
+    if not controller:
+        errors.append(required("reportingController"))
+    elif wrong := qualified_name(controller):
+        errors.append(invalid("reportingController", controller, wrong))
+    return errors
 
 
 def _word_errors(path: str, value: str) -> list[FieldError]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from api.core import Namespace, Service
+from api.core import Event, Namespace, Service
 from api.errors import FieldError, forbidden, invalid, required, shown
 from api.formats import dns_1035_label, dns_label, dns_subdomain, path_segment, qualified_name
-from api.meta import Object, ObjectMeta
+from api.meta import Object, ObjectMeta, OwnerReference
+from api.policy import PodDisruptionBudget
 from api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 
 _STANDARD_FINALIZERS = ("foregroundDeletion", "kubernetes", "orphan")
@@ -13,7 +14,9 @@ _ANNOTATION_BYTES = 256 * 1024
 _NAME_RULES: dict[type[Object], Callable[[str], str]] = {
     ClusterRole: path_segment,
     ClusterRoleBinding: path_segment,
+    Event: path_segment,
     Namespace: dns_label,
+    PodDisruptionBudget: path_segment,
     Role: path_segment,
     RoleBinding: path_segment,
     Service: dns_1035_label,
@@ -42,9 +45,27 @@ def metadata_errors(item: Object) -> list[FieldError]:
                 "metadata.annotations", "FieldValueTooLong", f"Too long: may not be more than {_ANNOTATION_BYTES} bytes"
             )
         )
+    for owner in metadata.owner_references:
+        errors += _owner_errors(owner)
     if sum(1 for owner in metadata.owner_references if owner.controller) > 1:
         errors.append(invalid("metadata.ownerReferences", "", "Only one reference can have Controller set to true"))
     return errors
+
+
+def _owner_errors(owner: OwnerReference) -> list[FieldError]:
+    """Which of the references it is, Kubernetes does not tell."""
+    group, _, version = owner.api_version.rpartition("/")
+    said = {
+        "apiVersion": (owner.api_version, "" if "/" in group else version, "version"),
+        "kind": (owner.kind, owner.kind, "kind"),
+        "name": (owner.name, owner.name, "name"),
+        "uid": (owner.uid, owner.uid, "uid"),
+    }
+    return [
+        invalid(f"metadata.ownerReferences.{field}", value, f"{what} must not be empty")
+        for field, (value, told, what) in said.items()
+        if not told
+    ]
 
 
 def _finalizer_name(value: str) -> str:

@@ -48,6 +48,8 @@ def checker(kind: type[Struct], fields_to_check: FieldsToCheck) -> Fine:
             source.add(1, "if not value: return False")
         elif zero_is_wrong(field):
             source.add(1, "if value == 0: return False")
+        elif none_is_wrong(field):
+            source.add(1, "if value == '': return False")
         source.add(1, "if value:")
         before = len(source.lines)
         _rules(source, field)
@@ -62,10 +64,17 @@ def zero_is_wrong(field: FieldSchema) -> bool:
     return field.optional and not field.spec.required and (field.spec.minimum or 0) > 0
 
 
+def none_is_wrong(field: FieldSchema) -> bool:
+    """Whether an empty word was meant as one, and is none of those allowed: an absent one of such a field is None."""
+    return field.optional and not field.spec.required and bool(field.spec.enum) and "" not in field.spec.enum
+
+
 def _rules(source: _Source, field: FieldSchema) -> None:
     spec, form = field.spec, field.shape.form
     if spec.enum:
-        source.add(2, f"if value not in {source.name(frozenset(spec.enum))}: return False")
+        allowed = source.name(frozenset(spec.enum))
+        told = f"not {allowed}.issuperset(value)" if form == "list" else f"value not in {allowed}"
+        source.add(2, f"if {told}: return False")
     low, high = (1, 65535) if spec.form == "port" else (spec.minimum, spec.maximum)
     if low is not None or high is not None:
         guard = "type(value) is int and " if form == "intorstring" else ""

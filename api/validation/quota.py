@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from api.core.quota import LimitRange, LimitRangeItem, ResourceQuota
 from api.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
+from api.formats import qualified_name
 from api.scalars import Quantity
 from api.scheduling import PriorityClass
 
@@ -94,7 +95,9 @@ def limit_range_errors(limit_range: LimitRange) -> list[FieldError]:
 
 def _item_errors(item: LimitRangeItem, path: str) -> list[FieldError]:
     errors = []
-    if item.type and "/" not in item.type and item.type not in _LIMIT_TYPES:
+    if item.type and (wrong := qualified_name(item.type)):
+        errors.append(invalid(f"{path}.type", item.type, wrong))
+    elif item.type and "/" not in item.type and item.type not in _LIMIT_TYPES:
         errors.append(invalid(f"{path}.type", item.type, "must be a standard limit type or fully qualified"))
     bounds = {"max": item.max, "min": item.min, "maxLimitRequestRatio": item.max_limit_request_ratio}
     defaults = {"default": item.default, "defaultRequest": item.default_request}

@@ -29,6 +29,7 @@ _CHANGEABLE = (
     "min_ready_seconds",
 )
 _OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
+_NOTHING = (0, "0%")
 _PERCENT = re.compile("[0-9]{1,9}%")
 _NO_PERCENT = (
     "a valid percent string must be a numeric string followed by an ending '%' "
@@ -68,6 +69,9 @@ def set_errors(item: StatefulSet | DaemonSet) -> list[FieldError]:
         for name in ("max_unavailable", "max_surge") if rolling is not None else ():
             path = f"spec.updateStrategy.rollingUpdate.{wire_name(name)}"
             errors += share_errors(getattr(rolling, name), path)
+        if rolling is not None and rolling.max_unavailable in _NOTHING and rolling.max_surge in _NOTHING:
+            path = "spec.updateStrategy.rollingUpdate.maxUnavailable"
+            errors.append(invalid(path, rolling.max_unavailable, "cannot be 0 when maxSurge is 0"))
     return errors + _template_errors(item.spec.template, _chosen(item.spec.selector), kind)
 
 
@@ -93,7 +97,7 @@ def selector_update_errors(
 
 def pod_template_errors(template: PodTemplate) -> list[FieldError]:
     if template.template is None:
-        return []
+        return [required("template.spec.containers")]
     errors = declared_metadata_errors(template.template.metadata, "template.metadata")
     return errors + list(pod_spec_errors(template.template.spec, "template.spec"))
 

@@ -12,15 +12,19 @@ from typing import Any
 from msgspec.structs import replace
 
 from api.apps import Deployment
+from api.apps_sets import DaemonSet
 from api.core import Namespace, NamespaceStatus, Pod, PodStatus, Service, ServiceStatus
+from api.core.quota import LimitRange
 from api.discovery import EndpointSlice
 from api.meta import Object, ObjectMeta
 from api.qos import qos_class
 from api.resources import Resource
 from api.scalars import now
+from master.apiserver.call import is_natural
 from master.apiserver.registry import conflict
 from master.apiserver.service_numbers import keep_numbers
 
+DEPRECATED_TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _NAME_MAX = 63
 _SUFFIX_LENGTH = 5
@@ -64,6 +68,10 @@ def prepare_create(resource: Resource, new: Object, namespace: str) -> None:
     metadata.resource_version = ""
     metadata.managed_fields = []
     metadata.generation = 1 if resource.kind in _GENERATIONS else 0
+    if isinstance(new, DaemonSet):
+        metadata.annotations[DEPRECATED_TEMPLATE_GENERATION] = "1"
+    if isinstance(new, LimitRange) and not metadata.name and not metadata.generate_name:
+        metadata.name = new_uid()
     first_status = _FIRST_STATUS.get(type(new))
     if first_status is not None:
         first_status(new)
@@ -150,8 +158,18 @@ def count_generation(resource: Resource, new: Any, old: Any) -> None:
         changed = changed or new.metadata.labels != old.metadata.labels
     # A deployment's controller copies its annotations to its replica sets.
     noted = isinstance(new, Deployment) and new.metadata.annotations != old.metadata.annotations
+    if isinstance(new, DaemonSet) and isinstance(old, DaemonSet):
+        _count_template(new, old)
     if changed or noted:
         new.metadata.generation = old.metadata.generation + 1
+
+
+def _count_template(new: DaemonSet, old: DaemonSet) -> None:
+    """Kubernetes' controller goes by the hash of a template since 1.7, and tells its number still."""
+    told = old.metadata.annotations.get(DEPRECATED_TEMPLATE_GENERATION, "")
+    number = int(told) if is_natural(told) else 1
+    number += new.spec.template != old.spec.template
+    new.metadata.annotations[DEPRECATED_TEMPLATE_GENERATION] = str(number)
 
 
 def check_uid(resource: Resource, wanted: ObjectMeta, present: ObjectMeta) -> None:

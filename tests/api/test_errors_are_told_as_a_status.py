@@ -79,7 +79,7 @@ def test_field_errors_say_what_kubernetes_says() -> None:
     assert str(required("a", "b is wanted")) == "a: Required value: b is wanted"
     assert str(invalid("a", 'x"\\', "no")) == 'a: Invalid value: "x\\"\\\\": no'
     assert str(invalid("a", True, "no")) == "a: Invalid value: true: no"
-    assert str(invalid("a", None, "no")) == "a: Invalid value: null: no"
+    assert str(invalid("a", None, "no")) == 'a: Invalid value: "null": no'
     assert str(duplicate("a", "x")) == 'a: Duplicate value: "x"'
     assert str(forbidden("a", "no")) == "a: Forbidden: no"
     assert str(not_supported("a", "x", ("", "y", "z"))) == 'a: Unsupported value: "x": supported values: "y", "z"'

@@ -450,9 +450,9 @@ def test_metadata() -> None:
         'metadata.ownerReferences: Invalid value: "": Only one reference can have Controller set to true'
     ]
     assert faults(ConfigMap, {"metadata": {"ownerReferences": [{"name": "a"}]}}) == [
-        "metadata.ownerReferences[0].apiVersion: Required value",
-        "metadata.ownerReferences[0].kind: Required value",
-        "metadata.ownerReferences[0].uid: Required value",
+        'metadata.ownerReferences.apiVersion: Invalid value: "": version must not be empty',
+        'metadata.ownerReferences.kind: Invalid value: "": kind must not be empty',
+        'metadata.ownerReferences.uid: Invalid value: "": uid must not be empty',
     ]
 
 
@@ -511,7 +511,7 @@ def test_a_deadline_only_comes_nearer() -> None:
         "spec.activeDeadlineSeconds: Invalid value: 6: must be less than or equal to previous value"
     ]
     assert changes(pod(activeDeadlineSeconds=5), pod()) == [
-        "spec.activeDeadlineSeconds: Invalid value: null: must not update from a positive integer to nil value"
+        'spec.activeDeadlineSeconds: Invalid value: "null": must not update from a positive integer to nil value'
     ]
 
 

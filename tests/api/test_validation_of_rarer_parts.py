@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
+from api.apps_sets import DaemonSet
 from api.codec import convert
-from api.core import ConfigMap, Endpoints, Event, Node, Pod, Secret, Service
+from api.core import ConfigMap, Endpoints, Event, Node, Pod, PodTemplate, Secret, Service
+from api.core.quota import LimitRange
 from api.defaulting import apply
 from api.meta import Object
 from api.policy import PodDisruptionBudget
-from api.storage import StorageClass
+from api.storage import CSIDriver, CSINode, StorageClass
 from api.validation import validate_create, validate_update
 
 
@@ -200,3 +202,65 @@ def test_what_was_made_immutable_stays_as_it_is(kind: type[Object]) -> None:
     assert changes(frozen, item(immutable=True)) == []
     assert changes(frozen, item(immutable=True, data={"a": "Yw=="})) == [f"data: {why}"]
     assert changes(frozen, item()) == [f"immutable: {why}"]
+
+
+ROLLING = {"maxUnavailable": 0, "maxSurge": 0}
+TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
+NEWER_EVENT = {
+    "metadata": {"name": "a", "namespace": "default"},
+    "eventTime": "2020-01-01T00:00:00.000000Z",
+    "reportingComponent": "a.b/c",
+    "reportingInstance": "i",
+    "action": "a",
+    "reason": "r",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "document", "fields"),
+    [
+        (Pod, {"spec": {"securityContext": {"fsGroupChangePolicy": ""}}}, ["spec.securityContext.fsGroupChangePolicy"]),
+        (StorageClass, {"provisioner": "a/b", "volumeBindingMode": ""}, ["volumeBindingMode"]),
+        (CSIDriver, {"spec": {"volumeLifecycleModes": ["Foo", "Ephemeral"]}}, ["spec.volumeLifecycleModes"]),
+        (CSINode, {"spec": {"drivers": [{"name": "a b", "nodeID": "x"}]}}, ["spec.drivers[0].name"]),
+        (
+            CSINode,
+            {"spec": {"drivers": [{"name": "A.b", "nodeID": "x", "topologyKeys": ["a", "-"]}]}},
+            ["spec.drivers[0].topologyKeys[1]"],
+        ),
+        (Service, {"spec": {"ports": [{"port": 1, "appProtocol": "a b"}]}}, ["spec.ports[0].appProtocol"]),
+        (PodTemplate, {}, ["template.spec.containers"]),
+        (LimitRange, {}, []),
+        (LimitRange, {"spec": {"limits": [{"type": "a/b/c"}]}}, ["spec.limits[0].type"]),
+        (
+            DaemonSet,
+            {
+                "spec": {
+                    "selector": {"matchLabels": {"a": "b"}},
+                    "template": TEMPLATE,
+                    "updateStrategy": {"rollingUpdate": ROLLING},
+                }
+            },
+            ["spec.updateStrategy.rollingUpdate.maxUnavailable"],
+        ),
+        (
+            ConfigMap,
+            {
+                "metadata": {
+                    "name": "a",
+                    "ownerReferences": [{"apiVersion": "a/b/c", "kind": "K", "name": "n", "uid": "u"}],
+                }
+            },
+            ["metadata.ownerReferences.apiVersion"],
+        ),
+        (Event, {"metadata": {"name": "A_b"}}, []),
+        (Event, NEWER_EVENT, []),
+        (Event, {**NEWER_EVENT, "involvedObject": {"namespace": "other"}}, []),
+        (Event, {**NEWER_EVENT, "action": "", "reportingComponent": ""}, ["action", "reportingController"]),
+        (Event, {**NEWER_EVENT, "metadata": {"name": "a", "namespace": "n"}}, ["involvedObject.namespace"]),
+    ],
+)
+def test_what_a_field_may_hold(kind: type[Object], document: dict[str, Any], fields: list[str]) -> None:
+    if kind is Pod:
+        document = {"spec": {"containers": [{"name": "c", "image": "x"}], **document["spec"]}}
+    assert [fault.partition(": ")[0] for fault in faults(kind, document)] == fields

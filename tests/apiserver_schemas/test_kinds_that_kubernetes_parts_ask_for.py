@@ -40,10 +40,33 @@ def test_a_daemon_set_is_completed(admin: Api, namespace: str) -> None:
         "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0},
     }
     assert made["spec"]["revisionHistoryLimit"] == 10
+    assert _template_generation(made) == "1"
+    patched = admin.patch(f"{path}/logs", {"spec": {"template": {"metadata": {"labels": {"x": "y"}}}}}, "merge").json
+    assert _template_generation(patched) == "2"
+    assert _template_generation(admin.patch(f"{path}/logs", {"spec": {"minReadySeconds": 9}}, "merge").json) == "2"
     bad = _set("other")
     bad["spec"]["selector"]["matchLabels"] = {"app": "none"}
     causes = admin.post(path, bad).json["details"]["causes"]
     assert [cause["field"] for cause in causes] == ["spec.template.metadata.labels"]
+
+
+def _template_generation(daemon_set: dict[str, Any]) -> str:
+    return str(daemon_set["metadata"]["annotations"]["deprecated.daemonset.template.generation"])
+
+
+def test_what_is_empty_is_there_where_clients_read_it(admin: Api, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}"
+    node = admin.post("/api/v1/nodes", {"metadata": {"name": f"bare-{namespace}"}}).json
+    admin.delete(f"/api/v1/nodes/bare-{namespace}")
+    assert node["status"]["nodeInfo"]["kubeletVersion"] == ""
+    assert node["status"]["daemonEndpoints"] == {"kubeletEndpoint": {"Port": 0}}
+    limits = admin.post(f"{path}/limitranges", {}).json
+    assert len(limits["metadata"]["name"]) == 36
+    assert limits["spec"] == {"limits": []}
+    event = {"metadata": {"name": "A_b"}, "involvedObject": {"namespace": namespace}}
+    assert admin.post(f"{path}/events", event).json["reportingComponent"] == ""
+    role = admin.post(f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles", {"metadata": {"name": "r"}})
+    assert role.json["rules"] == []
 
 
 def test_a_budget_is_one_in_both_of_its_versions(admin: Api, namespace: str) -> None:
