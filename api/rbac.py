@@ -13,7 +13,10 @@ GROUP = "rbac.authorization.k8s.io"
 class PolicyRule(Struct):
     """Allows verbs on resources, or on paths that are no resource. ``*`` stands for all."""
 
-    verbs: Annotated[list[str], F(1, "As get, list, watch, create, update, patch, delete.", required=True)] = []
+    verbs: Annotated[
+        list[str],
+        F(1, "As get, list, watch, create, update, patch, delete.", required="verbs must contain at least one value"),
+    ] = []
     api_groups: Annotated[list[str], F(2, 'Groups of the resources; "" is the core group.')] = []
     resources: Annotated[list[str], F(3, "As pods or pods/log.")] = []
     resource_names: Annotated[list[str], F(4, "Only objects of these names; all by default.")] = []
@@ -24,14 +27,14 @@ class RoleRef(Struct):
     """The role that a binding gives."""
 
     api_group: Annotated[str, F(1, "Group of the role.", default=GROUP, listed=True)] = ""
-    kind: Annotated[str, F(2, "Role or ClusterRole.", required=True, enum=("Role", "ClusterRole"))] = ""
+    kind: Annotated[str, F(2, "Role or ClusterRole.", listed=True, enum=("Role", "ClusterRole"))] = ""
     name: Annotated[str, F(3, "Name of the role.", required=True)] = ""
 
 
 class Subject(Struct):
     """Someone to whom a binding gives a role."""
 
-    kind: Annotated[str, F(1, "Who it is.", required=True, enum=("User", "Group", "ServiceAccount"))] = ""
+    kind: Annotated[str, F(1, "Who it is.", listed=True, enum=("User", "Group", "ServiceAccount"))] = ""
     api_group: Annotated[str, F(2, "Group of users and groups; none for service accounts.")] = ""
     name: Annotated[str, F(3, "Name of the subject.", required=True)] = ""
     namespace: Annotated[str, F(4, "Namespace of a service account.")] = ""

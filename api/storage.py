@@ -36,7 +36,7 @@ class StorageClass(Object):
             4,
             "What becomes of a volume whose claim is gone.",
             default="Delete",
-            enum=("Retain", "Delete"),
+            enum=("", "Retain", "Delete"),
             immutable=True,
         ),
     ] = None

@@ -47,9 +47,9 @@ class F:
     inlined message.
     text: one or two sentences for ``kubectl explain`` and the reference pages.
     default: what the API server fills in when the client left the field out.
-    required: must be there and not empty.
+    required: must be there and not empty; the words that Kubernetes adds to that, where it does.
     listed: whether OpenAPI calls it required, where that is not ``required``: Kubernetes tells there what is always
-    written, which is not always what validation asks for.
+    written, which is not always what validation asks for. So an empty value of such a field is judged as any other.
     merge_key: list of parts that strategic merge patch and apply treat as a map by this JSON name.
     merge: the strategy is "merge" for a list of plain values or for a map's own keys (``patchStrategy=merge``).
     retain_keys: strategic merge clears the union's other members (``patchStrategy=retainKeys``).
@@ -61,7 +61,7 @@ class F:
     number: int | tuple[int, int]
     text: str
     default: Any = None
-    required: bool = False
+    required: bool | str = False
     listed: bool | None = None
     merge_key: str = ""
     merge: bool = False

@@ -35,13 +35,15 @@ class NodeSelectorTerm(Struct):
 class NodeSelector(Struct):
     """Holds when any of its terms does."""
 
-    node_selector_terms: Annotated[list[NodeSelectorTerm], F(1, "The terms.", required=True)] = []
+    node_selector_terms: Annotated[
+        list[NodeSelectorTerm], F(1, "The terms.", required="must have at least one node selector term")
+    ] = []
 
 
 class PreferredSchedulingTerm(Struct):
     """A term that makes a node better by its weight."""
 
-    weight: Annotated[Int32, F(1, "From 1 to 100.", required=True, minimum=1, maximum=100)] = 0
+    weight: Annotated[Int32, F(1, "From 1 to 100.", listed=True, minimum=1, maximum=100)] = 0
     preference: Annotated[NodeSelectorTerm | None, F(2, "The term.", listed=True)] = None
 
 
@@ -61,7 +63,7 @@ class PodAffinityTerm(Struct):
 
     label_selector: Annotated[LabelSelector | None, F(1, "Which pods.")] = None
     namespaces: Annotated[list[str], F(2, "Where those pods are; the pod's own namespace by default.")] = []
-    topology_key: Annotated[str, F(3, "Node label whose value says what is near.", required=True)] = ""
+    topology_key: Annotated[str, F(3, "Node label whose value says what is near.", required="can not be empty")] = ""
     namespace_selector: Annotated[LabelSelector | None, F(4, "Where those pods are, by label.")] = None
     match_label_keys: Annotated[list[str], F(5, "Labels of the pod itself that must be equal.")] = []
     mismatch_label_keys: Annotated[list[str], F(6, "Labels of the pod itself that must differ.")] = []
@@ -70,8 +72,8 @@ class PodAffinityTerm(Struct):
 class WeightedPodAffinityTerm(Struct):
     """A term that makes a node better by its weight."""
 
-    weight: Annotated[Int32, F(1, "From 1 to 100.", required=True, minimum=1, maximum=100)] = 0
-    pod_affinity_term: Annotated[PodAffinityTerm | None, F(2, "The term.", listed=True)] = None
+    weight: Annotated[Int32, F(1, "From 1 to 100.", listed=True, minimum=1, maximum=100)] = 0
+    pod_affinity_term: Annotated[PodAffinityTerm | None, F(2, "The term.", required=True)] = None
 
 
 class PodAffinity(Struct):
@@ -113,10 +115,10 @@ class Toleration(Struct):
 class TopologySpreadConstraint(Struct):
     """How evenly matching pods are spread."""
 
-    max_skew: Annotated[Int32, F(1, "Greatest difference between places.", required=True, minimum=1)] = 0
-    topology_key: Annotated[str, F(2, "Node label whose value names a place.", required=True)] = ""
+    max_skew: Annotated[Int32, F(1, "Greatest difference between places.", listed=True, minimum=1)] = 0
+    topology_key: Annotated[str, F(2, "Node label whose value names a place.", required="can not be empty")] = ""
     when_unsatisfiable: Annotated[
-        str, F(3, "Refuse, or do it anyway.", required=True, enum=("DoNotSchedule", "ScheduleAnyway"))
+        str, F(3, "Refuse, or do it anyway.", listed=True, enum=("DoNotSchedule", "ScheduleAnyway"))
     ] = ""
     label_selector: Annotated[LabelSelector | None, F(4, "Which pods are counted.")] = None
     min_domains: Annotated[Int32 | None, F(5, "Least number of places.", minimum=1)] = None

@@ -29,7 +29,9 @@ class TypedObjectReference(Struct):
 class PersistentVolumeClaimSpec(Struct):
     """What storage is wanted."""
 
-    access_modes: Annotated[list[str], F(1, "How it must be mountable.", required=True, listed=False)] = []
+    access_modes: Annotated[
+        list[str], F(1, "How it must be mountable.", required="at least 1 access mode is required", listed=False)
+    ] = []
     selector: Annotated[LabelSelector | None, F(4, "Labels of the volume.")] = None
     resources: Annotated[VolumeResourceRequirements | None, F(2, "How much.", required=True, listed=False)] = None
     volume_name: Annotated[str, F(3, "The volume; set when it is bound.")] = ""

@@ -20,7 +20,7 @@ PHASES = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
 class HostAlias(Struct):
     """A line of the pod's /etc/hosts."""
 
-    ip: Annotated[str, F(1, "The address.", required=True, form="ip")] = ""
+    ip: Annotated[str, F(1, "The address.", listed=True, form="ip")] = ""
     hostnames: Annotated[list[str], F(2, "Its names.")] = []
 
 

@@ -37,7 +37,9 @@ _PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
 class SeccompProfile(Struct):
     """The filter of system calls."""
 
-    type: Annotated[str, F(1, "Which kind of profile.", required=True, enum=_PROFILES)] = ""
+    type: Annotated[
+        str, F(1, "Which kind of profile.", required="type is required when seccompProfile is set", enum=_PROFILES)
+    ] = ""
     localhost_profile: Annotated[
         str | None, F(2, "File of the profile on the node, for Localhost.", form="relative_path")
     ] = None
@@ -46,7 +48,9 @@ class SeccompProfile(Struct):
 class AppArmorProfile(Struct):
     """The AppArmor profile."""
 
-    type: Annotated[str, F(1, "Which kind of profile.", required=True, enum=_PROFILES)] = ""
+    type: Annotated[
+        str, F(1, "Which kind of profile.", required="type is required when appArmorProfile is set", enum=_PROFILES)
+    ] = ""
     localhost_profile: Annotated[str | None, F(2, "Name of a profile loaded on the node, for Localhost.")] = None
 
 

@@ -20,7 +20,7 @@ class ServicePort(Struct):
     name: Annotated[str, F(1, "Needed when there is more than one.", form="dns_label")] = ""
     protocol: Annotated[str, F(2, "TCP, UDP or SCTP.", default="TCP", enum=PROTOCOLS)] = ""
     app_protocol: Annotated[str | None, F(6, "Protocol spoken on top.", form="qualified_name")] = None
-    port: Annotated[Int32, F(3, "Port on the cluster address.", required=True, minimum=1, maximum=65535)] = 0
+    port: Annotated[Int32, F(3, "Port on the cluster address.", listed=True, minimum=1, maximum=65535)] = 0
     target_port: Annotated[IntOrString, F(4, "Number or name of the pods' port; port by default.", form="port")] = 0
     node_port: Annotated[
         Int32, F(5, "Port on every node; given by the server when left out.", minimum=0, maximum=65535)
@@ -117,7 +117,7 @@ class Service(Object):
 class EndpointAddress(Struct):
     """One address behind a service."""
 
-    ip: Annotated[str, F(1, "The address.", required=True, form="ip")] = ""
+    ip: Annotated[str, F(1, "The address.", listed=True, form="ip")] = ""
     hostname: Annotated[str, F(3, "Name under the service's name.")] = ""
     node_name: Annotated[str | None, F(4, "On which node it is.")] = None
     target_ref: Annotated[ObjectReference | None, F(2, "The pod, usually.")] = None
@@ -127,7 +127,7 @@ class EndpointPort(Struct):
     """One port of the addresses."""
 
     name: Annotated[str, F(1, "Name of the service's port.")] = ""
-    port: Annotated[Int32, F(2, "The port.", required=True, minimum=1, maximum=65535)] = 0
+    port: Annotated[Int32, F(2, "The port.", listed=True, minimum=1, maximum=65535)] = 0
     protocol: Annotated[str, F(3, "TCP, UDP or SCTP.", default="TCP", enum=PROTOCOLS)] = ""
     app_protocol: Annotated[str | None, F(4, "Protocol spoken on top.", form="qualified_name")] = None
 

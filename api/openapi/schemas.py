@@ -108,7 +108,7 @@ def _schema(part: type[Struct], dialect: Dialect, kinds: list[dict[str, str]] | 
 
 
 def _is_listed(spec: F) -> bool:
-    return spec.required if spec.listed is None else spec.listed
+    return bool(spec.required) if spec.listed is None else spec.listed
 
 
 def _property(field: FieldSchema, dialect: Dialect) -> dict[str, Any]:

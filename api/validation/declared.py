@@ -9,7 +9,7 @@ from api.formats import FORMATS, label_value
 from api.meta import Object, ObjectMeta
 from api.schema import FieldSchema, fields_of
 from api.struct import Struct
-from api.validation.quick import checker, none_is_wrong, zero_is_wrong
+from api.validation.quick import checker, empty_is_judged
 
 _Check = Callable[[Any, str], Iterator[FieldError]]
 # The server owns these; nothing that a client writes there is kept.
@@ -44,11 +44,9 @@ def _field_errors(part: Struct, field: FieldSchema, prefix: str) -> Iterator[Fie
     path = f"{prefix}{field.wire}"
     if value is None or value in ("", 0) or value == [] or value == {}:
         if field.spec.required:
-            yield required(path)
-        elif zero_is_wrong(field) and value == 0 and value is not False:
-            yield from _bound_errors(value, field, path)
-        elif value == "" and none_is_wrong(field):
-            yield not_supported(path, value, field.spec.enum)
+            yield required(path, field.spec.required if isinstance(field.spec.required, str) else "")
+        elif value is not None and empty_is_judged(field):
+            yield from _value_errors(value, field, path)
         return
     yield from _value_errors(value, field, path)
     shape = field.shape

@@ -7,7 +7,7 @@ from api import core
 from api.codec import plain
 from api.errors import FieldError, forbidden, invalid, not_supported, required
 from api.events import Event
-from api.formats import qualified_name
+from api.formats import dns_subdomain, qualified_name
 
 _NOTE_MAX = 1024
 _WORD_MAX = 128
@@ -36,6 +36,8 @@ def core_event_errors(event: core.Event) -> list[FieldError]:
 def event_errors(event: Event) -> list[FieldError]:
     """Faults of a new event (Kubernetes' ``validateV1EventSeries`` and ``ValidateEventCreate``)."""
     errors = [required("eventTime")] if event.event_time is None else []
+    if event.metadata.name and (wrong := dns_subdomain(event.metadata.name)):
+        errors.append(invalid("metadata.name", event.metadata.name, wrong))
     errors += _told_errors(event.reporting_controller, event.reporting_instance, event.action, event.reason)
     if event.type not in _TYPES:
         errors.append(not_supported("type", event.type, _TYPES))

@@ -46,11 +46,7 @@ def checker(kind: type[Struct], fields_to_check: FieldsToCheck) -> Fine:
         source.add(1, f"value = part.{field.attribute}")
         if field.spec.required:
             source.add(1, "if not value: return False")
-        elif zero_is_wrong(field):
-            source.add(1, "if value == 0: return False")
-        elif none_is_wrong(field):
-            source.add(1, "if value == '': return False")
-        source.add(1, "if value:")
+        source.add(1, "if value is not None:" if empty_is_judged(field) else "if value:")
         before = len(source.lines)
         _rules(source, field)
         _parts(source, field, fields_to_check)
@@ -59,14 +55,10 @@ def checker(kind: type[Struct], fields_to_check: FieldsToCheck) -> Fine:
     return source.function()
 
 
-def zero_is_wrong(field: FieldSchema) -> bool:
-    """Whether a zero was meant as one, and is too small: an absent number of such a field is None."""
-    return field.optional and not field.spec.required and (field.spec.minimum or 0) > 0
-
-
-def none_is_wrong(field: FieldSchema) -> bool:
-    """Whether an empty word was meant as one, and is none of those allowed: an absent one of such a field is None."""
-    return field.optional and not field.spec.required and bool(field.spec.enum) and "" not in field.spec.enum
+def empty_is_judged(field: FieldSchema) -> bool:
+    """Whether what is empty was meant so, and must keep the rules: an absent value is None, or the field is one that
+    everybody writes."""
+    return not field.spec.required and (field.optional or bool(field.spec.listed))
 
 
 def _rules(source: _Source, field: FieldSchema) -> None:

@@ -466,7 +466,7 @@ def test_annotations_may_have_capitals_and_configs_any_file_name() -> None:
 def test_endpoints_need_addresses() -> None:
     assert faults(Endpoints, {"subsets": [{"addresses": [{"ip": "x"}], "ports": [{"port": 0}]}]}) == [
         'subsets[0].addresses[0].ip: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
-        "subsets[0].ports[0].port: Required value",
+        "subsets[0].ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive",
     ]
 
 

@@ -264,3 +264,14 @@ def test_what_a_field_may_hold(kind: type[Object], document: dict[str, Any], fie
     if kind is Pod:
         document = {"spec": {"containers": [{"name": "c", "image": "x"}], **document["spec"]}}
     assert [fault.partition(": ")[0] for fault in faults(kind, document)] == fields
+
+
+def test_what_everybody_writes_is_judged_though_empty() -> None:
+    assert faults(Service, {"spec": {"ports": [{}]}}) == [
+        "spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive"
+    ]
+    assert pod(topologySpreadConstraints=[{"maxSkew": 1}]) == [
+        "spec.topologySpreadConstraints[0].topologyKey: Required value: can not be empty",
+        'spec.topologySpreadConstraints[0].whenUnsatisfiable: Unsupported value: "": supported values: '
+        '"DoNotSchedule", "ScheduleAnyway"',
+    ]

@@ -189,7 +189,11 @@ def test_the_verbs_escalate_and_bind_lift_that(admin: Api, person: Person, names
         ("rolebindings", binding("b", "r", {"kind": "Robot", "name": "x"}), "subjects[0].kind: Unsupported value"),
         ("rolebindings", binding("b", "", user("x")), "roleRef.name: Required value"),
         ("rolebindings", binding("b", "r", user("x"), role_kind="Pod"), 'roleRef.kind: Unsupported value: "Pod"'),
-        ("rolebindings", {"metadata": {"name": "b"}}, "roleRef.kind: Required value"),
+        (
+            "rolebindings",
+            {"metadata": {"name": "b"}},
+            'roleRef.kind: Unsupported value: "": supported values: "Role", "ClusterRole"',
+        ),
     ],
 )
 def test_a_role_that_makes_no_sense_is_refused(
