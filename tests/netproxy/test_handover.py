@@ -69,10 +69,11 @@ class Keeper:
         environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "NOTIFY_SOCKET": self.path}
         if descriptors:
             environment |= {"LISTEN_FDS": str(len(descriptors)), "LISTEN_FDNAMES": ":".join(self.kept)}
-        # First out of the way of the numbers they are to have, then there.
-        high = [f"{100 + number}<&{fd}" for number, fd in enumerate(descriptors)]
-        low = [f"{FIRST_FD + number}<&{100 + number}" for number in range(len(descriptors))]
-        closed = [f"{100 + number}<&-" for number in range(len(descriptors))]
+        # First out of the way of the numbers they have and those they are to have, then there.
+        above = max(descriptors, default=0) + FIRST_FD
+        high = [f"{above + number}<&{fd}" for number, fd in enumerate(descriptors)]
+        low = [f"{FIRST_FD + number}<&{above + number}" for number in range(len(descriptors))]
+        closed = [f"{above + number}<&-" for number in range(len(descriptors))]
         redirects = f"exec {' '.join(high + low + closed)}; " if descriptors else ""
         script = redirects + CHILD.format(python=sys.executable, program=PROGRAM, folder=folder)
         return subprocess.Popen(["bash", "-c", script], env=environment, pass_fds=descriptors)
