@@ -90,7 +90,8 @@ def metadata_update_errors(new: Object, old: Object) -> list[FieldError]:
 
 
 def _finalizer_errors(new: ObjectMeta, old: ObjectMeta) -> list[FieldError]:
-    added = [name for name in new.finalizers if name not in old.finalizers]
+    before = set(old.finalizers)
+    added = [name for name in new.finalizers if name not in before]
     if old.deletion_timestamp is not None and added:
         return [
             forbidden(

@@ -55,11 +55,13 @@ def _family_errors(service: Service) -> Iterator[FieldError]:
             if value:
                 yield forbidden(f"spec.{field}", "may not be set for ExternalName services")
         return
+    seen: set[str] = set()
     for index, family in enumerate(spec.ip_families):
         if family not in IP_FAMILIES:
             yield not_supported(f"spec.ipFamilies[{index}]", family, IP_FAMILIES)
-        elif family in spec.ip_families[:index]:
+        elif family in seen:
             yield duplicate(f"spec.ipFamilies[{index}]", family)
+        seen.add(family)
     if len(spec.ip_families) > 1 and spec.ip_family_policy == "SingleStack":
         why = "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified"
         yield invalid("spec.ipFamilyPolicy", spec.ip_family_policy, why)

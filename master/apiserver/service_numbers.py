@@ -235,10 +235,11 @@ def keep_numbers(new: Service, old: Service) -> None:
     if after.type == "ExternalName" and after.ip_families == before.ip_families:
         after.ip_families, after.ip_family_policy = [], None
     known = {(port.protocol or "TCP", port.port): port.node_port for port in before.ports}
+    given = set(known.values())
     for port in after.ports:
         if after.type in _WITH_NODE_PORTS and before.type in _WITH_NODE_PORTS:
             port.node_port = port.node_port or known.get((port.protocol or "TCP", port.port), 0)
-        elif after.type not in _WITH_NODE_PORTS and port.node_port in known.values():
+        elif after.type not in _WITH_NODE_PORTS and port.node_port in given:
             port.node_port = 0
     _keep_of_balancer(after, before)
     if after.type not in _WITH_NODE_PORTS and after.external_traffic_policy == before.external_traffic_policy:

@@ -246,7 +246,13 @@ def test_through_a_node_leads_no_way_that_is_not_meant(admin: Api, namespace: st
     assert (upgrade.status, upgrade.json["message"]) == (400, "upgrades are not passed on to nodes")
     loopback = admin.get(f"{path}:80/proxy/")
     assert (loopback.status, loopback.json["message"]) == (400, "address not allowed")
-    assert admin.get(f"/api/v1/nodes/ftp:n-{namespace}:1/proxy/").status == 400
+    for wrong in (
+        f"ftp:n-{namespace}:1",
+        f"n-{namespace}:70000",
+        f"n-{namespace}:000001000000",
+        f"n-{namespace}:{'1' * 5000}",
+    ):
+        assert admin.get(f"/api/v1/nodes/{wrong}/proxy/").status == 400
     assert _Agent.asked == []
 
 

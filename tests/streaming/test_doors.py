@@ -60,6 +60,7 @@ def test_a_get_without_an_upgrade_is_refused(api: Api, web: Object) -> None:
         ("exec?command=true&stdout=1", "a container name must be specified"),
         ("portforward?ports=x", "'x' is not a port number"),
         ("portforward?ports=0", "'0' is not a port number"),
+        ("portforward?ports=" + 5000 * "1", "is not a port number"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_the_upgrade(api: Api, web: Object, path: str, said: str) -> None:

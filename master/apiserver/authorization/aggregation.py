@@ -69,10 +69,11 @@ class Aggregation:
         if role.aggregation_rule is None:
             return
         selectors = [from_label_selector(one) for one in role.aggregation_rule.cluster_role_selectors]
-        rules: list[PolicyRule] = []
+        found: dict[bytes, PolicyRule] = {}
         for other in self._table.items():
             if other.name != item.name and any(selector.matches(other.labels) for selector in selectors):
-                rules += [rule for rule in cast(ClusterRole, other.decode()).rules if rule not in rules]
+                found |= {encode(rule): rule for rule in cast(ClusterRole, other.decode()).rules}
+        rules = list(found.values())
         if rules == role.rules:
             return
         role.rules = rules

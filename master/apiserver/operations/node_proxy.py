@@ -15,7 +15,7 @@ from master.apiserver.call import Call
 from master.apiserver.exchange import Address, Asked, Reply
 from master.apiserver.http.message import Response, Stream, Upgrade
 from master.apiserver.node_client import address_of
-from master.apiserver.operations.proxy import check_address, named, passed, to_port, wants_upgrade
+from master.apiserver.operations.proxy import check_address, named, passed, port_number, to_port, wants_upgrade
 
 
 async def node_proxy(backend: Backend, call: Call) -> Response | Stream | Upgrade:
@@ -34,6 +34,7 @@ async def node_proxy(backend: Backend, call: Call) -> Response | Stream | Upgrad
 
         return await passed(call, ask)
     check_address(agent.host)
-    if not meant.port.isascii() or not meant.port.isdigit() or not 0 < int(meant.port[:6]) <= 65535:
+    port = port_number(meant.port)
+    if not port:
         raise BadRequest(f'invalid node request "{call.target.name}"')
-    return await passed(call, to_port(Address(agent.host, int(meant.port)), secure=meant.scheme == "https"))
+    return await passed(call, to_port(Address(agent.host, port), secure=meant.scheme == "https"))

@@ -6,6 +6,7 @@ from api.errors import BadRequest
 from master.apiserver.backend import Backend
 from master.apiserver.call import Call
 from master.apiserver.http.message import Response, Upgrade
+from master.apiserver.operations.proxy import port_number
 from master.apiserver.streaming.to_pod import check_streaming, pod_of, quoted, to_node
 
 _PORTS_MAX = 64
@@ -17,8 +18,8 @@ async def portforward(backend: Backend, call: Call) -> Upgrade | Response:
     check_streaming(call, pod)
     ports = [port for text in call.request.query.get("ports", []) for port in text.split(",")]
     for port in ports:
-        if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
-            raise BadRequest(f"ports: {port!r} is not a port number")
+        if not port_number(port):
+            raise BadRequest(f"ports: {port[:80]!r} is not a port number")
     if len(ports) > _PORTS_MAX:
         raise BadRequest(f"ports: more than {_PORTS_MAX}")
     path = f"/portForward/{quoted(pod.metadata.namespace, pod.metadata.name)}"

@@ -77,13 +77,14 @@ def pod_port(pod: Pod, said: str) -> int:
     ports = [port for container in pod.spec.containers for port in container.ports]
     if not said:
         return ports[0].container_port if ports else 80
-    found = next((port.container_port for port in ports if port.name == said), 0) or _number(said)
+    found = next((port.container_port for port in ports if port.name == said), 0) or port_number(said)
     if not found:
         raise BadRequest(f'no port "{said}" found for pod "{pod.metadata.name}"')
     return found
 
 
-def _number(text: str) -> int:
+def port_number(text: str) -> int:
+    """Of digits alone; 0 for what is no number of a port, however long it is."""
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= 5 else 0
     return number if number <= 65535 else 0
 
@@ -107,7 +108,7 @@ def port_name(service: Service, said: str) -> str:
     ports = service.spec.ports
     if not said:
         return ports[0].name if len(ports) == 1 else ""
-    number = _number(said)
+    number = port_number(said)
     found = [port.name for port in ports if port.port == number]
     if number and not found:
         raise ServiceUnavailable(f'no service port {number} found for service "{service.metadata.name}"')
