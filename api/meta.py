@@ -1,7 +1,7 @@
 """What every object carries (``meta/v1``): metadata, lists, selectors, options of a call, and the Status of an
 error."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
@@ -12,6 +12,7 @@ from api.struct import F, Struct
 class OwnerReference(Struct):
     """Names the object on which this one depends, and with which it goes."""
 
+    whole: ClassVar = True
     api_version: Annotated[str, F(5, "Group and version of the owner.", listed=True)] = ""
     kind: Annotated[str, F(1, "Kind of the owner.", listed=True)] = ""
     name: Annotated[str, F(3, "Name of the owner.", listed=True)] = ""
@@ -94,6 +95,7 @@ class LabelSelectorRequirement(Struct):
 class LabelSelector(Struct):
     """Picks objects by label; all terms must hold. An empty selector picks all."""
 
+    whole: ClassVar = True
     match_labels: Annotated[dict[str, str], F(1, "Labels that must have these values.", form="label")] = {}
     match_expressions: Annotated[list[LabelSelectorRequirement], F(2, "Set-based terms.")] = []
 

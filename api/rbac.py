@@ -1,6 +1,6 @@
 """Who may do what (``rbac.authorization.k8s.io/v1``)."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -26,6 +26,7 @@ class PolicyRule(Struct):
 class RoleRef(Struct):
     """The role that a binding gives."""
 
+    whole: ClassVar = True
     api_group: Annotated[str, F(1, "Group of the role.", default=GROUP, listed=True)] = ""
     kind: Annotated[str, F(2, "Role or ClusterRole.", listed=True, enum=("Role", "ClusterRole"))] = ""
     name: Annotated[str, F(3, "Name of the role.", required=True)] = ""
@@ -34,6 +35,7 @@ class RoleRef(Struct):
 class Subject(Struct):
     """Someone to whom a binding gives a role."""
 
+    whole: ClassVar = True
     kind: Annotated[str, F(1, "Who it is.", listed=True, enum=("User", "Group", "ServiceAccount"))] = ""
     api_group: Annotated[str, F(2, "Group of users and groups; none for service accounts.")] = ""
     name: Annotated[str, F(3, "Name of the subject.", required=True)] = ""

@@ -1,6 +1,6 @@
 """StorageClass, CSINode and CSIDriver (``storage.k8s.io/v1``): what schedulers ask of pods with claims."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ class TopologySelectorLabelRequirement(Struct):
 class TopologySelectorTerm(Struct):
     """Labels of nodes that must all hold."""
 
+    whole: ClassVar = True
     match_label_expressions: Annotated[list[TopologySelectorLabelRequirement], F(1, "The labels.")] = []
 
 

@@ -11,7 +11,7 @@ fills in.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -51,6 +51,7 @@ class F:
     listed: whether OpenAPI calls it required, where that is not ``required``: Kubernetes tells there what is always
     written, which is not always what validation asks for. So an empty value of such a field is judged as any other.
     merge_key: list of parts that strategic merge patch and apply treat as a map by this JSON name.
+    second_key: what else tells the items apart for apply, which looks at both.
     merge: the strategy is "merge" for a list of plain values or for a map's own keys (``patchStrategy=merge``).
     retain_keys: strategic merge clears the union's other members (``patchStrategy=retainKeys``).
     enum: the only values allowed. minimum, maximum: bounds of an integer, both included.
@@ -64,6 +65,7 @@ class F:
     required: bool | str = False
     listed: bool | None = None
     merge_key: str = ""
+    second_key: str = ""
     merge: bool = False
     retain_keys: bool = False
     enum: tuple[str, ...] = ()
@@ -79,7 +81,11 @@ class Struct(msgspec.Struct, kw_only=True, omit_defaults=True, rename=wire_name,
 
     An object is a tree, as JSON is, and never holds itself. So the garbage collector need not look at it (``gc``): with
     thousands of pods in memory it has half as much to go through, and none of them carries the collector's links.
+
+    whole: whether apply replaces such a part as one, instead of field by field.
     """
+
+    whole: ClassVar[bool] = False
 
 
 def always(factory: Callable[[], Any]) -> Any:

@@ -1,6 +1,6 @@
 """On which nodes a pod may or should run."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from api.meta import LabelSelector
 from api.scalars import Int32, Int64
@@ -28,6 +28,7 @@ class NodeSelectorRequirement(Struct):
 class NodeSelectorTerm(Struct):
     """Holds when all its requirements do; an empty term holds for no node."""
 
+    whole: ClassVar = True
     match_expressions: Annotated[list[NodeSelectorRequirement], F(1, "About labels of the node.")] = []
     match_fields: Annotated[list[NodeSelectorRequirement], F(2, "About fields of the node.")] = []
 
@@ -35,6 +36,7 @@ class NodeSelectorTerm(Struct):
 class NodeSelector(Struct):
     """Holds when any of its terms does."""
 
+    whole: ClassVar = True
     node_selector_terms: Annotated[
         list[NodeSelectorTerm], F(1, "The terms.", required="must have at least one node selector term")
     ] = []

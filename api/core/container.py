@@ -24,6 +24,7 @@ class ContainerPort(Struct):
 class ConfigMapKeySelector(Struct):
     """One key of a ConfigMap."""
 
+    whole: ClassVar = True
     name: Annotated[str, F((1, 1), "Name of the ConfigMap.")] = ""
     key: Annotated[str, F(2, "The key.", required=True)] = ""
     optional: Annotated[bool | None, F(3, "Whether it may be missing.")] = None
@@ -32,6 +33,7 @@ class ConfigMapKeySelector(Struct):
 class SecretKeySelector(Struct):
     """One key of a Secret."""
 
+    whole: ClassVar = True
     name: Annotated[str, F((1, 1), "Name of the Secret.")] = ""
     key: Annotated[str, F(2, "The key.", required=True)] = ""
     optional: Annotated[bool | None, F(3, "Whether it may be missing.")] = None
@@ -108,7 +110,9 @@ class Container(Struct):
     command: Annotated[list[str], F(3, "Replaces the image's entry point; $(VAR) is expanded.")] = []
     args: Annotated[list[str], F(4, "Arguments; replace the image's own.")] = []
     working_dir: Annotated[str, F(5, "Directory in which it starts.")] = ""
-    ports: Annotated[list[ContainerPort], F(6, "Ports on which it listens.", merge_key="containerPort")] = []
+    ports: Annotated[
+        list[ContainerPort], F(6, "Ports on which it listens.", merge_key="containerPort", second_key="protocol")
+    ] = []
     env_from: Annotated[list[EnvFromSource], F(19, "Sets of variables; env wins over them.")] = []
     env: Annotated[list[EnvVar], F(7, "Environment variables.", merge_key="name")] = []
     resources: Annotated[ResourceRequirements | None, F(8, "What it needs and may have.")] = None

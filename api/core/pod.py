@@ -120,7 +120,8 @@ class PodSpec(Struct):
     ] = None
     overhead: Annotated[Resources, F(32, "What the pod costs beside its containers.")] = {}
     topology_spread_constraints: Annotated[
-        list[TopologySpreadConstraint], F(33, "How pods are spread.", merge_key="topologyKey")
+        list[TopologySpreadConstraint],
+        F(33, "How pods are spread.", merge_key="topologyKey", second_key="whenUnsatisfiable"),
     ] = []
     set_hostname_as_fqdn: Annotated[bool | None, F(35, "Host name is the full domain name.")] = None
     os: Annotated[PodOS | None, F(36, "Operating system of the containers.")] = None

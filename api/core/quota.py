@@ -1,6 +1,6 @@
 """ResourceQuota and LimitRange: how much a namespace, and each pod in it, may use."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -32,6 +32,7 @@ class ScopedResourceSelectorRequirement(Struct):
 class ScopeSelector(Struct):
     """Which objects a quota counts, by scope; all terms must hold."""
 
+    whole: ClassVar = True
     match_expressions: Annotated[list[ScopedResourceSelectorRequirement], F(1, "The terms.")] = []
 
 

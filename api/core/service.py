@@ -1,6 +1,6 @@
 """Service: one stable address for a changing set of pods. Endpoints: the addresses of that set."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -42,7 +42,7 @@ class SessionAffinityConfig(Struct):
 class ServiceSpec(Struct):
     """Which pods, under which address."""
 
-    ports: Annotated[list[ServicePort], F(1, "The ports.", merge_key="port")] = []
+    ports: Annotated[list[ServicePort], F(1, "The ports.", merge_key="port", second_key="protocol")] = []
     selector: Annotated[
         dict[str, str], F(2, "Labels of the pods; none when endpoints are given by hand.", form="label")
     ] = {}
@@ -117,6 +117,7 @@ class Service(Object):
 class EndpointAddress(Struct):
     """One address behind a service."""
 
+    whole: ClassVar = True
     ip: Annotated[str, F(1, "The address.", listed=True, form="ip")] = ""
     hostname: Annotated[str, F(3, "Name under the service's name.")] = ""
     node_name: Annotated[str | None, F(4, "On which node it is.")] = None
@@ -126,6 +127,7 @@ class EndpointAddress(Struct):
 class EndpointPort(Struct):
     """One port of the addresses."""
 
+    whole: ClassVar = True
     name: Annotated[str, F(1, "Name of the service's port.")] = ""
     port: Annotated[Int32, F(2, "The port.", listed=True, minimum=1, maximum=65535)] = 0
     protocol: Annotated[str, F(3, "TCP, UDP or SCTP.", default="TCP", enum=PROTOCOLS)] = ""

@@ -1,6 +1,6 @@
 """Volumes of a pod, and how containers mount them."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from api.core.foreign_volumes import (
     AWSElasticBlockStoreVolumeSource,
@@ -35,6 +35,7 @@ _MODE = {"minimum": 0, "maximum": 0o777}
 class ObjectFieldSelector(Struct):
     """Picks a field of the pod itself."""
 
+    whole: ClassVar = True
     api_version: Annotated[str, F(1, "Version in which the path is written.", default="v1")] = ""
     field_path: Annotated[str, F(2, "Path of the field, as metadata.name.", required=True)] = ""
 
@@ -42,6 +43,7 @@ class ObjectFieldSelector(Struct):
 class ResourceFieldSelector(Struct):
     """Picks a request or limit of a container."""
 
+    whole: ClassVar = True
     container_name: Annotated[str, F(1, "The container; needed in volumes.")] = ""
     resource: Annotated[str, F(2, "As limits.cpu or requests.memory.", required=True)] = ""
     divisor: Annotated[Quantity | None, F(3, "Unit of the answer.", default=Quantity("0"))] = None

@@ -102,6 +102,8 @@ def _schema(part: type[Struct], dialect: Dialect, kinds: list[dict[str, str]] | 
     }
     if required := [field.wire for field in fields if _is_listed(field.spec)]:
         schema["required"] = required
+    if part.whole:
+        schema["x-kubernetes-map-type"] = "atomic"
     if kinds:
         schema["x-kubernetes-group-version-kind"] = kinds
     return schema
@@ -118,7 +120,7 @@ def _property(field: FieldSchema, dialect: Dialect) -> dict[str, Any]:
         extra["default"] = spec.default
     elif _is_listed(spec) and field.shape.form in _ZERO and dialect.version == 3 and not (spec.enum or spec.minimum):
         extra["default"] = _ZERO[field.shape.form]
-    extra |= _bounds(spec, field.shape) | _merging(spec)
+    extra |= _bounds(spec, field.shape) | _merging(spec, field.shape)
     return _shaped(field.shape, dialect, extra)
 
 
@@ -133,17 +135,17 @@ def _bounds(spec: F, shape: Shape) -> dict[str, Any]:
     return found
 
 
-def _merging(spec: F) -> dict[str, Any]:
-    """How strategic merge treats a list; kubectl's apply reads it here."""
+def _merging(spec: F, shape: Shape) -> dict[str, Any]:
+    """How strategic merge and apply treat a list; kubectl's apply reads it here."""
     strategies = [
         name for name, on in (("merge", spec.merge or spec.merge_key), ("retainKeys", spec.retain_keys)) if on
     ]
     if not strategies:
-        return {}
+        return {"x-kubernetes-list-type": "atomic"} if shape.form == "list" else {}
     found: dict[str, Any] = {"x-kubernetes-patch-strategy": ",".join(strategies)}
     if spec.merge_key:
         found["x-kubernetes-patch-merge-key"] = spec.merge_key
-        found["x-kubernetes-list-map-keys"] = [spec.merge_key]
+        found["x-kubernetes-list-map-keys"] = [spec.merge_key, *([spec.second_key] if spec.second_key else [])]
         found["x-kubernetes-list-type"] = "map"
     elif spec.merge:
         found["x-kubernetes-list-type"] = "set"

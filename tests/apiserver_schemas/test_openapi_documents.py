@@ -106,3 +106,14 @@ def _all(data: Any, number: int) -> list[Any]:
 
 def _text(values: list[Any]) -> str:
     return bytes(values[0]).decode()
+
+
+def test_it_is_told_what_apply_merges_and_what_it_replaces(second: Any) -> None:
+    core = {name.removeprefix("io.k8s.api.core.v1."): one for name, one in second["definitions"].items()}
+    container = core["Container"]["properties"]
+    assert container["ports"]["x-kubernetes-list-map-keys"] == ["containerPort", "protocol"]
+    assert container["env"]["x-kubernetes-list-map-keys"] == ["name"]
+    assert container["args"]["x-kubernetes-list-type"] == "atomic"
+    assert "x-kubernetes-list-type" not in core["PodSpec"]["properties"]["nodeSelector"]
+    assert core["NodeSelector"]["x-kubernetes-map-type"] == "atomic"
+    assert "x-kubernetes-map-type" not in core["PodSpec"]
