@@ -1,5 +1,6 @@
 """Fixtures of the agent's tests: an image, certificates, and a private cluster on Docker."""
 
+import contextlib
 import dataclasses
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from tests.agent.bus import bus as bus
 from tests.agent.busybox import busybox_rootfs
 from tests.agent.certificates import Authority
 from tests.agent.cluster import Cluster, free_cidr
+from tests.agent.guarding import guarded
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -64,29 +66,32 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("pki"))
 
 
+@contextlib.contextmanager
+def private(docker_client: APIClient, image: str, authority: Authority, directory: Path) -> Iterator[Cluster]:
+    """A cluster without an agent yet; all that it made goes, however this ends."""
+    unique = uuid.uuid4().hex[:8]
+    made = Cluster(f"test-{unique}", f"st{unique}", free_cidr(), directory, docker_client, image, authority)
+    with guarded(made.name, made.bridge):
+        try:
+            yield made
+        finally:
+            made.clean()
+
+
 @pytest.fixture
 def cluster(docker_client: APIClient, image: str, authority: Authority, tmp_path: Path) -> Iterator[Cluster]:
-    """A cluster of the test's own, without an agent yet: for settings of its own, and for harm to the agent."""
-    unique = uuid.uuid4().hex[:8]
-    made = Cluster(f"test-{unique}", f"st{unique}", free_cidr(), tmp_path / "agent", docker_client, image, authority)
-    try:
+    """A cluster of the test's own: for settings of its own, and for harm to the agent."""
+    with private(docker_client, image, authority, tmp_path / "agent") as made:
         yield made
-    finally:
-        made.clean()
 
 
 @pytest.fixture(scope="session")
 def running(
     docker_client: APIClient, image: str, authority: Authority, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
-    unique = uuid.uuid4().hex[:8]
-    directory = tmp_path_factory.mktemp("agent")
-    made = Cluster(f"test-{unique}", f"st{unique}", free_cidr(), directory, docker_client, image, authority)
-    try:
+    with private(docker_client, image, authority, tmp_path_factory.mktemp("agent")) as made:
         made.start_agent()
         yield made
-    finally:
-        made.clean()
 
 
 @pytest.fixture
