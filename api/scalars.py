@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime
 from decimal import Context, Decimal
 from functools import lru_cache
+from time import time
 from typing import Annotated, Any
 
 import msgspec
@@ -139,7 +140,7 @@ def _in_utc(when: datetime) -> datetime:
 
 def now() -> Time:
     """This moment in UTC, cut to whole seconds: the precision of ``metav1.Time``."""
-    return datetime.now(UTC).replace(microsecond=0)
+    return datetime.fromtimestamp(int(time()), UTC)
 
 
 def now_micro() -> MicroTime:

@@ -3,7 +3,7 @@
 Source: k8s.io/kubernetes, pkg/apis/core/validation, pkg/apis/apps/validation and pkg/apis/policy/validation.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from api.apps import Deployment, ReplicaSet
@@ -136,8 +136,9 @@ def _claim(new: PersistentVolumeClaim, _: Any) -> Iterable[FieldError]:
 
 def _pod(new: Pod, old: Pod) -> Iterable[FieldError]:
     status = new.status
-    if status.nominated_node_name and (wrong := dns_subdomain(status.nominated_node_name)):
-        yield invalid("status.nominatedNodeName", status.nominated_node_name, wrong)
+    nominated = status.nominated_node_name
+    if nominated and nominated != old.status.nominated_node_name and (wrong := dns_subdomain(nominated)):
+        yield invalid("status.nominatedNodeName", nominated, wrong)
     if status.pod_ip == old.status.pod_ip and status.pod_ips == old.status.pod_ips:
         return
     addresses = [one.ip for one in status.pod_ips] or ([status.pod_ip] if status.pod_ip else [])
@@ -146,23 +147,30 @@ def _pod(new: Pod, old: Pod) -> Iterable[FieldError]:
             yield invalid(f"status.podIPs[{index}]", address, wrong)
 
 
-def has_ended(pod: Pod) -> bool:
-    """Whether a container of a pod has ended, so that ``state_errors`` has something to look at."""
-    return any(_is_over(one) for one in (*pod.status.container_statuses, *pod.status.init_container_statuses))
+def runs_again(new: Pod, old: Pod) -> bool:
+    """Whether a container that had ended is told not to have, so that ``state_errors`` has something to look at."""
+    return any(True for _ in _again(new, old))
 
 
 def state_errors(new: Pod, old: Pod, spec: PodSpec) -> list[FieldError]:
     """Containers that run again though the pod's policy is that they do not."""
     if spec.restart_policy == "Always":
         return []
-    found = []
+    return [
+        forbidden(f"status.{wire_name(part)}[{index}].state", "may not be transitioned to non-terminated state")
+        for part, index, before in _again(new, old)
+        if not _may_retry(before, spec)
+    ]
+
+
+def _again(new: Pod, old: Pod) -> Iterator[tuple[str, int, ContainerStatus]]:
+    """Where a container stands in the new status that had ended and there has not; and how it had ended."""
     for part in ("container_statuses", "init_container_statuses"):
-        ended = {one.name for one in getattr(old.status, part) if _is_over(one) and not _may_retry(one, spec)}
-        for index, one in enumerate(getattr(new.status, part)):
-            if one.name in ended and not _is_over(one):
-                path = f"status.{wire_name(part)}[{index}].state"
-                found.append(forbidden(path, "may not be transitioned to non-terminated state"))
-    return found
+        ended = [one for one in getattr(old.status, part) if _is_over(one)]
+        for before in ended:
+            for index, one in enumerate(getattr(new.status, part)):
+                if one.name == before.name and not _is_over(one):
+                    yield part, index, before
 
 
 def _is_over(status: ContainerStatus) -> bool:

@@ -25,6 +25,7 @@ from master.store.contract import Change, Record
 # Bounds of what a watch can replay, for each resource.
 HISTORY_EVENTS = 4096
 HISTORY_BYTES = 8 * 2**20
+_SPLICED = b'%b"resourceVersion":"%d",%b'
 
 
 class _LabelsPart(msgspec.Struct):
@@ -50,7 +51,7 @@ def splice_offset(resource: Resource) -> int:
 
 def splice(value: bytes, offset: int, revision: int) -> bytes:
     """The stored bytes with their resourceVersion."""
-    return b'%b"resourceVersion":"%d",%b' % (value[:offset], revision, value[offset:])
+    return _SPLICED % (value[:offset], revision, value[offset:])
 
 
 def watch_line(kind: str, body: bytes) -> bytes:
@@ -83,12 +84,17 @@ class Item:
     @property
     def value(self) -> bytes:
         """The bytes as they are stored."""
-        offset = self.table.offset
-        return self.wire[:offset] + self.wire[offset + len(f'"resourceVersion":"{self.revision}",') :]
+        return b"".join(self._parts())
 
     def wire_at(self, revision: int) -> bytes:
         """The same content under another resourceVersion: the last state of an object that is gone."""
-        return splice(self.value, self.table.offset, revision)
+        begin, end = self._parts()
+        return _SPLICED % (begin, revision, end)
+
+    def _parts(self) -> tuple[bytes, bytes]:
+        """What stands before the resourceVersion, and behind it."""
+        offset = self.table.offset
+        return self.wire[:offset], self.wire[offset + len(f'"resourceVersion":"{self.revision}",') :]
 
     @property
     def labels(self) -> dict[str, str]:

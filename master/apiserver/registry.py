@@ -83,6 +83,13 @@ class Registry:
             raise not_found(resource, name)
         return item
 
+    def present(self, item: Item) -> Item:
+        """The same object as it is now. Raises NotFound."""
+        found = item.table.by_key(item.key)
+        if found is None:
+            raise not_found(item.table.resource, item.name)
+        return found
+
     def overtaken(self, item: Item, error: Conflict) -> Overtaken:
         """For a write that was refused since its object changed. Raises the error when that is not why."""
         if item.table.by_key(item.key) is item:

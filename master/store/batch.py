@@ -12,14 +12,14 @@ from master.store.contract import Change, InvalidWrite, KeyExists, KeyMissing, R
 
 def _encodable(key: str) -> bool:
     try:
-        return key.isascii() or bool(key.encode())
+        return bool(key.encode())
     except UnicodeEncodeError:
         return False
 
 
 def check_write(key: str, value: bytes, *, value_bytes_max: int) -> None:
     """Raise InvalidWrite for what no backend could store: it must not reach, and so fail, a whole batch."""
-    if not key.startswith("/") or "\0" in key or not _encodable(key):
+    if not key.startswith("/") or "\0" in key or not (key.isascii() or _encodable(key)):
         raise InvalidWrite(key, "must start with / and hold neither NUL nor lone surrogates")
     if not isinstance(value, bytes):
         raise InvalidWrite(key, f"the value must be bytes, not {type(value).__name__}")
@@ -49,7 +49,9 @@ class Batch:
         self.changes: list[Change] = []
         self.after: dict[str, Record | None] = {}
         self.bytes = 0
-        self.settled: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        # Asked for once: to find the running loop is a call of the kernel each time.
+        self.loop = asyncio.get_running_loop()
+        self.settled: asyncio.Future[bool] = self.loop.create_future()
         self._committed = committed
         self._writers: list[asyncio.Future[int]] = []
 
@@ -62,14 +64,15 @@ class Batch:
         """The record of a key as the next write must see it."""
         return self.after[key] if key in self.after else self._committed(key)
 
-    def add(self, key: str, value: bytes | None) -> asyncio.Future[int]:
-        """Accept a write (None deletes); the future gets its revision when that is durable."""
-        before, revision = self.current(key), self.revision + 1
+    def add(self, key: str, value: bytes | None, before: Record | None) -> asyncio.Future[int]:
+        """Accept a write (None deletes) on top of the `current` record; the future gets its revision when that is
+        durable."""
+        revision = self.revision + 1
         previous = None if before is None else before.value
         self.changes.append(Change(key, value, previous, revision, created=before is None))
         self.after[key] = None if value is None else Record(key, value, revision)
         self.bytes += len(key) + len(value or b"")
-        writer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        writer: asyncio.Future[int] = self.loop.create_future()
         self._writers.append(writer)
         return writer
 

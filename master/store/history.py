@@ -29,7 +29,7 @@ class History:
         self._changes.append(change)
         self.revision = max(self.revision, change.revision)
         self._bytes += _size(change)
-        while self._changes and self._over():
+        while self._changes and (len(self._changes) > self._changes_max or self._bytes > self._bytes_max):
             forgotten = self._changes.popleft()
             self._bytes -= _size(forgotten)
             self.floor = forgotten.revision
@@ -43,9 +43,6 @@ class History:
         self._changes.clear()
         self._bytes = 0
         self.floor = self.revision = revision
-
-    def _over(self) -> bool:
-        return len(self._changes) > self._changes_max or self._bytes > self._bytes_max
 
     def since(self, revision: int, prefix: str) -> list[Change]:
         """The changes above `revision` under `prefix`. Raises Compacted, FutureRevision."""

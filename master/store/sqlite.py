@@ -10,10 +10,11 @@ one is tried all the same.
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from master.store.batch import Batch, check_write, refuse_change, refuse_create
 from master.store.contract import Change, Record, StoreBroken, StoreClosed, StoreError, StoreUnusable, Subscription
@@ -119,14 +120,14 @@ class SqliteStore:
     def subscribe(self, callback: Callable[[list[Change]], None]) -> Callable[[], None]:
         return self._live().state.subscribe(callback)
 
-    async def create(self, key: str, value: bytes) -> int:
-        return await self._write(key, value, refuse_create)
+    def create(self, key: str, value: bytes) -> Coroutine[Any, Any, int]:
+        return self._write(key, value, refuse_create)
 
-    async def update(self, key: str, value: bytes, *, expected: int | None) -> int:
-        return await self._write(key, value, lambda current: refuse_change(key, current, expected))
+    def update(self, key: str, value: bytes, *, expected: int | None) -> Coroutine[Any, Any, int]:
+        return self._write(key, value, lambda current: refuse_change(key, current, expected))
 
-    async def delete(self, key: str, *, expected: int | None) -> int:
-        return await self._write(key, None, lambda current: refuse_change(key, current, expected))
+    def delete(self, key: str, *, expected: int | None) -> Coroutine[Any, Any, int]:
+        return self._write(key, None, lambda current: refuse_change(key, current, expected))
 
     async def _write(self, key: str, value: bytes | None, refuse: Callable[[Record | None], StoreError | None]) -> int:
         check_write(key, b"" if value is None else value, value_bytes_max=self.options.value_bytes_max)
@@ -134,9 +135,10 @@ class SqliteStore:
             if self._live().checkpoints.full:
                 await self._live().checkpoints.room()
             batch = self._batch_for_writing()
-            refusal = refuse(batch.current(key))
+            before = batch.current(key)
+            refusal = refuse(before)
             if refusal is None:
-                return await self._accept(batch, key, value)
+                return await self._accept(batch, key, value, before)
             # What refuses this write may itself not be durable yet: tell of it only when it is, and
             # decide afresh when it never will be.
             if key not in batch.after or await asyncio.shield(batch.settled):
@@ -153,10 +155,10 @@ class SqliteStore:
             self._batch = Batch(live.state.revision, live.state.records.get)
         return self._batch
 
-    def _accept(self, batch: Batch, key: str, value: bytes | None) -> asyncio.Future[int]:
+    def _accept(self, batch: Batch, key: str, value: bytes | None, before: Record | None) -> asyncio.Future[int]:
         if not batch.changes:
-            asyncio.get_running_loop().call_soon(self._gather, batch, 1, 0)
-        writer = batch.add(key, value)
+            batch.loop.call_soon(self._gather, batch, 1, 0)
+        writer = batch.add(key, value, before)
         if len(batch.changes) >= _BATCH_WRITES_MAX or batch.bytes >= _BATCH_BYTES_MAX:
             self._commit()
         return writer
@@ -169,7 +171,7 @@ class SqliteStore:
         writes = len(batch.changes)
         quiet = quiet + 1 if writes == seen else 0
         if quiet < _QUIET_TURNS:
-            asyncio.get_running_loop().call_soon(self._gather, batch, writes, quiet)
+            batch.loop.call_soon(self._gather, batch, writes, quiet)
         else:
             self._commit()
 

@@ -174,6 +174,19 @@ def test_a_second_delete_can_only_shorten_the_grace(admin: Api, namespace: str) 
     assert admin.delete(f"{path}/web?gracePeriodSeconds=5").json["metadata"]["deletionGracePeriodSeconds"] == 5
 
 
+def test_a_pod_that_nobody_waits_for_is_answered_with_its_moment(admin: Api, namespace: str) -> None:
+    """Also one of whose own words one is the name of the field."""
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    for annotations in ({}, {"deletionTimestamp": "never"}):
+        made = admin.post(path, pod("gone") | {"metadata": {"name": "gone", "annotations": annotations}})
+        assert made.status == 201, made.data
+        gone = admin.delete(f"{path}/gone").json["metadata"]
+        assert gone["deletionGracePeriodSeconds"] == 0
+        assert gone["deletionTimestamp"] >= gone["creationTimestamp"]
+        assert int(gone["resourceVersion"]) > int(made.json["metadata"]["resourceVersion"])
+        assert admin.get(f"{path}/gone").status == 404
+
+
 def test_finalizers_hold_an_object_back_until_the_last_is_gone(admin: Api, namespace: str) -> None:
     path = f"/api/v1/namespaces/{namespace}/configmaps"
     admin.post(path, {"metadata": {"name": "c", "finalizers": ["example.com/a"]}})

@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 from tests_apiserver import Api, pod
 
+from api.core import ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodStatus
+from api.validation.status import runs_again, status_errors
+
 APPS = "/apis/apps/v1/namespaces/{}"
 TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": pod("x")["spec"]}
 SPEC = {"selector": {"matchLabels": {"a": "b"}}, "template": TEMPLATE}
@@ -75,6 +78,30 @@ def test_what_has_ended_for_good_does_not_run_again(admin: Api, namespace: str) 
     again = admin.patch(path, {"status": {"containerStatuses": [known | {"state": {"running": {}}}]}}, "merge")
     assert again.status == 422
     assert again.json["details"]["causes"][0]["field"] == "status.containerStatuses[0].state"
+
+
+def _container(name: str, *, over: bool) -> ContainerStatus:
+    state = ContainerState(terminated=ContainerStateTerminated(exit_code=0)) if over else ContainerState()
+    return ContainerStatus(name=name, image="x", state=state)
+
+
+@pytest.mark.parametrize("part", ["container_statuses", "init_container_statuses"])
+def test_a_spec_is_read_for_a_container_that_runs_again_alone(part: str) -> None:
+    """Not for each status that follows the end of one."""
+
+    def told(*statuses: ContainerStatus) -> Pod:
+        return Pod(status=PodStatus(**{part: list(statuses)}))
+
+    before = told(_container("a", over=True), _container("b", over=False))
+    assert not runs_again(told(_container("a", over=True), _container("b", over=True)), before)
+    assert not runs_again(told(_container("b", over=False)), before)
+    assert runs_again(told(_container("b", over=True), _container("a", over=False)), before)
+
+
+def test_a_nomination_is_judged_when_it_changes() -> None:
+    wrong = Pod(status=PodStatus(nominated_node_name="-x"))
+    assert status_errors(wrong, Pod())
+    assert not status_errors(wrong, wrong)
 
 
 @pytest.mark.parametrize("plural", OBJECTS)

@@ -27,6 +27,7 @@ class Hub:
     """Owns the connections and their tasks; at most `limits.max_connections` are admitted."""
 
     def __init__(self, handler: Handler, limits: Limits) -> None:
+        self._loop = asyncio.get_running_loop()
         self.handler = handler
         self.limits = limits
         self.closing = asyncio.Event()
@@ -56,7 +57,7 @@ class Hub:
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Run `work` as a task of this hub; it must handle its own errors, and say at its end that it has ended."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
+        task = self._loop.create_task(work, name=name)
         self._tasks.add(task)
         return task
 

@@ -28,7 +28,7 @@ class Repeats:
         return msgspec.json.encode(peer) + b"\n"
 
     def find(self, who: bytes, data: bytes) -> Again | None:
-        return self._kept.get(who + data) if len(data) <= _MOST_BYTES else None
+        return self._kept.get(who + data) if len(data) <= _MOST_BYTES and data.startswith(b"GET ") else None
 
     def keep(self, who: bytes, data: bytes, again: Again) -> None:
         if len(data) > _MOST_BYTES:

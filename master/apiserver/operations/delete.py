@@ -87,6 +87,8 @@ async def _delete_if_there(backend: Backend, item: Item, options: DeleteOptions)
 
 def read_options(call: Call) -> DeleteOptions:
     """From the body, or from the query. Raises BadRequest."""
+    if not call.request.body and not call.request.raw_query:
+        return DeleteOptions()
     options = _options_in_body(call) if call.request.body.strip() else DeleteOptions()
     if (grace := call.number("gracePeriodSeconds")) is not None:
         options.grace_period_seconds = grace
@@ -132,11 +134,11 @@ async def delete_one(
 ) -> tuple[bytes, bool]:
     """Deletes or marks; returns the object's bytes as they were last, and whether it is gone. ``note`` writes into an
     object that is marked why it goes."""
-    registry, resource = backend.registry, item.table.resource
+    registry = backend.registry
     _check_deletable(item)
 
     async def attempt() -> tuple[bytes, bool]:
-        present = registry.find(resource, item.namespace, item.name)
+        present = registry.present(item)
         check_preconditions(present, options.preconditions)
         try:
             return await _delete_version(backend, present, options, note)

@@ -13,7 +13,7 @@ from api.core import Namespace, Node, Pod, Service
 from api.errors import BadRequest, Conflict, FieldError, invalid, invalid_object
 from api.meta import Object
 from api.resources import Resource
-from api.validation.status import has_ended, state_errors, status_errors
+from api.validation.status import runs_again, state_errors, status_errors
 from master.apiserver.admission.chain import Write
 from master.apiserver.backend import Backend
 from master.apiserver.bodies import read_object
@@ -173,7 +173,7 @@ def _prepare_status(item: Item, new: Any) -> None:
         _refuse(resource, old, validation.validate_beside_spec(new, old))
     if new.status != old.status:
         errors = status_errors(new, old)
-        if isinstance(old, Pod) and has_ended(old):
+        if isinstance(old, Pod) and runs_again(new, old):
             errors += state_errors(new, old, cast(Pod, item.decode()).spec)
         _refuse(resource, old, errors)
 
