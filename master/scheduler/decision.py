@@ -81,7 +81,8 @@ class Chooser:
             return hopeless
         self._look_around(wish)
         sample = self._profile.sample_for_extenders(len(self._cluster.round))
-        fitting, totals, refusals = self._fitting(wish, self._known(wish), sample)
+        # Extenders may let none of them through: then the pod says what is against each node.
+        fitting, totals, refusals = self._fitting(wish, self._known(wish), sample, tell_all=True)
         if not fitting:
             return self._refused(refusals)
         self._add_neighbours(wish, fitting, totals)
@@ -131,10 +132,10 @@ class Chooser:
         return roster
 
     def _fitting(
-        self, wish: Wish, known: Roster | Look, sample: int
+        self, wish: Wish, known: Roster | Look, sample: int, *, tell_all: bool = False
     ) -> tuple[list[NodeState], list[float], Counter[Refusal]]:
         """Enough nodes that fit, beginning where the last look ended, and their scores by what reads a node alone;
-        and what is against those that do not.
+        and what is against those that do not (where some fit, of all of them only with ``tell_all``).
         """
         cluster, profile = self._cluster, self._profile
         checks, _ = profile.of_neighbours(wish)
@@ -160,12 +161,12 @@ class Chooser:
                 if len(found) >= sample:
                     break
         looked = refusals.total() + len(ill_placed) + len(found)
-        if not found:
+        if tell_all or not found:
             whys = (known.at(wish, state)[0] or first_refusal(checks, wish, state) for state in ill_placed)
             refusals.update(why for why in whys if why is not None)
         self._start += looked
         others = len(cluster.round) - looked
-        if not found and others:
+        if others and (not found or wish.shape.pinned is not None):
             # The pod names its nodes, and these are not among them.
             refusals[UNFIT] += others
         return found, totals, refusals

@@ -21,10 +21,11 @@ _OWN = re.compile(r"[0-9a-f]{8}-[-0-9a-f]{27}|kube-api-access-[a-z0-9]{5}|\d{4}-
 
 def taking_pods(api: Api) -> Api:
     """With the account that pods need, once admission has seen it too."""
-    api.call("POST", f"{NAMESPACE}/serviceaccounts", json={"metadata": {"name": "default"}})
     body = {"metadata": {"name": "first"}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
 
     def taken() -> bool:
+        # The namespace may not be there either when the server has just begun.
+        api.call("POST", f"{NAMESPACE}/serviceaccounts", json={"metadata": {"name": "default"}})
         return api.call("POST", f"{NAMESPACE}/pods?dryRun=All", json=body).status_code == 201
 
     until(taken, limit_s=60, what="a pod that is taken")

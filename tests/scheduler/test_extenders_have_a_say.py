@@ -2,9 +2,7 @@
 
 import json
 import ssl
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,49 +16,11 @@ from client import Client
 from master.scheduler.configuration import ConfigurationError, parse
 from tests.controllers.live import Master
 from tests.e2e.waiting import until
+from tests.scheduler.extender import Answer, Extender, names
 from tests.scheduler.made import node, pod
 from tests.scheduler.running import empty, join, node_of, reasons, scheduler, why
 
 HEAD = {"apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "KubeSchedulerConfiguration"}
-Answer = Callable[[dict[str, Any]], Any]
-
-
-class Extender:
-    """A server with an answer for each verb. ``asked``: what came, by verb."""
-
-    def __init__(self, trust: ssl.SSLContext | None = None, **verbs: Answer) -> None:
-        self.asked: dict[str, list[dict[str, Any]]] = {verb: [] for verb in verbs}
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                verb = self.path.rpartition("/")[2]
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                outer.asked[verb].append(body)
-                text = json.dumps(verbs[verb](body)).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Silent."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        if trust is not None:
-            self._server.socket = trust.wrap_socket(self._server.socket, server_side=True)
-        self.scheme = "http" if trust is None else "https"
-        self._thread = threading.Thread(target=self._server.serve_forever, name="extender under test")
-        self._thread.start()
-
-    @property
-    def address(self) -> str:
-        return f"{self.scheme}://127.0.0.1:{self._server.server_address[1]}/scheduler"
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._thread.join(20)
-        self._server.server_close()
 
 
 @pytest.fixture
@@ -86,11 +46,6 @@ def configured(tmp_path: Path, *extenders: dict[str, Any]) -> Path:
     file = tmp_path / "scheduler.yaml"
     file.write_text(json.dumps({**HEAD, "extenders": list(extenders)}))
     return file
-
-
-def names(body: dict[str, Any]) -> list[str]:
-    items = body["Nodes"]["items"] if "Nodes" in body else [{"metadata": {"name": name}} for name in body["NodeNames"]]
-    return [item["metadata"]["name"] for item in items]
 
 
 def only(*wanted: str) -> Answer:
@@ -160,6 +115,21 @@ def test_it_is_asked_about_a_sample_of_the_nodes(
     (first, second) = (set(names(body)) for body in extender.asked["filter"][:2])
     assert (len(first), len(second)) == (100, 100)
     assert len(first | second) == 110
+
+
+def test_what_is_against_the_other_nodes_is_told_too(
+    master: Master, admin: Client, tmp_path: Path, serve: Callable[..., Extender]
+) -> None:
+    extender = serve(filter=only())
+    for name in ("n1", "n2", "n3"):
+        join(admin, node(name, room={"cpu": "1"} if name == "n3" else {}))
+    admin.create(pod("there", labels={"app": "web"}, nodeName="n1"))
+    term = {"labelSelector": {"matchLabels": {"app": "web"}}, "topologyKey": "kubernetes.io/hostname"}
+    far = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    with scheduler(master, configuration=configured(tmp_path, {"urlPrefix": extender.address, "filterVerb": "filter"})):
+        admin.create(pod("a", cpu="2", affinity=far))
+        said = "1 Insufficient cpu, 1 node(s) didn't match pod anti-affinity rules, 1 the extender says no."
+        until(lambda: why(admin, "a").startswith(f"0/3 nodes are available: {said}"))
 
 
 def test_one_that_is_gone_holds_pods_up_unless_it_may_be_missing(
