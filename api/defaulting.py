@@ -45,6 +45,7 @@ from api.core import (
 )
 from api.core.quota import LimitRange
 from api.meta import Object
+from api.pod_resources import complete_whole
 from api.qos import qos_class
 from api.rbac import GROUP, ClusterRoleBinding, RoleBinding
 from api.schema import fields_of
@@ -127,6 +128,7 @@ def complete_for_pods(spec: PodSpec) -> None:
         if container.resources is not None:
             for name, limit in container.resources.limits.items():
                 container.resources.requests.setdefault(name, limit)
+    complete_whole(spec)
 
 
 def _pod_status(pod: Pod) -> None:

@@ -6,7 +6,9 @@ https://kubernetes.io/docs/tasks/configure-pod-container/quality-service-pod/
 
 from typing import Literal
 
-from api.core import Container, PodSpec
+from api.core import PodSpec
+from api.core.container import ResourceRequirements
+from api.pod_resources import is_said_of_pod
 
 QosClass = Literal["Guaranteed", "Burstable", "BestEffort"]
 _COUNTED = ("cpu", "memory")
@@ -14,24 +16,24 @@ _COUNTED = ("cpu", "memory")
 
 def qos_class(spec: PodSpec) -> QosClass:
     """Guaranteed: every container has limits for CPU and memory and asks for just these. BestEffort: none asks for
-    anything. Burstable: all others.
+    anything. Burstable: all others. Of a pod that asks for something as a whole only that counts.
     """
-    containers = [*spec.init_containers, *spec.containers]
-    if not any(_asks(container) for container in containers):
+    parts = [one.resources for one in (*spec.init_containers, *spec.containers)]
+    if is_said_of_pod(spec):
+        parts = [spec.resources]
+    if not any(_asks(part) for part in parts):
         return "BestEffort"
-    return "Guaranteed" if all(_is_guaranteed(container) for container in containers) else "Burstable"
+    return "Guaranteed" if all(_is_guaranteed(part) for part in parts) else "Burstable"
 
 
-def _asks(container: Container) -> bool:
-    resources = container.resources
+def _asks(resources: ResourceRequirements | None) -> bool:
     if resources is None:
         return False
     amounts = [part.get(name) for part in (resources.requests, resources.limits) for name in _COUNTED]
     return any(amount is not None and amount.value > 0 for amount in amounts)
 
 
-def _is_guaranteed(container: Container) -> bool:
-    resources = container.resources
+def _is_guaranteed(resources: ResourceRequirements | None) -> bool:
     if resources is None:
         return False
     for name in _COUNTED:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from agent.pods.observed import is_sidecar
 from agent.pods.qos import amount, quota_us, shares
 from api.core import Container, Pod
+from api.pod_resources import part_of
 from api.qos import qos_class
 
 PODS, BURSTABLE, BEST_EFFORT = "kubepods", "burstable", "besteffort"
@@ -37,21 +38,20 @@ def group_of(pod: Pod, root: str) -> Names:
 
 
 def allowance_of(pod: Pod) -> Allowance:
-    """A limit holds for the pod when each of its containers has one."""
+    """A limit holds for the pod when it is said of it as a whole, or when each of its containers has one."""
     if qos_class(pod.spec) == "BestEffort":
         return Allowance(cpu_shares=shares(0))
-    return Allowance(
-        cpu_shares=shares(most_at_once(pod, lambda one: _millis(one, "requests"))),
-        cpu_quota_us=quota_us(most_at_once(pod, lambda one: _millis(one, "limits"))) if _all_limited(pod, "cpu") else 0,
-        memory_bytes=most_at_once(pod, _memory_limit) if _all_limited(pod, "memory") else 0,
-    )
+    whole = part_of(pod.spec, "limits")
+    cpu = whole["cpu"].millis if "cpu" in whole else _if_all_limited(pod, "cpu", lambda one: _millis(one, "limits"))
+    memory = whole["memory"].units if "memory" in whole else _if_all_limited(pod, "memory", _memory_limit)
+    return Allowance(cpu_shares=shares(_asked_millis(pod)), cpu_quota_us=quota_us(cpu), memory_bytes=memory)
 
 
 def parents(pods: Iterable[Pod], root: str, *, cpu_millis: int, memory_bytes: int) -> dict[Names, Allowance]:
     """The groups above the pods'. cpu_millis: what pods of the node may ask for; memory_bytes: 0 for all there is."""
     top = pods_group(root)
     burstable = [pod for pod in pods if qos_class(pod.spec) == "Burstable"]
-    asked = sum(most_at_once(pod, lambda one: _millis(one, "requests")) for pod in burstable)
+    asked = sum(_asked_millis(pod) for pod in burstable)
     return {
         top: Allowance(cpu_shares=shares(cpu_millis), memory_bytes=memory_bytes),
         (*top, BURSTABLE): Allowance(cpu_shares=shares(asked)),
@@ -70,9 +70,15 @@ def most_at_once(pod: Pod, of: Callable[[Container], int]) -> int:
     return max(peak, beside + sum(of(container) for container in pod.spec.containers))
 
 
-def _all_limited(pod: Pod, resource: str) -> bool:
+def _asked_millis(pod: Pod) -> int:
+    whole = part_of(pod.spec, "requests").get("cpu")
+    return whole.millis if whole is not None else most_at_once(pod, lambda one: _millis(one, "requests"))
+
+
+def _if_all_limited(pod: Pod, resource: str, of: Callable[[Container], int]) -> int:
+    """What the containers may have together; 0, which is no limit, when one of them has none."""
     found = (amount(one, "limits", resource) for one in [*pod.spec.init_containers, *pod.spec.containers])
-    return all(limit is not None and limit.value > 0 for limit in found)
+    return most_at_once(pod, of) if all(limit is not None and limit.value > 0 for limit in found) else 0
 
 
 def _millis(container: Container, kind: str) -> int:

@@ -3,14 +3,13 @@
 from functools import lru_cache
 
 from api.core import Container, PodSpec
+from api.pod_resources import FOR_PODS
 from api.scalars import Quantity, Resources
 
 Amounts = dict[str, int]
-# What the scores assume of a container that asks for nothing, as Kubernetes does.
-_ASSUMED_CPU_MILLIS = 100
-_ASSUMED_MEMORY_BYTES = 200 * 2**20
-# What a pod as a whole can ask for in place of its containers.
-_OF_PODS = ("cpu", "memory", "hugepages-")
+# What the scores assume of a container that asks for nothing, as Kubernetes does: thousandths, bytes.
+_ASSUMED: Amounts = {"cpu": 100, "memory": 200 * 2**20}
+_NOTHING: Amounts = {}
 
 
 def amounts(resources: Resources) -> Amounts:
@@ -24,28 +23,30 @@ def _amount(in_millis: bool, quantity: Quantity) -> int:
     return quantity.millis if in_millis else quantity.units
 
 
-def _of(container: Container) -> Amounts:
-    return {} if container.resources is None else amounts(container.resources.requests)
+def _of(container: Container, assumed: Amounts) -> Amounts:
+    return assumed if container.resources is None else assumed | amounts(container.resources.requests)
 
 
-def requests(spec: PodSpec) -> Amounts:
+def requests(spec: PodSpec, assumed: Amounts = _NOTHING) -> Amounts:
     """What a pod needs: the sum of its containers and sidecars, or, where that is more, of an init container and the
     sidecars started before it; what the pod as a whole asks for counts instead. (``PodRequests`` of Kubernetes.)
+
+    assumed: of a container that does not say how much it asks for.
     """
     sidecars: Amounts = {}
     most: Amounts = {}
     for container in spec.init_containers:
-        own = _sum(sidecars, _of(container))
+        own = _sum(sidecars, _of(container, assumed))
         if container.restart_policy == "Always":
             sidecars = own
         most = {name: max(most.get(name, 0), own.get(name, 0)) for name in most | own}
     total = sidecars
     for container in spec.containers:
-        total = _sum(total, _of(container))
+        total = _sum(total, _of(container, assumed))
     total = {name: max(total.get(name, 0), most.get(name, 0)) for name in total | most}
     if spec.resources is not None:
         whole = amounts(spec.resources.requests)
-        total |= {name: value for name, value in whole.items() if name.startswith(_OF_PODS)}
+        total |= {name: value for name, value in whole.items() if name.startswith(FOR_PODS)}
     return _sum(total, amounts(spec.overhead)) if spec.overhead else total
 
 
@@ -57,9 +58,5 @@ def _sum(one: Amounts, other: Amounts) -> Amounts:
 
 def scored_requests(spec: PodSpec) -> tuple[float, float]:
     """CPU in millicores and memory in bytes that the scores count, with a guess for containers that ask for nothing."""
-    cpu = memory = 0.0
-    for container in spec.containers:
-        wanted = _of(container)
-        cpu += wanted.get("cpu", _ASSUMED_CPU_MILLIS)
-        memory += wanted.get("memory", _ASSUMED_MEMORY_BYTES)
-    return cpu, memory
+    found = requests(spec, _ASSUMED)
+    return float(found.get("cpu", 0)), float(found.get("memory", 0))

@@ -13,7 +13,8 @@ from agent.cgroups.traces import cleanup, seen
 from agent.cgroups.tree import Tree, weight_of
 from agent.cgroups.wanted import Allowance, allowance_of, group_of, parents
 from api.codec import convert
-from api.core import Pod
+from api.core import Pod, ResourceRequirements
+from api.defaulting import complete_for_pods
 from tests.agent.bus import Bus, Service
 from tests.agent.cluster import Cluster, ready
 from tests.e2e.waiting import until
@@ -21,12 +22,19 @@ from tests.e2e.waiting import until
 SYS = Path("/sys/fs/cgroup")
 
 
-def _pod(*containers: dict[str, Any], inits: tuple[dict[str, Any], ...] = (), uid: str = "u-1") -> Pod:
+def _pod(
+    *containers: dict[str, Any], inits: tuple[dict[str, Any], ...] = (), uid: str = "u-1", whole: Any = None
+) -> Pod:
     def made(rows: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
         return [{"name": f"c{n}", "image": "img:1", **row} for n, row in enumerate(rows)]
 
     spec = {"containers": made(containers), "initContainers": made(inits)}
-    return convert({"metadata": {"name": "p", "namespace": "ns", "uid": uid}, "spec": spec}, Pod)
+    made_pod = convert({"metadata": {"name": "p", "namespace": "ns", "uid": uid}, "spec": spec}, Pod)
+    if whole is not None:
+        made_pod.spec.resources = convert(whole, ResourceRequirements)
+        # The API server fills in what the whole asks for.
+        complete_for_pods(made_pod.spec)
+    return made_pod
 
 
 def _asks(cpu: str) -> dict[str, Any]:
@@ -48,6 +56,17 @@ def _asks(cpu: str) -> dict[str, Any]:
             _pod({"resources": {"limits": {"cpu": "100m", "memory": "32Mi"}}}, _asks("100m")),
             "kubepods/burstable/podu-1",
             Allowance(cpu_shares=204),
+        ),
+        # What is said of the pod as a whole goes before.
+        (
+            _pod(_asks("100m"), {}, whole={"requests": {"cpu": "1", "memory": "32Mi"}, "limits": {"memory": "64Mi"}}),
+            "kubepods/burstable/podu-1",
+            Allowance(cpu_shares=1024, memory_bytes=64 * 2**20),
+        ),
+        (
+            _pod({}, {}, whole={"limits": {"cpu": "500m", "memory": "64Mi"}}),
+            "kubepods/podu-1",
+            Allowance(cpu_shares=512, cpu_quota_us=50_000, memory_bytes=64 * 2**20),
         ),
         # Init containers one after the other, beside the sidecars that were started before them.
         (

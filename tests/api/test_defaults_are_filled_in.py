@@ -136,6 +136,30 @@ def test_quality_of_service_follows_requests_and_limits(resources: list[dict[str
     assert item.status.qos_class == qos
 
 
+ALL = {"cpu": "1", "memory": "1Gi"}
+
+
+@pytest.mark.parametrize(
+    ("whole", "container", "requests", "qos"),
+    [
+        ({"limits": ALL}, {}, ALL, "Guaranteed"),
+        ({"limits": ALL}, {"requests": {"cpu": "500m"}}, {"cpu": "500m", "memory": "1Gi"}, "Burstable"),
+        ({"limits": ALL}, {"requests": {"cpu": "1"}}, ALL, "Guaranteed"),
+        ({"limits": {"cpu": "1"}}, {"limits": ALL}, {"cpu": "1", "memory": "1Gi"}, "Burstable"),
+        ({"requests": {"memory": "1Gi"}}, {}, {"memory": "1Gi"}, "Burstable"),
+        ({"requests": {"cpu": "2", "memory": "2Gi"}, "limits": ALL}, {}, {"cpu": "2", "memory": "2Gi"}, "Burstable"),
+        ({"requests": {"cpu": "0"}}, {"limits": ALL}, {"cpu": "0", "memory": "1Gi"}, "Burstable"),
+        ({"requests": {}}, {"limits": ALL}, {}, "Guaranteed"),
+        ({"requests": {}}, {}, {}, "BestEffort"),
+    ],
+)
+def test_what_is_said_of_the_pod_as_a_whole_counts(whole: Any, container: Any, requests: Any, qos: str) -> None:
+    item = pod({"resources": whole, "containers": [{"name": "c", "resources": container}]})
+    assert item.status.qos_class == qos
+    assert item.spec.resources is not None
+    assert item.spec.resources.requests == requests
+
+
 def test_requests_are_the_limits_by_default() -> None:
     item = pod({"containers": [{"name": "c", "resources": {"limits": {"cpu": "2"}, "requests": {"memory": "1Mi"}}}]})
     assert item.spec.containers[0].resources is not None

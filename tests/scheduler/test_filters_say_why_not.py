@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from api.core import Pod
-from master.scheduler.amounts import requests
+from master.scheduler.amounts import requests, scored_requests
 from master.scheduler.filters import FILTERS
 from master.scheduler.nodestate import NodeState
 from master.scheduler.profile import Profile
@@ -244,3 +244,14 @@ def test_a_pod_that_is_moved_or_removed_gives_its_room_back() -> None:
     assert not place.ports
     assert not place.owners
     assert not place.priorities
+
+
+def test_scores_count_a_guess_where_nothing_is_said_and_the_whole_pods_word_before_all() -> None:
+    """100m and 200 MiB for each container, init containers and sidecars as requests count them."""
+    mebi = 2**20
+    guessed = pod(containers=[{"name": "a"}, {"name": "b"}])
+    assert scored_requests(guessed.spec) == (200, 400 * mebi)
+    first = pod(memory="1Mi", initContainers=[{"name": "i", "resources": {"requests": {"cpu": "1"}}}])
+    assert scored_requests(first.spec) == (1000, 200 * mebi)
+    whole = pod(containers=[{"name": "a"}], resources={"requests": {"cpu": "3"}})
+    assert scored_requests(whole.spec) == (3000, 200 * mebi)

@@ -3,18 +3,16 @@
 Source: k8s.io/kubernetes, plugin/pkg/admission/limitranger; the sentences are Kubernetes'.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
+from collections.abc import Iterable, Iterator
 
-from api.core import Container, PersistentVolumeClaim, Pod, PodSpec, ResourceRequirements
+from api.core import Container, PersistentVolumeClaim, Pod, ResourceRequirements
 from api.core.quota import LimitRange, LimitRangeItem
+from api.pod_resources import total
 from api.qos import qos_class
 from api.scalars import Quantity
 
 Amounts = dict[str, Quantity]
 ANNOTATION = "kubernetes.io/limit-ranger"
-_FOR_PODS = ("cpu", "memory", "hugepages-")
-"""What can be said of a pod as a whole."""
 
 
 def complete(pod: Pod, ranges: Iterable[LimitRange]) -> None:
@@ -78,49 +76,6 @@ def claim_faults(claim: PersistentVolumeClaim, ranges: Iterable[LimitRange]) -> 
             elif asked[name].value > most.value:
                 found.append(f"{shown}, but request is {asked[name]}")
     return found
-
-
-def total(spec: PodSpec, part: str) -> Amounts:
-    """What the containers of a pod ask for, or may have, in all: the sum of containers and sidecars, or, where that is
-    more, of an init container and the sidecars started before it. What is said of the pod as a whole counts instead.
-    """
-    sidecars: dict[str, Decimal] = {}
-    most: dict[str, Decimal] = {}
-    for container in spec.init_containers:
-        own = _plus(sidecars, _part(container, part))
-        if container.restart_policy == "Always":
-            sidecars = own
-        most |= {name: amount for name, amount in own.items() if amount > most.get(name, -1)}
-    sums = sidecars
-    for container in spec.containers:
-        sums = _plus(sums, _part(container, part))
-    found = {name: quantity(name, max(sums.get(name, Decimal(0)), most.get(name, Decimal(0)))) for name in sums | most}
-    return found | {name: amount for name, amount in _of_pod(spec, part).items() if name.startswith(_FOR_PODS)}
-
-
-def is_said_of_pod(spec: PodSpec) -> bool:
-    """Whether the pod as a whole asks for, or may have, something."""
-    return any(name.startswith(_FOR_PODS) for part in ("requests", "limits") for name in _of_pod(spec, part))
-
-
-def _of_pod(spec: PodSpec, part: str) -> Amounts:
-    return getattr(spec.resources, part) if spec.resources is not None else {}
-
-
-def _plus(sums: Mapping[str, Decimal], more: Amounts) -> dict[str, Decimal]:
-    return {**sums, **{name: sums.get(name, Decimal(0)) + amount.value for name, amount in more.items()}}
-
-
-def quantity(name: str, amount: Decimal) -> Quantity:
-    """In Kubernetes' notation; bytes with binary suffixes where they fit."""
-    text = f"{amount:f}"
-    if ("memory" in name or "storage" in name) and amount and amount % 1024 == 0:
-        return Quantity(f"{int(amount) // 1024}Ki")
-    return Quantity(text)
-
-
-def _part(container: Container, part: str) -> Amounts:
-    return getattr(container.resources, part) if container.resources is not None else {}
 
 
 def _items(ranges: Iterable[LimitRange], kind: str) -> Iterator[LimitRangeItem]:

@@ -11,8 +11,8 @@ from typing import cast
 
 from api.core.quota import ResourceQuota
 from api.errors import ApiError
+from api.pod_resources import quantity
 from api.resources import resource_of
-from master.apiserver.admission.limits import quantity
 from master.apiserver.admission.quota_books import Account, Books
 from master.apiserver.cache import Item
 from master.apiserver.registry import Registry

@@ -11,9 +11,9 @@ from typing import Any
 from api.core import Container, PersistentVolumeClaim, Pod, Service
 from api.core.quota import ResourceQuotaSpec, ScopedResourceSelectorRequirement
 from api.meta import Object
+from api.pod_resources import is_said_of_pod, total
 from api.resources import Resource
 from api.validation.quota import AMOUNTS, COUNTED
-from master.apiserver.admission.limits import is_said_of_pod, total
 
 Usage = dict[str, Decimal]
 _OVER = ("Succeeded", "Failed")

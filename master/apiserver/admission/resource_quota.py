@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from api.core import Pod
+from api.pod_resources import quantity
 from master.apiserver.admission.chain import Step, Write, forbidden
-from master.apiserver.admission.limits import quantity
 from master.apiserver.admission.quota_books import UNCOUNTED, Account, Book, Books, Rise
 from master.apiserver.admission.quota_ledger import QuotaLedger
 from master.apiserver.admission.quota_usage import Usage, measured, unnamed
