@@ -38,8 +38,7 @@ class Listing(Generic[T]):
     resource_version: str
 
 
-@dataclass(frozen=True, slots=True)
-class WatchEvent(Generic[T]):
+class WatchEvent(msgspec.Struct, Generic[T], frozen=True):
     """A change. ``type`` is ADDED, MODIFIED, DELETED or BOOKMARK (whose object has a resourceVersion only)."""
 
     type: str
