@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from cli import daemon, logs
 from cli.alive import question_of
 from cli.components import Component
@@ -83,9 +81,11 @@ def _parser(component: Component, settings: tuple[Setting, ...]) -> argparse.Arg
 
 def effective(settings: tuple[Setting, ...], values: Values) -> str:
     """The settings in effect as a YAML file that can be used again, each with where it was said."""
+    import json  # who runs needs it not
+
     lines = []
     for setting in settings:
         value = values[setting.name]
-        shown = msgspec.json.encode(to_yaml(value.value)).decode()  # JSON is YAML, on one line
+        shown = json.dumps(to_yaml(value.value), ensure_ascii=False)  # JSON is YAML, on one line
         lines.append(f"{setting.key}: {shown}  # {value.origin}\n")
     return "".join(lines)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from cli.errors import SettingsError
-from client.documents import parse
 
 C = TypeVar("C")
 TRUE = frozenset({"true", "yes", "on", "1"})
@@ -170,11 +169,13 @@ def to_yaml(value: Any) -> Any:
 
 def read_file(path: Path, settings: tuple[Setting, ...]) -> Values:
     """The values of a settings file; SettingsError names file, key and the closest known key."""
+    import yaml  # most starts have no file
+
     try:
-        decoded = parse(path.read_text(encoding="utf-8"))
+        decoded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError([f"{path}: {error.strerror}"]) from error
-    except ValueError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError([f"{path}: not valid YAML: {error}"]) from error
     if decoded is None:
         return {}

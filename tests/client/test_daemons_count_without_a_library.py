@@ -79,3 +79,9 @@ def test_a_component_loads_nothing_that_it_need_not(component: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_the_monitor_loads_no_part_of_the_api() -> None:
+    code = "import sys, cli.component, cadvisor_lite.main\nprint({'msgspec', 'yaml'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
