@@ -22,7 +22,8 @@ from api.resources import resource_of
 from master.apiserver.cache import Event
 from master.apiserver.registry import Registry, refused
 from master.apiserver.reservation import Reservation, is_settled
-from master.apiserver.service_numbers import ServiceNumbers, held_by
+from master.apiserver.service_numbers import ServiceNumbers
+from master.apiserver.service_shapes import held_by
 from master.store.contract import Change, KeyExists, KeyMissing, Record, RevisionConflict, StoreError
 
 log = logging.getLogger(__name__)

@@ -2,41 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from api.core import Service, ServiceSpec
+from api.core import Service
 from api.errors import FieldError, InternalError, invalid, invalid_object
 from master.apiserver.allocators import Addresses, Numbers, NumberTaken, OutOfRange, RangeFull
 from master.apiserver.cache import Event, Item
 from master.apiserver.reservation import Reservation
+from master.apiserver.service_shapes import WITH_NODE_PORTS, Held, family_errors, held_by, needs_health_check
 
 log = logging.getLogger(__name__)
 
-_FAMILY = "IPv4"
 # Longer than any write can be under way.
 _DOUBT_S = 300.0
-_WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """The numbers that a service has."""
-
-    address: str
-    ports: frozenset[int]
-
-
-def held_by(service: Service) -> Held:
-    spec = service.spec
-    address = spec.cluster_ip if spec.cluster_ip != "None" else ""
-    ports = (*(port.node_port for port in spec.ports), spec.health_check_node_port)
-    return Held(address, frozenset(port for port in ports if port))
-
-
-def needs_health_check(spec: ServiceSpec) -> bool:
-    """Whether balancers must be told which nodes have a pod."""
-    return spec.type == "LoadBalancer" and spec.external_traffic_policy == "Local"
 
 
 class ServiceNumbers:
@@ -64,7 +42,7 @@ class ServiceNumbers:
     def complete(self, new: Service, old: Service | None, reservation: Reservation) -> None:
         """Give a service the numbers it needs, before it is stored. Raises Invalid naming the field; then all that
         was reserved is given back."""
-        if errors := list(_family_errors(new)):
+        if errors := list(family_errors(new)):
             raise invalid_object("", "Service", new.metadata.name, errors)
         try:
             self._complete_address(new, old, reservation)
@@ -154,7 +132,7 @@ class ServiceNumbers:
         kept = held_by(old).ports if old is not None else frozenset()
         by_number: dict[int, int] = {}  # TCP and UDP of one number share a node port
         for index, port in enumerate(new.spec.ports):
-            if new.spec.type not in _WITH_NODE_PORTS:
+            if new.spec.type not in WITH_NODE_PORTS:
                 continue
             if not port.node_port and new.spec.allocate_load_balancer_node_ports is False:
                 # What is asked for by number is taken all the same.
@@ -205,57 +183,6 @@ def _look_later(give_back: Callable[[], bool], number: str | int) -> None:
             log.warning("a write took a number and was never made: it is free again number=%s", number)
 
     asyncio.get_running_loop().call_later(_DOUBT_S, look)
-
-
-def _family_errors(service: Service) -> Iterator[FieldError]:
-    """Service addresses are IPv4 alone. Endpoints written by hand, without an address before them, may be of both."""
-    spec = service.spec
-    if spec.type == "ExternalName" or (spec.cluster_ip == "None" and not spec.selector):
-        return
-    if spec.ip_family_policy == "RequireDualStack":
-        why = "this cluster is not configured for dual-stack services"
-        yield invalid("spec.ipFamilyPolicy", spec.ip_family_policy, why)
-    for index, family in enumerate(spec.ip_families):
-        if family != _FAMILY:
-            yield invalid(f"spec.ipFamilies[{index}]", family, "not configured on this cluster")
-    for index, address in enumerate(spec.cluster_ips):
-        if ":" in address and len(spec.ip_families) <= index:
-            yield invalid(f"spec.clusterIPs[{index}]", spec.cluster_ips, "IPv6 is not configured on this cluster")
-        elif index:
-            yield invalid("spec.clusterIPs", spec.cluster_ips, "may specify no more than one IP for each IP family")
-
-
-def keep_numbers(new: Service, old: Service) -> None:
-    """What a client left out of an update stays as it was; what the new type has no use for goes."""
-    after, before = new.spec, old.spec
-    if after.type != "ExternalName" and before.type != "ExternalName" and not after.cluster_ip:
-        after.cluster_ip, after.cluster_ips = before.cluster_ip, list(before.cluster_ips)
-    if after.type == "ExternalName" and after.cluster_ip == before.cluster_ip:
-        after.cluster_ip, after.cluster_ips = "", []
-    if after.type == "ExternalName" and after.ip_families == before.ip_families:
-        after.ip_families, after.ip_family_policy = [], None
-    known = {(port.protocol or "TCP", port.port): port.node_port for port in before.ports}
-    given = set(known.values())
-    for port in after.ports:
-        if after.type in _WITH_NODE_PORTS and before.type in _WITH_NODE_PORTS:
-            port.node_port = port.node_port or known.get((port.protocol or "TCP", port.port), 0)
-        elif after.type not in _WITH_NODE_PORTS and port.node_port in given:
-            port.node_port = 0
-    _keep_of_balancer(after, before)
-    if after.type not in _WITH_NODE_PORTS and after.external_traffic_policy == before.external_traffic_policy:
-        after.external_traffic_policy = after.external_traffic_policy if after.external_ips else ""
-
-
-def _keep_of_balancer(after: ServiceSpec, before: ServiceSpec) -> None:
-    if needs_health_check(after) and needs_health_check(before):
-        after.health_check_node_port = after.health_check_node_port or before.health_check_node_port
-    elif needs_health_check(before) and after.health_check_node_port == before.health_check_node_port:
-        after.health_check_node_port = 0
-    if before.type == "LoadBalancer" and after.type != "LoadBalancer":
-        if after.allocate_load_balancer_node_ports == before.allocate_load_balancer_node_ports:
-            after.allocate_load_balancer_node_ports = None
-        if after.load_balancer_class == before.load_balancer_class:
-            after.load_balancer_class = None
 
 
 def _address_error(address: str, why: str) -> FieldError:

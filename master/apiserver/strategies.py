@@ -22,7 +22,7 @@ from api.resources import Resource
 from api.scalars import now
 from master.apiserver.call import is_natural
 from master.apiserver.registry import conflict
-from master.apiserver.service_numbers import keep_numbers
+from master.apiserver.service_shapes import keep_numbers
 
 DEPRECATED_TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"

@@ -8,7 +8,7 @@ from api.codec import convert
 from api.core import Pod, Service
 from api.meta import Object
 from api.validation.service import _family_errors
-from master.apiserver.service_numbers import keep_numbers
+from master.apiserver.service_shapes import keep_numbers
 
 MANY = 600_000
 PARTS = 150_000
