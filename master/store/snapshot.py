@@ -26,7 +26,7 @@ from master.store.database import PAGE_BYTES, check, is_new, lock, make_tables, 
 from master.store.etcd.copying import read_store, write_store
 from master.store.etcd.options import EtcdOptions
 from master.store.etcd.store import EtcdStore
-from master.store.snapshot_file import Snapshot, SnapshotError, new_snapshot, pack, private_file, unpack
+from master.store.snapshot_file import Snapshot, SnapshotError, new_snapshot, pack, private_file, refuse_other, unpack
 from master.store.sqlite import SqliteOptions, SqliteStore
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,8 @@ def save(source: Source, file: Path) -> Snapshot:
     """Write a consistent copy to `file`, replacing an older snapshot there. Raises SnapshotError, StoreUnusable."""
     options = source.options if isinstance(source, SqliteStore | EtcdStore) else source
     file = file.absolute()
+    with _errors_of(file):
+        refuse_other(file)
     with _errors_of(file), _scratch(file.with_name(f"{file.name}.copy")) as copy:
         if isinstance(options, EtcdOptions):
             records, revision = asyncio.run(read_store(options))

@@ -71,6 +71,20 @@ def private_file(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
+def refuse_other(file: Path) -> None:
+    """Refuse a name under which no snapshot may be written: only an older one, or an empty file, is ever replaced."""
+    if not file.parent.is_dir():
+        raise SnapshotError(file, f"there is no folder {file.parent}")
+    if not os.path.lexists(file):
+        return
+    if not file.is_file():
+        raise SnapshotError(file, "is there and is no ordinary file: choose another name")
+    with file.open("rb") as stream:
+        begin = stream.read(len(_MAGIC))
+    if begin not in (b"", _MAGIC):
+        raise SnapshotError(file, "is there and is no snapshot, so it is not replaced: choose another name")
+
+
 def pack(database: Path, snapshot: Snapshot, file: Path) -> None:
     """Write header and database to `file`, replacing an older snapshot of that name at once. Raises OSError."""
     partial = file.with_name(f"{file.name}.partial")

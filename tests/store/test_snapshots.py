@@ -290,11 +290,26 @@ def test_what_cannot_be_saved_is_told(tmp_path, etcd):
         connection.execute("CREATE TABLE songs (name TEXT)")
     with pytest.raises(StoreUnusable, match="something else"):
         save(foreign, tmp_path / "a.snapshot")
-    with pytest.raises(SnapshotError, match="No such file"):
+    with pytest.raises(SnapshotError, match="there is no folder"):
         save(foreign, tmp_path / "none" / "a.snapshot")
     with pytest.raises(SnapshotError, match="No such file"):
         inspect(tmp_path / "none.snapshot")
     assert not list(tmp_path.glob("a.snapshot*"))
+
+
+def test_only_a_snapshot_is_ever_replaced_by_one(snapshot, target, tmp_path):
+    restore(snapshot, target)
+    letter, older, link = tmp_path / "letter", tmp_path / "older", tmp_path / "zero"
+    letter.write_text("Dear master,")
+    older.touch()
+    link.symlink_to("/dev/zero")
+    for name, problem in ((letter, "is no snapshot"), (link, "no ordinary file"), (tmp_path, "no ordinary file")):
+        with pytest.raises(SnapshotError, match=problem):
+            save(target, name)
+    assert letter.read_text() == "Dear master,"
+    assert link.readlink() == Path("/dev/zero")
+    for _ in range(2):  # an empty file first, then a snapshot
+        assert save(target, older) == inspect(older)
 
 
 def test_a_leap_that_could_repeat_revisions_is_refused(snapshot, tmp_path):
