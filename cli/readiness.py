@@ -28,12 +28,12 @@ def _wait(settings: Settings, supervisor: Identity, client: Client, limit_s: flo
     def api() -> str:
         _refuse_dead(settings, supervisor)
         lack = missing_api(client)
-        return lack and _trouble(settings, lack)
+        return lack and trouble(settings, lack)
 
     def node() -> str:
         _refuse_dead(settings, supervisor)
         lack = missing_node(client, settings.node_name)
-        return lack and _trouble(settings, lack)
+        return lack and trouble(settings, lack)
 
     wait("API server", api, limit_s=limit_s)
     wait(f"node {settings.node_name}", node, limit_s=limit_s)
@@ -75,12 +75,26 @@ def _refuse_dead(settings: Settings, supervisor: Identity) -> None:
         raise CommandError("the components' supervisor ended", hint=_tail(settings, "supervisor"))
 
 
-def _trouble(settings: Settings, lack: str) -> str:
-    """The lack, with the components that keep dying."""
+def trouble(settings: Settings, lack: str) -> str:
+    """The lack, with the components that keep dying, and why the first of them does: the others may wait for it."""
     written = board.read(settings.run)
     failing = [one for one in (written.entries if written else ()) if one.restarts >= TROUBLED_AFTER]
-    told = "; ".join(f"{one.name} ended {one.restarts} times ({one.last_exit})" for one in failing)
-    return f"{lack}; {told}" if told else lack
+    if not failing:
+        return lack
+    first, others = failing[0], ", ".join(one.name for one in failing[1:])
+    told = f"{lack}; {first.name} ended {first.restarts} times ({first.last_exit})"
+    told += f", others too: {others}" if others else ""
+    last = _last_line(settings, first.name)
+    return f"{told}; its log: {last}" if last else told
+
+
+def _last_line(settings: Settings, name: str) -> str:
+    """The end of a component's log, without the time; empty when there is none."""
+    try:
+        lines = (settings.logs / f"{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    return lines[-1].partition(" ")[2] if lines else ""
 
 
 def _where_to_look(settings: Settings) -> str:
