@@ -4,7 +4,7 @@ The rule: the same functions judge a whole object and an ``Ending``, which is re
 for all that go at once.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from api.scalars import now
 from master.apiserver.cache import Item
 
 _ENDED = ("Succeeded", "Failed")
+_LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 class _Metadata(msgspec.Struct, rename="camel"):
@@ -79,7 +80,7 @@ def marked(item: Object | Ending, grace_s: int | None) -> bool | None:
         return _hastened(item, grace if grace_s is not None else None)
     if not grace and not _is_held(item) and item.kind != "Namespace":
         return None  # and nobody will see a mark
-    metadata.deletion_timestamp = now() + timedelta(seconds=grace)
+    metadata.deletion_timestamp = _later(now(), grace)
     if item.kind != "Namespace":
         metadata.deletion_grace_period_seconds = grace
     if metadata.generation:
@@ -95,9 +96,19 @@ def _hastened(item: Object | Ending, grace: int | None) -> bool | None:
     before = metadata.deletion_grace_period_seconds or 0
     changed = grace is not None and grace < before
     if changed and grace is not None and metadata.deletion_timestamp is not None:
-        metadata.deletion_timestamp += timedelta(seconds=grace - before)
+        is_last = metadata.deletion_timestamp >= _LAST
+        began = now() if is_last else metadata.deletion_timestamp - timedelta(seconds=before)
+        metadata.deletion_timestamp = _later(began, grace)
         metadata.deletion_grace_period_seconds = grace
     return None if is_released(item) else changed
+
+
+def _later(moment: datetime, grace_s: int) -> datetime:
+    """A grace is any number of 64 bits; beyond what the calendar holds it ends with the calendar."""
+    try:
+        return min(moment + timedelta(seconds=grace_s), _LAST)
+    except OverflowError:
+        return _LAST
 
 
 def _grace(item: Any, asked: int | None) -> int:
