@@ -1,7 +1,6 @@
 """Objects from files, folders, standard input and addresses: what ``-f`` means."""
 
 import sys
-import urllib.request
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +99,8 @@ def _read(path: Path) -> str:
 
 
 def _fetched(address: str) -> str:
+    import urllib.request
+
     try:
         with urllib.request.urlopen(address, timeout=30) as answer:
             text: str = answer.read(16 * 2**20).decode()

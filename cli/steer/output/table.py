@@ -5,9 +5,6 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.text import Text
-
 _GAP, _NARROWEST = 3, 6
 _GOOD = {"Running", "Ready", "Active", "Bound", "Completed", "Available"}
 _BAD = {
@@ -49,16 +46,20 @@ class Table:
         if not sys.stdout.isatty() or "NO_COLOR" in os.environ:
             print("\n".join(lines), flush=True)
             return
-        console = Console(soft_wrap=True, highlight=False)
-        for line in lines:
-            console.print(_coloured(line, head=line.split() == " ".join(self._head).split()))
+        _print_coloured(lines, " ".join(self._head).split())
 
 
-def _coloured(line: str, *, head: bool) -> Text:
-    text = Text(line, style="bold" if head else "")
-    text.highlight_words(sorted(_GOOD), style="green")
-    text.highlight_words(sorted(_BAD), style="red")
-    return text
+def _print_coloured(lines: Sequence[str], head: Sequence[str]) -> None:
+    # Only here: it would be a sixth of the time that a short verb takes.
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(soft_wrap=True, highlight=False)
+    for line in lines:
+        text = Text(line, style="bold" if line.split() == head else "")
+        text.highlight_words(sorted(_GOOD), style="green")
+        text.highlight_words(sorted(_BAD), style="red")
+        console.print(text)
 
 
 def cell(value: Any) -> str:
