@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from kubectls import NEW, Kubectl, binary
-from tests_apiserver import Api
 
 from cli.steer.main import main
+from tests.apiserver_clients.kubectls import NEW, Kubectl, binary
 
 # What every object has of its own.
 _OWN = re.compile(
@@ -22,12 +21,13 @@ Answer = tuple[str, str, int]
 
 
 class Both:
-    """Calls both. ``NAMESPACE`` in the words is the namespace of either; neither it nor the name of the command is
-    told apart in the answers, and with ``loose`` neither ages nor the width of columns."""
+    """Calls both, kubectl in the first of the namespaces. ``NAMESPACE`` in the words is the one of either; neither it
+    nor the name of the command is told apart in the answers, and with ``loose`` neither ages nor the width of columns
+    nor what every object has of its own."""
 
     def __init__(
         self,
-        admin: Api,
+        spaces: tuple[str, str],
         kubeconfig: Path,
         folder: Path,
         capsys: pytest.CaptureFixture[str],
@@ -35,8 +35,7 @@ class Both:
         loose: bool = False,
         generation: str = NEW,
     ) -> None:
-        made = [admin.post("/api/v1/namespaces", {"metadata": {"generateName": "t-"}}) for _ in "ab"]
-        self.spaces = tuple(str(one.json["metadata"]["name"]) for one in made)
+        self.spaces = spaces
         self._theirs, self._ours = self.spaces
         self._kubectl = Kubectl(generation, binary(generation), kubeconfig, self._theirs, folder)
         self._kubeconfig, self._capsys, self._loose = kubeconfig, capsys, loose

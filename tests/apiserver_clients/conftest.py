@@ -34,12 +34,19 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def both(admin: Api, kubeconfig: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> Both:
-    """kubectl and steer, whose answers must be the same to the letter."""
-    return Both(admin, kubeconfig, folder, capsys)
+def spaces(admin: Api) -> tuple[str, str]:
+    """Two namespaces of the test's own."""
+    first, second = (admin.post("/api/v1/namespaces", {"metadata": {"generateName": "t-"}}).json for _ in "ab")
+    return first["metadata"]["name"], second["metadata"]["name"]
 
 
 @pytest.fixture
-def loosely(admin: Api, kubeconfig: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> Both:
+def both(spaces: tuple[str, str], kubeconfig: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> Both:
+    """kubectl and steer, whose answers must be the same to the letter."""
+    return Both(spaces, kubeconfig, folder, capsys)
+
+
+@pytest.fixture
+def loosely(spaces: tuple[str, str], kubeconfig: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> Both:
     """kubectl and steer, whose answers may differ in ages and in the width of columns."""
-    return Both(admin, kubeconfig, folder, capsys, loose=True)
+    return Both(spaces, kubeconfig, folder, capsys, loose=True)

@@ -73,10 +73,10 @@ auth reconcile -f nosuch.yaml
 
 
 @pytest.fixture
-def old(admin: Api, kubeconfig: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> Both:
+def old(spaces: tuple[str, str], kubeconfig: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> Both:
     for name, text in FILES.items():
         (folder / f"{name}.yaml").write_text(text)
-    return Both(admin, kubeconfig, folder, capsys, loose=True, generation=OLD)
+    return Both(spaces, kubeconfig, folder, capsys, loose=True, generation=OLD)
 
 
 def test_the_same_is_granted_and_told(old: Both) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from api.errors import NotFound
 from cli.steer.failures import Failure
 from cli.steer.files import FILES
 from cli.steer.granting import reconciled
@@ -145,7 +146,10 @@ def _listed(values: Sequence[str] | None) -> str:
 def whoami(session: Session, output: str) -> None:
     """Check self subject attributes."""
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-    answer = session.call("POST", _SELF, body=body)
+    try:
+        answer = session.call("POST", _SELF, body=body)
+    except NotFound as error:
+        raise Failure("the selfsubjectreviews API is not enabled in the cluster") from error
     if output:
         printer(output, name_of=lambda _: "selfsubjectreview.authentication.k8s.io/", as_one=True)([answer])
         return

@@ -11,9 +11,8 @@ from cli.steer.session import Object, Session, with_session
 from cli.steer.targets import WHICH, query, targets
 from cli.steer.writing import DRY_RUN, each, options, outcome
 
-_KIND = Kind(
-    "autoscaling", "v2", "horizontalpodautoscalers", "horizontalpodautoscaler", "HorizontalPodAutoscaler", True
-)
+_NAMES = ("horizontalpodautoscalers", "horizontalpodautoscaler", "HorizontalPodAutoscaler")
+_NEW, _OLD = (Kind("autoscaling", version, *_NAMES, namespaced=True) for version in ("v2", "v1"))
 
 
 @click.command("autoscale")
@@ -36,24 +35,30 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
             f"max: {flags['most']}, min: {flags['least']}"
         )  # fmt: skip
 
+    # Servers before 1.23 have the older form only.
+    is_old = session.discovery.of(_OLD.api_version, _OLD.kind) and not session.discovery.of(_NEW.api_version, _NEW.kind)
+    kind = _OLD if is_old else _NEW
+
     def one(item: Manifest) -> None:
-        made = autoscaler(item, flags)
+        made = autoscaler(item, kind, flags)
         if flags["dry_run"] != "client":
             asks = query(flags["dry_run"], "steer-autoscale")
-            made = session.call("POST", _KIND.path(item.namespace(session)), query=asks, body=made)
-        about = Manifest(made, _KIND, "")
+            made = session.call("POST", kind.path(item.namespace(session)), query=asks, body=made)
+        about = Manifest(made, kind, "")
         outcome(about, "autoscaled", made, form=flags["output"], dry_run=flags["dry_run"])
 
     each(targets(session, words, flags), one)
 
 
-def autoscaler(item: Manifest, flags: dict[str, Any]) -> Object:
+def autoscaler(item: Manifest, kind: Kind, flags: dict[str, Any]) -> Object:
     spec: Object = {"maxReplicas": flags["most"]}
-    if flags["cpu_percent"] >= 0:
+    if flags["cpu_percent"] >= 0 and kind is _OLD:
+        spec["targetCPUUtilizationPercentage"] = flags["cpu_percent"]
+    elif flags["cpu_percent"] >= 0:
         aim = {"type": "Utilization", "averageUtilization": flags["cpu_percent"]}
         spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": aim}}]
     if flags["least"] > 0:
         spec["minReplicas"] = flags["least"]
     spec["scaleTargetRef"] = {"apiVersion": item.kind.api_version, "kind": item.kind.kind, "name": item.name}
     name = flags["name"] or item.name
-    return {"apiVersion": _KIND.api_version, "kind": _KIND.kind, "metadata": {"name": name}, "spec": spec}
+    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}, "spec": spec}

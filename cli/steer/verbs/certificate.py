@@ -37,7 +37,7 @@ def _verb(name: str, *, condition: str, other: str, done: str) -> None:
             found = session.get(kind, item.name, "")
             conditions = (found.setdefault("status", {})).setdefault("conditions", [])
             if any(one["type"] == other for one in conditions):
-                raise Failure(f"certificate signing request {item.name!r} is {other.lower()} already")
+                raise Failure(f'certificate signing request "{item.name}" is already {other}')
             is_so = any(one["type"] == condition for one in conditions)
             if flags["force"] or not is_so:
                 now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from api.errors import NotFound
 from cli.steer.discovery import Kind
 from cli.steer.failures import Failure
 from cli.steer.session import Session, with_session
@@ -75,15 +76,26 @@ def _wrapped(text: str, indent: int) -> list[str]:
     return lines
 
 
+def _schemas(session: Session, kind: Kind) -> dict[str, Any]:
+    """By name. Servers before 1.24 have one document of all kinds. Raises Failure."""
+    found: dict[str, Any]
+    try:
+        paths = session.call("GET", "/openapi/v3")["paths"]
+    except NotFound:
+        found = session.call("GET", "/openapi/v2")["definitions"]
+        return found
+    root = f"apis/{kind.group}/{kind.version}" if kind.group else f"api/{kind.version}"
+    if root not in paths:
+        raise Failure(f"the server has no OpenAPI document for {root}")
+    found = session.call("GET", paths[root]["serverRelativeURL"])["components"]["schemas"]
+    return found
+
+
 class _Schemas:
     """The declarations of one group and version."""
 
     def __init__(self, session: Session, kind: Kind) -> None:
-        root = f"apis/{kind.group}/{kind.version}" if kind.group else f"api/{kind.version}"
-        paths = session.call("GET", "/openapi/v3")["paths"]
-        if root not in paths:
-            raise Failure(f"the server has no OpenAPI document for {root}")
-        self._schemas = session.call("GET", paths[root]["serverRelativeURL"])["components"]["schemas"]
+        self._schemas = _schemas(session, kind)
         self._kind = kind
 
     def root(self) -> dict[str, Any]:
