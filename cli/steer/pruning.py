@@ -46,10 +46,10 @@ def _kind(session: Session, word: str) -> Kind | None:
 
 
 def prune(
-    session: Session, applied: list[tuple[Manifest, str]], kinds: list[Kind], *, labels: str, dry_run: str, form: str
+    session: Session, applied: list[tuple[Manifest, Object]], kinds: list[Kind], *, labels: str, dry_run: str, form: str
 ) -> None:
-    """``applied``: what the files name, each with its uid."""
-    uids = {uid for _, uid in applied}
+    """``applied``: what the files name, and what is there of it."""
+    uids = {found["metadata"].get("uid") for _, found in applied}
     spaces = sorted({item.namespace(session) for item, _ in applied} - {""})
     places = [(kind, space) for space in spaces for kind in kinds if kind.namespaced]
     for kind, space in [*places, *((kind, "") for kind in kinds if not kind.namespaced)]:

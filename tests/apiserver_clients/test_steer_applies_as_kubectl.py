@@ -20,8 +20,12 @@ data: {a: "1"}
 """
 SHORTER = MAPS.rpartition("---")[0].replace(', u: "é☃"', "")
 ALLOWED = "--prune-allowlist=core/v1/ConfigMap"
-NOTES = """
-apply -f maps.yaml
+WORDS = " ".join(map(str, range(25)))
+NOTES = r"""
+apply -f maps.yaml -o json
+apply -f maps.yaml -o yaml
+apply -f maps.yaml -o name
+apply -f shorter.yaml -o jsonpath={.kind} --dry-run=server
 get cm amp -o json
 get cm amp -o jsonpath={.data}
 get cm amp -o yaml
@@ -47,6 +51,16 @@ apply edit-last-applied cm/bare
 apply edit-last-applied cm/amp
 apply view-last-applied cm/amp
 apply nosuch
+create cm long --from-literal=a="WORDS WORDS WORDS"
+create cm quoted --from-literal=a="WORDS \"é\" \\ WORDS  WORDS\t"
+get cm long quoted -o yaml
+get cm amp -o jsonpath-as-json={.data}{.metadata.name}
+get cm -o 'jsonpath-as-json={range .items[*]}{.metadata.name}{end}'
+get -f maps.yaml -o yaml
+delete cm two
+get -f maps.yaml -o yaml
+get -f shorter.yaml -o jsonpath={.kind}
+get cm amp two -o jsonpath={.kind}
 """
 PRUNES = f"""
 apply -f maps.yaml
@@ -75,7 +89,17 @@ def test_the_same_words_have_the_same_answer(
     (folder / "maps.yaml").write_text(MAPS)
     (folder / "shorter.yaml").write_text(SHORTER)
     (folder / "bare.yaml").write_text(SHORTER.replace("amp", "note"))
-    loosely.same(lines.strip().splitlines())
+    loosely.same(lines.replace("WORDS", WORDS).strip().splitlines())
+
+
+def test_a_form_that_cannot_be_printed_is_refused_before_anything_is_done(loosely: Both, folder: Path) -> None:
+    (folder / "maps.yaml").write_text(MAPS)
+    for form in ("wide", "custom-columns=A:.kind", "x", "jsonpath={.a", "jsonpath"):
+        for verb in ("create", "apply"):
+            _, told, code = loosely.steer(verb, "-f", "maps.yaml", "-o", form)
+            assert code == 1
+            assert told.startswith("error: ")
+    assert loosely.steer("get", "cm", "-o", "name") == ("", "", 0)
 
 
 def test_of_the_kinds_that_the_server_has_all_are_pruned(loosely: Both, folder: Path) -> None:

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import msgspec
 import yaml
 
 from cli.steer.output.gojson import go_json
@@ -18,6 +19,31 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True
+
+    def write_double_quoted(self, text: str, split: bool = True) -> None:
+        """Folded at blanks alone: PyYAML marks them with backslashes, which libyaml and Go do only between several."""
+        self.write_indicator('"', True)
+        before = ""
+        for at, sign in enumerate(text):
+            fold = split and sign == " " != before and self.column > self.best_width and 0 < at < len(text) - 1
+            if fold:
+                self.write_indent()
+            before, piece = sign, self._escaped(sign)
+            if fold:
+                piece = "\\" if text[at + 1] == " " else ""
+            self.column += len(piece)
+            self.stream.write(piece)
+        self.write_indicator('"', False)
+
+    def _escaped(self, sign: str) -> str:
+        if sign not in '"\\\x85\u2028\u2029\ufeff' and (
+            " " <= sign <= "~" or "\xa0" <= sign <= "\ud7ff" or "\ue000" <= sign <= "\ufffd"
+        ):
+            return sign
+        if sign in self.ESCAPE_REPLACEMENTS:
+            return "\\" + str(self.ESCAPE_REPLACEMENTS[sign])
+        code = ord(sign)
+        return f"\\x{code:02X}" if code <= 0xFF else f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
@@ -39,8 +65,8 @@ _Dumper.add_representer(str, _text)
 
 
 def as_yaml(value: Any) -> str:
-    """Keys in order, lists not indented."""
-    return yaml.dump(value, Dumper=_Dumper, default_flow_style=False, allow_unicode=True, width=2**31, sort_keys=True)
+    """Keys in order, lists not indented, long lines folded."""
+    return yaml.dump(value, Dumper=_Dumper, default_flow_style=False, allow_unicode=True, width=80, sort_keys=True)
 
 
 def as_json(value: Any, *, in_order: bool = False) -> str:
@@ -51,3 +77,8 @@ def as_json(value: Any, *, in_order: bool = False) -> str:
 def as_list(items: list[Any]) -> dict[str, Any]:
     """Several objects as one."""
     return {"apiVersion": "v1", "items": items, "kind": "List", "metadata": {"resourceVersion": ""}}
+
+
+def as_written(items: list[Any]) -> dict[str, Any]:
+    """Several objects that a verb has written, as one, in the order in which kubectl prints its JSON."""
+    return {"kind": "List", "apiVersion": "v1", "metadata": {}, "items": msgspec.to_builtins(items, order="sorted")}

@@ -15,7 +15,8 @@ from typing import Any
 from cli.steer.output.gojson import go_json
 
 Step = Callable[[Any], Iterator[Any]]
-Part = Callable[[Any], str]
+# What stands at a place: the values that it finds in a document, in a group for each time that it is gone through.
+Part = Callable[[Any], Iterator[list[Any]]]
 
 _NAME = re.compile(r"(?:\\.|[^\s.\[\]{}()=!<>~\\])+")
 _FILTER = re.compile(r"^(?P<left>.+?)\s*(?:(?P<operator>==|!=|<=|>=|<|>)\s*(?P<right>.+))?$", re.DOTALL)
@@ -41,7 +42,12 @@ class Template:
 
     def render(self, document: Any) -> str:
         """Raises PathError when an index is out of range; a name that is missing gives nothing."""
-        return "".join(part(document) for part in self.parts)
+        return "".join(" ".join(map(shown, group)) for group in self.groups(document))
+
+    def groups(self, document: Any) -> Iterator[list[Any]]:
+        """The values at each place. Raises PathError."""
+        for part in self.parts:
+            yield from part(document)
 
 
 def template(text: str) -> Template:
@@ -106,15 +112,15 @@ def _parts(pieces: Iterator[tuple[bool, str]], *, closed: bool) -> Iterator[Part
 
 
 def _constant(text: str) -> Part:
-    return lambda _: text
+    return lambda _: iter([[text]])
 
 
 def _values(steps: list[Step]) -> Part:
-    return lambda document: " ".join(shown(value) for value in _walk(steps, document))
+    return lambda document: iter([list(_walk(steps, document))])
 
 
 def _range(steps: list[Step], inner: tuple[Part, ...]) -> Part:
-    return lambda document: "".join(part(item) for item in _walk(steps, document) for part in inner)
+    return lambda document: (group for item in _walk(steps, document) for part in inner for group in part(item))
 
 
 def shown(value: Any) -> str:

@@ -16,10 +16,11 @@ from cli.steer.output.table import Table
 Object = dict[str, Any]
 Printer = Callable[[Sequence[Object]], None]
 
-FORMS = (
-    "json|yaml|name|wide|jsonpath=…|jsonpath-file=…|go-template=…|go-template-file=…|custom-columns=…|"
-    "custom-columns-file=…"
-)
+FORMS = "json|yaml|name|jsonpath=…|jsonpath-as-json=…|jsonpath-file=…|go-template=…|go-template-file=…"
+TABLE_FORMS = "wide|custom-columns=…|custom-columns-file=…"
+_OBJECTS = {"go-template", "go-template-file", "json", "jsonpath", "jsonpath-as-json", "jsonpath-file", "name",
+            "template", "templatefile", "yaml"}  # fmt: skip
+_TABLES = {"custom-columns", "custom-columns-file", "wide"}
 
 
 class Form(str):
@@ -55,17 +56,25 @@ def printer(
             return write
         case "name":
             return lambda items: _write("".join(f"{name_of(item)}\n" for item in items))
-        case "jsonpath":
-            return _jsonpath(argument, as_one=as_one)
+        case "jsonpath" | "jsonpath-as-json":
+            return _jsonpath(argument, as_one=as_one, as_json_too=kind != "jsonpath")
         case "go-template" | "template":
             return _go_template(argument, as_one=as_one)
         case "custom-columns":
             return _columns(argument, headers=headers)
-    raise Failure(
-        f'unable to match a printer suitable for the output format "{form}", allowed formats are: '
-        "custom-columns,custom-columns-file,go-template,go-template-file,json,jsonpath,jsonpath-file,name,template,"
-        "templatefile,wide,yaml"
-    )
+    raise _unmatched(form, _OBJECTS | _TABLES)
+
+
+def check(form: str) -> None:
+    """That a verb which draws no tables can print it, before anything is done. Raises Failure."""
+    if form.partition("=")[0] not in _OBJECTS:
+        raise _unmatched(form, _OBJECTS)
+    printer(form, name_of=str, as_one=True)
+
+
+def _unmatched(form: str, allowed: set[str]) -> Failure:
+    return Failure(f'unable to match a printer suitable for the output format "{form}", allowed formats are: '
+                   + ",".join(sorted(allowed)))  # fmt: skip
 
 
 def unmanaged(item: Object) -> Object:
@@ -88,7 +97,8 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
-def _jsonpath(text: str, *, as_one: bool) -> Printer:
+def _jsonpath(text: str, *, as_one: bool, as_json_too: bool) -> Printer:
+    """``as_json_too``: a list of what each place finds."""
     if not text:
         raise Failure("template format specified but no template given")
     try:
@@ -98,7 +108,8 @@ def _jsonpath(text: str, *, as_one: bool) -> Printer:
 
     def show(items: Sequence[Object]) -> None:
         try:
-            _write(found.render(items[0] if as_one and items else as_list(list(items))))
+            document = items[0] if as_one and items else as_list(list(items))
+            _write("".join(map(as_json, found.groups(document))) if as_json_too else found.render(document))
         except PathError as error:
             raise Failure(f"error executing jsonpath {json.dumps(text)}: {error}") from error
 

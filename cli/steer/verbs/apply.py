@@ -13,7 +13,9 @@ from cli.steer import applying, lastapplied, pruning
 from cli.steer.failures import Failure, unexpected
 from cli.steer.files import FILES
 from cli.steer.manifests import Manifest, labelled, manifests
-from cli.steer.session import Session, with_session
+from cli.steer.output.documents import as_written
+from cli.steer.output.printing import Form, object_name, printer, unmanaged
+from cli.steer.session import Object, Session, with_session
 from cli.steer.writing import DRY_RUN, VALIDATE, each, failed, options, outcome
 
 
@@ -41,7 +43,7 @@ def command(session: Session, **flags: Any) -> None:
     _check(flags)
     dry_run = flags["dry_run"]
     kinds = pruning.kinds(session, flags["prune_allowlist"]) if flags["prune"] else []
-    applied: list[tuple[Manifest, str]] = []
+    applied: list[tuple[Manifest, Object]] = []
 
     def apply(item: Manifest) -> None:
         try:
@@ -54,15 +56,28 @@ def command(session: Session, **flags: Any) -> None:
                 done, found = applying.here(session, item, dry_run, flags["validate"])
         except ApiError as error:
             raise failed(error, "applying", item.source) from error
-        applied.append((item, found["metadata"].get("uid", "")))
-        outcome(item, done, found, form=flags["output"], dry_run=dry_run)
+        applied.append((item, found))
+        if flags["output"] in ("", "name"):
+            outcome(item, done, found, form=flags["output"], dry_run=dry_run)
 
     items = labelled(manifests(session, flags["filename"], recursive=flags["recursive"]), flags["selector"])
     if not items:
         raise Failure("no objects passed to apply")
-    each(items, apply)
+    try:
+        each(items, apply)
+    finally:
+        if applied and flags["output"] not in ("", "name"):
+            _print(applied, flags["output"])
     if flags["prune"]:
         pruning.prune(session, applied, kinds, labels=flags["selector"], dry_run=dry_run, form=flags["output"])
+
+
+def _print(applied: list[tuple[Manifest, Object]], form: Form) -> None:
+    """Several as one list, once all is done."""
+    item, found = applied[0]
+    if len(applied) > 1:
+        found = as_written([unmanaged(one) for _, one in applied])
+    printer(form, name_of=lambda one: object_name(item.kind, one), as_one=True, in_order=len(applied) > 1)([found])
 
 
 def _check(flags: dict[str, Any]) -> None:

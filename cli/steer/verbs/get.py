@@ -2,18 +2,18 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from api.errors import NotFound
-from cli.steer.changes import watch
 from cli.steer.describing.page import since
 from cli.steer.drawing import TABLE, Drawing, Wanted
 from cli.steer.failures import Failure, Several, told
 from cli.steer.files import FILES
 from cli.steer.manifests import manifests
-from cli.steer.output.flags import OUTPUT
+from cli.steer.output.flags import TABLE_OUTPUT
 from cli.steer.output.jsonpath import PathError, path
 from cli.steer.output.printing import object_name, printer
 from cli.steer.selection import Chosen, chosen
@@ -30,7 +30,7 @@ See 'steer get -h' for help and examples"""
 
 @click.command("get")
 @click.argument("words", nargs=-1, metavar="TYPE[,TYPE…] [NAME…] | TYPE/NAME…")
-@options(OUTPUT, FILES)
+@options(TABLE_OUTPUT, FILES)
 @click.option("-A", "--all-namespaces", is_flag=True, help="List across all namespaces.")
 @click.option("-l", "--selector", default="", help="Label selector, as 'a=b,c in (d,e),!f'.")
 @click.option("--field-selector", default="", help="Field selector, as 'status.phase=Running'.")
@@ -83,28 +83,31 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
         if len(what) != 1 or len(what[0].names) > 1:
             raise Failure("watch is only supported on individual resources and resource collections - more than 1 "
                           "resource was found")  # fmt: skip
+        from cli.steer.changes import watch
+
         watch(session, what[0], wanted, first=not flags["watch_only"])
     elif wanted.form in ("", "wide"):
         _tables(session, what, wanted)
     else:
-        _objects(session, what, wanted)
+        # One file is one thing to kubectl: where something of it is missing, nothing of it is shown.
+        one_file = len(flags["filename"]) == 1 and not Path(str(flags["filename"][0])).is_dir()
+        _objects(session, what, wanted, whole=one_file or (len(what) == 1 and len(what[0].names) == 1))
 
 
 # Whole objects.
 
 
-def _objects(session: Session, what: list[Chosen], wanted: Wanted) -> None:
-    as_one = len(what) == 1 and len(what[0].names) == 1
+def _objects(session: Session, what: list[Chosen], wanted: Wanted, *, whole: bool) -> None:
     names = {one.kind.kind: one.kind for one in what}
     show = printer(
         wanted.form,
         name_of=lambda item: object_name(names.get(item["kind"]), item),
-        as_one=as_one,
+        as_one=whole and len(what) == 1,
         headers=wanted.headers,
     )
     missing: list[str] = []
     found = _sorted([item for one in what for item in _each(session, one, wanted, missing)], wanted.sort_by)
-    if found or not as_one:
+    if not whole or (found and not missing):
         show(found)
     _tell(missing)
 

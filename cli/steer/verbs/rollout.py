@@ -4,6 +4,7 @@ Deployments have all of it, daemon sets and stateful sets status and restart; wh
 in its words.
 """
 
+import sys
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,7 @@ from cli.steer import rollouts
 from cli.steer.durations import DURATION
 from cli.steer.failures import Failure
 from cli.steer.manifests import Manifest
+from cli.steer.notes import NOTE, note_of
 from cli.steer.output.flags import OUTPUT
 from cli.steer.output.table import Table
 from cli.steer.reaching import with_common
@@ -29,6 +31,11 @@ _PROGRESS: dict[str, Callable[[Object], tuple[str, bool]]] = {
     "statefulsets": rollouts.stateful_set_progress,
 }
 _DEPLOYMENTS = ("deployments",)
+_APPLIED = (
+    "Warning: resource {} was previously managed with 'steer apply'. Rolling back will not update the {note} "
+    "annotation, which may cause unexpected behavior on future 'steer apply' operations. Consider using 'steer apply' "
+    "with your previous configuration file instead."
+)
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 
 
@@ -169,6 +176,8 @@ def undo(session: Session, words: tuple[str, ...], **flags: Any) -> None:
 
     def back(item: Manifest) -> None:
         deployment = item.document
+        if note_of(deployment):
+            print(_APPLIED.format(f"{item.kind.plural}/{item.name}", note=NOTE), file=sys.stderr)
         number, replica_set = rollouts.target(deployment, _revisions(session, item), flags["to_revision"])
         if deployment["spec"].get("paused"):
             raise Failure(
