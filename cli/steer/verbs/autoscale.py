@@ -40,7 +40,7 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
     kind = _OLD if is_old else _NEW
 
     def one(item: Manifest) -> None:
-        made = autoscaler(item, kind, flags)
+        made = autoscaler(item, kind.version, flags)
         if flags["dry_run"] != "client":
             asks = query(flags["dry_run"], "steer-autoscale")
             made = session.call("POST", kind.path(item.namespace(session)), query=asks, body=made)
@@ -50,9 +50,9 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
     each(targets(session, words, flags), one)
 
 
-def autoscaler(item: Manifest, kind: Kind, flags: dict[str, Any]) -> Object:
+def autoscaler(item: Manifest, version: str, flags: dict[str, Any]) -> Object:
     spec: Object = {"maxReplicas": flags["most"]}
-    if flags["cpu_percent"] >= 0 and kind is _OLD:
+    if flags["cpu_percent"] >= 0 and version == _OLD.version:
         spec["targetCPUUtilizationPercentage"] = flags["cpu_percent"]
     elif flags["cpu_percent"] >= 0:
         aim = {"type": "Utilization", "averageUtilization": flags["cpu_percent"]}
@@ -61,4 +61,4 @@ def autoscaler(item: Manifest, kind: Kind, flags: dict[str, Any]) -> Object:
         spec["minReplicas"] = flags["least"]
     spec["scaleTargetRef"] = {"apiVersion": item.kind.api_version, "kind": item.kind.kind, "name": item.name}
     name = flags["name"] or item.name
-    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}, "spec": spec}
+    return {"apiVersion": f"{_NEW.group}/{version}", "kind": _NEW.kind, "metadata": {"name": name}, "spec": spec}
