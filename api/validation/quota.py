@@ -117,7 +117,9 @@ def _item_errors(item: LimitRangeItem, path: str) -> list[FieldError]:
                 other = _NAMED.get(f"{low}-{high}", _NAMED[high])
                 why = f"{_NAMED[low]} {lows[name]} is greater than {other} {highs[name]}"
                 errors.append(invalid(f"{path}.{field}[{name}]", str((bounds | defaults)[shown][name]), why))
-    return errors + [error for name in item.max_limit_request_ratio for error in _ratio_errors(item, name, path)]
+    errors += [error for name in item.max_limit_request_ratio for error in _ratio_errors(item, name, path)]
+    # A pod may have none, and that is said already.
+    return errors + [error for name in defaults["default"] for error in _default_errors(item, name, path)]
 
 
 _LIMIT_TYPES = ("Container", "PersistentVolumeClaim", "Pod")
@@ -155,8 +157,19 @@ def _ratio_errors(item: LimitRangeItem, name: str, path: str) -> Iterator[FieldE
     if ratio.value < 1:
         yield invalid(at, str(ratio), f"ratio {ratio} is less than 1")
     low, high = item.min.get(name), item.max.get(name)
-    if low is not None and high is not None and low.value > 0 and ratio.value > (most := high.value / low.value):
-        yield invalid(at, str(ratio), f"ratio {ratio} is greater than max/min = {most:f}")
+    if low is not None and high is not None and low.value and ratio.value > (most := high.value / low.value):
+        yield invalid(at, str(ratio), f"ratio {ratio} is greater than max/min = {float(most):f}")
+
+
+def _default_errors(item: LimitRangeItem, name: str, path: str) -> Iterator[FieldError]:
+    """What cannot be promised twice is asked for and limited by one amount."""
+    limit, request = item.default[name], item.default_request.get(name)
+    native = "/" not in name or "kubernetes.io/" in name
+    if native and not name.startswith(_HUGE_PAGES):
+        return
+    if request is not None and request.value != limit.value:
+        why = f"default value {limit} must equal to defaultRequest value {request} in {name}"
+        yield invalid(f"{path}.defaultRequest[{name}]", str(request), why)
 
 
 def priority_class_errors(priority: PriorityClass) -> list[FieldError]:

@@ -275,3 +275,18 @@ def test_what_everybody_writes_is_judged_though_empty() -> None:
         'spec.topologySpreadConstraints[0].whenUnsatisfiable: Unsupported value: "": supported values: '
         '"DoNotSchedule", "ScheduleAnyway"',
     ]
+
+
+def test_a_limit_range_compares_as_kubernetes_does() -> None:
+    def said(**item: Any) -> list[str]:
+        return faults(LimitRange, {"spec": {"limits": [{"type": "foo.com/Bar", **item}]}})
+
+    ratio = 'spec.limits[0].maxLimitRequestRatio[cpu]: Invalid value: "2": ratio 2 is greater than max/min = '
+    assert said(max={"cpu": "1"}, min={"cpu": "1"}, maxLimitRequestRatio={"cpu": "2"}) == [f"{ratio}1.000000"]
+    assert said(max={"cpu": "1"}, min={"cpu": "-1"}, maxLimitRequestRatio={"cpu": "2"}) == [f"{ratio}-1.000000"]
+    assert said(max={"cpu": "1"}, min={"cpu": "0"}, maxLimitRequestRatio={"cpu": "2"}) == []
+    assert said(default={"a.b/c": "2"}, defaultRequest={"a.b/c": "1"}) == [
+        'spec.limits[0].defaultRequest[a.b/c]: Invalid value: "1": default value 2 must equal to defaultRequest '
+        "value 1 in a.b/c"
+    ]
+    assert said(default={"cpu": "2"}, defaultRequest={"cpu": "1"}) == []

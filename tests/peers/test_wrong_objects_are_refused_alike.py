@@ -31,6 +31,12 @@ VALUES: list[Any] = [
 _NEWER = re.compile(
     r"env\.\d+\.name|envFrom\.\d+\.prefix|topologySpreadConstraints\.\d+\.labelSelector|procMount|podCIDR|annotations"
 )
+# What ours judges and 1.20 leaves to others, or the other way round, each told in docs/peers.md.
+_OTHERWISE = re.compile(
+    r"^(stateful set spec\.(template\.spec|volumeClaimTemplates)|storage class allowedTopologies|new event regarding|"
+    r"pod with everything spec\.securityContext\.sysctls)|(secret|config map) (data|binaryData)\.|endpoints .*nodeName|"
+    r"node status\.capacity\.pods|csi node .*nodeID"
+)
 # Where both refuse, but not for the same fields: decoding comes first, or one fault hides another.
 _STATUS = (200, 201, 400, 422)
 
@@ -66,7 +72,8 @@ def test_both_take_or_refuse_it(both: tuple[Api, Api], name: str) -> None:
     wrong = []
     for place in places(body):
         for value in VALUES:
-            if chance.random() > SHARE or _NEWER.search(".".join(map(str, place))):
+            told_place = ".".join(map(str, place))
+            if chance.random() > SHARE or _NEWER.search(told_place) or _OTHERWISE.search(f"{name} {told_place}"):
                 continue
             made = changed(body, place, value)
             told = [causes(api.call("POST", f"{path}?dryRun=All", json=made)) for api in both]
