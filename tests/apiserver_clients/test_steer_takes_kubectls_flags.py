@@ -111,6 +111,11 @@ create -f c.yaml --save-config --dry-run=client -o yaml
 create -f c.yaml -l a=b
 create cm v --from-literal=a=b --validate=warn
 replace -f c.yaml --save-config
+replace --force -f c.yaml --dry-run=client
+replace --force -f c.yaml --dry-run=server
+get cm cc -o name
+api-resources --namespaced -o name --api-group=apps
+delete cm -l nosuch=1
 get cm cc -o jsonpath={.metadata.managedFields} --show-managed-fields
 delete --raw=/api/v1/namespaces/NAMESPACE/configmaps/nosuch
 """

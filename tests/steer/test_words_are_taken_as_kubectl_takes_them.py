@@ -55,7 +55,7 @@ def test_each_verb_with_others_below_it_takes_the_shared_flags(kubeconfig: str, 
         (["apply"], 1, "", "error: no objects passed to apply\n"),
         (["create"], 1, "", "error: no objects passed to create\n"),
         (["replace", "--force"], 1, "", "error: no objects passed to replace\n"),
-        (["delete"], 0, "", "No resources found\n"),
+        (["delete"], 0, "No resources found\n", ""),
     ],
 )
 def test_input_without_an_object(

@@ -9,7 +9,14 @@ from cli.steer.session import Session, with_session
 
 @click.command("api-resources")
 @click.option("--api-group", default=None, help="Only those of a group.")
-@click.option("--namespaced", type=bool, default=None, help="Only those that are in namespaces, or (false) are not.")
+@click.option(
+    "--namespaced",
+    type=bool,
+    default=None,
+    is_flag=False,
+    flag_value="true",
+    help="Only those that are in namespaces, or (false) are not.",
+)
 @click.option("--verbs", default="", help="Only those that have all these verbs.")
 @click.option("--categories", default="", help="Only those of all these categories.")
 @click.option("-o", "--output", default="", type=click.Choice(["", "wide", "name"]), help="Output format.")

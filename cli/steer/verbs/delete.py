@@ -74,7 +74,7 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
     dry_run = flags["dry_run"]
     targets = _targets(session, words, flags)
     if not targets and not flags["ignore_not_found"]:
-        print("No resources found", file=sys.stderr)
+        print("No resources found")
     bad = False
     gone: list[tuple[_Target, str]] = []
     for target in targets:

@@ -34,6 +34,9 @@ def command(
 ) -> None:
     """Replace a resource by file name or stdin."""
 
+    if force and dry_run != "none":
+        raise Failure("--dry-run can not be used when --force is set")
+
     def replace(item: Manifest) -> None:
         namespace = item.namespace(session)
         if save_config:
