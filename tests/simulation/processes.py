@@ -18,6 +18,8 @@ LIMIT_S = 60.0
 _ELECTION = {"lease-duration": 4, "renew-deadline": 3, "retry-period": 0.5}
 _NODES = {"node-monitor-period-s": 0.25, "node-monitor-grace-period-s": 2.0, "node-eviction-rate": 10}
 NAMES = ("apiserver", "controllers", "scheduler")
+# Second copies: of each pair one leads.
+STANDBYS = {"standby-controllers": "controllers", "standby-scheduler": "scheduler"}
 
 
 def until(found: Callable[[], object], *, what: str, limit_s: float = LIMIT_S) -> None:
@@ -52,7 +54,8 @@ class Processes:
         """Nothing happens when it runs."""
         if name in self._running:
             return
-        command = [sys.executable, "-m", "cli.steersman", name, *self._flags(name), "--log-level=info"]
+        component = STANDBYS.get(name, name)
+        command = [sys.executable, "-m", "cli.steersman", component, *self._flags(component), "--log-level=info"]
         with (self._folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(command, cwd=ROOT, stderr=log, stdout=log)
 

@@ -18,7 +18,7 @@ from api.errors import AlreadyExists, ApiError, Conflict, NotFound
 from api.meta import Object
 from client import Informer, Unreachable
 from tests.simulation.hollow import HollowNode
-from tests.simulation.processes import LIMIT_S, NAMES, Processes, until
+from tests.simulation.processes import LIMIT_S, NAMES, STANDBYS, Processes, until
 
 # What is wanted fits on three nodes of sixty pods.
 _NODES_MAX, _OWNERS_MAX = 8, 12
@@ -336,7 +336,7 @@ class World:
     # The master.
 
     def kill_process(self) -> str:
-        name = self.chance.choice(NAMES)
+        name = self.chance.choice((*NAMES, *STANDBYS))
         if not self.processes.runs(name):
             return ""
         self.processes.kill(name)
@@ -346,14 +346,14 @@ class World:
         return f"{name} killed"
 
     def start_process(self) -> str:
-        name = self.chance.choice(NAMES)
+        name = self.chance.choice((*NAMES, *STANDBYS))
         if self.processes.runs(name):
             return ""
         self.processes.start(name)
         return f"{name} started"
 
     def stall_process(self) -> str:
-        name = self.chance.choice(("controllers", "scheduler"))
+        name = self.chance.choice(("controllers", "scheduler", *STANDBYS))
         self.processes.pause(name, stopped=True)
         time.sleep(self.chance.choice((0.2, 1.0)))
         self.processes.pause(name, stopped=False)
