@@ -49,8 +49,10 @@ def why(admin: Client, name: str) -> str:
     return next((item.message for item in conditions if item.type == "PodScheduled" and item.status == "False"), "")
 
 
-def reasons(admin: Client, name: str) -> list[str]:
-    return sorted(event.reason for event in admin.list(Event, fields=f"involvedObject.name={name}").items)
+def reasons(admin: Client, name: str, uid: str = "") -> list[str]:
+    """Of events of the pod of this name, or of one that may be gone; those of an earlier one are still there."""
+    uid = uid or admin.get(Pod, name, "default").metadata.uid
+    return sorted(event.reason for event in admin.list(Event, fields=f"involvedObject.uid={uid}").items)
 
 
 def empty(admin: Client) -> None:

@@ -53,7 +53,7 @@ def test_a_less_important_pod_is_asked_to_end_and_the_other_takes_its_place(admi
     assert victim.metadata.deletion_grace_period_seconds == 30, "its own grace"
     (condition,) = [one for one in victim.status.conditions if one.type == "DisruptionTarget"]
     assert (condition.status, condition.reason) == ("True", "PreemptionByScheduler")
-    until(lambda: "Preempted" in reasons(admin, victim.metadata.name))
+    until(lambda: "Preempted" in reasons(admin, victim.metadata.name, victim.metadata.uid))
     assert not node_of(admin, "vital"), "not before the other has ended"
     # Meanwhile nobody takes the room, and nobody else has to go.
     admin.create(named("late", "low", "1"))
