@@ -69,6 +69,8 @@ class Link(asyncio.Transport):
         try:
             self._sock.do_handshake()  # type: ignore[attr-defined]
         except ssl.SSLWantReadError:
+            # An empty socket can always be written to: who waits for more must not be told so again and again.
+            self._loop.remove_writer(self._fd)
             return
         except ssl.SSLWantWriteError:
             self._loop.add_writer(self._fd, self._shake_hands)
