@@ -58,8 +58,9 @@ class Rise:
 
 @dataclass(slots=True)
 class Book:
-    """One namespace."""
+    """One namespace. ``clock`` gives seconds since 1970."""
 
+    clock: Callable[[], float]
     accounts: dict[str, Account] = field(default_factory=dict)
     entries: dict[str, Measured] = field(default_factory=dict)
     rises: list[Rise] = field(default_factory=list)
@@ -69,7 +70,7 @@ class Book:
     def taken(self, account: Account) -> Usage:
         """What is used and what is pending."""
         total = dict(account.used)
-        oldest = time.time() - ORPHAN_S
+        oldest = self.clock() - ORPHAN_S
         for rise in (*self.rises, *(rise for rise in self.noted.values() if rise.at > oldest)):
             for name, amount in rise.by_quota.get(account.limits.name, {}).items():
                 total[name] = total.get(name, Decimal(0)) + amount
@@ -182,7 +183,7 @@ class Books:
         book = self._books.get(item.namespace)
         if book is None:
             book = self._books[item.namespace] = Book(
-                entries=self._entries(item.namespace), noted=self.noted(item.namespace)
+                self._clock, entries=self._entries(item.namespace), noted=self.noted(item.namespace)
             )
         present = book.accounts.get(item.name)
         if present is not None and present.limits == limits:
