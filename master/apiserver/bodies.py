@@ -35,11 +35,16 @@ class _TypeMeta(msgspec.Struct, rename="camel"):
 
 
 class Expected(msgspec.Struct, frozen=True):
-    """What a body must hold: ``kind`` may be another name than the type's, ``api_version`` as on the wire."""
+    """What a body must hold: ``kind`` may be another name than the type's, ``api_version`` as on the wire, ``also``
+    other versions of the same fields."""
 
     type: type[Struct]
     api_version: str
     kind: str
+    also: tuple[str, ...] = ()
+
+    def is_version(self, api_version: str) -> bool:
+        return api_version == self.api_version or api_version in self.also
 
 
 def media_type(request: Request) -> str:
@@ -93,8 +98,8 @@ def _json_of_yaml(body: bytes, expected: Expected) -> bytes:
 def _json_of_protobuf(body: bytes, expected: Expected) -> bytes:
     """Of a body that holds another kind only the type, for that is what it is refused for. Raises BadRequest."""
     api_version, kind, raw = protobuf.unwrap(body)
-    fits = (kind, api_version) == (expected.kind, expected.api_version)
-    plain = protobuf.decode(raw, expected.type) if fits else {}
+    is_it = kind == expected.kind and expected.is_version(api_version)
+    plain = protobuf.decode(raw, expected.type) if is_it else {}
     return encode(plain | {"apiVersion": api_version, "kind": kind})
 
 
@@ -112,8 +117,7 @@ def typed(data: bytes, expected: Expected, kind: type[T], *, validation: str) ->
 
 def fits(item: Any, expected: Expected) -> bool:
     """Whether an object says it is what is expected, in so many words."""
-    given = getattr(item, "kind", ""), getattr(item, "api_version", "")
-    return given == (expected.kind, expected.api_version)
+    return getattr(item, "kind", "") == expected.kind and expected.is_version(getattr(item, "api_version", ""))
 
 
 def from_plain(plain: Any, expected: Expected, kind: type[T], *, validation: str) -> tuple[T, list[str]]:
@@ -173,9 +177,9 @@ def _type_of(data: bytes, expected: Expected) -> str:
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise _misfit(error, data, expected, expected.kind) from error
     kind, version = given.kind or expected.kind, given.api_version or expected.api_version
-    if kind != expected.kind or (version != expected.api_version and find_kind(version, kind) is None):
+    if kind != expected.kind or not (expected.is_version(version) or find_kind(version, kind)):
         raise _unreadable(expected, f'no kind "{kind}" is registered for version "{version}" here', kind, version)
-    if version != expected.api_version:
+    if not expected.is_version(version):
         raise BadRequest(
             f"the API version in the data ({version}) does not match the expected API version ({expected.api_version})"
         )

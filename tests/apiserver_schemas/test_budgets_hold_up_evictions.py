@@ -161,3 +161,16 @@ def test_an_empty_selector_means_every_pod_or_none_by_version(budgeted: Budgeted
     assert budgeted.evict("a", "?dryRun=All").status == 201
     budgeted.budget("all", selector={})
     assert budgeted.evict("a", "?dryRun=All").status == 429
+
+
+def test_an_eviction_is_of_the_version_that_it_says_and_not_of_one_that_it_mentions(budgeted: Budgeted) -> None:
+    for version in ("policy/v1", "policy/v1beta1"):
+        budgeted.pod("a")
+        metadata = {"name": "a", "annotations": {"was": "policy/v1beta1", "is": "policy/v1"}}
+        body = {"apiVersion": version, "kind": "Eviction", "metadata": metadata}
+        done = budgeted.admin.post(f"{budgeted.pods}/a/eviction", body)
+        assert done.status == 201, done.json
+        assert budgeted.admin.delete(f"{budgeted.pods}/a?gracePeriodSeconds=0").status in (200, 404)
+    body = {"apiVersion": "policy/v2", "kind": "Eviction", "metadata": {"name": "a"}}
+    refused = budgeted.admin.post(f"{budgeted.pods}/a/eviction", body)
+    assert (refused.status, "policy/v2" in refused.json["message"]) == (400, True)

@@ -16,7 +16,7 @@ from api.resources import resource_of
 from api.scalars import now
 from api.selectors import from_label_selector
 from master.apiserver.backend import Backend
-from master.apiserver.bodies import Expected, json_of, media_type, typed
+from master.apiserver.bodies import Expected, read_object
 from master.apiserver.cache import Item
 from master.apiserver.call import Call, is_dry_run
 from master.apiserver.http.message import Response
@@ -26,13 +26,14 @@ from master.apiserver.operations.delete import check_policy, check_preconditions
 from master.apiserver.rendering import struct_answer
 
 # kubectl before 1.22 knows only the second, which has the same fields.
-_EVICTIONS = tuple(Expected(Eviction, f"policy/{version}", "Eviction") for version in ("v1", "v1beta1"))
+_EVICTION = Expected(Eviction, "policy/v1", "Eviction", also=("policy/v1beta1",))
 _PODS, _BUDGETS = resource_of(Pod), resource_of(PodDisruptionBudget)
 
 
 async def evict(backend: Backend, call: Call) -> Response:
     """Raises NotFound, BadRequest, Conflict for a precondition, TooManyRequests for a budget."""
-    eviction = _read(call)
+    eviction, warnings = read_object(call.request, _EVICTION, Eviction, validation=call.field_validation)
+    call.warnings += warnings
     if eviction.metadata.name != call.target.name:
         raise BadRequest("name in URL does not match name in Eviction object")
     check_namespace(eviction, call.target.namespace)
@@ -132,13 +133,3 @@ def _disrupted(pod: Any) -> None:
         last_transition_time=now(),
     )
     pod.status.conditions = [*(one for one in pod.status.conditions if one.type != condition.type), condition]
-
-
-def _read(call: Call) -> Eviction:
-    newer, older = _EVICTIONS
-    media = media_type(call.request)
-    data = json_of(call.request.body, media, older if b"policy/v1beta1" in call.request.body else newer)
-    expected = older if b"policy/v1beta1" in data else newer
-    eviction, warnings = typed(data, expected, Eviction, validation=call.field_validation)
-    call.warnings += warnings
-    return eviction
