@@ -50,7 +50,7 @@ def _plus(sums: Mapping[str, Decimal], more: Amounts) -> dict[str, Decimal]:
 def quantity(name: str, amount: Decimal) -> Quantity:
     """In Kubernetes' notation; bytes with binary suffixes where they fit."""
     text = f"{amount:f}"
-    if ("memory" in name or "storage" in name) and amount and amount % 1024 == 0:
+    if any(kind in name for kind in ("memory", "storage", "hugepages")) and amount and amount % 1024 == 0:
         return Quantity(f"{int(amount) // 1024}Ki")
     return Quantity(text)
 

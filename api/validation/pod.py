@@ -12,22 +12,19 @@ from api.core import (
     Pod,
     PodSpec,
     Probe,
-    ResourceRequirements,
     Volume,
 )
 from api.defaulting import VOLUME_SOURCES
 from api.errors import FieldError, duplicate, forbidden, invalid, required
 from api.schema import by_wire
 from api.struct import Struct, wire_name
+from api.validation.amounts import container_amount_errors, whole_errors
 from api.validation.foreign_volumes import foreign_errors
 from api.validation.pod_details import (
     detail_errors,
     env_from_errors,
     env_prefix_errors,
     env_source_errors,
-    extended_errors,
-    is_extended,
-    resource_name_errors,
     source_errors,
 )
 from api.validation.storage import claim_spec_errors
@@ -111,6 +108,8 @@ def pod_spec_errors(spec: PodSpec, path: str) -> Iterator[FieldError]:
     for group, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
         for index, container in enumerate(containers):
             yield from _container_errors(container, volumes, f"{path}.{group}[{index}]")
+    if spec.resources is not None:
+        yield from whole_errors(spec, spec.resources, f"{path}.resources")
     yield from _host_port_errors(spec, path)
     yield from detail_errors(spec, path)
     if spec.host_network and spec.hostname and "." in spec.hostname:
@@ -157,7 +156,7 @@ def _container_errors(container: Container, volumes: set[str], path: str) -> Ite
         why = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
         yield invalid(f"{path}.securityContext", "", why)
     if container.resources is not None:
-        yield from _resource_errors(container.resources, path)
+        yield from container_amount_errors(container.resources, f"{path}.resources")
     probes = (
         ("livenessProbe", container.liveness_probe),
         ("readinessProbe", container.readiness_probe),
@@ -203,24 +202,6 @@ def _env_errors(variable: EnvVar, source: EnvVarSource, path: str) -> Iterator[F
     elif given > 1:
         yield invalid(f"{path}.valueFrom", "", "may not have more than one field specified at a time")
     yield from env_source_errors(source, f"{path}.valueFrom")
-
-
-def _resource_errors(resources: ResourceRequirements, path: str) -> Iterator[FieldError]:
-    for group, amounts in (("limits", resources.limits), ("requests", resources.requests)):
-        for name, amount in amounts.items():
-            at = f"{path}.resources.{group}[{name}]"
-            yield from resource_name_errors(name, at)
-            if amount.value < 0:
-                yield invalid(at, amount, "must be greater than or equal to 0")
-            elif is_extended(name) and amount.value % 1:
-                yield invalid(at, amount, "must be an integer")
-    for name, amount in resources.requests.items():
-        limit = resources.limits.get(name)
-        if is_extended(name):
-            yield from extended_errors(name, limit, amount, f"{path}.resources")
-        elif limit is not None and amount.value > limit.value:
-            detail = f"must be less than or equal to {name} limit of {limit}"
-            yield invalid(f"{path}.resources.requests", amount, detail)
 
 
 def _probe_errors(probe: Probe, path: str, *, succeeds_once: bool) -> Iterator[FieldError]:

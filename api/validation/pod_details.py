@@ -19,7 +19,6 @@ from api.core.volume import (
 )
 from api.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from api.formats import config_key, dns_subdomain, env_name, ip, qualified_name
-from api.scalars import Quantity
 from api.validation.affinity import affinity_errors
 
 _IN_ENV: Final = (
@@ -278,24 +277,3 @@ def _file_errors(item: DownwardAPIVolumeFile, path: str) -> Iterator[FieldError]
         yield from _resource_field_errors(item.resource_field_ref, f"{path}.resourceFieldRef", in_volume=True)
     else:
         yield required(path, "one of fieldRef and resourceFieldRef is required")
-
-
-def resource_name_errors(name: str, path: str) -> Iterator[FieldError]:
-    """A plain name must be one that is known for containers."""
-    if "/" in name or name in _AMOUNTS or name.startswith(_HUGE_PAGES):
-        return
-    yield invalid(path, name, "must be a standard resource type or fully qualified")
-    yield invalid(path, name, "must be a standard resource for containers")
-
-
-def is_extended(name: str) -> bool:
-    """Whether it is counted in whole pieces that cannot be promised twice."""
-    return "/" in name and not name.startswith(("kubernetes.io/", "requests."))
-
-
-def extended_errors(name: str, limit: Quantity | None, request: Quantity, path: str) -> Iterator[FieldError]:
-    """Of a request for such a resource."""
-    if limit is None:
-        yield required(f"{path}.limits", "Limit must be set for non overcommitable resources")
-    elif request.value != limit.value:
-        yield invalid(f"{path}.requests", request, f"must be equal to {name} limit of {limit}")
