@@ -72,7 +72,7 @@ class GarbageCollector:
         if owner.metadata.deletion_timestamp is None:
             return ""
         if ORPHAN in owner.metadata.finalizers:
-            for item in dependents:
+            for item in self._live_dependents(owner):
                 self._disown(item, key[1])
             return self._take_finalizer(owner, ORPHAN)
         if FOREGROUND in owner.metadata.finalizers:
@@ -81,6 +81,16 @@ class GarbageCollector:
 
     def _dependents(self, uid: str) -> list[Object]:
         return [item for informer in self._informers.owned for item in informer.indexed(BY_OWNER, uid)]
+
+    def _live_dependents(self, owner: Object) -> list[Object]:
+        """As the API server has them: one that a slow watch has not told of yet would be collected after its owner."""
+        meta = owner.metadata
+        found: list[Object] = []
+        for informer in self._informers.owned:
+            if informer.served and (resource_of(informer.kind).namespaced or not meta.namespace):
+                listing = self._client.list(informer.kind, meta.namespace, metadata_only=True)
+                found += (item for item in listing.items if meta.uid in owner_uids(item) and _names(item, owner))
+        return found
 
     def _known(self, uid: str) -> Object | None:
         return next((item for informer in self._informers.owned for item in informer.indexed(BY_UID, uid)), None)
