@@ -4,6 +4,8 @@ import re
 
 import click
 
+from cli.steer.miscalls import named
+
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _FORM = re.compile(r"-?(?:\d+(?:\.\d+)?(?:ms|h|m|s))+")
 
@@ -27,7 +29,7 @@ class _Duration(click.ParamType):  # type: ignore[type-arg]
         try:
             return seconds(str(value))
         except ValueError as error:
-            flag = ", ".join(sorted(param.opts, key=len)) if param is not None else ""
+            flag = named(param) if param is not None else ""
             said = f'invalid argument "{value}" for "{flag}" flag: time: invalid duration "{value}"'
             raise click.UsageError(said, ctx) from error
 

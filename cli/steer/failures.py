@@ -58,39 +58,3 @@ def _unreachable(text: str) -> str:
         server = text.partition("://")[2].partition("/")[0] or text
         return f"The connection to the server {server} was refused - did you specify the right host or port?"
     return f"Unable to connect to the server: {text}"
-
-
-def _unknown(name: str, ctx: click.Context | None) -> str:
-    """kubectl offers its own verbs, and for those below them sends to their help."""
-    if ctx is None or ctx.parent is not None or not isinstance(ctx.command, click.Group):
-        return (
-            f"error: unknown command \"{name}\"\nSee '{ctx.command_path if ctx else 'steer'} -h' for help and examples"
-        )
-    close = [verb for verb in ctx.command.list_commands(ctx) if verb.startswith(name.lower()) or _typo(verb, name)]
-    offered = ["", "Did you mean this?", *(f"\t{verb}" for verb in close)] if close else []
-    return "\n".join([f'error: unknown command "{name}" for "{ctx.command_path}"', *offered])
-
-
-def _typo(verb: str, name: str) -> bool:
-    """At most two letters added, left out or others, which is cobra's measure too."""
-    row = list(range(len(name) + 1))
-    for letter in verb:
-        before, row = row, [row[0] + 1]
-        for at, other in enumerate(name.lower()):
-            row.append(min(before[at] + (letter != other), before[at + 1] + 1, row[at] + 1))
-    return row[-1] <= 2
-
-
-def called_wrongly(error: click.UsageError) -> str:
-    """What is wrong with the words of a call."""
-    command = error.ctx.command_path if error.ctx is not None else "steer"
-    see = f"See '{command} --help' for usage."
-    if isinstance(error, click.NoSuchOption):
-        if error.option_name.startswith("--"):
-            return f"error: unknown flag: {error.option_name}\n{see}"
-        return f"error: unknown shorthand flag: '{error.option_name[-1]}' in {error.option_name}\n{see}"
-    text = error.format_message()
-    if text.startswith("No such command "):
-        name = text.removeprefix("No such command ").strip(".'")
-        return _unknown(name, error.ctx)
-    return f"error: {text}\n{see}"

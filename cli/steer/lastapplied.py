@@ -14,8 +14,9 @@ from cli.steer.notes import NOTE, note_of
 from cli.steer.output.documents import as_yaml
 from cli.steer.output.flags import OUTPUT
 from cli.steer.output.gojson import go_json
+from cli.steer.selection import NOTHING_SAID
 from cli.steer.session import Object, Session, with_session
-from cli.steer.targets import NOTHING_SAID, WHICH, query, targets
+from cli.steer.targets import WHICH, query, targets
 from cli.steer.writing import DRY_RUN, MANAGER, each, options, outcome
 
 

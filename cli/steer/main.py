@@ -9,10 +9,11 @@ from typing import cast
 import click
 
 from api.errors import ApiError
-from cli.steer.failures import Failure, called_wrongly, told
+from cli.steer.failures import Failure, told
+from cli.steer.miscalls import called_wrongly, code_of_help
 from cli.steer.plugins import run_plugin
 from cli.steer.reaching import with_all
-from cli.steer.words import plain_flags
+from cli.steer.words import called, plain_flags
 from client import Unreachable
 
 
@@ -122,9 +123,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(steer.main(words, prog_name="steer", standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as shown:
         print(shown.format_message())
-        return 0
+        return code_of_help(shown.ctx)
     except click.UsageError as error:
-        print(called_wrongly(error), file=sys.stderr)
+        print(called_wrongly(error, called(steer, said)), file=sys.stderr)
         return 1
     except click.exceptions.Exit as ended:
         return ended.exit_code

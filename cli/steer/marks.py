@@ -62,6 +62,8 @@ def verb(noun: str, *, done: Callable[[Mapping[str, str], Mapping[str, str], boo
     @with_session
     def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
         wish = asked(words, noun=noun)
+        if not (wish.words or flags["filename"]):
+            raise Failure("one or more resources must be specified as <resource> <name> or <resource>/<name>")
         if not wish.values and not flags["listed"]:
             raise Failure(f"at least one {noun} update is required")
 

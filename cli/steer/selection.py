@@ -7,6 +7,14 @@ from cli.steer.discovery import Kind
 from cli.steer.failures import Failure
 from cli.steer.session import Session
 
+NOTHING_SAID = """\
+You must provide one or more resources by argument or filename.
+Example resource specifications include:
+   '-f rsrc.yaml'
+   '--filename=rsrc.json'
+   '<resource> <name>'
+   '<resource>'"""
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -18,6 +26,8 @@ class Chosen:
 
 def chosen(session: Session, words: Sequence[str]) -> list[Chosen]:
     """Kinds in the order they were said. Raises Failure."""
+    if not words:
+        raise Failure(NOTHING_SAID)
     if any("/" in word for word in words):
         return _pairs(session, words)
     first, *names = words

@@ -18,14 +18,6 @@ WHICH = (
     click.option("--all", "everything", is_flag=True, help="All resources of the types in the namespace."),
 )
 
-NOTHING_SAID = """\
-You must provide one or more resources by argument or filename.
-Example resource specifications include:
-   '-f rsrc.yaml'
-   '--filename=rsrc.json'
-   '<resource> <name>'
-   '<resource>'"""
-
 
 def targets(session: Session, words: Sequence[str], flags: dict[str, Any]) -> Iterator[Manifest]:
     """As they are on the server now. Raises Failure."""
@@ -33,8 +25,6 @@ def targets(session: Session, words: Sequence[str], flags: dict[str, Any]) -> It
         for item in manifests(session, flags["filename"], recursive=flags.get("recursive", False)):
             yield Manifest(session.get(item.kind, item.name, item.namespace(session)), item.kind, item.source)
         return
-    if not words:
-        raise Failure("one or more resources must be specified as <resource> <name> or <resource>/<name>")
     for one in chosen(session, words):
         space = session.space(one.kind)
         labels, fields = flags.get("selector") or "", flags.get("field_selector") or ""

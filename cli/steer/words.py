@@ -8,14 +8,9 @@ import click
 def plain_flags(verbs: click.Group, words: Sequence[str]) -> list[str]:
     """The same words with each yes or no said by the bare flag, by its ``--no-`` form, or not at all; and the flags
     that only ``verbs`` itself has before all others."""
-    command: click.Command | None = None
-    for word in words:
-        group = command or verbs
-        if not isinstance(group, click.Group):
-            break
-        command = group.get_command(click.Context(group), word) or command
+    command = called(verbs, words).command
     end = list(words).index("--") if "--" in words else len(words)
-    own = _options(command) if command is not None else {}
+    own = _options(command) if command is not verbs else {}
     shared = {name: one for name, one in _options(verbs).items() if name not in own}
     first: list[str] = []
     shown: list[str] = []
@@ -33,6 +28,17 @@ def plain_flags(verbs: click.Group, words: Sequence[str]) -> list[str]:
         else:
             shown.append(word)
     return [*first, *shown, *words[end:]]
+
+
+def called(verbs: click.Group, words: Sequence[str]) -> click.Context:
+    """The command that the words are for, below those that it is a part of."""
+    ctx = click.Context(verbs, info_name="steer")
+    for word in words:
+        if not isinstance(ctx.command, click.Group):
+            break
+        if (below := ctx.command.get_command(ctx, word)) is not None:
+            ctx = click.Context(below, info_name=word, parent=ctx)
+    return ctx
 
 
 def _options(command: click.Command) -> dict[str, click.Option]:

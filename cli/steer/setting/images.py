@@ -20,13 +20,14 @@ def image(session: Session, words: tuple[str, ...], **flags: Any) -> None:
     """Update the image of a pod template; * is every container."""
     what, said = split(words, lambda word: "=" in word)
     wanted = dict(word.split("=", 1) for word in said)
+    items = list(targets(session, what, flags))
     if not wanted:
         raise Failure("at least one image update is required")
 
     def change(item: Manifest, document: Object) -> None:
         set_images(of_pods(item, document), wanted)
 
-    change_each(session, targets(session, what, flags), flags, change, "image updated")
+    change_each(session, items, flags, change, "image updated")
 
 
 def set_images(pods: Object, wanted: dict[str, str]) -> None:

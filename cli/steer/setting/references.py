@@ -7,9 +7,10 @@ import click
 from cli.steer.creating.rights import SUBJECTS, subjects_of
 from cli.steer.failures import Failure
 from cli.steer.manifests import Manifest
+from cli.steer.selection import NOTHING_SAID
 from cli.steer.session import Object, Session, with_session
 from cli.steer.setting.changing import change_each, of_pods, split
-from cli.steer.targets import NOTHING_SAID, WHICH, targets
+from cli.steer.targets import WHICH, targets
 from cli.steer.verbs.expose import pairs
 from cli.steer.writing import DRY_RUN, options
 
@@ -46,6 +47,8 @@ def selector(session: Session, words: tuple[str, ...], **flags: Any) -> None:
             raise Failure("setting a selector is only supported for Services")
         document["spec"]["selector"] = wanted
 
+    if not words:
+        raise Failure("one selector is required")
     items = list(targets(session, what, flags))
     if not wanted:
         raise Failure("one selector is required")
@@ -58,6 +61,7 @@ def selector(session: Session, words: tuple[str, ...], **flags: Any) -> None:
 @with_session
 def subject(session: Session, words: tuple[str, ...], **flags: Any) -> None:
     """Add users, groups and service accounts to a role binding or cluster role binding."""
+    items = list(targets(session, words, flags))
     if not any(flags[name] for name in ("user", "group", "serviceaccount")):
         raise Failure("you must specify at least one value of user, group or serviceaccount")
     added = subjects_of(flags)
@@ -70,4 +74,4 @@ def subject(session: Session, words: tuple[str, ...], **flags: Any) -> None:
         there = document.get("subjects") or []
         document["subjects"] = there + [one for one in added if one not in there]
 
-    change_each(session, targets(session, words, flags), flags, change, "subjects updated")
+    change_each(session, items, flags, change, "subjects updated")

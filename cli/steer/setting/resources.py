@@ -22,6 +22,7 @@ from cli.steer.writing import DRY_RUN, options
 def resources(session: Session, words: tuple[str, ...], **flags: Any) -> None:
     """Update resource requests and limits of a pod template."""
     wanted = {part: amounts(flags[part]) for part in ("limits", "requests") if flags[part]}
+    items = list(targets(session, words, flags))
     if not wanted:
         raise Failure("you must specify an update to requests or limits (in the form of --requests/--limits)")
 
@@ -34,4 +35,4 @@ def resources(session: Session, words: tuple[str, ...], **flags: Any) -> None:
             for part, values in wanted.items():
                 there[part] = {**there.get(part, {}), **values}
 
-    change_each(session, targets(session, words, flags), flags, change, "resource requirements updated")
+    change_each(session, items, flags, change, "resource requirements updated")

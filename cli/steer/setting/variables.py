@@ -43,6 +43,8 @@ class _Wish:
 def env(session: Session, words: tuple[str, ...], **flags: Any) -> None:
     """Update environment variables on a pod template."""
     what, said = split(words, lambda word: "=" in word or word.endswith("-"))
+    if not (what or flags["filename"]):
+        raise Failure("one or more resources must be specified as <resource> <name> or <resource>/<name>")
     wish = _wish(session, [*flags["env"], *said], flags)
 
     def change(item: Manifest, document: Object) -> None:

@@ -34,6 +34,7 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
             "--max=MAXPODS must be larger or equal to --min=MINPODS, "
             f"max: {flags['most']}, min: {flags['least']}"
         )  # fmt: skip
+    items = list(targets(session, words, flags))
 
     # Servers before 1.23 have the older form only.
     is_old = session.discovery.of(_OLD.api_version, _OLD.kind) and not session.discovery.of(_NEW.api_version, _NEW.kind)
@@ -47,7 +48,7 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
         about = Manifest(made, kind, "")
         outcome(about, "autoscaled", made, form=flags["output"], dry_run=flags["dry_run"])
 
-    each(targets(session, words, flags), one)
+    each(items, one)
 
 
 def autoscaler(item: Manifest, version: str, flags: dict[str, Any]) -> Object:

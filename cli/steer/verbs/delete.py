@@ -14,7 +14,6 @@ from cli.steer.files import FILES
 from cli.steer.manifests import manifests
 from cli.steer.selection import chosen
 from cli.steer.session import Session, with_session
-from cli.steer.targets import NOTHING_SAID
 from cli.steer.watching import deadline, until_gone
 from cli.steer.writing import ONLY_DRY, options, tried
 
@@ -33,7 +32,9 @@ _FORCED = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
+class Target:
+    """An object that goes; ``source`` is the file that names it."""
+
     kind: Kind
     namespace: str
     name: str
@@ -76,7 +77,7 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
     if not targets and not flags["ignore_not_found"]:
         print("No resources found")
     bad = False
-    gone: list[tuple[_Target, str]] = []
+    gone: list[tuple[Target, str]] = []
     for target in targets:
         try:
             answer = _deleted(session, target, body, dry_run)
@@ -91,14 +92,14 @@ def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
             continue
         about = (answer.get("details") if answer.get("kind") == "Status" else answer.get("metadata")) or {}
         gone.append((target, about.get("uid", "")))
-        _say(target, short=flags["output"] == "name", forced=flags["force"], dry_run=dry_run)
+        tell(target, short=flags["output"] == "name", forced=flags["force"], dry_run=dry_run)
     if flags["wait"] and dry_run == "none":
         _wait(session, gone, flags["timeout"])
     if bad:
         raise Several
 
 
-def _deleted(session: Session, target: _Target, body: dict[str, Any], dry_run: str) -> dict[str, Any]:
+def _deleted(session: Session, target: Target, body: dict[str, Any], dry_run: str) -> dict[str, Any]:
     """What the server says of it; with a dry run of ours it is not asked, as kubectl does not."""
     if dry_run == "client":
         return {}
@@ -125,28 +126,27 @@ def _options(flags: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": _CASCADES[flags["cascade"]], **grace}
 
 
-def _targets(session: Session, words: tuple[str, ...], flags: dict[str, Any]) -> list[_Target]:
+def _targets(session: Session, words: tuple[str, ...], flags: dict[str, Any]) -> list[Target]:
     if flags["filename"]:
         items = manifests(session, flags["filename"], recursive=flags["recursive"])
-        return [_Target(item.kind, item.namespace(session), item.name, item.source) for item in items]
-    if not words:
-        raise Failure(NOTHING_SAID)
-    found: list[_Target] = []
+        return [Target(item.kind, item.namespace(session), item.name, item.source) for item in items]
+    found: list[Target] = []
     for one in chosen(session, words):
         space = session.space(one.kind, everywhere=flags["all_namespaces"])
         if one.names:
             if flags["selector"] or flags["everything"]:
                 raise Failure("name cannot be provided when a selector is specified")
-            found += [_Target(one.kind, space, name) for name in one.names]
+            found += [Target(one.kind, space, name) for name in one.names]
             continue
         if not (flags["selector"] or flags["field_selector"] or flags["everything"]):
             raise Failure("resource(s) were provided, but no name was specified")
         for item in session.list(one.kind, space, labels=flags["selector"], fields=flags["field_selector"]):
-            found.append(_Target(one.kind, item["metadata"].get("namespace", ""), item["metadata"]["name"]))
+            found.append(Target(one.kind, item["metadata"].get("namespace", ""), item["metadata"]["name"]))
     return found
 
 
-def _say(target: _Target, *, short: bool, forced: bool, dry_run: str) -> None:
+def tell(target: Target, *, short: bool, forced: bool = False, dry_run: str = "none") -> None:
+    """That it is deleted."""
     if short:
         print(f"{target.kind.qualified}/{target.name}", flush=True)
         return
@@ -155,7 +155,7 @@ def _say(target: _Target, *, short: bool, forced: bool, dry_run: str) -> None:
     print(f'{target.kind.qualified} "{target.name}" {how}{where}{tried(dry_run)}', flush=True)
 
 
-def _wait(session: Session, gone: list[tuple[_Target, str]], limit_s: float) -> None:
+def _wait(session: Session, gone: list[tuple[Target, str]], limit_s: float) -> None:
     end = deadline(limit_s)
     for target, uid in gone:
         if not until_gone(session, target.kind, target.name, target.namespace, uid, end):

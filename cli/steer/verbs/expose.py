@@ -32,8 +32,8 @@ _KINDS = ("deployments", "pods", "replicasets", "replicationcontrollers", "servi
 @with_session
 def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
     """Take a controller, service or pod and expose it as a new service."""
-    kind = session.discovery.find("services")
     for item in targets(session, words, flags):
+        kind = session.discovery.find("services")
         if item.kind.plural not in _KINDS:
             raise Failure(f"cannot expose a {item.kind.kind}")
         space = session.space(kind)

@@ -16,7 +16,7 @@ from cli.steer.writing import DRY_RUN, options, outcome
 
 
 @click.command("patch")
-@click.argument("words", nargs=-1, required=True, metavar="TYPE NAME | TYPE/NAME")
+@click.argument("words", nargs=-1, metavar="TYPE NAME | TYPE/NAME")
 @click.option("-p", "--patch", "text", default="", help="The patch, as JSON or YAML.")
 @click.option("--patch-file", default="", help="A file with the patch.")
 @click.option(

@@ -11,6 +11,7 @@ from cli.steer.files import FILES
 from cli.steer.manifests import Manifest, Source, manifests
 from cli.steer.notes import with_note
 from cli.steer.session import Object, Session, with_session
+from cli.steer.verbs.delete import Target, tell
 from cli.steer.writing import DRY_RUN, SAVE_CONFIG, VALIDATE, each, failed, options, outcome
 
 _GONE_LIMIT_S = 300.0
@@ -43,7 +44,7 @@ def command(
             item = substitute(item, document=with_note(item.document, namespace))
         try:
             if force:
-                _away(session, item, namespace, grace_period)
+                _away(session, item, namespace, grace_period, form=output)
                 asks = {"fieldManager": "steer-replace", "fieldValidation": validate}
                 found = session.call("POST", item.kind.path(namespace), query=asks, body=item.document)
             else:
@@ -70,11 +71,12 @@ def _put(session: Session, item: Manifest, namespace: str, dry_run: str, validat
     return found
 
 
-def _away(session: Session, item: Manifest, namespace: str, grace_s: int) -> None:
+def _away(session: Session, item: Manifest, namespace: str, grace_s: int, *, form: str) -> None:
     options_ = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
     body = options_ | ({"gracePeriodSeconds": grace_s} if grace_s >= 0 else {})
     try:
         session.call("DELETE", item.kind.path(namespace, item.name), body=body)
+        tell(Target(item.kind, namespace, item.name), short=form == "name")
         end = time.monotonic() + _GONE_LIMIT_S
         while time.monotonic() < end:
             session.get(item.kind, item.name, namespace)

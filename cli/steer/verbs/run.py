@@ -1,6 +1,7 @@
 """`steer run NAME --image=IMAGE`: a pod made of flags."""
 
 import json
+import re
 import sys
 from typing import Any
 
@@ -17,6 +18,12 @@ from cli.steer.watching import deadline, until
 from cli.steer.writing import DRY_RUN, options, outcome
 
 _START_S = 60.0
+# An image's reference: https://pkg.go.dev/github.com/distribution/reference
+_LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+_PART = "[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*"
+_DIGEST = "[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
+_IMAGE = re.compile(rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@{_DIGEST})?", re.ASCII)
 
 
 @click.command("run", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": True})
@@ -41,6 +48,7 @@ _START_S = 60.0
 @with_session
 def command(session: Session, name: str, words: tuple[str, ...], **flags: Any) -> int:
     """Create and run a particular image in a pod."""
+    _check(flags)
     attach = flags["stdin"] if flags["attach"] is None else flags["attach"]
     if flags["remove"] and not attach:
         raise Failure("--rm should only be used for attached containers")
@@ -60,6 +68,16 @@ def command(session: Session, name: str, words: tuple[str, ...], **flags: Any) -
     finally:
         if flags["remove"]:
             _remove(session, name)
+
+
+def _check(flags: dict[str, Any]) -> None:
+    """Of what the server would say in other words, or not at all. Raises Failure."""
+    if not flags["image"]:
+        raise Failure("--image is required")
+    if not _IMAGE.fullmatch(flags["image"]):
+        raise Failure(f'invalid image name "{flags["image"]}": invalid reference format')
+    if flags["restart"] not in ("", "Always", "OnFailure", "Never"):
+        raise Failure(f"invalid restart policy: {flags['restart']}, valid values are: Always, OnFailure, Never")
 
 
 def pod(name: str, words: tuple[str, ...], flags: dict[str, Any]) -> Object:

@@ -69,6 +69,8 @@ def changed(
 def command(session: Session, words: tuple[str, ...], **flags: Any) -> None:
     """Update the taints on one or more nodes."""
     first = next((number for number, word in enumerate(words) if "=" in word or ":" in word or word[-1:] == "-"), None)
+    if not words[:first]:
+        raise Failure("one or more resources must be specified as <resource> <name>")
     if first is None:
         raise Failure("at least one taint update is required")
     wish = [parsed(word) for word in words[first:]]

@@ -1,0 +1,113 @@
+"""Calls that are wrong: the same words and exit code as kubectl's, and nothing reaches the server."""
+
+from pathlib import Path
+
+import pytest
+from both import Both
+
+MISCALLS = """
+attach
+api-resources x
+api-versions x
+apply -f
+apply --dry-run=x -f x
+apply view-last-applied
+autoscale --max=2
+completion
+completion x
+completion bash x
+cp
+cp a
+cp a b c
+config view x
+delete pods a --cascade=x
+delete pods a --grace-period=x
+edit
+exec
+exec a
+exec a ls
+exec -- ls
+explain
+explain a b
+expose
+get pods -o
+get pods --chunk-size=x
+kustomize a b
+label
+label pods a
+label a=b
+annotate
+logs
+logs a b c
+logs a --tail
+logs a --tail=x
+patch
+patch -p {}
+patch pods a
+patch pods a -p
+patch pods a --type=x -p {}
+port-forward
+port-forward a
+run
+run a
+run --image=x
+run a --image=
+run a --image=UPPER
+run a --image=x:
+run a --image=x --dry-run=x
+run a --image=x --restart=x
+scale
+scale deploy/a
+scale deploy/a --replicas
+scale deploy/a --replicas=x
+scale --replicas=1
+set env
+set image
+set resources
+set selector
+set subject
+taint
+taint nodes a
+taint a=b:NoSchedule
+version x
+wait pods
+wait --for=delete
+"""
+# kubectl shows their whole help on standard output before it.
+BEFORE_HELP = """
+config rename-context
+config rename-context a
+config set
+config set a
+config set-cluster
+config set-cluster a b
+config set-credentials
+config set-credentials a b
+config unset
+config use-context
+config use-context a b
+"""
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"
+
+
+def test_wrong_calls(both: Both) -> None:
+    both.same(MISCALLS.split("\n")[1:-1])
+
+
+@pytest.mark.parametrize("line", BEFORE_HELP.split("\n")[1:-1])
+def test_wrong_calls_of_the_kubeconfig(both: Both, line: str) -> None:
+    assert both.steer(*line.split())[1:] == both.kubectl(*line.split())[1:]
+
+
+@pytest.mark.parametrize(
+    "group", ["auth", "config", "plugin", "set", "certificate", "create secret", "create service", "rollout", "top"]
+)
+def test_groups_without_a_verb_show_their_help_and_mostly_fail(both: Both, group: str) -> None:
+    assert both.steer(*group.split())[2] == both.kubectl(*group.split())[2]
+
+
+def test_a_forced_replacement_tells_the_deletion(both: Both, folder: Path) -> None:
+    both.create(CONFIG_MAP)
+    (folder / "c.yaml").write_text(CONFIG_MAP)
+    (folder / "new.yaml").write_text(CONFIG_MAP.replace("name: c", "name: d"))
+    both.same(["replace --force -f c.yaml", "replace --force -f c.yaml -o name", "replace --force -f new.yaml"])
