@@ -14,7 +14,7 @@ from api.codec import encode
 from api.errors import NotAcceptable
 from api.resources import Resource
 from master.apiserver.http.message import Headers, Request, Response
-from master.apiserver.negotiation import clauses
+from master.apiserver.negotiation import check_json, clauses
 from master.apiserver.routing import SERVED, nowhere, operations_of
 from master.apiserver.subresources import Kind, kind_of
 
@@ -74,7 +74,10 @@ class Discovery:
         found = self._plain.get(segments)
         if found is None:
             raise nowhere()
-        form = _wanted_form(request.headers.get("accept", ""))
+        accept = request.headers.get("accept", "")
+        if segments[0] == "api" or len(segments) == len(("apis", "group", "version")):
+            check_json(accept)
+        form = _wanted_form(accept)
         return conditional(request, self._aggregated.get((segments[0], form), found) if len(segments) == 1 else found)
 
 

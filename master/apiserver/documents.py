@@ -11,6 +11,7 @@ from master.apiserver.health import Health
 from master.apiserver.http.message import Request, Response
 from master.apiserver.identity import OpenIdDocuments
 from master.apiserver.metrics import CONTENT_TYPE, Metrics
+from master.apiserver.negotiation import check_json
 from master.apiserver.responses import plain_response
 from master.apiserver.routing import not_allowed, nowhere
 from master.apiserver.schemas import Schemas
@@ -59,11 +60,11 @@ class Documents:
             "readyz": health.answer,
             **dict.fromkeys((".well-known", "openid"), identity.answer),
         }
-        self._whole: dict[tuple[str, ...], Callable[[], Response]] = {
-            (): lambda: plain_response(_PATHS),
-            CUSTOM_RESOURCES: lambda: plain_response(_NO_CUSTOM_RESOURCES),
-            ("version",): lambda: plain_response(version_document()),
-            ("metrics",): lambda: Response(200, metrics.text(), content_type=CONTENT_TYPE),
+        self._whole: dict[tuple[str, ...], Callable[[Request], Response]] = {
+            (): lambda _: plain_response(_PATHS),
+            CUSTOM_RESOURCES: lambda _: plain_response(_NO_CUSTOM_RESOURCES),
+            ("version",): _version,
+            ("metrics",): lambda _: Response(200, metrics.text(), content_type=CONTENT_TYPE),
         }
 
     def answer(self, request: Request) -> Response:
@@ -72,11 +73,16 @@ class Documents:
         if request.method != "GET" and (request.method != "HEAD" or _is_for_get_alone(segments)):
             raise not_allowed()
         if whole := self._whole.get(segments):
-            return whole()
+            return whole(request)
         root = self._roots.get(segments[0])
         if root is None:
             raise nowhere()
         return root(request)
+
+
+def _version(request: Request) -> Response:
+    check_json(request.headers.get("accept", ""))
+    return plain_response(version_document())
 
 
 def _is_for_get_alone(segments: tuple[str, ...]) -> bool:

@@ -72,6 +72,12 @@ def output_of(accept: str, *, stream: bool = False) -> Output:
     return replace(first, or_json=first.protobuf and replace(first, protobuf=False) in wanted)
 
 
+def check_json(accept: str) -> None:
+    """For documents that Kubernetes' router, which has words of its own, gives out as JSON. Raises NotAcceptable."""
+    if accept and not any(clause.media in _JSON for clause in clauses(accept)):
+        raise NotAcceptable("406: Not Acceptable")
+
+
 def check_form(form: Form, resource: Resource, *, is_list: bool) -> None:
     """Raises NotAcceptable for metadata of one object where a list is answered, and the other way round."""
     if form is (Form.METADATA if is_list else Form.METADATA_LIST):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from tests_apiserver import Api, Running
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -42,6 +43,17 @@ def test_aggregated_discovery_comes_with_an_etag(admin: Api) -> None:
     assert (
         admin.get("/apis", Accept="application/json;g=apidiscovery.k8s.io;v=v9;as=APIGroupDiscoveryList").status == 406
     )
+
+
+@pytest.mark.parametrize("path", ["/version", "/api", "/api/v1", "/apis/apps/v1"])
+def test_who_takes_no_json_is_told_so(admin: Api, path: str) -> None:
+    for accept in ("text/html", "application/*", "application/xml, text/*", "application/vnd.kubernetes.protobuf"):
+        refused = admin.get(path, Accept=accept)
+        assert refused.status == 406, accept
+    refused = admin.get(path, Accept="text/html")
+    assert (refused.json["reason"], refused.json["message"]) == ("NotAcceptable", "406: Not Acceptable")
+    for accept in ("*/*", "text/html, application/json;q=0.5", "application/json;charset=utf-8"):
+        assert admin.get(path, Accept=accept).status == 200, accept
 
 
 def test_the_schema_says_what_kubectl_reads_of_it(admin: Api) -> None:

@@ -327,6 +327,18 @@ def test_the_form_of_an_answer_is_chosen_alike(both: tuple[Api, Api], path: str,
             assert mine["message"] == other["message"]
 
 
+@pytest.mark.parametrize("path", ["/version", "/api", "/api/v1", "/apis/apps/v1"])
+@pytest.mark.parametrize(
+    "accept", ["text/html", "application/*", "application/xml,text/*", "foo", "*/*", "a/b,*/*;q=0.1"]
+)
+def test_documents_of_json_alone_are_refused_alike(both: tuple[Api, Api], path: str, accept: str) -> None:
+    ours, theirs = (api.call("GET", path, headers={"Accept": accept}) for api in both)
+    assert ours.status_code == theirs.status_code
+    assert [ours.json().get(field) for field in ("reason", "message")] == [
+        theirs.json().get(field) for field in ("reason", "message")
+    ]
+
+
 BODIES = ["application/json", "text/plain", "application/xml", "", "application/json; charset=utf-8", "foo", "*/*"]
 
 

@@ -67,6 +67,8 @@ VOLUMES: list[Any] = [
     *({"projected": {"sources": sources}} for sources in PROJECTED),
     *({"awsElasticBlockStore": {"volumeID": "x", "partition": number}} for number in (-1, 0, 256)),
 ]
+_PAGES = {"hugepages-2Mi": "4Mi"}
+AMOUNTS: list[Any] = [{"limits": _PAGES}, {"requests": _PAGES | {"cpu": "1"}}]
 EVICTIONS: list[Any] = [{}, {"metadata": {"name": "z"}}]
 MERGE: list[Any] = [
     {"metadata": {"name": "z"}},
@@ -93,6 +95,14 @@ CASES: list[tuple[str, str, Any]] = [
             {"metadata": {"name": "x"}, "spec": SPEC | {"volumes": [{"name": "v"} | volume]}},
         )
         for volume in VOLUMES
+    ),
+    *(
+        (
+            "POST",
+            f"{PODS}?dryRun=All",
+            {"metadata": {"name": "x"}, "spec": {"containers": [{"name": "c", "image": "x", "resources": amounts}]}},
+        )
+        for amounts in AMOUNTS
     ),
     *(("POST", PODS, body) for body in ({"kind": "Pod", "apiVersion": "v2"}, {"kind": "Foo"})),
     *(("GET", f"{POD}/{rest}", None) for rest in ("attach", "portforward", "proxy/", "foo", "binding", "eviction")),
