@@ -83,7 +83,7 @@ class Bench:
         show(name, result, (self._server.busy_s - before) / result.answers)
 
     def _memory(self, name: str) -> None:
-        print(f"{name:<32}{self._server.resident_mib:>10,.0f} MiB", flush=True)
+        print(f"{name:<32}{self._server.resident_mib:>10,.1f} MiB", flush=True)
 
 
 def show(name: str, result: Result, busy_s: float = 0) -> None:

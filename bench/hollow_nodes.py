@@ -41,7 +41,7 @@ class Measurement:
         self.rest: Costs = {}
 
     def say_resident(self, when: str) -> None:
-        each = ", ".join(f"{name} {mib:.0f}" for name, mib in self._site.processes.resident_mib().items())
+        each = ", ".join(f"{name} {mib:.1f}" for name, mib in self._site.processes.resident_mib().items())
         print(f"resident MiB, {when}: {each}", flush=True)
 
     async def idle(self, for_s: float) -> None:

@@ -31,7 +31,10 @@ class QueueObserver:
 
 
 class WorkQueue(Generic[K]):
-    """``base_s`` and ``cap_s`` bound the delay of ``retry``: base_s, doubled at each failure, at most cap_s."""
+    """``base_s`` and ``cap_s`` bound the delay of ``retry``: base_s, doubled at each failure, at most cap_s.
+
+    ``hire`` is called, under the lock, when more keys are ready than workers wait for one.
+    """
 
     def __init__(
         self,
@@ -40,8 +43,11 @@ class WorkQueue(Generic[K]):
         cap_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
         observer: QueueObserver | None = None,
+        hire: Callable[[], None] = lambda: None,
     ) -> None:
         self._observer = observer or QueueObserver()
+        self._hire = hire
+        self._idle = 0
         self._added: dict[K, float] = {}
         self._base_s = base_s
         self._cap_s = cap_s
@@ -72,7 +78,13 @@ class WorkQueue(Generic[K]):
             self._ready.append(key)
             self._added[key] = self._clock()
             self._observer.added(len(self._ready))
-            self._changed.notify()
+            self._call(self._idle)
+
+    def _call(self, idle: int) -> None:
+        """A worker is to come for what is ready; ``idle`` of them may."""
+        if len(self._ready) > idle:
+            self._hire()
+        self._changed.notify()
 
     def add_after(self, key: K, seconds: float) -> None:
         """Queue a key later. Of several delays for one key the earliest counts."""
@@ -107,18 +119,25 @@ class WorkQueue(Generic[K]):
         """The next key, which is then busy until ``done``. None when closed or when the time is up."""
         deadline = None if timeout_s is None else self._clock() + timeout_s
         with self._changed:
-            while True:
-                wait_s = self._release_due()
-                if self._ready:
-                    return self._take()
-                if self._closed:
+            self._idle += 1
+            try:
+                return self._next(deadline)
+            finally:
+                self._idle -= 1
+
+    def _next(self, deadline: float | None) -> K | None:
+        while True:
+            wait_s = self._release_due()
+            if self._ready:
+                return self._take()
+            if self._closed:
+                return None
+            if deadline is not None:
+                left_s = deadline - self._clock()
+                if left_s <= 0:
                     return None
-                if deadline is not None:
-                    left_s = deadline - self._clock()
-                    if left_s <= 0:
-                        return None
-                    wait_s = left_s if wait_s is None else min(wait_s, left_s)
-                self._changed.wait(wait_s)
+                wait_s = left_s if wait_s is None else min(wait_s, left_s)
+            self._changed.wait(wait_s)
 
     def _take(self) -> K:
         key = self._ready.popleft()
@@ -126,7 +145,7 @@ class WorkQueue(Generic[K]):
         self._busy.add(key)
         self._observer.taken(key, self._clock() - self._added.pop(key), len(self._ready))
         if self._ready:
-            self._changed.notify()
+            self._call(self._idle - 1)
         return key
 
     def _release_due(self) -> float | None:

@@ -17,16 +17,19 @@ Reconcile = Callable[[Key], str]
 
 
 class Loop:
-    """Workers of one controller. ``reconcile(key)`` returns a sentence of what it did, empty for nothing."""
+    """Workers of one controller. ``reconcile(key)`` returns a sentence of what it did, empty for nothing.
+
+    The first worker starts with the loop, each further one when a key waits and all others are busy: most never are.
+    """
 
     def __init__(self, name: str, reconcile: Reconcile, *, workers: int = 1) -> None:
         self.name = name
-        self.queue: WorkQueue[Key] = WorkQueue(observer=QueueMetrics(name))
+        self.queue: WorkQueue[Key] = WorkQueue(observer=QueueMetrics(name), hire=self._hire)
         self._failures = failures_of(name)
         self._reconcile = reconcile
-        self._threads = [
-            threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True) for number in range(workers)
-        ]
+        self._workers = workers
+        self._begun = 0
+        self._threads: list[threading.Thread] = []
 
     def follow(self, *informers: Informer[Any]) -> None:
         """Each object is a key, whatever happens to it."""
@@ -40,8 +43,18 @@ class Loop:
                 return
 
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        self._begin()
+
+    def _hire(self) -> None:
+        # Before the start keys only gather.
+        if 0 < self._begun < self._workers:
+            self._begin()
+
+    def _begin(self) -> None:
+        thread = threading.Thread(target=self._work, name=f"{self.name}-{self._begun}", daemon=True)
+        self._begun += 1
+        thread.start()
+        self._threads.append(thread)
 
     @property
     def alive(self) -> bool:
@@ -50,8 +63,7 @@ class Loop:
     def stop(self, timeout_s: float = 5.0) -> None:
         self.queue.close()
         for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(timeout_s)
+            thread.join(timeout_s)
 
     def _work(self) -> None:
         while (key := self.queue.get()) is not None:

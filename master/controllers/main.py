@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 from api.apps import ReplicaSet
 from api.pools import Pool
@@ -33,6 +32,7 @@ from master.controllers.tokens import TokenController
 from master.controllers.volumes import VolumeController
 from master.health import health_port
 from master.metrics import leads
+from master.writers import Writers
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Controllers:
             _EPHEMERAL,
         )
         self._recorders = recorders = {name: EventRecorder(client, name) for name in names}
-        self._writers = writers = ThreadPoolExecutor(_WRITERS, "replicas")
+        self._writers = writers = Writers(_WRITERS, "replicas")
         workers, grace_s = config.concurrent_syncs, config.node_monitor_grace_period_s
         # Half a grace period unheard, and a node that beats as it should could seem silent.
         attention = Attention(grace_s / 2)
@@ -123,7 +123,7 @@ class Controllers:
             self._nodes.stop()
             for loop in self._loops:
                 loop.stop()
-            self._writers.shutdown(cancel_futures=True)
+            self._writers.stop()
             self._informers.stop()
             for recorder in self._recorders.values():
                 recorder.close()

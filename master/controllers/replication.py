@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from typing import Any
 
 import msgspec
@@ -22,6 +21,7 @@ from master.controllers.pods import is_active
 from master.controllers.replicafailure import is_terminating
 from master.controllers.replicas import Decision, Replicated, decide, selector_of, status_of
 from master.controllers.slowstart import slow_start
+from master.writers import Writers
 
 _GATHER_S = 0.05
 
@@ -37,7 +37,7 @@ class ReplicationManager:
         *,
         kind: type[Replicated] = ReplicationController,
         workers: int = 1,
-        writers: Executor,
+        writers: Writers,
     ) -> None:
         self._client = client
         self._writers = writers

@@ -31,7 +31,7 @@ from master.scheduler.terms import terms_by_default
 from master.scheduler.views import NOTHING_NEAR
 from master.scheduler.volumes import beside
 from master.scheduler.wish import Wish
-from master.scheduler.writing import Writers
+from master.writers import Writers
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Scheduler:
         self._cluster = Cluster()
         first = next(iter(profiles.values()))
         self._queue = SchedulingQueue(initial_s=first.initial_backoff_s, max_s=first.max_backoff_s)
-        self._writers = Writers(_WRITERS)
+        self._writers = Writers(_WRITERS, "scheduler-writer")
         self.picture = Picture(
             client, self._cluster, self._queue, scheduler_names=frozenset(profiles), gated=self._report_gate
         )
@@ -100,7 +100,6 @@ class Scheduler:
 
     def schedule(self, stop: threading.Event) -> None:
         """Until ``stop`` is set."""
-        self._writers.start()
         for informer in self._informers:
             informer.start()
         try:

@@ -1,7 +1,6 @@
 """The replication controller beside a real API server."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -14,6 +13,7 @@ from client import Client, EventRecorder
 from master.controllers.informers import Informers
 from master.controllers.ownership import reference
 from master.controllers.replication import ReplicationManager
+from master.writers import Writers
 from tests.controllers.live import LIMIT_S, Master
 from tests.controllers.made import controller, pod
 from tests.e2e.waiting import until
@@ -165,15 +165,15 @@ def test_a_former_owner_is_told_slow_or_not(master: Master) -> None:
     """
     client = master.client("controller-manager")
     informers = Informers(client)
-    with ThreadPoolExecutor(1) as writers:
-        queue = ReplicationManager(client, informers, EventRecorder(client, "test"), writers=writers).loop.queue
-        before, after = pod("p"), pod("p", labels={"app": "debug"})
-        before.metadata.owner_references = [reference(controller())]
-        for event_type, one in (("ADDED", before), ("MODIFIED", after)):
-            informers.pods._take(event_type, one)
-            key = queue.get(timeout_s=5)
-            assert key == ("default", "web")
-            queue.done(key)
+    writers = Writers(1, "test")
+    queue = ReplicationManager(client, informers, EventRecorder(client, "test"), writers=writers).loop.queue
+    before, after = pod("p"), pod("p", labels={"app": "debug"})
+    before.metadata.owner_references = [reference(controller())]
+    for event_type, one in (("ADDED", before), ("MODIFIED", after)):
+        informers.pods._take(event_type, one)
+        key = queue.get(timeout_s=5)
+        assert key == ("default", "web")
+        queue.done(key)
 
 
 class Slowly:
@@ -195,7 +195,7 @@ def test_a_slow_watch_makes_no_pod_too_many(master: Master, admin: Client, names
     recorder = EventRecorder(client, "test")
     informers = Informers(client)
     slowly = Slowly(informers)
-    writers = ThreadPoolExecutor(4)
+    writers = Writers(4, "test")
     manager = ReplicationManager(client, informers, recorder, workers=2, writers=writers)
     informers.start()
     try:
@@ -217,7 +217,7 @@ def test_a_slow_watch_makes_no_pod_too_many(master: Master, admin: Client, names
     finally:
         slowly.going.set()
         manager.loop.stop()
-        writers.shutdown()
+        writers.stop()
         informers.stop()
         recorder.close()
         client.close()
@@ -228,7 +228,7 @@ def test_a_slow_watch_adopts_nothing_for_a_controller_that_has_gone(
 ) -> None:
     """What was freed by the deletion of its owner would be collected with it."""
     client = master.client("controller-manager")
-    recorder, informers, writers = EventRecorder(client, "test"), Informers(client), ThreadPoolExecutor(4)
+    recorder, informers, writers = EventRecorder(client, "test"), Informers(client), Writers(4, "test")
     manager = ReplicationManager(client, informers, recorder, writers=writers)
     try:
         old = admin.create(controller(namespace=namespace, replicas=1))
@@ -250,7 +250,7 @@ def test_a_slow_watch_adopts_nothing_for_a_controller_that_has_gone(
                 assert admin.create(controller(namespace=namespace)).metadata.uid != old.metadata.uid
         assert [one.metadata.name for one in pods(admin, namespace)] == ["loose"]
     finally:
-        writers.shutdown()
+        writers.stop()
         recorder.close()
         client.close()
 
@@ -262,7 +262,7 @@ def observed(informers: Informers, namespace: str) -> int:
 
 def test_a_slow_watch_counts_nobody_who_was_deleted(master: Master, admin: Client, namespace: str) -> None:
     client = master.client("controller-manager")
-    recorder, informers, writers = EventRecorder(client, "test"), Informers(client), ThreadPoolExecutor(4)
+    recorder, informers, writers = EventRecorder(client, "test"), Informers(client), Writers(4, "test")
     manager = ReplicationManager(client, informers, recorder, writers=writers)
     key = (namespace, "web")
     try:
@@ -277,7 +277,7 @@ def test_a_slow_watch_counts_nobody_who_was_deleted(master: Master, admin: Clien
             assert manager.reconcile(key) == said
         assert len(pods(admin, namespace)) == 4
     finally:
-        writers.shutdown()
+        writers.stop()
         recorder.close()
         client.close()
 
@@ -289,7 +289,7 @@ def test_nothing_is_tried_in_a_namespace_that_ends_however_slow_its_end(
     client = master.client("controller-manager")
     recorder = EventRecorder(client, "test")
     informers = Informers(client)
-    writers = ThreadPoolExecutor(4)
+    writers = Writers(4, "test")
     manager = ReplicationManager(client, informers, recorder, workers=2, writers=writers)
     informers.start()
     try:
@@ -304,7 +304,7 @@ def test_nothing_is_tried_in_a_namespace_that_ends_however_slow_its_end(
         assert admin.get(ReplicationController, "web", namespace).status.conditions == []
     finally:
         manager.loop.stop()
-        writers.shutdown()
+        writers.stop()
         informers.stop()
         recorder.close()
         client.close()

@@ -2,19 +2,20 @@
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 
 import pytest
 
 from api.errors import Forbidden
 from client import Unreachable
 from master.controllers.slowstart import slow_start
+from master.writers import Writers
 
 
 @pytest.fixture
-def writers() -> Iterator[Executor]:
-    with ThreadPoolExecutor(8) as made:
-        yield made
+def writers() -> Iterator[Writers]:
+    made = Writers(8, "test")
+    yield made
+    made.stop()
 
 
 class Writes:
@@ -33,21 +34,21 @@ class Writes:
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 100, 500])
-def test_all_are_written(writers: Executor, count: int) -> None:
+def test_all_are_written(writers: Writers, count: int) -> None:
     write = Writes()
     slow_start(count, write, writers)
     assert write.count == count
 
 
 @pytest.mark.parametrize(("fails_from", "written"), [(1, 1), (2, 3), (3, 3), (4, 7), (9, 15)])
-def test_the_batch_that_fails_is_the_last(writers: Executor, fails_from: int, written: int) -> None:
+def test_the_batch_that_fails_is_the_last(writers: Writers, fails_from: int, written: int) -> None:
     write = Writes(fails_from)
     with pytest.raises(Forbidden):
         slow_start(500, write, writers)
     assert write.count == written
 
 
-def test_a_fault_of_the_program_is_told_first(writers: Executor) -> None:
+def test_a_fault_of_the_program_is_told_first(writers: Writers) -> None:
     raised = iter([None, Forbidden("no"), KeyError("fault")])
 
     def write() -> None:
@@ -59,7 +60,7 @@ def test_a_fault_of_the_program_is_told_first(writers: Executor) -> None:
         slow_start(3, write, writers)
 
 
-def test_writes_of_a_batch_are_under_way_together(writers: Executor) -> None:
+def test_writes_of_a_batch_are_under_way_together(writers: Writers) -> None:
     meet = threading.Barrier(4)
     numbers = iter(range(100))
 
@@ -71,7 +72,7 @@ def test_writes_of_a_batch_are_under_way_together(writers: Executor) -> None:
 
 
 def test_writers_that_end_leave_no_fault() -> None:
-    writers, busy, going = ThreadPoolExecutor(1), threading.Event(), threading.Event()
+    writers, busy, going = Writers(1, "test"), threading.Event(), threading.Event()
     numbers = iter(range(100))
 
     def write() -> None:
@@ -81,7 +82,7 @@ def test_writers_that_end_leave_no_fault() -> None:
 
     def end() -> None:
         busy.wait(10)
-        writers.shutdown(wait=False, cancel_futures=True)
+        writers.stop(timeout_s=0)
         going.set()
 
     ending = threading.Thread(target=end)
