@@ -55,6 +55,13 @@ _PARAMETERS: dict[str, tuple[str, str]] = {
     "tailLines": ("integer", "Only so many lines from the end."),
     "limitBytes": ("integer", "At most so many bytes."),
     "timestamps": ("boolean", "Put the time before each line."),
+    "command": ("string", "A word of the command, which no shell reads; once for each."),
+    "stdin": ("boolean", "Pass the input on."),
+    "stdout": ("boolean", "Pass the output on."),
+    "stderr": ("boolean", "Pass the error output on."),
+    "tty": ("boolean", "Give it a terminal."),
+    "ports": ("integer", "The ports to forward; for WebSockets."),
+    "path": ("string", "The path there."),
 }
 _WRITING = ("pretty", "dryRun", "fieldManager", "fieldValidation")
 _LISTING = (
@@ -71,6 +78,9 @@ _LISTING = (
 )
 _DELETING = ("dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy")
 _LOG = ("container", "follow", "previous", "sinceSeconds", "sinceTime", "tailLines", "limitBytes", "timestamps")
+_ATTACHED = ("container", "stderr", "stdin", "stdout", "tty")
+_CONNECTED = {"attach": _ATTACHED, "exec": ("command", *_ATTACHED), "portforward": ("ports",), "proxy": ("path",)}
+_BY_SUBRESOURCE = {"log": _LOG, **_CONNECTED}
 _BY_VERB: dict[str, tuple[str, ...]] = {
     "get": ("pretty",),
     "list": ("pretty", *_LISTING),
@@ -115,12 +125,9 @@ def _parameter(name: str, place: str, kind: str, text: str, dialect: Dialect) ->
     return {"name": name, "in": place, "description": text, **shape}
 
 
-_CONNECTED = ("attach", "exec", "portforward", "proxy")
-
-
 def _operation(one: Served, verb: str, dialect: Dialect, *, everywhere: bool = False) -> dict[str, Any]:
     resource, (group, version, kind) = one.resource, one.kind
-    names = _LOG if one.subresource == "log" else _BY_VERB[verb]
+    names = _BY_SUBRESOURCE.get(one.subresource) or _BY_VERB[verb]
     parameters = [_parameter(name, "query", *_PARAMETERS[name], dialect) for name in names]
     operation: dict[str, Any] = {
         "description": f"{_TEXTS[verb]} {resource.kind}" + (f" {one.subresource}" if one.subresource else ""),

@@ -117,3 +117,18 @@ def test_it_is_told_what_apply_merges_and_what_it_replaces(second: Any) -> None:
     assert "x-kubernetes-list-type" not in core["PodSpec"]["properties"]["nodeSelector"]
     assert core["NodeSelector"]["x-kubernetes-map-type"] == "atomic"
     assert "x-kubernetes-map-type" not in core["PodSpec"]
+
+
+@pytest.mark.parametrize(
+    ("subresource", "names"),
+    [
+        ("exec", {"command", "container", "stderr", "stdin", "stdout", "tty"}),
+        ("attach", {"container", "stderr", "stdin", "stdout", "tty"}),
+        ("portforward", {"ports"}),
+        ("proxy", {"path"}),
+    ],
+)
+def test_what_is_asked_of_those_who_connect_is_told(admin: Api, subresource: str, names: set[str]) -> None:
+    paths = admin.get("/openapi/v2").json["paths"]
+    operation = paths[f"/api/v1/namespaces/{{namespace}}/pods/{{name}}/{subresource}"]["get"]
+    assert {one["name"] for one in operation["parameters"]} == names

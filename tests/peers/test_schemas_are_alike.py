@@ -75,3 +75,16 @@ def test_no_field_is_missing(our_api: Api, their_api: Api) -> None:
         for name in ours.keys() & theirs.keys()
     }
     assert {name: left for name, found in missing.items() if (left := found - _of(name, _LEFT_OUT))} == {}
+
+
+@pytest.mark.parametrize("subresource", ["exec", "attach", "portforward", "proxy"])
+def test_who_connects_is_told_the_same_parameters(our_api: Api, their_api: Api, subresource: str) -> None:
+    path = f"/api/v1/namespaces/{{namespace}}/pods/{{name}}/{subresource}"
+    ours, theirs = (_parameters(api.get("/openapi/v2")["paths"][path]) for api in (our_api, their_api))
+    assert ours == theirs
+
+
+def _parameters(path: Any) -> set[tuple[str, str, str]]:
+    """Name, place and type of each parameter of a GET, said of the path or of the operation."""
+    told = (*path["parameters"], *path["get"].get("parameters", ()))
+    return {(one["name"], one["in"], one["type"]) for one in told}
