@@ -11,7 +11,7 @@ from cli.steer.failures import Failure
 from cli.steer.output.gojson import go_json
 from cli.steer.output.printing import object_name, printer
 from cli.steer.selection import Chosen
-from cli.steer.session import Object, Session
+from cli.steer.session import Object, Session, listing
 
 
 class _Event(msgspec.Struct):
@@ -26,10 +26,11 @@ def watch(session: Session, one: Chosen, wanted: Wanted, *, first: bool) -> None
     as_table = wanted.form in ("", "wide")
     space = session.space(one.kind, everywhere=wanted.everywhere)
     fields = f"metadata.name={one.names[0]}" if one.names else wanted.fields
-    listed = session.call(
-        "GET", one.kind.path(space), query={"labelSelector": wanted.labels, "fieldSelector": fields},
-        accept=TABLE if as_table else "",
-    )  # fmt: skip
+    with listing(one.kind, wanted.labels, fields):
+        listed = session.call(
+            "GET", one.kind.path(space), query={"labelSelector": wanted.labels, "fieldSelector": fields},
+            accept=TABLE if as_table else "",
+        )  # fmt: skip
     drawing = Drawing(one, wanted)
     if one.names and not (listed.get("rows") or listed.get("items")):
         raise Failure(f'Error from server (NotFound): {one.kind.plural} "{one.names[0]}" not found', prefix="")

@@ -41,6 +41,8 @@ def told(error: ApiError | Unreachable, *, doing: str = "") -> str:
     details = error.details
     if error.reason == "Invalid" and details is not None and details.causes:
         return _invalid(details.kind, details.name, details.causes)
+    if error.reason == "Invalid" and not (details is not None and (details.kind or details.name)):
+        return f"The request is invalid: {error.message}"
     name = f" ({error.reason})" if error.reason and error.reason != "Unknown" else ""
     return f"Error from server{name}: {f'{doing}: ' if doing else ''}{error.message}"
 

@@ -3,12 +3,14 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
 import click
 import msgspec
 
+from api.errors import BadRequest, NotFound
 from cli.steer.discovery import Discovery, Kind
 from cli.steer.failures import Failure
 from cli.steer.reaching import reach_of, with_common
@@ -80,7 +82,8 @@ class Session:
         content_type: str = "application/json",
         accept: str = "",
     ) -> Any:
-        data = None if body is None else json.dumps(body).encode()
+        """``body``: a document, or one that is encoded already."""
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         if self._field_manager and query is not None and "fieldManager" in query:
             query = {**query, "fieldManager": self._field_manager}
         answer = self.transport.request(
@@ -107,7 +110,8 @@ class Session:
         """Each object, with its type, page after page of ``limit`` objects; 0: all at once."""
         query: dict[str, str | int] = {"labelSelector": labels, "fieldSelector": fields, "limit": limit or ""}
         while True:
-            page = self.call("GET", kind.path(namespace), query=query)
+            with listing(kind, labels, fields):
+                page = self.call("GET", kind.path(namespace), query=query)
             for item in page.get("items") or []:
                 yield {"apiVersion": kind.api_version, "kind": kind.kind, **item}
             query["continue"] = page["metadata"].get("continue", "")
@@ -117,6 +121,22 @@ class Session:
     def patch(self, kind: Kind, name: str, namespace: str, patch: Any, *, form: str, query: Query | None = None) -> Any:
         path = kind.path(namespace, name)
         return self.call("PATCH", path, body=patch, content_type=PATCH_TYPES[form], query=query)
+
+
+@contextmanager
+def listing(kind: Kind, labels: str, fields: str) -> Iterator[None]:
+    """A refused list is told with what it was of, as kubectl does."""
+    try:
+        yield
+    except (BadRequest, NotFound) as error:
+        resource = f'"{kind.group}/{kind.version}, Resource={kind.plural}"'
+        chosen = f"that match label selector {_quoted(labels)}, field selector {_quoted(fields)}"
+        what = f"find {resource} {chosen}" if labels or fields else f"list {resource}"
+        raise type(error)(f"Unable to {what}: {error.message}", details=error.details) from error
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 class Warnings(RequestObserver):

@@ -1,9 +1,10 @@
-"""Calls that are wrong: the same words and exit code as kubectl's, and nothing reaches the server."""
+"""Calls that are wrong, and what the server refuses: the same words and exit code as kubectl's."""
 
 from pathlib import Path
 
 import pytest
 from both import Both
+from kubectls import DEPLOYMENT
 
 MISCALLS = """
 attach
@@ -87,6 +88,47 @@ config unset
 config use-context
 config use-context a b
 """
+SELECTORS = """
+get pods -l a=b=c
+get pods -l 'a in'
+get pods -l =
+get pods -l 'a in (b' -o name
+get pods -l -a
+get pods --field-selector=nosuch=1
+get pods --field-selector=a=b=c -o name
+get pods -l 'a in' --watch
+describe pods -l 'a in'
+delete pods -l 'a in'
+delete pods --field-selector=x
+label pods -l 'a in' x=y
+scale deploy -l 'a in' --replicas=1
+wait pods -l 'a in' --for=delete
+rollout restart deploy -l 'a in'
+logs -l 'a in'
+drain -l 'a in'
+cordon -l 'a in'
+"""
+PATCHES = """
+patch deploy web -p {
+patch deploy web -p '[]'
+patch deploy web -p x
+patch deploy web -p '{a: b: c}'
+patch deploy web -p '{spec: {replicas: 2}}'
+patch deploy web -p 'spec: {replicas: 2}'
+patch deploy web --type=json -p {}
+patch deploy web --type=json -p '[{"op":"x","path":"/a"}]'
+patch deploy web --type=json -p '[{"op":"remove","path":"/nosuch"}]'
+patch deploy web --type=json -p '[{"op":"test","path":"/spec/replicas","value":99}]'
+patch deploy web --type=json -p '[{"op":"replace","path":"/spec/replicas","value":3}]'
+patch deploy web --type=merge -p []
+patch deploy web -p '{"metadata":{"name":"other"}}'
+patch deploy web -p '{"spec":{"replicas":-1}}'
+patch deploy web -p '{"spec":{"replicas":1}}'
+patch deploy nosuch -p {}
+patch deploy -p {}
+patch nosuch x -p {}
+patch deploy web --patch-file=nosuch
+"""
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"
 
 
@@ -111,3 +153,12 @@ def test_a_forced_replacement_tells_the_deletion(both: Both, folder: Path) -> No
     (folder / "c.yaml").write_text(CONFIG_MAP)
     (folder / "new.yaml").write_text(CONFIG_MAP.replace("name: c", "name: d"))
     both.same(["replace --force -f c.yaml", "replace --force -f c.yaml -o name", "replace --force -f new.yaml"])
+
+
+def test_selectors_that_are_none(both: Both) -> None:
+    both.same(SELECTORS.split("\n")[1:-1])
+
+
+def test_patches(both: Both) -> None:
+    both.create(DEPLOYMENT)
+    both.same(PATCHES.split("\n")[1:-1])

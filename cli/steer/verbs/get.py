@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from cli.steer.output.flags import TABLE_OUTPUT
 from cli.steer.output.jsonpath import PathError, path
 from cli.steer.output.printing import object_name, printer
 from cli.steer.selection import Chosen, chosen
-from cli.steer.session import PAGE, Object, Session, with_session
+from cli.steer.session import PAGE, Object, Session, listing, with_session
 from cli.steer.writing import options
 
 _NOTHING_SAID = """\
@@ -196,7 +197,9 @@ def _rows(session: Session, one: Chosen, wanted: Wanted, missing: list[str]) -> 
             query |= {"labelSelector": wanted.labels, "fieldSelector": wanted.fields, "limit": wanted.chunk_size or ""}
         while True:
             try:
-                page = session.call("GET", one.kind.path(space, name, wanted.subresource), query=query, accept=TABLE)
+                with nullcontext() if name else listing(one.kind, wanted.labels, wanted.fields):
+                    path_ = one.kind.path(space, name, wanted.subresource)
+                    page = session.call("GET", path_, query=query, accept=TABLE)
             except NotFound as error:
                 if not wanted.ignore_missing:
                     missing.append(told(error))

@@ -39,7 +39,7 @@ def command(
     patch = _patch(text, patch_file)
     for one in chosen(session, words):
         if not one.names:
-            raise Failure("one or more resources must be specified as <resource> <name> or <resource>/<name>")
+            raise Failure("resource(s) were provided, but no name was specified")
         for name in one.names:
             _one(
                 session, Manifest({"metadata": {"name": name}}, one.kind, ""), patch, form, subresource, dry_run, output
@@ -62,12 +62,16 @@ def _one(session: Session, item: Manifest, patch: Any, form: str, subresource: s
 
 
 def _patch(text: str, file: str) -> Any:
+    """What looks like JSON is the server's to judge, as it stands; all else is YAML."""
     if bool(text) == bool(file):
         raise Failure("must specify --patch or --patch-file containing the contents of the patch")
     try:
         raw = text or Path(file).read_text()
     except OSError as error:
-        raise Failure(f"unable to read patch file: {error}") from error
+        reason = (error.strerror or str(error)).lower()
+        raise Failure(f"unable to read patch file: open {file}: {reason}") from error
+    if raw.lstrip().startswith("{"):
+        return raw.encode()
     try:
         return json.loads(raw)
     except ValueError:
