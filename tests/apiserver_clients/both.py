@@ -60,7 +60,7 @@ class Both:
         text = text.replace(space, "NAMESPACE")
         if self._loose:
             text = _OWN.sub("OWN", text)
-            text = re.sub(r" {2,}", "  ", re.sub(r"\b(\d+[ydhms])+\b", "AGE", text))
+            text = re.sub(r" {2,}", "  ", re.sub(r"(?<![\w-])(\d+[ydhms])+\b", "AGE", text))
             text = re.sub(r" +$", "", text, flags=re.MULTILINE)
         return text
 
