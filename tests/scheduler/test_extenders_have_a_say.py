@@ -198,21 +198,42 @@ def test_it_says_where_room_is_made(
         return {"NodeNameToMetaVictims": {"n2": {"Pods": [{"UID": uid} for uid in uids], "NumPDBViolations": 0}}}
 
     extender = serve(preempt=preempt)
-    for name in ("n1", "n2"):
-        join(admin, node(name))
-        # Of the two n1 would be chosen: its pod is less important.
-        value = 1 if name == "n1" else 2
-        admin.create(PriorityClass(metadata=ObjectMeta(generate_name=f"p{value}-"), value=value))
-        classes = {one.value: one.metadata.name for one in admin.list(PriorityClass).items}
-        admin.create(_of(pod(f"low-{name}", cpu="4", nodeName=name, terminationGracePeriodSeconds=0), classes[value]))
+    high = _two_full(admin)
     part = {"urlPrefix": extender.address, "preemptVerb": "preempt", "nodeCacheCapable": capable}
     with scheduler(master, configuration=configured(tmp_path, part)):
-        admin.create(PriorityClass(metadata=ObjectMeta(generate_name="p3-"), value=3))
-        classes = {one.value: one.metadata.name for one in admin.list(PriorityClass).items}
-        admin.create(_of(pod("high", cpu="4"), classes[3]))
+        admin.create(high)
         until(lambda: admin.get(Pod, "high", "default").status.nominated_node_name == "n2")
         until(lambda: _is_going(admin, "low-n2"))
     assert not _is_going(admin, "low-n1")
+
+
+def test_a_node_without_victims_is_none_to_one_that_may_be_missing(
+    master: Master, admin: Client, tmp_path: Path, serve: Callable[..., Extender]
+) -> None:
+    """As in Kubernetes; what it says of other nodes counts."""
+
+    def preempt(body: dict[str, Any]) -> Any:
+        victims = {"Pods": [{"UID": one["metadata"]["uid"]} for one in body["NodeNameToVictims"]["n2"]["Pods"]]}
+        return {"NodeNameToMetaVictims": {"n1": {"Pods": []}, "n2": victims}}
+
+    extender = serve(preempt=preempt)
+    high = _two_full(admin)
+    part = {"urlPrefix": extender.address, "preemptVerb": "preempt", "ignorable": True}
+    with scheduler(master, configuration=configured(tmp_path, part)):
+        admin.create(high)
+        until(lambda: node_of(admin, "high"))
+    assert (node_of(admin, "high"), _is_going(admin, "low-n1")) == ("n2", False)
+
+
+def _two_full(admin: Client) -> Pod:
+    """Two full nodes, of which n1 would be chosen, as its pod is less important; and a pod that is more important."""
+    for value in (1, 2, 3):
+        admin.create(PriorityClass(metadata=ObjectMeta(generate_name=f"p{value}-"), value=value))
+    classes = {one.value: one.metadata.name for one in admin.list(PriorityClass).items}
+    for value, name in ((1, "n1"), (2, "n2")):
+        join(admin, node(name))
+        admin.create(_of(pod(f"low-{name}", cpu="4", nodeName=name, terminationGracePeriodSeconds=0), classes[value]))
+    return _of(pod("high", cpu="4"), classes[3])
 
 
 def _full(admin: Client, count: int) -> Pod:
