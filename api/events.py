@@ -6,12 +6,20 @@ Both forms are of the same stored events. The rule: nothing that one form can sa
 from typing import Annotated
 
 import msgspec
+from msgspec.structs import asdict
 
 from api import core
-from api.core import EventSeries, EventSource, ObjectReference
+from api.core import EventSource, ObjectReference
 from api.meta import Object
 from api.scalars import Int32, MicroTime, Time
-from api.struct import F
+from api.struct import F, Struct
+
+
+class EventSeries(Struct):
+    """How often an event was seen; each must be said, where the core form leaves it open."""
+
+    count: Annotated[Int32, F(1, "How often.", required=True)] = 0
+    last_observed_time: Annotated[MicroTime | None, F(2, "When last.", required=True)] = None
 
 
 class Event(Object):
@@ -56,10 +64,16 @@ def core_path(path: str) -> str:
 
 
 def to_core(event: Event) -> core.Event:
-    return core.Event(**{there: getattr(event, here) for here, there in _PAIRS})
+    made = core.Event(**{there: getattr(event, here) for here, there in _PAIRS})
+    if event.series is not None:
+        made.series = core.EventSeries(**asdict(event.series))
+    return made
 
 
 def from_core(event: core.Event) -> Event:
-    return Event(
+    made = Event(
         api_version="events.k8s.io/v1", kind="Event", **{here: getattr(event, there) for here, there in _PAIRS}
     )
+    if event.series is not None:
+        made.series = EventSeries(**asdict(event.series))
+    return made

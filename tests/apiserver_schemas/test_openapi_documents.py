@@ -132,3 +132,10 @@ def test_what_is_asked_of_those_who_connect_is_told(admin: Api, subresource: str
     paths = admin.get("/openapi/v2").json["paths"]
     operation = paths[f"/api/v1/namespaces/{{namespace}}/pods/{{name}}/{subresource}"]["get"]
     assert {one["name"] for one in operation["parameters"]} == names
+
+
+def test_the_newer_form_of_an_event_has_a_series_of_its_own(second: Any) -> None:
+    kinds = second["definitions"]
+    newer, core = kinds["io.k8s.api.events.v1.EventSeries"], kinds["io.k8s.api.core.v1.EventSeries"]
+    assert newer["properties"].keys() == core["properties"].keys()
+    assert (newer["required"], "required" in core) == (["count", "lastObservedTime"], False)
