@@ -34,6 +34,8 @@ from master.controllers.slicewriting import create, write_slices
 from master.controllers.triggers import Triggers, mark
 
 BATCH_S = 0.2
+# A pod may be known before its node is.
+_NODE_AFTER_S = 1.0
 
 
 class EndpointsController:
@@ -121,6 +123,9 @@ class EndpointsController:
         existing = {item.metadata.name: item for item in owned if item.metadata.labels.get(MANAGER_LABEL) == MANAGER}
         known = {name: pod_uids(item) for name, item in existing.items()}
         wanted = slices(service, groups, known, self._zone_of)
+        nodes = {pod.spec.node_name for placed in groups.values() for pod, _ in placed} - {""}
+        if any(self._nodes.get("", node) is None for node in nodes):
+            self.loop.queue.add_after((service.metadata.namespace, service.metadata.name), _NODE_AFTER_S)
         for item in wanted:
             mark(item.metadata, triggered)
         return write_slices(self._client, wanted, existing)

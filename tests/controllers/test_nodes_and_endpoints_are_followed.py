@@ -15,12 +15,12 @@ from api.meta import ObjectMeta
 from api.scalars import now, now_micro
 from client import Client, EventRecorder, Informer, Unreachable
 from master.controllers.config import Config
-from master.controllers.endpoints import BATCH_S
+from master.controllers.endpoints import BATCH_S, EndpointsController
 from master.controllers.heartbeats import Attention, Heartbeats
 from master.controllers.informers import Informers
 from master.controllers.nodes import NodeController
 from tests.controllers.conftest import Start
-from tests.controllers.live import Master
+from tests.controllers.live import LIMIT_S, Master
 from tests.controllers.made import node, pod, service
 from tests.e2e.waiting import until
 
@@ -148,6 +148,35 @@ def test_slices_tell_the_zone_of_a_pods_node(admin: Client, namespace: str, cont
     # The slice without endpoints, of the time before the pod, goes after the other one was made.
     found = admin.list(EndpointSlice, namespace).items
     assert [endpoint.zone for one in found for endpoint in one.endpoints] == ["east"]
+
+
+def test_slices_tell_the_zone_of_a_node_that_comes_late(admin: Client, namespace: str, master: Master) -> None:
+    """Its own controller alone: another one takes pods away whose node is not there."""
+
+    def zones() -> list[str | None]:
+        found = admin.list(EndpointSlice, namespace).items
+        return [endpoint.zone for one in found for endpoint in one.endpoints]
+
+    client = master.client("controller-manager")
+    informers = Informers(client)
+    loop = EndpointsController(client, informers).loop
+    informers.start()
+    try:
+        assert all(informer.wait_synced(LIMIT_S) for informer in informers.all)
+        loop.start()
+        admin.create(service(namespace=namespace))
+        backend(admin, "a", namespace, "10.0.0.1", on="late")
+        until(lambda: zones() == [None])
+        # The own writes come back and are a reason to look again; only what comes after that is of interest.
+        time.sleep(5 * BATCH_S)
+        place = node("late")
+        place.metadata.labels = {"topology.kubernetes.io/zone": "east"}
+        admin.create(place)
+        until(lambda: zones() == ["east"])
+    finally:
+        loop.stop()
+        informers.stop()
+        client.close()
 
 
 def test_endpoints_follow_the_service(admin: Client, namespace: str, controllers: Start) -> None:
