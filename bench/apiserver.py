@@ -7,7 +7,7 @@ The server is a process of its own on a durable store (synchronous FULL); the lo
 of a user to whom RBAC gives the rights; defaulting, admission and validation are on. Each line says how much processor
 time the server spent on a request, which a busy machine disturbs less than the rate. The references: a loop that
 inserts one row a transaction into SQLite with the same settings, a one-line application under uvicorn, and a loop over
-epoll that answers anything with the same bytes, without TLS and with it.
+epoll that answers anything with the same bytes, without TLS, with it, and when it has committed what it was sent.
 """
 
 import argparse
@@ -106,6 +106,11 @@ async def references(server: Served, folder: Path, seconds: float) -> None:
             "bare epoll loop over TLS",
             await wrk(url, any_path, seconds=seconds, connections=16, client=server.client),
         )
+    with epoll(server.certificates, folder / "loop.db") as url:
+        create = Load(PODS, "POST", json.dumps(pod("gen-")))
+        for connections in _CONNECTIONS:
+            result = await wrk(url, create, seconds=seconds, connections=connections, client=server.client)
+            show(f"the same, that commits, {connections}", result)
 
 
 async def measure(seconds: float, pods: int, only: str) -> None:

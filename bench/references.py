@@ -1,12 +1,16 @@
 """What stands beside the apiserver in the same run, so that ratios can be told on any machine.
 
 A one-line application under uvicorn says what a well-known server of Python reaches; a loop over epoll that answers
-with the same bytes whatever it is sent says what this machine, its kernel and OpenSSL allow a program in Python.
+with the same bytes whatever it is sent says what this machine, its kernel and OpenSSL allow a program in Python. The
+same loop that makes all it was sent at a time durable in one transaction, before it answers, says what they allow one
+that writes.
 """
 
+import argparse
 import contextlib
 import select
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -15,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.served import free_port
+from bench.store import BARE_INSERT, bare_table
 from master.apiserver.http.tls import TlsFiles, server_context
 from master.pki import Pki
 
@@ -39,10 +44,13 @@ def uvicorn() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def epoll(certificates: Pki | None = None) -> Iterator[str]:
-    """The address of the bare loop; over TLS with client certificates when there are some."""
+def epoll(certificates: Pki | None = None, rows: Path | None = None) -> Iterator[str]:
+    """The address of the bare loop; over TLS with client certificates when there are some. ``rows``: a database that
+    is not there yet, in which it keeps what it is sent."""
     port = free_port()
-    with _running(["bench.references", str(port), *([str(certificates.directory)] if certificates else [])], port):
+    options = [f"--pki={certificates.directory}"] if certificates else []
+    options += [f"--rows={rows}"] if rows else []
+    with _running(["bench.references", str(port), *options], port):
         yield f"{'https' if certificates else 'http'}://127.0.0.1:{port}"
 
 
@@ -61,22 +69,32 @@ def _running(module: list[str], port: int) -> Iterator[None]:
         process.wait(_LIMIT_S)
 
 
-def serve(port: int, context: ssl.SSLContext | None) -> None:
+def serve(port: int, context: ssl.SSLContext | None, rows: sqlite3.Connection | None) -> None:
     """Answers each piece that arrives; it understands nothing of it."""
     listener = socket.create_server(("127.0.0.1", port))
     poll = select.epoll()
     poll.register(listener, select.EPOLLIN)
     clients: dict[int, socket.socket] = {}
     while True:
+        heard: list[tuple[socket.socket, bytes]] = []
         for handle, _ in poll.poll():
             if handle == listener.fileno():
                 sock = _accepted(listener, context)
                 if sock is not None:
                     clients[sock.fileno()] = sock
                     poll.register(sock, select.EPOLLIN)
-            elif not _answered(clients[handle]):
+            elif data := _heard(clients[handle]):
+                heard.append((clients[handle], data))
+            elif data is not None:
                 poll.unregister(handle)
                 clients.pop(handle).close()
+        if rows is not None and heard:
+            rows.execute("BEGIN")
+            rows.executemany(BARE_INSERT, [("/bare", data) for _, data in heard])
+            rows.execute("COMMIT")
+        for sock, _ in heard:
+            with contextlib.suppress(OSError):  # it is heard of again
+                sock.send(_ANSWER)
 
 
 def _accepted(listener: socket.socket, context: ssl.SSLContext | None) -> socket.socket | None:
@@ -92,27 +110,30 @@ def _accepted(listener: socket.socket, context: ssl.SSLContext | None) -> socket
     return sock
 
 
-def _answered(sock: socket.socket) -> bool:
+def _heard(sock: socket.socket) -> bytes | None:
+    """Nothing when the other side is gone, None when there is nothing yet."""
     try:
-        if not sock.recv(65536):
-            return False
-        sock.send(_ANSWER)
+        return sock.recv(65536)
     except (ssl.SSLWantReadError, BlockingIOError):
-        return True
+        return None
     except OSError:
-        return False
-    return True
+        return b""
 
 
 def main() -> None:
-    port, context = int(sys.argv[1]), None
-    if len(sys.argv) > 2:
-        made = Pki(directory=Path(sys.argv[2]))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port", type=int)
+    parser.add_argument("--pki", type=Path)
+    parser.add_argument("--rows", type=Path)
+    arguments = parser.parse_args()
+    context = None
+    if arguments.pki:
+        made = Pki(directory=arguments.pki)
         files = TlsFiles(
             certificate=made.certificate("apiserver"), key=made.key("apiserver"), client_ca=made.ca_certificate
         )
         context = server_context(files)
-    serve(port, context)
+    serve(arguments.port, context, bare_table(arguments.rows) if arguments.rows else None)
 
 
 if __name__ == "__main__":

@@ -28,17 +28,24 @@ from tests.store.etcd_members import Members
 WRITERS = (1, 16, 64)
 # About the size of a Lease in JSON.
 VALUE = b"x" * 700
+BARE_INSERT = "INSERT INTO bare (key, value) VALUES (?, ?)"
+
+
+def bare_table(path: Path) -> sqlite3.Connection:
+    """An empty table with the settings of a store; each statement is a transaction unless one is begun."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    for pragma in ("page_size=8192", "journal_mode=WAL", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("CREATE TABLE bare (id INTEGER PRIMARY KEY, key TEXT, value BLOB)")
+    return connection
 
 
 def bare_inserts_per_s(path: Path, seconds: float) -> float:
     """One insert a transaction, as fast as SQLite and the disk can."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        for pragma in ("page_size=8192", "journal_mode=WAL", "synchronous=FULL"):
-            connection.execute(f"PRAGMA {pragma}")
-        connection.execute("CREATE TABLE bare (id INTEGER PRIMARY KEY, key TEXT, value BLOB)")
+    with closing(bare_table(path)) as connection:
         count, start = 0, time.perf_counter()
         while time.perf_counter() < start + seconds:
-            connection.execute("INSERT INTO bare (key, value) VALUES (?, ?)", (f"/bare/{count}", VALUE))
+            connection.execute(BARE_INSERT, (f"/bare/{count}", VALUE))
             count += 1
         return count / (time.perf_counter() - start)
 
