@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from agent.runtime.logs import LogLine
 from agent.runtime.records import parse_time
 from api.errors import BadRequest
+from api.scalars import whole_number
 
 PIECE_BYTES = 64 * 1024
 
@@ -50,9 +51,10 @@ def _number(query: Mapping[str, str], name: str, *, least: int) -> int | None:
     text = query.get(name)
     if not text:
         return None
-    if not (text.isascii() and text.isdigit()) or int(text) < least:
-        raise BadRequest(f"{name}: {text!r} is not a whole number of at least {least}")
-    return int(text)
+    number = whole_number(text)
+    if number is None or number < least:
+        raise BadRequest(f"{name}: {text[:80]!r} is not a whole number of at least {least}")
+    return number
 
 
 def _flag(query: Mapping[str, str], name: str) -> bool:

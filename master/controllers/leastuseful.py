@@ -16,7 +16,7 @@ from api.core import ContainerStatus, Pod
 from master.controllers.pods import condition, is_ready
 
 _COST = "controller.kubernetes.io/pod-deletion-cost"
-_NUMBER = re.compile(r"0|-[0-9]+|[1-9][0-9]*")
+_NUMBER = re.compile(r"0|-[0-9]{1,10}|[1-9][0-9]{0,9}")
 _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 

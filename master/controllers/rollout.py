@@ -15,6 +15,7 @@ from api.codec import decode, encode
 from api.core import PodTemplateSpec
 from api.defaulting import complete_for_pods
 from api.rollouts import HASH_LABEL, REVISION
+from api.scalars import whole_number
 
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
@@ -81,8 +82,7 @@ def _as_of_pods(template: PodTemplateSpec) -> PodTemplateSpec:
 
 
 def revision(replica_set: ReplicaSet) -> int:
-    text = replica_set.metadata.annotations.get(REVISION, "0")
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return whole_number(replica_set.metadata.annotations.get(REVISION, "")) or 0
 
 
 def size(replica_set: ReplicaSet) -> int:

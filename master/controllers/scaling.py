@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from api.apps import Deployment, ReplicaSet
 from api.rollouts import DESIRED, MOST
+from api.scalars import whole_number
 from master.controllers.rollout import bounds, is_recreated, revision, size
 
 
@@ -72,5 +73,4 @@ def _surge(deployment: Deployment) -> int:
 
 
 def _marked(item: ReplicaSet, name: str) -> int | None:
-    text = item.metadata.annotations.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() else None
+    return whole_number(item.metadata.annotations.get(name, ""))

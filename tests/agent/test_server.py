@@ -35,7 +35,10 @@ def test_since_leaves_out_what_is_older() -> None:
     assert _texts(LogsQuery(since=_LINES[3].when)) == ["3\n", "4\n"]
 
 
-@pytest.mark.parametrize("query", [{"tailLines": "-1"}, {"tailLines": "x"}, {"follow": "maybe"}, {"sinceTime": "x"}])
+@pytest.mark.parametrize(
+    "query",
+    [{"tailLines": "-1"}, {"tailLines": "x"}, {"tailLines": "9" * 5000}, {"follow": "maybe"}, {"sinceTime": "x"}],
+)
 def test_a_bad_option_is_refused_by_name(query: dict[str, str]) -> None:
     with pytest.raises(BadRequest, match=next(iter(query))):
         parse_query(query, now())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.scalars import Quantity
+from api.scalars import Quantity, whole_number
 
 MOST = 2**63 - 1
 SUFFIXES = ["", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei", "e3", "E-3", "e0"]
@@ -150,3 +150,8 @@ def test_any_text_is_a_quantity_or_refused(text: str) -> None:
     except ValueError:
         return
     assert Quantity(once) == once
+
+
+def test_what_is_no_whole_number_of_a_common_length_is_none() -> None:
+    assert [whole_number(text) for text in ("0", "007", "9" * 18)] == [0, 7, 10**18 - 1]
+    assert {whole_number(text) for text in ("", "-1", "1.0", " 1", "٣", "9" * 19, "9" * 5000)} == {None}

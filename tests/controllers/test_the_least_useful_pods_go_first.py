@@ -110,6 +110,12 @@ def test_what_a_pod_costs_counts_before_the_crowd_beside_it() -> None:
     assert decide(2, [alone, first, second], NOW, relatives=[]).delete == (alone,)
 
 
+def test_a_cost_of_thousands_of_digits_is_none() -> None:
+    alone, first, second = _placed()
+    alone.metadata.annotations[COST] = "-" + "9" * 5000
+    assert decide(2, [alone, first, second], NOW, relatives=[]).delete == (second,)
+
+
 def test_pods_of_the_same_deployments_other_replica_sets_crowd_a_node_too() -> None:
     alone, beside, old = _placed()
     assert decide(1, [alone, beside], NOW, relatives=[]).delete == (alone,)
