@@ -56,9 +56,11 @@ class ServiceController:
         present = balancer_addresses(service)
         if service.spec.type != "LoadBalancer":
             return self._write(service, "") if present else ""
+        # Before it looks: it must hear of what is given back meanwhile.
+        self._waiting.add(key)
         address = self._address(service)
-        if not address:
-            self._waiting.add(key)
+        if address:
+            self._waiting.discard(key)
         if present == ([address] if address else []):
             return ""
         return self._write(service, address)

@@ -1,8 +1,10 @@
 """What a real container sees: variables, files, names, limits."""
 
+import contextlib
 import json
 from typing import Any
 
+import docker.errors
 import pytest
 
 from agent.runtime.records import record_from_inspect
@@ -236,10 +238,14 @@ def test_a_privileged_container_is_asked_for_and_its_refusal_told(shared: Cluste
     shared.create("mighty", containers=[container])
 
     def made() -> list[dict[str, Any]]:
-        labels = [f"io.kubernetes.pod.namespace={shared.namespace}", "io.kubernetes.pod.name=mighty"]
-        found = shared.docker.containers(all=True, filters={"label": labels})
-        every = [shared.docker.inspect_container(one["Id"]) for one in found]
-        return [one for one in every if one["Config"]["Labels"].get("io.kubernetes.container.name") == "main"]
+        own = {"pod.namespace": shared.namespace, "pod.name": "mighty", "container.name": "main"}
+        labels = [f"io.kubernetes.{name}={value}" for name, value in own.items()]
+        every = []
+        for one in shared.docker.containers(all=True, filters={"label": labels}):
+            # The agent removes the one that was refused and makes another.
+            with contextlib.suppress(docker.errors.NotFound):
+                every.append(shared.docker.inspect_container(one["Id"]))
+        return every
 
     until(lambda: bool(made()))
     assert all(one["HostConfig"]["Privileged"] for one in made())

@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 
-from api.core import Event, Service
+from api.core import Event, LoadBalancerIngress, Service
 from api.pools import Pool, is_for_hosts
-from client import Client
+from client import Client, EventRecorder
 from master.controllers.config import Config
+from master.controllers.informers import Informers
+from master.controllers.loadbalancers import ServiceController
 from tests.controllers.conftest import Start
+from tests.controllers.live import LIMIT_S, Master
 from tests.controllers.made import service
 from tests.e2e.waiting import until
 
@@ -107,6 +110,37 @@ def test_a_pool_is_given_out_taken_back_and_given_out_again(admin: Client, names
     asked = {"spec": {"loadBalancerIP": "192.0.2.77"}}
     admin.patch(Service, second, namespace, asked, form="merge")
     until(lambda: address(admin, second, namespace) == ["192.0.2.77"])
+
+
+def test_an_address_given_back_while_another_service_looks_for_one_is_not_missed(
+    master: Master, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = master.client("controller-manager")
+    informers, recorder = Informers(client), EventRecorder(client, "test")
+    pool = Pool(("192.0.2.10-192.0.2.10",))
+    controller = ServiceController(client, informers, recorder, pool)
+    holder, late = (balancer(name, "default") for name in ("holder", "late"))
+    holder.status.load_balancer.ingress = [LoadBalancerIngress(ip="192.0.2.10")]
+    for one in (holder, late):
+        informers.services._take("ADDED", one)
+    free = pool.free
+
+    def free_too_late(taken: set[str]) -> str | None:
+        informers.services._take("DELETED", holder)
+        return free(taken)
+
+    monkeypatch.setattr(pool, "free", free_too_late)
+    queue = controller.loop.queue
+    try:
+        for name in ("holder", "late"):
+            assert queue.get(timeout_s=LIMIT_S) == ("default", name)
+        controller.reconcile(("default", "late"))
+        for name in ("holder", "late"):
+            queue.done(("default", name))
+        assert [queue.get(timeout_s=LIMIT_S) for _ in range(2)] == [("default", "holder"), ("default", "late")]
+    finally:
+        recorder.close()
+        client.close()
 
 
 def test_of_two_with_one_address_the_older_keeps_it(admin: Client, namespace: str, controllers: Start) -> None:
