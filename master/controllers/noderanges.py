@@ -72,14 +72,16 @@ class NodeRanges:
         if node is None or node.spec.pod_cidr:
             return ""
         uid = node.metadata.uid
+        # Before it looks: it must hear of a node that goes meanwhile.
+        self._unserved.add(key[1])
         taken = self._taken()
         given = self._given.get(key[1])
         cidr = given[1] if given and given[0] == uid else free_range(self._cluster, self._size, taken)
         if cidr is None:
-            self._unserved.add(key[1])
             said = f"no free range left in {self._cluster}"
             self._recorder.event(node, "Warning", "CIDRNotAvailable", said)
             return said
+        self._unserved.discard(key[1])
         self._given[key[1]] = (uid, cidr)
         patch = {"metadata": {"uid": uid}, "spec": {"podCIDR": cidr, "podCIDRs": [cidr]}}
         self._client.patch(Node, key[1], "", patch, form="merge")

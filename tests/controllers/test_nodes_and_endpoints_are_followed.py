@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pytest
 
@@ -14,10 +14,12 @@ from api.errors import NotFound
 from api.meta import ObjectMeta
 from api.scalars import now, now_micro
 from client import Client, EventRecorder, Informer, Unreachable
+from master.controllers import noderanges
 from master.controllers.config import Config
 from master.controllers.endpoints import BATCH_S, EndpointsController
 from master.controllers.heartbeats import Attention, Heartbeats
 from master.controllers.informers import Informers
+from master.controllers.noderanges import NodeRanges, free_range
 from master.controllers.nodes import NodeController
 from tests.controllers.conftest import Start
 from tests.controllers.live import LIMIT_S, Master
@@ -148,6 +150,34 @@ def test_slices_tell_the_zone_of_a_pods_node(admin: Client, namespace: str, cont
     # The slice without endpoints, of the time before the pod, goes after the other one was made.
     found = admin.list(EndpointSlice, namespace).items
     assert [endpoint.zone for one in found for endpoint in one.endpoints] == ["east"]
+
+
+def test_a_range_that_gets_free_while_another_node_looks_for_one_is_not_missed(
+    master: Master, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = master.client("controller-manager")
+    informers, recorder = Informers(client), EventRecorder(client, "test")
+    ranges = NodeRanges(client, informers, recorder, cluster="10.0.0.0/24", size=24)
+    holder, late = node("holder"), node("late")
+    holder.spec.pod_cidr = "10.0.0.0/24"
+    for one in (holder, late):
+        informers.nodes._take("ADDED", one)
+
+    def free_too_late(cluster: str, prefix: int, taken: Collection[str]) -> str | None:
+        informers.nodes._take("DELETED", holder)
+        return free_range(cluster, prefix, taken)
+
+    monkeypatch.setattr(noderanges, "free_range", free_too_late)
+    queue = ranges.loop.queue
+    try:
+        key = queue.get(timeout_s=LIMIT_S)
+        assert key == ("", "late")
+        assert "no free range" in ranges.reconcile(key)
+        queue.done(key)
+        assert queue.get(timeout_s=LIMIT_S) == key
+    finally:
+        recorder.close()
+        client.close()
 
 
 def test_slices_tell_the_zone_of_a_node_that_comes_late(admin: Client, namespace: str, master: Master) -> None:
