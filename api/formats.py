@@ -34,6 +34,12 @@ _LABEL_VALUE = re.compile("(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _HTTP_HEADER = re.compile("[-A-Za-z0-9]+")
 _CONFIG_KEY = re.compile("[-._a-zA-Z0-9]+")
 _PRINTABLE_ENV = re.compile(r"[ -<>-~]+")
+_NAME_WORDS = (
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+    "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+)
+NO_OPERATOR = "not a valid selector operator"
 
 
 @_remembered
@@ -84,8 +90,12 @@ def path_segment(value: str) -> str:
 @_remembered
 def qualified_name(value: str) -> str:
     prefix, slash, name = value.rpartition("/")
-    if slash and (not prefix or "/" in prefix):
-        return "a qualified name must have at most one '/' with a DNS subdomain before it (e.g. 'example.com/MyName')"
+    if "/" in prefix:
+        return (
+            f"a qualified name {_NAME_WORDS} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+        )
+    if slash and not prefix:
+        return "prefix part must be non-empty"
     if slash and dns_subdomain(prefix):
         return "prefix part " + dns_subdomain(prefix)
     if not name:
@@ -93,11 +103,7 @@ def qualified_name(value: str) -> str:
     if len(name) > 63:
         return "name part must be no more than 63 characters"
     if not _NAME_PART.fullmatch(name):
-        return (
-            "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-            "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
-            "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-        )
+        return f"name part {_NAME_WORDS}"
     return ""
 
 
@@ -161,17 +167,25 @@ def relative_path(value: str) -> str:
 
 
 def http_header(value: str) -> str:
-    return "" if _HTTP_HEADER.fullmatch(value) else "a valid HTTP header must consist of alphanumeric characters or '-'"
+    if _HTTP_HEADER.fullmatch(value):
+        return ""
+    return (
+        "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', "
+        "regex used for validation is '[-A-Za-z0-9]+')"
+    )
 
 
 def config_key(value: str) -> str:
     if len(value) > 253:
         return "must be no more than 253 characters"
-    if value in (".", "..") or value.startswith(".."):
-        return "must not be '.' or begin with '..'"
     if not _CONFIG_KEY.fullmatch(value):
-        return "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
-    return ""
+        return (
+            "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
+            "'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+        )
+    if value in (".", ".."):
+        return f"must not be '{value}'"
+    return "must not start with '..'" if value.startswith("..") else ""
 
 
 def csi_driver(value: str) -> str:
@@ -180,6 +194,10 @@ def csi_driver(value: str) -> str:
 
 def resource_name(value: str) -> str:
     return qualified_name(value)
+
+
+def _operator_of(*known: str) -> Rule:
+    return lambda value: "" if value in known else NO_OPERATOR
 
 
 FORMATS: dict[str, Rule] = {
@@ -191,7 +209,9 @@ FORMATS: dict[str, Rule] = {
     "http_header": http_header,
     "ip": ip,
     "label": qualified_name,
+    "label_operator": _operator_of("In", "NotIn", "Exists", "DoesNotExist"),
     "label_value": label_value,
+    "node_operator": _operator_of("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"),
     "port": port_name,
     "port_name": port_name,
     "qualified_name": qualified_name,

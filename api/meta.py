@@ -84,11 +84,8 @@ class ListMeta(Struct):
 class LabelSelectorRequirement(Struct):
     """One term of a set-based selector."""
 
-    key: Annotated[str, F(1, "The label's key.", required=True, form="qualified_name")] = ""
-    operator: Annotated[
-        str,
-        F(2, "How key and values relate.", required=True, enum=("In", "NotIn", "Exists", "DoesNotExist")),
-    ] = ""
+    key: Annotated[str, F(1, "The label's key.", listed=True, form="qualified_name")] = ""
+    operator: Annotated[str, F(2, "In, NotIn, Exists or DoesNotExist.", listed=True, form="label_operator")] = ""
     values: Annotated[list[str], F(3, "Values for In and NotIn; empty for Exists and DoesNotExist.")] = []
 
 

@@ -36,7 +36,7 @@ class Subject(Struct):
     """Someone to whom a binding gives a role."""
 
     whole: ClassVar = True
-    kind: Annotated[str, F(1, "Who it is.", listed=True, enum=("User", "Group", "ServiceAccount"))] = ""
+    kind: Annotated[str, F(1, "Who it is.", listed=True, enum=("ServiceAccount", "User", "Group"))] = ""
     api_group: Annotated[str, F(2, "Group of users and groups; none for service accounts.")] = ""
     name: Annotated[str, F(3, "Name of the subject.", required=True)] = ""
     namespace: Annotated[str, F(4, "Namespace of a service account.")] = ""

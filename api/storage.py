@@ -37,7 +37,7 @@ class StorageClass(Object):
             4,
             "What becomes of a volume whose claim is gone.",
             default="Delete",
-            enum=("", "Retain", "Delete"),
+            enum=("", "Delete", "Retain"),
             immutable=True,
         ),
     ] = None

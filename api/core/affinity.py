@@ -12,16 +12,8 @@ TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 class NodeSelectorRequirement(Struct):
     """One term about a node."""
 
-    key: Annotated[str, F(1, "Key of the label or field.", required=True)] = ""
-    operator: Annotated[
-        str,
-        F(
-            2,
-            "How key and values relate.",
-            required=True,
-            enum=("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"),
-        ),
-    ] = ""
+    key: Annotated[str, F(1, "Key of the label or field.", listed=True)] = ""
+    operator: Annotated[str, F(2, "In, NotIn, Exists, DoesNotExist, Gt or Lt.", listed=True, form="node_operator")] = ""
     values: Annotated[list[str], F(3, "The values; one integer for Gt and Lt.")] = []
 
 

@@ -35,7 +35,7 @@ from api.meta import Object
 from api.scalars import Resources, Time
 from api.struct import F, Struct
 
-ACCESS_MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
+ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 
 
 class LocalVolumeSource(Struct):

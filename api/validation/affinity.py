@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 from api.core import NodeSelectorTerm
 from api.core.affinity import Affinity, NodeSelector, NodeSelectorRequirement, PodAffinityTerm
-from api.errors import FieldError, forbidden, invalid, not_supported, required
-from api.formats import dns_label, dns_subdomain, qualified_name
+from api.errors import FieldError, forbidden, invalid, required
+from api.formats import NO_OPERATOR, dns_label, dns_subdomain, qualified_name
 from api.validation.selectors import selector_errors
 
 _MUST = "requiredDuringSchedulingIgnoredDuringExecution"
 _WISH = "preferredDuringSchedulingIgnoredDuringExecution"
 _LISTING = ("In", "NotIn")
+_OF_LABELS_ALONE = ("Exists", "DoesNotExist", "Gt", "Lt")
 
 
 def affinity_errors(affinity: Affinity, path: str) -> Iterator[FieldError]:
@@ -58,9 +59,9 @@ def _label_errors(one: NodeSelectorRequirement, path: str) -> Iterator[FieldErro
 
 
 def _field_errors(one: NodeSelectorRequirement, path: str) -> Iterator[FieldError]:
-    if one.operator and one.operator not in _LISTING:
-        yield not_supported(f"{path}.operator", one.operator, _LISTING)
-    elif len(one.values) != 1:
+    if one.operator in _OF_LABELS_ALONE:
+        yield invalid(f"{path}.operator", one.operator, NO_OPERATOR)
+    elif one.operator in _LISTING and len(one.values) != 1:
         why = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"
         yield required(f"{path}.values", why)
     if one.key != "metadata.name":

@@ -6,6 +6,7 @@ from api.errors import FieldError, forbidden, required
 from api.meta import LabelSelector
 
 _WITH_VALUES = ("In", "NotIn")
+_WITHOUT = ("Exists", "DoesNotExist")
 
 
 def selector_errors(selector: LabelSelector | None, path: str) -> Iterator[FieldError]:
@@ -14,5 +15,5 @@ def selector_errors(selector: LabelSelector | None, path: str) -> Iterator[Field
         at = f"{path}.matchExpressions[{index}].values"
         if term.operator in _WITH_VALUES and not term.values:
             yield required(at, "must be specified when `operator` is 'In' or 'NotIn'")
-        elif term.operator not in _WITH_VALUES and term.values:
+        elif term.operator in _WITHOUT and term.values:
             yield forbidden(at, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")

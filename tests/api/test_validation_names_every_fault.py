@@ -59,6 +59,7 @@ def test_good_objects_have_no_faults() -> None:
     assert faults(Node, {}) == []
 
 
+NEAR = "spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchExpressions"
 MUST = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
 
 
@@ -137,7 +138,7 @@ MUST = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecutio
                 f'{MUST}[0].matchFields[0].key: Invalid value: "metadata.uid": not a valid field selector key',
                 f"{MUST}[1].matchFields[0].values: Required value: must be only one value when `operator` is 'In' or "
                 "'NotIn' for node field selector",
-                f'{MUST}[2].matchFields[0].operator: Unsupported value: "Gt": supported values: "In", "NotIn"',
+                f'{MUST}[2].matchFields[0].operator: Invalid value: "Gt": not a valid selector operator',
             ],
         ),
         (
@@ -147,15 +148,23 @@ MUST = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecutio
                         "requiredDuringSchedulingIgnoredDuringExecution": [
                             {
                                 "topologyKey": "zone",
-                                "labelSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]},
+                                "labelSelector": {
+                                    "matchExpressions": [
+                                        {"key": "a", "operator": "In"},
+                                        {"key": "", "operator": "Gt", "values": ["1"]},
+                                        {"key": "a"},
+                                    ]
+                                },
                             }
                         ]
                     }
                 }
             ),
             [
-                "spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector."
-                "matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'",
+                f'{NEAR}[1].key: Invalid value: "": name part must be non-empty',
+                f'{NEAR}[1].operator: Invalid value: "Gt": not a valid selector operator',
+                f'{NEAR}[2].operator: Invalid value: "": not a valid selector operator',
+                f"{NEAR}[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'",
             ],
         ),
         (
@@ -459,7 +468,8 @@ def test_metadata() -> None:
 def test_annotations_may_have_capitals_and_configs_any_file_name() -> None:
     assert faults(ConfigMap, {"metadata": {"annotations": {"Example.COM/Name": "x"}}, "data": {"a_b.conf": ""}}) == []
     assert faults(ConfigMap, {"data": {"a/b": ""}}) == [
-        "data: Invalid value: \"a/b\": a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
+        "data: Invalid value: \"a/b\": a valid config key must consist of alphanumeric characters, '-', '_' or '.' "
+        "(e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
     ]
 
 
