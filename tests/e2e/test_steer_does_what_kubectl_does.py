@@ -165,11 +165,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def run(program: Path, cluster: Cluster, folder: Path, space: str, words: list[str]) -> tuple[str, str, int]:
+def run(
+    program: Path, cluster: Cluster, folder: Path, space: str, words: list[str], typed: str = ""
+) -> tuple[str, str, int]:
     environment = clean_environment(KUBECONFIG=str(cluster.kubeconfig), HOME=str(folder))
     told = subprocess.run(
         [program, "-n", space, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=120,
-        check=False, stdin=subprocess.DEVNULL,
+        check=False, input=typed,
     )  # fmt: skip
     return told.stdout, told.stderr, told.returncode
 
@@ -266,19 +268,16 @@ def test_it_debugs_pods_and_nodes(cluster: Cluster, folder: Path, namespace: str
     node = there["spec"]["nodeName"]
     flags = f"-q -i --image={TEST_IMAGE} --image-pull-policy=IfNotPresent"
     for line in (
-        f"debug looked-at {flags} --target=main -- sh -c 'hostname; cat /proc/1/cmdline'",
-        f"debug looked-at {flags} --copy-to=NAME -c look -- sh -c 'hostname'",
-        f"debug node/{node} {flags} -- ls -d /host/proc",
+        f"debug looked-at {flags} --target=main -- sh -c 'read go; hostname; cat /proc/1/cmdline'",
+        f"debug looked-at {flags} --copy-to=NAME -c look -- sh -c 'read go; hostname'",
+        f"debug node/{node} {flags} -- sh -c 'read go; ls -d /host/proc'",
     ):
+        # Each waits for a line: what is told before somebody is attached nobody hears.
         answers = [
-            run(program, cluster, folder, namespace, shlex.split(line.replace("NAME", name)))
+            run(program, cluster, folder, namespace, shlex.split(line.replace("NAME", name)), "go\n")
             for program, name in ((KUBECTL, "theirs"), (STEER, "ours-x"))
         ]
-        # Of a container that has ended before it was attached to the log is printed, after a warning.
-        theirs, ours = (
-            (alike(out).replace("theirs", "ours-x"), re.sub(r"^warning: couldn't attach.*\n?", "", err))
-            for out, err, _ in answers
-        )
+        theirs, ours = ((alike(out).replace("theirs", "ours-x"), err) for out, err, _ in answers)
         assert ours == theirs, answers
         assert ours[0], line
 
