@@ -154,6 +154,36 @@ def test_attach_reaches_the_containers_own_process(cluster: Cluster, web: Object
 
 
 @each_program
+def test_output_goes_on_when_the_clients_input_has_ended(
+    cluster: Cluster, kubectl: Kubectl, api: Api, program: Program
+) -> None:
+    """The container's own input stays open: it is not one that ends with its first client."""
+    name = f"slow-{PROGRAMS.index(program)}"
+    wanted = pod(name, *shell("read line; sleep 1; echo got $line; sleep 3600"))
+    wanted["spec"]["containers"][0]["stdin"] = True
+    kubectl.create(wanted)
+    until(lambda: api.pod(name)["status"]["phase"] == "Running", limit_s=60, what="the pod to run")
+    process = subprocess.Popen(
+        [str(program.path), "attach", "-i", name],
+        env=program.environ(cluster.kubeconfig, Path("/tmp")),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(b"one\n")
+        process.stdin.close()
+        assert process.stdout.readline() == b"got one\n"
+    finally:
+        process.kill()
+        process.wait(10)
+        process.stdout.close()
+        kubectl("delete", "pod", name, "--now")
+
+
+@each_program
 def test_run_tells_what_a_container_says_that_ends_at_once(cluster: Cluster, program: Program) -> None:
     image = pod("x")["spec"]["containers"][0]["image"]
     for n in range(3):
@@ -171,7 +201,9 @@ def test_nobody_is_attached_to_a_container_that_has_ended(cluster: Cluster, kube
     until(lambda: api.pod("over")["status"]["phase"] == "Succeeded", limit_s=60, what="the pod to end")
     docker = Docker("unix:///var/run/docker.sock", cluster=cluster.slot.name, timeout_s=10)
     streams = Streams(stdin=True, stdout=True, stderr=True, tty=False)
-    over = AttachedProcess(docker, ContainerCache(docker, lambda _: None), cluster.container(api.pod("over")), streams)
+    over = AttachedProcess(
+        docker, ContainerCache(docker, lambda _: None), cluster.container(api.pod("over")), streams, once=True
+    )
     try:
         with pytest.raises(RuntimeFailure, match="container not running"):
             over.open()

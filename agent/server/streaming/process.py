@@ -37,6 +37,8 @@ class Process(Protocol):
     """Raises RuntimeFailure from every call."""
 
     tty: bool
+    ends_with_input: bool
+    """Whether the end of the client's input is one for the process too."""
 
     def open(self) -> tuple[socket.socket, bytes]:
         """Begin; the connection to its streams, and what came on it already."""
@@ -55,6 +57,8 @@ class Process(Protocol):
 
 class ExecProcess:
     """A command that Docker runs in a container; ``container_id`` is that of a running one."""
+
+    ends_with_input = True
 
     def __init__(self, docker: Docker, container_id: str, command: list[str], streams: Streams) -> None:
         """Raises RuntimeFailure."""
@@ -99,10 +103,14 @@ class AttachedProcess:
 
     Docker attaches to a container that has ended as well, for its next start, and says nothing more. So the container
     must run when it is attached; what it wrote before is in its log, to which kubectl turns when this is refused.
+    ``once``: its input ends with that of the first client (``stdinOnce``). Of another one the input stays open, and is
+    not to be closed at Docker either, who then tells nothing more of its output.
     """
 
-    def __init__(self, docker: Docker, cache: ContainerCache, container_id: str, streams: Streams) -> None:
-        self.tty = streams.tty
+    def __init__(
+        self, docker: Docker, cache: ContainerCache, container_id: str, streams: Streams, *, once: bool
+    ) -> None:
+        self.tty, self.ends_with_input = streams.tty, once
         self._docker = docker
         self._cache = cache
         self._id = container_id

@@ -120,7 +120,8 @@ class ProcessSession:
             self._clock.note_activity()
             self._streams.send(event.data)
         elif isinstance(event, InputEnd):
-            self._streams.end_sending()
+            if self._process.ends_with_input:
+                self._streams.end_sending()
         else:
             self._size, self._size_tries = event, _RESIZE_TRIES
             self._resize()

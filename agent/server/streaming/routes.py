@@ -32,7 +32,7 @@ from agent.server.streaming.spdy_forwarder import (
 )
 from agent.server.streaming.timing import Timing
 from agent.server.streaming.wire import Wire
-from api.core import Pod
+from api.core import Container, Pod
 from api.errors import ApiError, BadRequest, InternalError, NotFound, TooManyRequests
 
 _ON = ("1", "true")
@@ -69,9 +69,12 @@ class StreamRoutes:
 
     def attach(self, request: Request) -> Takeover:
         """/attach/<namespace>/<pod>/<container>?input=1&output=1&error=1. Whether it is a terminal, the pod tells."""
-        streams, record, tty = self._target(request)
-        streams = Streams(streams.stdin, streams.stdout, streams.stderr, tty)
-        return self._command(request, streams, lambda: AttachedProcess(self._docker, self._cache, record.id, streams))
+        streams, record, container = self._target(request)
+        streams = Streams(streams.stdin, streams.stdout, streams.stderr, container.tty)
+        once = container.stdin_once
+        return self._command(
+            request, streams, lambda: AttachedProcess(self._docker, self._cache, record.id, streams, once=once)
+        )
 
     def port_forward(self, request: Request) -> Takeover:
         """/portForward/<namespace>/<pod>[/<uid>][?port=80&port=81]. Raises ApiError."""
@@ -108,8 +111,8 @@ class StreamRoutes:
             raise
         return namespace
 
-    def _target(self, request: Request) -> tuple[Streams, ContainerRecord, bool]:
-        """What is wanted, the running container, and whether its process has a terminal."""
+    def _target(self, request: Request) -> tuple[Streams, ContainerRecord, Container]:
+        """What is wanted, the running container, and how the pod declares it."""
         parts = request.path.split("/")[2:]
         if len(parts) not in (3, 4) or not all(parts):
             raise BadRequest("the path is /<verb>/<namespace>/<pod>[/<uid>]/<container>")
@@ -117,7 +120,7 @@ class StreamRoutes:
         container = container_of(pod, parts[-1])
         if container is None:
             raise InternalError(f'container not found ("{parts[-1]}")')
-        return _streams_of(request.query), self._running(pod, parts[-1]), container.tty
+        return _streams_of(request.query), self._running(pod, parts[-1]), container
 
     def _pod(self, namespace: str, name: str, uid: str) -> Pod:
         for pod in self._store.all():
