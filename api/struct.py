@@ -54,7 +54,8 @@ class F:
     second_key: what else tells the items apart for apply, which looks at both.
     merge: the strategy is "merge" for a list of plain values or for a map's own keys (``patchStrategy=merge``).
     retain_keys: strategic merge clears the union's other members (``patchStrategy=retainKeys``).
-    enum: the only values allowed. minimum, maximum: bounds of an integer, both included.
+    enum: the only values allowed; where there is a form too, that one judges. minimum, maximum: bounds of an integer,
+    both included.
     form: name of a rule in api.formats that a string, each string of a list, or each key of a map must keep.
     immutable: may not change once the object exists.
     """

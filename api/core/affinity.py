@@ -13,7 +13,16 @@ class NodeSelectorRequirement(Struct):
     """One term about a node."""
 
     key: Annotated[str, F(1, "Key of the label or field.", listed=True)] = ""
-    operator: Annotated[str, F(2, "In, NotIn, Exists, DoesNotExist, Gt or Lt.", listed=True, form="node_operator")] = ""
+    operator: Annotated[
+        str,
+        F(
+            2,
+            "How key and values relate.",
+            listed=True,
+            enum=("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"),
+            form="node_operator",
+        ),
+    ] = ""
     values: Annotated[list[str], F(3, "The values; one integer for Gt and Lt.")] = []
 
 

@@ -64,7 +64,7 @@ def _part_errors(part: Struct, path: str) -> Iterator[FieldError]:
 
 def _value_errors(value: Any, field: FieldSchema, path: str) -> Iterator[FieldError]:
     spec = field.spec
-    if spec.enum:
+    if spec.enum and not spec.form:
         for one in value if isinstance(value, list) else (value,):
             if one not in spec.enum:
                 yield not_supported(path, one, spec.enum)

@@ -63,7 +63,7 @@ def empty_is_judged(field: FieldSchema) -> bool:
 
 def _rules(source: _Source, field: FieldSchema) -> None:
     spec, form = field.spec, field.shape.form
-    if spec.enum:
+    if spec.enum and not spec.form:
         allowed = source.name(frozenset(spec.enum))
         told = f"not {allowed}.issuperset(value)" if form == "list" else f"value not in {allowed}"
         source.add(2, f"if {told}: return False")

@@ -139,3 +139,9 @@ def test_the_newer_form_of_an_event_has_a_series_of_its_own(second: Any) -> None
     newer, core = kinds["io.k8s.api.events.v1.EventSeries"], kinds["io.k8s.api.core.v1.EventSeries"]
     assert newer["properties"].keys() == core["properties"].keys()
     assert (newer["required"], "required" in core) == (["count", "lastObservedTime"], False)
+
+
+def test_the_operators_of_nodes_are_listed(second: Any) -> None:
+    told = second["definitions"]["io.k8s.api.core.v1.NodeSelectorRequirement"]
+    assert told["properties"]["operator"]["enum"] == ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
+    assert told["required"] == ["key", "operator"]
