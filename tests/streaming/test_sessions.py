@@ -31,6 +31,7 @@ class PairedProcess:
     """`far` is the process's end of its streams."""
 
     tty: bool = True
+    ends_with_input: bool = True
     near: socket.socket = field(init=False)
     far: socket.socket = field(init=False)
     sizes: list[tuple[int, int]] = field(default_factory=list)
@@ -135,6 +136,19 @@ def test_the_end_of_the_input_reaches_the_process_and_its_output_still_comes(pro
     assert process.far.recv(100) == b""
     process.far.sendall(b"answer")
     received(running, b"answer")
+    running.leave()
+
+
+def test_the_end_of_the_input_is_kept_from_a_process_whose_own_stays_open(process: PairedProcess) -> None:
+    process.ends_with_input = False
+    running = start(process, CALM)
+    running.client.sendall(client_frame(2, b"\x00question") + client_frame(2, bytes((255, 0))))
+    assert process.far.recv(100) == b"question"
+    process.far.sendall(b"answer")
+    received(running, b"answer")
+    process.far.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        process.far.recv(100)
     running.leave()
 
 
