@@ -4,14 +4,18 @@ Rules are compared by what they allow, one verb of one resource at a time. Sourc
 auth/rbac/reconciliation and auth/rbac/validation.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from api.codec import convert, plain
+from api.rbac import PolicyRule
+from api.rules import uncovered as rules_uncovered
+from cli.steer.failures import Failure
 
 Object = dict[str, Any]
 Part = dict[str, Any]
 
-_ALL = "*"
 _OPTED_OUT = "rbac.authorization.kubernetes.io/autoupdate"
 
 
@@ -64,9 +68,13 @@ def binding(wanted: Object, there: Object | None, *, exact: bool) -> Found:
     return Found("update" if changed else "", made, missing, extra, _protected(there))
 
 
-def uncovered(rules: Sequence[Part], asked: Iterable[Part]) -> list[Part]:
-    """What of ``asked`` no rule allows, in rules of one verb."""
-    return [atom for rule in asked for atom in _atoms(rule) if not any(_covers(one, atom) for one in rules)]
+def uncovered(rules: Sequence[Part], asked: Sequence[Part]) -> list[Part]:
+    """What of ``asked`` no rule allows, in rules of one verb. Raises Failure for more than anyone means."""
+    held, wanted = ([convert(one, PolicyRule) for one in some] for some in (rules, asked))
+    try:
+        return [plain(one) for one in rules_uncovered(held, wanted)]
+    except ValueError as error:
+        raise Failure(str(error)) from error
 
 
 def rule_text(rule: Part) -> str:
@@ -103,40 +111,3 @@ def _protected(there: Object) -> bool:
 
 def _selectors(found: Object) -> list[Part]:
     return (found.get("aggregationRule") or {}).get("clusterRoleSelectors") or []
-
-
-def _atoms(rule: Part) -> Iterator[Part]:
-    for group in rule.get("apiGroups") or ():
-        for resource in rule.get("resources") or ():
-            for verb in rule["verbs"]:
-                plain = {"verbs": [verb], "apiGroups": [group], "resources": [resource]}
-                names = rule.get("resourceNames") or ()
-                yield from ({**plain, "resourceNames": [name]} for name in names)
-                if not names:
-                    yield plain
-    for url in rule.get("nonResourceURLs") or ():
-        yield from ({"verbs": [verb], "nonResourceURLs": [url]} for verb in rule["verbs"])
-
-
-def _covers(rule: Part, atom: Part) -> bool:
-    """Whether one rule allows what an atom does."""
-    if not _has(rule["verbs"], atom["verbs"][0]):
-        return False
-    if urls := atom.get("nonResourceURLs"):
-        return any(_has_url(one, urls[0]) for one in rule.get("nonResourceURLs") or ())
-    if not _has(rule.get("apiGroups") or (), atom["apiGroups"][0]):
-        return False
-    names, name = rule.get("resourceNames") or (), atom.get("resourceNames")
-    if names and not (name and name[0] in names):
-        return False
-    resources, resource = rule.get("resources") or (), atom["resources"][0]
-    subresource = resource.partition("/")[2]
-    return _has(resources, resource) or bool(subresource and f"*/{subresource}" in resources)
-
-
-def _has(allowed: Sequence[str], value: str) -> bool:
-    return _ALL in allowed or value in allowed
-
-
-def _has_url(allowed: str, url: str) -> bool:
-    return allowed == url or (allowed.endswith(_ALL) and url.startswith(allowed.removesuffix(_ALL)))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.rbac import PolicyRule
-from master.apiserver.authorization.rules import names_allowed, path_allowed, shown, uncovered
+from api.rules import names_allowed, path_allowed, shown, uncovered
 
 
 def rule(verbs: str, group: str, resources: str, names: str = "") -> PolicyRule:
@@ -63,8 +63,8 @@ def test_what_one_does_not_hold_is_named_piece_by_piece() -> None:
     assert uncovered(held, [rule("get", "", "secrets")]) == [rule("get", "", "secrets")]
     missing = uncovered(held, [rule("get delete", "", "pods secrets")])
     assert [shown(one) for one in missing] == [
-        '{APIGroups:[""], Resources:["secrets"], Verbs:["get"]}',
         '{APIGroups:[""], Resources:["pods"], Verbs:["delete"]}',
+        '{APIGroups:[""], Resources:["secrets"], Verbs:["get"]}',
         '{APIGroups:[""], Resources:["secrets"], Verbs:["delete"]}',
     ]
 

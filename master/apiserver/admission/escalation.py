@@ -12,9 +12,9 @@ from typing import Any
 
 from api.rbac import GROUP, ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding
 from api.resources import resource_of
+from api.rules import EVERYTHING, shown, uncovered
 from master.apiserver.admission.chain import Step, Write, forbidden
 from master.apiserver.authorization.authorizer import Act, Authorizer
-from master.apiserver.authorization.rules import EVERYTHING, shown, uncovered
 from master.apiserver.registry import not_found
 from master.apiserver.reservation import Reservation
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from api.errors import Forbidden, Unauthorized
 from api.meta import StatusDetails
 from api.rbac import PolicyRule
+from api.rules import EVERYTHING, names_allowed, path_allowed
 from master.apiserver.authentication.user import User
 from master.apiserver.authorization.grants import Binding, Grants
-from master.apiserver.authorization.rules import EVERYTHING, names_allowed, path_allowed
 from master.apiserver.call import Target
 
 

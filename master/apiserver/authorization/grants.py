@@ -11,8 +11,8 @@ from typing import Any
 from api.meta import Object
 from api.rbac import ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject
 from api.resources import resource_of
+from api.rules import NOTHING, Names, names_allowed
 from master.apiserver.authentication.user import ACCOUNT_PREFIX, User
-from master.apiserver.authorization.rules import NOTHING, Names, names_allowed
 from master.apiserver.cache import Cache, Event, Item
 
 KINDS: tuple[type[Object], ...] = (Role, ClusterRole, RoleBinding, ClusterRoleBinding)

@@ -7,7 +7,7 @@ and nothing else.
 
 from api.meta import LabelSelector, Object, ObjectMeta
 from api.rbac import GROUP, AggregationRule, ClusterRole, ClusterRoleBinding, PolicyRule, RoleRef, Subject
-from master.apiserver.authorization.rules import EVERYTHING
+from api.rules import EVERYTHING
 
 LABELS = {"kubernetes.io/bootstrapping": "rbac-defaults"}
 AUTO_UPDATE = "rbac.authorization.kubernetes.io/autoupdate"

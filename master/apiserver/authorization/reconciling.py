@@ -15,8 +15,8 @@ from api.errors import AlreadyExists, Conflict, NotFound
 from api.meta import Object
 from api.rbac import ClusterRole
 from api.resources import resource_of
+from api.rules import uncovered
 from master.apiserver.authorization.policy import AUTO_UPDATE, defaults
-from master.apiserver.authorization.rules import uncovered
 from master.apiserver.cache import Item
 from master.apiserver.registry import Registry
 from master.apiserver.strategies import prepare_create
