@@ -166,11 +166,10 @@ def state_errors(new: Pod, old: Pod, spec: PodSpec) -> list[FieldError]:
 def _again(new: Pod, old: Pod) -> Iterator[tuple[str, int, ContainerStatus]]:
     """Where a container stands in the new status that had ended and there has not; and how it had ended."""
     for part in ("container_statuses", "init_container_statuses"):
-        ended = [one for one in getattr(old.status, part) if _is_over(one)]
-        for before in ended:
-            for index, one in enumerate(getattr(new.status, part)):
-                if one.name == before.name and not _is_over(one):
-                    yield part, index, before
+        ended = {one.name: one for one in getattr(old.status, part) if _is_over(one)}
+        for index, one in enumerate(getattr(new.status, part)):
+            if one.name in ended and not _is_over(one):
+                yield part, index, ended[one.name]
 
 
 def _is_over(status: ContainerStatus) -> bool:

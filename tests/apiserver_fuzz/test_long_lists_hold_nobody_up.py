@@ -8,6 +8,7 @@ from api.codec import convert
 from api.core import Pod, Service
 from api.meta import Object
 from api.validation.service import _family_errors
+from api.validation.status import runs_again
 from master.apiserver.service_shapes import keep_numbers
 
 MANY = 600_000
@@ -51,3 +52,12 @@ def test_ports() -> None:
     new = made(Service, spec={"type": "ClusterIP", "ports": [{**one, "nodePort": PARTS + 1} for one in ports]})
     keep_numbers(new, old)
     assert {port.node_port for port in new.spec.ports} == {PARTS + 1}
+
+
+def test_containers_that_have_ended() -> None:
+    def told(state: dict[str, Any]) -> Any:
+        each = ({"name": f"c{number}", "state": state} for number in range(PARTS))
+        return made(Pod, status={"containerStatuses": [*each]})
+
+    old, new = told({"terminated": {"exitCode": 1}}), told({"terminated": {"exitCode": 1}})
+    assert not runs_again(new, old)
