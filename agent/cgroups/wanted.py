@@ -4,14 +4,14 @@ The layout and the formulas are the kubelet's: kubepods, kubepods/burstable and 
 each pod; a Guaranteed pod's stands right under kubepods. Source: pkg/kubelet/cm of Kubernetes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from agent.pods.observed import is_sidecar
-from agent.pods.qos import amount, quota_us, shares
-from api.core import Container, Pod
-from api.pod_resources import part_of
+from agent.pods.qos import quota_us, shares
+from api.core import Pod
+from api.pod_resources import of_containers, part_of, total
 from api.qos import qos_class
+from api.scalars import Quantity
 
 PODS, BURSTABLE, BEST_EFFORT = "kubepods", "burstable", "besteffort"
 Names = tuple[str, ...]  # from the root of the hierarchy down
@@ -41,10 +41,12 @@ def allowance_of(pod: Pod) -> Allowance:
     """A limit holds for the pod when it is said of it as a whole, or when each of its containers has one."""
     if qos_class(pod.spec) == "BestEffort":
         return Allowance(cpu_shares=shares(0))
-    whole = part_of(pod.spec, "limits")
-    cpu = whole["cpu"].millis if "cpu" in whole else _if_all_limited(pod, "cpu", lambda one: _millis(one, "limits"))
-    memory = whole["memory"].units if "memory" in whole else _if_all_limited(pod, "memory", _memory_limit)
-    return Allowance(cpu_shares=shares(_asked_millis(pod)), cpu_quota_us=quota_us(cpu), memory_bytes=memory)
+    cpu, memory = _limit(pod, "cpu"), _limit(pod, "memory")
+    return Allowance(
+        cpu_shares=shares(_asked_millis(pod)),
+        cpu_quota_us=quota_us(cpu.millis if cpu is not None else 0),
+        memory_bytes=memory.units if memory is not None else 0,
+    )
 
 
 def parents(pods: Iterable[Pod], root: str, *, cpu_millis: int, memory_bytes: int) -> dict[Names, Allowance]:
@@ -59,33 +61,15 @@ def parents(pods: Iterable[Pod], root: str, *, cpu_millis: int, memory_bytes: in
     }
 
 
-def most_at_once(pod: Pod, of: Callable[[Container], int]) -> int:
-    """What the pod needs at most at one time: its containers together, or an init container beside the sidecars that
-    were started before it."""
-    beside, peak = 0, 0
-    for container in pod.spec.init_containers:
-        if is_sidecar(container):
-            beside += of(container)
-        peak = max(peak, beside if is_sidecar(container) else beside + of(container))
-    return max(peak, beside + sum(of(container) for container in pod.spec.containers))
-
-
 def _asked_millis(pod: Pod) -> int:
-    whole = part_of(pod.spec, "requests").get("cpu")
-    return whole.millis if whole is not None else most_at_once(pod, lambda one: _millis(one, "requests"))
+    cpu = total(pod.spec, "requests").get("cpu")
+    return cpu.millis if cpu is not None else 0
 
 
-def _if_all_limited(pod: Pod, resource: str, of: Callable[[Container], int]) -> int:
-    """What the containers may have together; 0, which is no limit, when one of them has none."""
-    found = (amount(one, "limits", resource) for one in [*pod.spec.init_containers, *pod.spec.containers])
-    return most_at_once(pod, of) if all(limit is not None and limit.value > 0 for limit in found) else 0
-
-
-def _millis(container: Container, kind: str) -> int:
-    found = amount(container, "requests" if kind == "requests" else "limits", "cpu")
-    return found.millis if found is not None else 0
-
-
-def _memory_limit(container: Container) -> int:
-    found = amount(container, "limits", "memory")
-    return found.units if found is not None else 0
+def _limit(pod: Pod, name: str) -> Quantity | None:
+    """What the pod may have: as it is said of it, or of all its containers together; none when one has no limit."""
+    whole = part_of(pod.spec, "limits").get(name)
+    each = [part_of(one, "limits").get(name) for one in (*pod.spec.init_containers, *pod.spec.containers)]
+    if whole is not None or not all(limit is not None and limit.value > 0 for limit in each):
+        return whole
+    return of_containers(pod.spec, "limits").get(name)

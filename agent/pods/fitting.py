@@ -6,11 +6,10 @@ very node is not asked: others never come here.
 
 from collections.abc import Iterable, Mapping
 
-from agent.cgroups.wanted import most_at_once
 from agent.pods.eviction import is_critical
 from agent.pods.manifests import is_static
-from agent.pods.qos import amount
-from api.core import Container, Node, Pod, Taint
+from api import pod_resources
+from api.core import Node, Pod, Taint
 from api.placement import HostPort, host_ports, may_stand_on, ports_clash, required_nodes
 from api.qos import qos_class
 from api.scalars import Quantity
@@ -29,13 +28,9 @@ def amounts(resources: Mapping[str, Quantity]) -> Amounts:
 
 def asked(pod: Pod) -> Amounts:
     """With what running the pod itself takes."""
-
-    def of(container: Container, name: str) -> int:
-        return _number(name, amount(container, "requests", name))
-
-    overhead = pod.spec.overhead
-    needs = {name: most_at_once(pod, lambda one, name=name: of(one, name)) for name in _RESOURCES}  # type: ignore[misc]
-    return {"pods": 1} | {name: needs[name] + _number(name, overhead.get(name)) for name in _RESOURCES}
+    needs, overhead = pod_resources.total(pod.spec, "requests"), pod.spec.overhead
+    found = {name: sum(_number(name, part.get(name)) for part in (needs, overhead)) for name in _RESOURCES}
+    return {"pods": 1} | found
 
 
 def total(parts: Iterable[Amounts]) -> Amounts:

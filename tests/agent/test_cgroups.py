@@ -32,8 +32,8 @@ def _pod(
     made_pod = convert({"metadata": {"name": "p", "namespace": "ns", "uid": uid}, "spec": spec}, Pod)
     if whole is not None:
         made_pod.spec.resources = convert(whole, ResourceRequirements)
-        # The API server fills in what the whole asks for.
-        complete_for_pods(made_pod.spec)
+    # The API server fills in what is asked for where limits alone are said.
+    complete_for_pods(made_pod.spec)
     return made_pod
 
 

@@ -12,7 +12,8 @@ from agent.pods.observed import Leaving
 from agent.pods.preempting import victims
 from api.codec import convert
 from api.core import Node as NodeObject
-from api.core import Pod
+from api.core import Pod, ResourceRequirements
+from api.defaulting import complete_for_pods
 from tests.agent.cluster import Cluster, phase, ready
 from tests.agent.facts import NOW, pod
 from tests.agent.sockets import free_port
@@ -64,6 +65,8 @@ def test_what_a_pod_asks_for_is_its_most_at_one_time() -> None:
         ],
     )  # fmt: skip
     assert asked(found) == {"pods": 1, "cpu": 1050, "memory": 2**20, "ephemeral-storage": 0}
+    found.spec.resources = convert({"requests": {"cpu": "3"}}, ResourceRequirements)
+    assert asked(found) == {"pods": 1, "cpu": 3050, "memory": 2**20, "ephemeral-storage": 0}
 
 
 @pytest.mark.parametrize(
@@ -158,6 +161,7 @@ def test_those_that_are_least_missed_give_way() -> None:
     guaranteed = pod(containers=0, initContainers=[{"name": "x", **limits}])
     guaranteed.spec.containers, guaranteed.spec.init_containers = guaranteed.spec.init_containers, []
     guaranteed.metadata.uid = "guaranteed"
+    complete_for_pods(guaranteed.spec)
     others = [guaranteed, _pod("small", cpu="200m"), _pod("large", cpu="1"), _pod("none", cpu="0")]
     core = _pod("core", priority=2 * 10**9)
 
