@@ -22,7 +22,7 @@ Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _DECIMAL_SUFFIX = {exponent: suffix for suffix, exponent in _DECIMAL.items()}
-_WHOLE = re.compile("[0-9]{1,18}")
+_WHOLE = re.compile("[0-9]{1,20}")
 _FORM = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([EPTGMK]i)|([eE][+-]?\d{1,3})|([numkMGTPE]?))", re.ASCII)
 _FORM_ERROR = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 _NANO = Decimal("1e-9")
@@ -140,7 +140,8 @@ def _in_utc(when: datetime) -> datetime:
 
 
 def whole_number(text: str) -> int | None:
-    """What somebody wrote: at most 18 digits and no sign; None for all else, which Python may refuse to read."""
+    """What somebody wrote, as Go reads an unsigned number: digits alone, as many as one of 64 bits has. None for all
+    else; ``int`` takes more, and refuses very long ones."""
     return int(text) if _WHOLE.fullmatch(text) else None
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from api.errors import BadRequest, FieldError, invalid, invalid_object, not_supported
 from api.resources import Resource
+from api.scalars import whole_number
 from master.apiserver.authentication.user import User
 from master.apiserver.bodies import FIELD_VALIDATION, Expected
 from master.apiserver.http.message import Request
@@ -77,10 +78,11 @@ class Call(msgspec.Struct):
         text = self.option(name)
         if not text:
             return None
-        if not is_natural(text):
+        number = whole_number(text)
+        if number is None:
             shown = text[:80]
             raise BadRequest(f'{name}: Invalid value: "{shown}": strconv.ParseUint: parsing "{shown}": invalid syntax')
-        return int(text)
+        return number
 
     @property
     def dry_run(self) -> bool:
@@ -131,8 +133,3 @@ def is_dry_run(values: list[str] | None, options: str = "DeleteOptions") -> bool
     if any(value != "All" for value in values):
         raise invalid_object("meta.k8s.io", options, "", [not_supported("dryRun", values, ("All",))])
     return True
-
-
-def is_natural(text: str) -> bool:
-    """Whether a text is a number as Go reads an unsigned one: int() takes more, and refuses very long ones."""
-    return text.isascii() and text.isdigit() and len(text) <= 20

@@ -11,8 +11,8 @@ from api.errors import Timeout as TimeoutAnswer
 from api.errors import TooLarge as TooLargeError
 from api.meta import Object, StatusDetails
 from api.resources import Resource
+from api.scalars import whole_number
 from master.apiserver.cache import Cache, Item, Table, splice
-from master.apiserver.call import is_natural
 from master.apiserver.turns import Overtaken, Turns
 from master.store.contract import (
     InvalidWrite,
@@ -73,8 +73,8 @@ class Registry:
 
     async def reach_named(self, version: str) -> None:
         """As reach, for the resourceVersion of a body; what is none is for others to refuse."""
-        if is_natural(version):
-            await self.reach(int(version))
+        if (revision := whole_number(version)) is not None:
+            await self.reach(revision)
 
     def find(self, resource: Resource, namespace: str, name: str) -> Item:
         """Raises NotFound."""

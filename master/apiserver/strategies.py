@@ -19,8 +19,7 @@ from api.discovery import EndpointSlice
 from api.meta import Object, ObjectMeta
 from api.qos import qos_class
 from api.resources import Resource
-from api.scalars import now
-from master.apiserver.call import is_natural
+from api.scalars import now, whole_number
 from master.apiserver.registry import conflict
 from master.apiserver.service_shapes import keep_numbers
 
@@ -166,9 +165,8 @@ def count_generation(resource: Resource, new: Any, old: Any) -> None:
 
 def _count_template(new: DaemonSet, old: DaemonSet) -> None:
     """Kubernetes' controller goes by the hash of a template since 1.7, and tells its number still."""
-    told = old.metadata.annotations.get(DEPRECATED_TEMPLATE_GENERATION, "")
-    number = int(told) if is_natural(told) else 1
-    number += new.spec.template != old.spec.template
+    told = whole_number(old.metadata.annotations.get(DEPRECATED_TEMPLATE_GENERATION, ""))
+    number = (1 if told is None else told) + (new.spec.template != old.spec.template)
     new.metadata.annotations[DEPRECATED_TEMPLATE_GENERATION] = str(number)
 
 

@@ -153,5 +153,5 @@ def test_any_text_is_a_quantity_or_refused(text: str) -> None:
 
 
 def test_what_is_no_whole_number_of_a_common_length_is_none() -> None:
-    assert [whole_number(text) for text in ("0", "007", "9" * 18)] == [0, 7, 10**18 - 1]
-    assert {whole_number(text) for text in ("", "-1", "1.0", " 1", "٣", "9" * 19, "9" * 5000)} == {None}
+    assert [whole_number(text) for text in ("0", "007", "9" * 20)] == [0, 7, 10**20 - 1]
+    assert {whole_number(text) for text in ("", "-1", "1.0", " 1", "٣", "9" * 21, "9" * 5000)} == {None}

@@ -13,12 +13,13 @@ from api.core import Namespace, Node, Pod, Service
 from api.errors import BadRequest, Conflict, FieldError, invalid, invalid_object
 from api.meta import Object
 from api.resources import Resource
+from api.scalars import whole_number
 from api.validation.status import runs_again, state_errors, status_errors
 from master.apiserver.admission.chain import Write
 from master.apiserver.backend import Backend
 from master.apiserver.bodies import read_object
 from master.apiserver.cache import Item
-from master.apiserver.call import Call, Target, is_natural
+from master.apiserver.call import Call, Target
 from master.apiserver.forms import stored
 from master.apiserver.http.message import Response
 from master.apiserver.operations.create import create
@@ -130,12 +131,13 @@ def _check_version(new: Object, item: Item, target: Target) -> bool:
     named = new.metadata.resource_version
     if not named:
         return False
-    if not is_natural(named):
+    number = whole_number(named)
+    if number is None:
         error = invalid("metadata.resourceVersion", named, "must be a number")
         raise invalid_object(target.resource.group, target.resource.kind, target.name, [error])
-    if int(named) not in (0, item.revision):
+    if number not in (0, item.revision):
         raise conflict(target.resource, target.name)
-    return int(named) != 0
+    return number != 0
 
 
 async def _store(backend: Backend, item: Item, new: Object, call: Call) -> bytes:
