@@ -11,7 +11,10 @@ import struct
 import subprocess
 import termios
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -133,24 +136,30 @@ def test_a_client_that_is_killed_ends_its_command(cluster: Cluster, web: Object,
     until(lambda: not runs(), limit_s=10, what="the command to end")
 
 
-@each_program
-def test_attach_reaches_the_containers_own_process(cluster: Cluster, web: Object, program: Program) -> None:
-    process = subprocess.Popen(
-        [str(program.path), "attach", "-i", "web", "-c", "echo"],
+@contextmanager
+def attached(cluster: Cluster, program: Program, *words: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """What goes to the container's own process, and what comes from it."""
+    with subprocess.Popen(
+        [str(program.path), "attach", "-i", *words],
         env=program.environ(cluster.kubeconfig, Path("/tmp")),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        process.stdin.write(b"one\n")
-        process.stdin.flush()
-        assert process.stdout.readline() == b"got one\n"
-    finally:
-        process.kill()
-        process.communicate(timeout=10)
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield process.stdin, process.stdout
+        finally:
+            process.kill()
+
+
+@each_program
+def test_attach_reaches_the_containers_own_process(cluster: Cluster, web: Object, program: Program) -> None:
+    with attached(cluster, program, "web", "-c", "echo") as (typed, told):
+        typed.write(b"one\n")
+        typed.flush()
+        assert told.readline() == b"got one\n"
 
 
 @each_program
@@ -163,23 +172,12 @@ def test_output_goes_on_when_the_clients_input_has_ended(
     wanted["spec"]["containers"][0]["stdin"] = True
     kubectl.create(wanted)
     until(lambda: api.pod(name)["status"]["phase"] == "Running", limit_s=60, what="the pod to run")
-    process = subprocess.Popen(
-        [str(program.path), "attach", "-i", name],
-        env=program.environ(cluster.kubeconfig, Path("/tmp")),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
     try:
-        process.stdin.write(b"one\n")
-        process.stdin.close()
-        assert process.stdout.readline() == b"got one\n"
+        with attached(cluster, program, name) as (typed, told):
+            typed.write(b"one\n")
+            typed.close()
+            assert told.readline() == b"got one\n"
     finally:
-        process.kill()
-        process.wait(10)
-        process.stdout.close()
         kubectl("delete", "pod", name, "--now")
 
 
