@@ -51,8 +51,9 @@ class AddressKeeper:
         os.eventfd_write(self._stop, 1)
         if self._thread.ident is not None:
             self._thread.join(_JOIN_S)
-        self._news.close()
-        os.close(self._stop)
+        if not self._thread.is_alive():  # it polls both, and a number that is free may be another file's next
+            self._news.close()
+            os.close(self._stop)
 
     def _run(self) -> None:
         stop = select.poll()
