@@ -40,6 +40,8 @@ _NAME_WORDS = (
     "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
 NO_OPERATOR = "not a valid selector operator"
+LABEL_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
+NODE_OPERATORS = (*LABEL_OPERATORS, "Gt", "Lt")
 
 
 @_remembered
@@ -196,7 +198,7 @@ def resource_name(value: str) -> str:
     return qualified_name(value)
 
 
-def _operator_of(*known: str) -> Rule:
+def _operator_of(known: tuple[str, ...]) -> Rule:
     return lambda value: "" if value in known else NO_OPERATOR
 
 
@@ -209,9 +211,9 @@ FORMATS: dict[str, Rule] = {
     "http_header": http_header,
     "ip": ip,
     "label": qualified_name,
-    "label_operator": _operator_of("In", "NotIn", "Exists", "DoesNotExist"),
+    "label_operator": _operator_of(LABEL_OPERATORS),
     "label_value": label_value,
-    "node_operator": _operator_of("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"),
+    "node_operator": _operator_of(NODE_OPERATORS),
     "port": port_name,
     "port_name": port_name,
     "qualified_name": qualified_name,

@@ -35,20 +35,20 @@ class Requirement(Protocol):
     def values(self) -> Collection[str]: ...
 
 
-def holds(self: Requirement, labels: Mapping[str, str]) -> bool:
+def holds(requirement: Requirement, labels: Mapping[str, str]) -> bool:
     """Whether labels, or the fields of a node by their paths, keep a requirement."""
-    value = labels.get(self.key)
-    match self.operator:
+    value, values = labels.get(requirement.key), requirement.values
+    match requirement.operator:
         case "In":
-            return value in self.values
+            return value in values
         case "NotIn":
-            return value not in self.values
+            return value not in values
         case "Exists":
             return value is not None
         case "DoesNotExist":
             return value is None
         case operator:
-            [limit] = self.values if len(self.values) == 1 else ("",)
+            [limit] = values if len(values) == 1 else ("",)
             return value is not None and _is_beyond(value, limit, operator)
 
 

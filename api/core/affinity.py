@@ -2,6 +2,7 @@
 
 from typing import Annotated, ClassVar
 
+from api.formats import NODE_OPERATORS
 from api.meta import LabelSelector
 from api.scalars import Int32, Int64
 from api.struct import F, Struct
@@ -15,13 +16,7 @@ class NodeSelectorRequirement(Struct):
     key: Annotated[str, F(1, "Key of the label or field.", listed=True)] = ""
     operator: Annotated[
         str,
-        F(
-            2,
-            "How key and values relate.",
-            listed=True,
-            enum=("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"),
-            form="node_operator",
-        ),
+        F(2, "How key and values relate.", listed=True, enum=NODE_OPERATORS, form="node_operator"),
     ] = ""
     values: Annotated[list[str], F(3, "The values; one integer for Gt and Lt.")] = []
 

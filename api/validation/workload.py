@@ -11,6 +11,7 @@ from api.apps_sets import DaemonSet, StatefulSet
 from api.codec import plain
 from api.core import PodTemplate, PodTemplateSpec, ReplicationController
 from api.errors import FieldError, forbidden, invalid, not_supported, required
+from api.formats import LABEL_OPERATORS
 from api.meta import LabelSelector
 from api.selectors import Selector, from_label_selector, from_map
 from api.struct import wire_name
@@ -28,7 +29,6 @@ _CHANGEABLE = (
     "persistent_volume_claim_retention_policy",
     "min_ready_seconds",
 )
-_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 _NOTHING = (0, "0%")
 _PERCENT = re.compile("[0-9]{1,9}%")
 _NO_PERCENT = (
@@ -115,7 +115,7 @@ def _chosen(selector: LabelSelector | None) -> Selector | None:
     """None for a selector that is at fault itself, so that nothing can be said of what it picks."""
     if selector is None or not (selector.match_labels or selector.match_expressions):
         return None
-    if any(term.operator not in _OPERATORS for term in selector.match_expressions):
+    if any(term.operator not in LABEL_OPERATORS for term in selector.match_expressions):
         return None
     return from_label_selector(selector)
 
