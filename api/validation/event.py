@@ -35,7 +35,8 @@ def core_event_errors(event: core.Event) -> list[FieldError]:
 
 def event_errors(event: Event) -> list[FieldError]:
     """Faults of a new event (Kubernetes' ``validateV1EventSeries`` and ``ValidateEventCreate``)."""
-    errors = [required("eventTime")] if event.event_time is None else []
+    errors = _series_errors(event)
+    errors += [required("eventTime")] if event.event_time is None else []
     if event.metadata.name and (wrong := dns_subdomain(event.metadata.name)):
         errors.append(invalid("metadata.name", event.metadata.name, wrong))
     errors += _told_errors(event.reporting_controller, event.reporting_instance, event.action, event.reason)
@@ -45,6 +46,13 @@ def event_errors(event: Event) -> list[FieldError]:
         errors.append(invalid("note", "", f"can have at most {_NOTE_MAX} characters"))
     document = plain(event)
     return [*errors, *(forbidden(name, "needs to be unset") for name in _FORMER if document.get(name))]
+
+
+def _series_errors(event: Event) -> list[FieldError]:
+    if event.series is None:
+        return []
+    errors = [invalid("series.count", "", "should be at least 2")] if event.series.count < 2 else []
+    return errors + ([required("series.lastObservedTime")] if event.series.last_observed_time is None else [])
 
 
 def _told_errors(controller: str, instance: str, action: str, reason: str) -> list[FieldError]:
@@ -67,7 +75,7 @@ def _word_errors(path: str, value: str) -> list[FieldError]:
 def event_update_errors(new: Event, old: Event) -> list[FieldError]:
     """Faults of a change: only the series, labels and annotations may be others."""
     after, before = plain(new), plain(old)
-    return list(_changed(after, before))
+    return (_series_errors(new) if new.series != old.series else []) + list(_changed(after, before))
 
 
 def _changed(after: dict[str, Any], before: dict[str, Any]) -> Iterator[FieldError]:

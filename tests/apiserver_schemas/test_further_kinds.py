@@ -182,6 +182,9 @@ def test_a_series_is_counted_in_the_newer_form_and_nothing_else_changes(admin: A
     admin.post(newer, _event(namespace))
     series = {"series": {"count": 2, "lastObservedTime": "2024-01-01T00:01:00.000000Z"}}
     assert admin.patch(f"{newer}/web.1", series).json["series"]["count"] == 2
+    lone = admin.patch(f"{newer}/web.1", {"series": {"count": 1, "lastObservedTime": None}})
+    causes = [(one["field"], one["reason"]) for one in lone.json["details"]["causes"]]
+    assert causes == [("series.count", "FieldValueInvalid"), ("series.lastObservedTime", "FieldValueRequired")]
     assert _causes(admin.patch(f"{newer}/web.1", {"note": "other"}, "merge")).keys() == {"note"}
     bare = _causes(admin.post(newer, {"metadata": {"name": "x"}, "type": "Odd", "deprecatedCount": 1}))
     assert {"eventTime", "reportingController", "action", "reason", "type", "deprecatedCount"} <= bare.keys()
