@@ -7,7 +7,7 @@ service, and goes with it through the garbage collector.
 import time
 from datetime import datetime
 
-from api.core import Endpoints, EndpointSubset, Pod, Service
+from api.core import Endpoints, EndpointSubset, Node, Pod, Service
 from api.discovery import EndpointSlice
 from api.meta import ObjectMeta
 from api.selectors import from_map
@@ -26,7 +26,7 @@ from master.controllers.backends import (
     slices,
     subsets,
 )
-from master.controllers.informers import BY_NAMESPACE, BY_OWNER, Informers
+from master.controllers.informers import BY_NAMESPACE, BY_NODE, BY_OWNER, Informers
 from master.controllers.loop import Key, Loop
 from master.controllers.ownership import reference
 from master.controllers.pods import is_ready
@@ -34,8 +34,6 @@ from master.controllers.slicewriting import create, write_slices
 from master.controllers.triggers import Triggers, mark
 
 BATCH_S = 0.2
-# A pod may be known before its node is.
-_NODE_AFTER_S = 1.0
 
 
 class EndpointsController:
@@ -59,6 +57,7 @@ class EndpointsController:
         self._pods.add_listener(self._pod_changed)
         self._endpoints.add_listener(self._endpoints_changed)
         self._slices.add_listener(self._slice_changed)
+        self._nodes.add_listener(self._node_changed)
 
     def _endpoints_changed(self, old: Endpoints | None, new: Endpoints | None) -> None:
         """Endpoints that someone changed or removed are put right."""
@@ -71,6 +70,12 @@ class EndpointsController:
         name = item.metadata.labels.get(SERVICE_LABEL, "") if item is not None else ""
         if item is not None and self._services.get(item.metadata.namespace, name) is not None:
             self._soon((item.metadata.namespace, name))
+
+    def _node_changed(self, old: Node | None, new: Node | None) -> None:
+        """A pod may be known before the zone of its node is."""
+        if new is not None and _zone(new) != _zone(old):
+            for pod in self._pods.indexed(BY_NODE, new.metadata.name):
+                self._pod_changed(None, pod)
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         there = [one for one in (old, new) if one is not None]
@@ -123,16 +128,16 @@ class EndpointsController:
         existing = {item.metadata.name: item for item in owned if item.metadata.labels.get(MANAGER_LABEL) == MANAGER}
         known = {name: pod_uids(item) for name, item in existing.items()}
         wanted = slices(service, groups, known, self._zone_of)
-        nodes = {pod.spec.node_name for placed in groups.values() for pod, _ in placed} - {""}
-        if any(self._nodes.get("", node) is None for node in nodes):
-            self.loop.queue.add_after((service.metadata.namespace, service.metadata.name), _NODE_AFTER_S)
         for item in wanted:
             mark(item.metadata, triggered)
         return write_slices(self._client, wanted, existing)
 
     def _zone_of(self, node: str) -> str:
-        known = self._nodes.get("", node)
-        return known.metadata.labels.get(ZONE_LABEL, "") if known is not None else ""
+        return _zone(self._nodes.get("", node))
+
+
+def _zone(node: Node | None) -> str:
+    return node.metadata.labels.get(ZONE_LABEL, "") if node is not None else ""
 
 
 def _endpoints(service: Service, found: list[EndpointSubset]) -> Endpoints:

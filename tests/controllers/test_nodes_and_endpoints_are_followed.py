@@ -203,6 +203,8 @@ def test_slices_tell_the_zone_of_a_node_that_comes_late(admin: Client, namespace
         place.metadata.labels = {"topology.kubernetes.io/zone": "east"}
         admin.create(place)
         until(lambda: zones() == ["east"])
+        admin.patch(Node, "late", "", {"metadata": {"labels": {"topology.kubernetes.io/zone": "west"}}}, form="merge")
+        until(lambda: zones() == ["west"])
     finally:
         loop.stop()
         informers.stop()
